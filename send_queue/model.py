@@ -1,0 +1,230 @@
+"""The words of the project as values: what is sent, when it may go, and what became of it.
+
+Everything here is frozen and knows nothing of databases, HTTP or the command line. A provider answers a send
+with one of six outcomes and never with an exception; `run.py` matches them exhaustively.
+
+    Sent          it was accepted
+    AlreadyDone   the provider says that it was done before
+    Retry         it certainly did not go out, and may work later
+    Hold          it certainly did not go out: the lane or the account must wait, or needs a person
+    Failed        it certainly did not go out, and never will
+    Uncertain     it may have gone out: only a look-up or a person can tell
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, Literal, NamedTuple, TypeAlias
+from uuid import UUID
+
+Weekday: TypeAlias = int
+"""0 is Monday, 6 is Sunday, as in `datetime.date.weekday`."""
+
+Minutes: TypeAlias = int
+"""A time on the wall clock as minutes since midnight, 0 to 1440 (24:00)."""
+
+CHANNELS = ("linkedin_invite", "linkedin_message", "email", "sms", "post", "webhook", "log")
+
+
+# --- the calendar -----------------------------------------------------------------------------------------
+
+
+class Window(NamedTuple):
+    """The current or the next opening of a schedule: open at `m` if and only if `opens_at <= m < closes_at`.
+
+    Both are aware moments in UTC.
+    """
+
+    opens_at: datetime
+    closes_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Business hours, weekdays, a time zone and the days that differ.
+
+    `hours` maps a weekday to its pairs (from, to) in minutes of the wall clock; `to <= from` means that the
+    pair ends on the next day (22:00-02:00); a weekday without an entry is closed (a weekend).
+    """
+
+    name: str
+    timezone: str
+    hours: Mapping[Weekday, tuple[tuple[Minutes, Minutes], ...]]
+    skip_holidays: bool = False
+    holiday_country: str | None = None
+    holiday_subdivision: str | None = None
+    closed_on: frozenset[date] = frozenset()
+    open_on: frozenset[date] = frozenset()
+
+
+# --- a send in hand ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A send that this run has claimed: all that a provider needs to send it, and the run to record it."""
+
+    send_id: UUID
+    attempt_id: UUID
+    attempt_number: int
+    channel: str
+    recipient: str
+    subject: str | None
+    message: str
+    payload: Mapping[str, Any]
+    account_id: UUID
+    account: str
+    provider: str
+    provider_account_id: str | None
+    secret_env: str | None
+    campaign: str
+    started_at: datetime
+    lease_expires_at: datetime
+    attempts: int = 0
+    """Tries that counted so far, without this one."""
+    max_attempts: int = 3
+    backoff_seconds: tuple[int, ...] = (300, 900, 3600)
+
+
+# --- outcomes ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The provider accepted it; `provider_message_id` is null where the provider names none."""
+
+    provider_message_id: str | None
+    http_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyDone:
+    """The provider says that it was done before: already connected, an invitation is pending."""
+
+    code: str
+    detail: str = ""
+    http_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """It certainly did not go out; try again `after` that long, or at the campaign's back-off where null."""
+
+    code: str
+    detail: str = ""
+    after: timedelta | None = None
+    http_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """It certainly did not go out, and nothing more may go from here for now; costs the send no attempt.
+
+    scope    'lane': this channel of the account; 'account': all its channels.
+    after    how long. With `ceiling`, the first of a ladder: it doubles with each hold in a row, up to the
+             ceiling, and a send that goes out resets it. Null: until a person acts (the account is then
+             disconnected, with `code` as the reason).
+    """
+
+    scope: Literal["lane", "account"]
+    code: str
+    detail: str = ""
+    after: timedelta | None = None
+    ceiling: timedelta | None = None
+    http_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It certainly did not go out and never will: the dead letter."""
+
+    code: str
+    detail: str = ""
+    http_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """It may have gone out: counted in the cap, looked up or settled by a person, never sent again blindly."""
+
+    code: str
+    detail: str = ""
+    http_status: int | None = None
+
+
+Outcome: TypeAlias = Sent | AlreadyDone | Retry | Hold | Failed | Uncertain
+
+
+# --- what a look-up answers -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The provider has the send: it went out."""
+
+    provider_message_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotThere:
+    """The provider was asked and does not list the send; a proof only once its lag is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class CannotTell:
+    """The provider could not be asked, or cannot know."""
+
+    detail: str = ""
+
+
+LookUp: TypeAlias = Found | NotThere | CannotTell
+
+
+# --- why a send waits -------------------------------------------------------------------------------------
+
+Rule: TypeAlias = Literal[
+    "scheduled_for", "schedule", "weekend", "holiday", "daily_cap", "weekly_cap", "rate_limit", "min_gap",
+    "in_flight", "provider_hold", "paused", "disconnected", "behind", "uncertain",
+]  # fmt: skip
+
+Verdict: TypeAlias = Literal["due_now", "waiting", "needs_person", "final"]
+
+
+@dataclass(frozen=True, slots=True)
+class HoldBack:
+    """One rule that holds a send back, and until when; null: until a person acts."""
+
+    rule: Rule
+    until: datetime | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a send has not gone, and the exact earliest moment when it can."""
+
+    send_id: UUID
+    status: str
+    verdict: Verdict
+    next_at: datetime | None
+    holds: tuple[HoldBack, ...] = field(default=())
+
+
+class UserError(Exception):
+    """Something that a person can mend. The message is one sentence that says what to do next.
+
+    `exit_status` is what the command exits with: 2 wrong usage, 69 the database cannot be reached,
+    78 configuration missing or wrong.
+    """
+
+    exit_status = 2
+
+
+class ConfigurationError(UserError):
+    exit_status = 78
+
+
+class DatabaseUnreachable(UserError):
+    exit_status = 69

@@ -1,0 +1,74 @@
+"""Providers: what carries a message out of the house.
+
+A provider turns a claimed send into an outcome. It never raises for what the world does (that is an outcome),
+only `ConfigurationError` for what its environment lacks. Which providers there are is data: the entry points
+`send_queue.providers`, each naming a class with the shape of `Provider`; one's own stand beside ours.
+
+Reading order: this protocol; http.py, where httpx's errors are judged once; then one module per provider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from importlib.metadata import entry_points
+from typing import Protocol
+
+from send_queue.model import Claimed, ConfigurationError, LookUp, Outcome
+
+
+class Provider(Protocol):
+    """One way of sending.
+
+    channels      the channels that it serves.
+    longest_call  the longest that one `send` can last, all its requests and time-outs included: a lease is
+                  longer than this.
+    lag           how late the provider may list what it accepted: a look-up that finds nothing proves
+                  nothing until the attempt is older than this. Null: it cannot be asked at all.
+    """
+
+    channels: frozenset[str]
+    longest_call: timedelta
+    lag: timedelta | None
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        """Take what it needs from the environment; raise `ConfigurationError` where something is missing."""
+
+    def send(self, send: Claimed) -> Outcome:
+        """Send it, once. Called with no transaction open."""
+
+    def look_up(self, send: Claimed) -> LookUp:
+        """Ask whether an earlier attempt went out. Only asks, changes nothing."""
+
+    def close(self) -> None:
+        """Give back connections."""
+
+
+class Providers:
+    """The providers of this run, made when first needed and closed together."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self._made: dict[str, Provider] = {}
+
+    def serving(self, provider: str, channel: str) -> Provider:
+        """The provider that serves the channel of an account; the channel `log` is always served by `log`.
+
+        Raises `ConfigurationError` for a name that nothing is registered under.
+        """
+        name = "log" if channel == "log" else provider
+        if name not in self._made:
+            found = [e for e in entry_points(group="send_queue.providers") if e.name == name]
+            if not found:
+                known = ", ".join(sorted(e.name for e in entry_points(group="send_queue.providers")))
+                raise ConfigurationError(
+                    f"There is no provider {name!r}: install the package that brings it,"
+                    f" or give the account one of {known} with `send-queue account set`."
+                )
+            self._made[name] = found[0].load()(self._env)
+        return self._made[name]
+
+    def close(self) -> None:
+        for provider in self._made.values():
+            provider.close()
+        self._made.clear()

@@ -1,0 +1,352 @@
+"""The database, as Python sees it: one function here for each SQL function that the program calls, and no other SQL.
+
+What each does, what it locks and what it returns is said where it is written, in sql/functions. Every call is one
+statement in autocommit, so one short transaction and one round trip. `at` is the moment that it is believed to be;
+None lets the database's clock decide. Moments in JSON answers are ISO 8601 in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias, cast
+from uuid import UUID
+
+import psycopg
+from psycopg import errors
+from psycopg.types.json import Jsonb
+
+from send_queue import schema
+from send_queue.model import Claimed, ConfigurationError, DatabaseUnreachable, UserError
+
+Connection: TypeAlias = psycopg.Connection[Any]
+Json: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a run, or a question about it, is about; None: everything."""
+
+    account: str | None = None
+    channel: str | None = None
+    campaign: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What send_claim answers."""
+
+    sends: tuple[Claimed, ...]
+    expired: int
+    busy: bool
+    in_flight: str | None
+    in_doubt: bool
+    stale: tuple[Json, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of one result: whether it was still ours to record, and the status of the row afterwards."""
+
+    send_id: UUID
+    recorded: bool
+    status: str
+
+
+# --- the connection ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """Connect for the length of a command, in autocommit: a transaction is only ever one statement long.
+
+    No statement is prepared on the server, and nothing is set for the session, so that a pooler may hand each
+    transaction to another connection. Raises `DatabaseUnreachable`.
+    """
+    with in_words():
+        conn = psycopg.connect(
+            url, autocommit=True, prepare_threshold=None, connect_timeout=10, application_name="send-queue"
+        )
+    try:
+        yield conn
+    finally:
+        conn.close()
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Turn what the database refuses into one sentence that says what to do next."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _in_words(error) from error
+
+
+def _in_words(error: psycopg.Error) -> Exception:
+    said = (error.diag.message_primary or str(error).strip().split("\n")[0]).strip()
+    if error.sqlstate == "SQ002":
+        return UserError(said)
+    if absent := schema.missing(error):
+        return absent
+    match error:
+        case errors.InsufficientPrivilege():
+            return ConfigurationError(f"The database role may not do this ({said}): grant it what it needs.")
+        case errors.CheckViolation() | errors.ForeignKeyViolation() | errors.NotNullViolation():
+            rule = (error.diag.constraint_name or said).replace("_", " ")
+            return UserError(f"Refused, nothing was stored: the rule is that {rule}; mend the value and try again.")
+        case psycopg.DataError() | psycopg.errors.UniqueViolation():
+            return UserError(f"Refused, nothing was stored: {said}; mend the value and try again.")
+        case psycopg.OperationalError() | psycopg.InterfaceError():
+            return DatabaseUnreachable(
+                f"The database cannot be reached ({said}): check DATABASE_URL and that the server is up."
+            )
+    return error
+
+
+def _value(conn: Connection, function: str, **named: Any) -> Any:
+    """Call a function by name and return its one value."""
+    row = _rows(conn, function, named).fetchone()
+    return row[0] if row else None
+
+
+def _rows(conn: Connection, function: str, named: Mapping[str, Any]) -> psycopg.Cursor[Any]:
+    given = {k: Jsonb(v) if isinstance(v, dict) else v for k, v in named.items() if v is not None}
+    arguments = ", ".join(f"{name} => %({name})s" for name in given)
+    # The names are this module's own; every value travels apart from the text.
+    query = cast(Any, f"select * from {function}({arguments})")
+    return conn.execute(query, given)
+
+
+# --- the run ----------------------------------------------------------------------------------------------
+
+
+def claim(
+    conn: Connection, worker: str, max_rows: int, lease: timedelta, filters: Filters, at: datetime | None
+) -> Claim:
+    answer = _value(
+        conn, "send_claim", worker=worker, max_rows=max_rows, lease=lease, at=at,
+        account=filters.account, channel=filters.channel, campaign=filters.campaign,
+    )  # fmt: skip
+    return Claim(
+        sends=tuple(_claimed(s) for s in answer["sends"]),
+        expired=answer["expired"],
+        busy=answer["busy"],
+        in_flight=answer["in_flight"],
+        in_doubt=answer["in_doubt"],
+        stale=tuple(answer["stale"]),
+        at=datetime.fromisoformat(answer["at"]),
+    )
+
+
+def _claimed(row: Json) -> Claimed:
+    return Claimed(**{
+        **row,
+        "send_id": UUID(row["send_id"]),
+        "attempt_id": UUID(row["attempt_id"]),
+        "account_id": UUID(row["account_id"]),
+        "started_at": datetime.fromisoformat(row["started_at"]),
+        "lease_expires_at": datetime.fromisoformat(row["lease_expires_at"]),
+        "backoff_seconds": tuple(row["backoff_seconds"]),
+    })  # fmt: skip
+
+
+def record(conn: Connection, results: Sequence[Json], at: datetime | None) -> list[Recorded]:
+    rows = _rows(conn, "send_record", {"results": Jsonb(list(results)), "at": at})
+    return [Recorded(*row) for row in rows]
+
+
+def recover(conn: Connection, at: datetime | None) -> list[tuple[UUID, str]]:
+    return list(_rows(conn, "send_recover", {"at": at}))
+
+
+def set_windows(conn: Connection, windows: Sequence[Json]) -> None:
+    _value(conn, "send_set_windows", windows=Jsonb(list(windows)))
+
+
+# --- questions --------------------------------------------------------------------------------------------
+
+
+def why(conn: Connection, filters: Filters, at: datetime | None, counting: bool) -> Json:
+    answer: Json = _value(
+        conn, "send_why", at=at, counting=counting,
+        account=filters.account, channel=filters.channel, campaign=filters.campaign,
+    )  # fmt: skip
+    return answer
+
+
+def remaining(conn: Connection, filters: Filters) -> int:
+    count: int = _value(
+        conn, "send_remaining", account=filters.account, channel=filters.channel, campaign=filters.campaign
+    )
+    return count
+
+
+def holds(conn: Connection, send_id: UUID, at: datetime | None) -> Json:
+    answer: Json = _value(conn, "send_holds", id=send_id, at=at)
+    return answer
+
+
+def status(conn: Connection, at: datetime | None) -> Json:
+    answer: Json = _value(conn, "send_status", at=at)
+    return answer
+
+
+def sends(conn: Connection, filters: Filters, status: str | None, max_rows: int) -> list[Json]:
+    rows = _rows(conn, "send_sends", {
+        "status": status, "account": filters.account, "channel": filters.channel,
+        "campaign": filters.campaign, "max_rows": max_rows,
+    })  # fmt: skip
+    return [row[0] for row in rows]
+
+
+def send(conn: Connection, send_id: UUID) -> Json:
+    answer: Json = _value(conn, "send_sends", id=send_id)
+    return answer
+
+
+# --- what an operator steers ------------------------------------------------------------------------------
+
+
+def find(conn: Connection, kind: str, name: str, workspace: str | None = None) -> UUID:
+    found: UUID = _value(conn, "send_find", kind=kind, name=name, workspace=workspace)
+    return found
+
+
+def listed(conn: Connection, kind: str, id: UUID | None = None, channel: str | None = None) -> list[Json]:
+    return [row[0] for row in _rows(conn, "send_list", {"kind": kind, "id": id, "channel": channel})]
+
+
+def put(
+    conn: Connection, kind: str, name: str, fields: Json, *, adding: bool = False, workspace: str | None = None
+) -> Json:
+    answer: Json = _value(
+        conn, "send_set", kind=kind, name=name, fields=fields, adding=adding, workspace=workspace
+    )
+    return answer
+
+
+def put_limit(
+    conn: Connection,
+    max_sends: int | None,
+    per: timedelta,
+    account: str | None = None,
+    channel: str | None = None,
+    workspace: str | None = None,
+) -> Json | None:
+    """Add or change a limit; `max_sends` None removes it."""
+    named = {"per": per, "account": account, "channel": channel, "workspace": workspace}
+    if max_sends is not None:
+        answer: Json = _value(conn, "send_set_limit", max_sends=max_sends, **named)
+        return answer
+    _value(conn, "send_remove_limit", **named)
+    return None
+
+
+def pause(
+    conn: Connection,
+    paused: bool,
+    kind: str,
+    name: str | None,
+    channel: str | None,
+    reason: str | None,
+    workspace: str | None,
+    at: datetime | None,
+) -> int:
+    changed: int = _value(
+        conn, "send_pause", paused=paused, kind=kind, name=name, channel=channel, reason=reason,
+        workspace=workspace, at=at,
+    )  # fmt: skip
+    return changed
+
+
+def retry(
+    conn: Connection, ids: Sequence[UUID] | None, campaign: str | None, workspace: str | None, at: datetime | None
+) -> int:
+    named = {"ids": list(ids) if ids else None, "campaign": campaign, "workspace": workspace, "at": at}
+    changed: int = _value(conn, "send_retry", **named)
+    return changed
+
+
+def cancel(
+    conn: Connection, ids: Sequence[UUID] | None, campaign: str | None, workspace: str | None, at: datetime | None
+) -> int:
+    named = {"ids": list(ids) if ids else None, "campaign": campaign, "workspace": workspace, "at": at}
+    changed: int = _value(conn, "send_cancel", **named)
+    return changed
+
+
+def settle(
+    conn: Connection, send_id: UUID, sent: bool, provider_message_id: str | None, at: datetime | None
+) -> str:
+    status: str = _value(
+        conn, "send_settle", id=send_id, sent=sent, provider_message_id=provider_message_id, at=at
+    )
+    return status
+
+
+def settle_campaign(conn: Connection, campaign: str, workspace: str | None, at: datetime | None) -> int:
+    changed: int = _value(conn, "send_settle_campaign", campaign=campaign, workspace=workspace, at=at)
+    return changed
+
+
+def prune(conn: Connection, before: datetime, keep_last: int, batch: int) -> int:
+    deleted: int = _value(conn, "send_prune", before=before, keep_last=keep_last, batch=batch)
+    return deleted
+
+
+# --- getting messages in ----------------------------------------------------------------------------------
+
+
+def enqueue(conn: Connection, **named: Any) -> tuple[UUID, bool]:
+    """Call send_enqueue inside whatever transaction `conn` is in; returns (id, created)."""
+    row = _rows(conn, "send_enqueue", named).fetchone()
+    if row is None:
+        raise AssertionError("send_enqueue returns one row, always")
+    return row[0], row[1]
+
+
+STAGED = (
+    "line", "recipient", "message", "subject", "name", "first_name", "last_name", "company", "email", "phone",
+    "linkedin_user_id", "timezone", "attributes", "payload", "priority", "scheduled_for", "expires_at", "account",
+    "dedupe_key",
+)  # fmt: skip
+"""The columns of a staged line of a file, in order; attributes and payload as JSON text."""
+
+
+def import_lines(
+    conn: Connection,
+    lines: Iterable[Sequence[Any]],
+    campaign: str,
+    channel: str,
+    workspace: str | None,
+    at: datetime | None,
+    dry_run: bool = False,
+) -> Json:
+    """Copy lines (as `STAGED`) into the database and put them into the queue, all of them or none.
+
+    Returns what send_import answers. With `dry_run`, or where a line is wrong, nothing is stored.
+    """
+    with conn.transaction(force_rollback=dry_run):
+        _value(conn, "send_import_stage")
+        # COPY is the one statement that cannot be wrapped in a function.
+        copying = cast(Any, f"copy send_import_lines ({', '.join(STAGED)}) from stdin")
+        with conn.cursor() as cursor, cursor.copy(copying) as copy:
+            for line in lines:
+                copy.write_row(line)
+        answer: Json = _value(
+            conn, "send_import", campaign=campaign, channel=channel, workspace=workspace, at=at
+        )
+    return answer
+
+
+# --- rehearsing -------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def nothing_kept(conn: Connection) -> Iterator[None]:
+    """Run what follows in one transaction and take it all back: for a dry run."""
+    with conn.transaction(force_rollback=True):
+        yield

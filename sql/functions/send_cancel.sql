@@ -1,0 +1,29 @@
+-- Take rows out of the queue before they go: those named, or all that wait in a campaign. They are skipped, with the
+-- reason `cancelled`; nothing is deleted. Returns how many; refuses a row that is neither pending nor failed.
+create or replace function send_cancel(ids uuid[] default null, campaign text default null,
+    workspace text default null, at timestamptz default null)
+returns int language plpgsql as $$
+#variable_conflict use_column
+declare
+    v_at       timestamptz := coalesce(send_cancel.at, clock_timestamp());
+    v_campaign uuid := case when campaign is not null then send_find('campaign', campaign, workspace) end;
+    v_odd      record;
+    v_n        int;
+begin
+    if ids is null and v_campaign is null then
+        raise exception 'Say what to cancel: ids, or --campaign NAME.' using errcode = 'SQ002';
+    end if;
+    select i.id, q.status into v_odd from unnest(ids) i (id) left join send_queue q using (id)
+    where q.status is null or q.status not in ('pending', 'failed') limit 1;
+    if found then
+        raise exception 'Send % %: only what is pending or failed can be cancelled.', v_odd.id,
+            coalesce('is ' || v_odd.status, 'is not there') using errcode = 'SQ002';
+    end if;
+    update send_queue q
+    set status = 'skipped', error_code = 'cancelled', error_message = 'It was cancelled by hand.', updated_at = v_at
+    where (ids is null or q.id = any (ids)) and (v_campaign is null or q.campaign_id = v_campaign)
+      and (q.status = 'pending' or (ids is not null and q.status = 'failed'));
+    get diagnostics v_n = row_count;
+    return v_n;
+end
+$$;

@@ -1,0 +1,22 @@
+-- What is wrong with a message before it is stored, as a sentence that says what to do; null: nothing.
+create or replace function send_check_message(channel text, recipient text, message text, payload jsonb,
+    scheduled_for timestamptz, expires_at timestamptz, at timestamptz)
+returns text language sql stable as $$
+    select case
+        when channel is null or not send_is_channel(channel) then format('There is no channel %s: use linkedin_invite, '
+            'linkedin_message, email, sms, post, webhook or log.', quote_nullable(channel))
+        when coalesce(btrim(recipient), '') = '' then 'The recipient is missing: say whom to send to.'
+        when coalesce(btrim(message), '') = '' and not (channel = 'linkedin_invite' and message = ''
+                and payload @> '{"note": false}') then
+            'The message is missing: say what to send'
+            || case when channel = 'linkedin_invite' then ' (an invitation without a note: payload {"note": false})'
+                    else '' end || '.'
+        when channel = 'linkedin_invite' and char_length(message) > 300 then format(
+            'The invitation has %s characters: LinkedIn takes 300 at most, shorten it.', char_length(message))
+        when expires_at <= greatest(scheduled_for, at) then format(
+            'It would expire (%s) before it can go: make expires_at later than %s.', expires_at,
+            greatest(scheduled_for, at))
+        when payload is not null and jsonb_typeof(payload) <> 'object' then
+            'The payload is not a JSON object: write it as {"key": "value"}.'
+    end
+$$;

@@ -1,0 +1,220 @@
+-- Take due rows in hand: the heart of the queue. One call, one short transaction, one round trip.
+--
+-- For the lanes that may send now, oldest turn first, one at a time: lock the lane; then, in later statements (a new
+-- snapshot), see again that it is open and count what it has left of every limit; take that many due rows of its open
+-- campaigns; mark them sending with a lease, write their attempts, add to the tally, give the lane its next turn.
+-- A lane that turns out to be at a limit is told when to look again (next_at) and is not met until then.
+--
+-- It never waits for a lock: a lane or a limit that somebody holds is passed by, so that claims cannot deadlock with
+-- anything, and `busy` says that it was so. The lanes that need nothing more than a look are looked at without a lock.
+--
+-- max_rows  how many rows at most           lease  how long a send may last; then it counts as left by a dead run
+-- at        the moment that it is believed to be; null: the database's clock, read again after each lock
+-- account, channel, campaign   only rows of these (names)
+--
+-- Returns {sends: [...], expired: n, busy: bool, in_flight: text, in_doubt: bool, stale: [schedules], at: moment}:
+-- what was claimed; how many rows were skipped because nobody wants them any more; whether locks kept us from a lane
+-- that may send; a token that changes with the sends in flight that keep us from a due row; whether a dead run left
+-- rows behind; the schedules whose window must be worked out anew (until then they count as closed).
+create or replace function send_claim(worker text, max_rows int default 1, lease interval default '5 minutes',
+    at timestamptz default null, account text default null, channel text default null, campaign text default null)
+returns jsonb language plpgsql set timezone = 'UTC' as $$
+#variable_conflict use_column
+declare
+    v_at        timestamptz := coalesce(send_claim.at, clock_timestamp());
+    v_lane      record;
+    v_passed    text[] := '{}';  -- lanes that are done with for this call without having moved their next_at
+    v_campaigns uuid[];
+    v_room      int;
+    v_wanted    int;
+    v_taken     int := 0;
+    v_wait      record;
+    v_ids       uuid[];
+    v_more      uuid[];
+    v_priority  smallint;
+    v_day       date;
+    v_sends     jsonb := '[]';
+    v_some      jsonb;
+    v_expired   int;
+    v_stale     jsonb;
+    v_busy      boolean := false;
+    v_in_flight text;
+begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'send_claim counts after it locks, which needs READ COMMITTED, not %',
+            upper(current_setting('transaction_isolation'));
+    end if;
+
+    -- Rows past their expires_at are skipped, a few hundred a call, so that they never pile up before the due ones.
+    with late as (
+        select q.id from send_queue q
+        where q.status = 'pending' and q.expires_at <= v_at
+        order by q.expires_at limit 500 for update skip locked)
+    update send_queue q
+    set status = 'skipped', error_code = 'expired', updated_at = v_at,
+        error_message = format('It could not go out before it expired (%s).', q.expires_at)
+    from late where q.id = late.id;
+    get diagnostics v_expired = row_count;
+
+    select jsonb_agg(to_jsonb(s)) into v_stale
+    from (select * from send_schedules s
+          where s.closes_at is null or s.closes_at <= v_at or s.window_since > v_at limit 200) s;
+
+    while v_taken < max_rows loop
+        select l.account_id, l.channel into v_lane
+        from send_lanes l
+        join send_accounts a on a.id = l.account_id
+        join send_workspaces w on w.id = a.workspace_id
+        where l.next_at <= v_at and l.paused_at is null and a.status = 'active' and w.paused_at is null
+          and (send_claim.account is null or a.name = send_claim.account)
+          and (send_claim.channel is null or l.channel = send_claim.channel)
+          and exists (
+              select from send_open_campaigns(l.account_id, a.schedule_id, v_at, send_claim.campaign) c
+              join send_queue q on q.account_id = l.account_id and q.channel = l.channel and q.campaign_id = c.id
+              where q.status = 'pending' and q.scheduled_for <= v_at)
+          and l.max_in_flight > (
+              select count(*) from send_queue f
+              where f.account_id = l.account_id and f.channel = l.channel and f.status = 'sending')
+          and l.account_id || l.channel <> all (v_passed)
+        order by l.next_at
+        limit 1 for no key update of l skip locked;
+        exit when not found;
+
+        if send_claim.at is null then
+            v_at := clock_timestamp(); -- the lock may have taken a while, and midnight may have passed
+        end if;
+
+        -- A limit that several lanes share is counted under its own lock.
+        perform from send_limits m join send_accounts a on a.workspace_id = m.workspace_id
+        where a.id = v_lane.account_id and (m.account_id is null or m.account_id = a.id)
+          and (m.channel is null or m.channel = v_lane.channel)
+        for update of m skip locked;
+        get diagnostics v_room = row_count;
+        if v_room < (select count(*) from send_limits m join send_accounts a on a.workspace_id = m.workspace_id
+                     where a.id = v_lane.account_id and (m.account_id is null or m.account_id = a.id)
+                       and (m.channel is null or m.channel = v_lane.channel)) then
+            v_busy := true;
+            v_passed := v_passed || (v_lane.account_id || v_lane.channel);
+            continue;
+        end if;
+
+        -- From here on every statement sees what was committed before the lock was ours.
+        select l.*, array(
+            select c.id from send_open_campaigns(l.account_id, a.schedule_id, v_at, send_claim.campaign) c) as campaigns
+        into v_lane
+        from send_lanes l
+        join send_accounts a on a.id = l.account_id and a.status = 'active'
+        join send_workspaces w on w.id = a.workspace_id and w.paused_at is null
+        where l.account_id = v_lane.account_id and l.channel = v_lane.channel
+          and l.next_at <= v_at and l.paused_at is null;
+        continue when not found; -- paused or held in between: the next look at the lanes will not meet it
+
+        select min(r.room) into v_room from send_room(v_lane.account_id, v_lane.channel, v_at) r;
+        if v_room <= 0 then
+            select r.* into v_wait from send_room(v_lane.account_id, v_lane.channel, v_at) r
+            where r.room <= 0 and r.rule <> 'in_flight' order by r.until desc nulls first limit 1;
+            if found then
+                update send_lanes l
+                set next_at = coalesce(v_wait.until, '9999-12-31'), next_at_reason = v_wait.rule,
+                    next_at_detail = v_wait.detail
+                where l.account_id = v_lane.account_id and l.channel = v_lane.channel;
+            else
+                v_passed := v_passed || (v_lane.account_id || v_lane.channel);
+            end if;
+            continue;
+        end if;
+
+        v_wanted := least(v_room, max_rows - v_taken);
+        if v_lane.min_gap_seconds + v_lane.jitter_seconds > 0 then
+            v_wanted := 1;
+        end if;
+        v_ids := '{}';
+        for v_priority in select * from send_due_priorities(v_lane.account_id, v_lane.channel, v_lane.campaigns) loop
+            select array(
+                select due.id from unnest(v_lane.campaigns) c (id), lateral (
+                    select q.id, q.scheduled_for from send_queue q
+                    where q.account_id = v_lane.account_id and q.channel = v_lane.channel and q.campaign_id = c.id
+                      and q.status = 'pending' and q.priority = v_priority and q.scheduled_for <= v_at
+                      and (q.expires_at is null or q.expires_at > v_at)
+                    order by q.scheduled_for, q.id
+                    limit v_wanted - cardinality(v_ids) for update skip locked) due
+                order by due.scheduled_for, due.id limit v_wanted - cardinality(v_ids)) into v_more;
+            v_ids := v_ids || v_more;
+            exit when cardinality(v_ids) >= v_wanted;
+        end loop;
+        if cardinality(v_ids) = 0 then
+            v_passed := v_passed || (v_lane.account_id || v_lane.channel); -- taken, or held by somebody's hand
+            continue;
+        end if;
+
+        v_day := (v_at at time zone v_lane.cap_timezone)::date;
+        with taken as (
+            update send_queue q
+            set status = 'sending', claimed_by = worker, lease_expires_at = v_at + lease, updated_at = v_at
+            where q.id = any (v_ids) returning q.*
+        ), tried as (
+            -- The attempt is written before the send: what may have gone out is never forgotten.
+            insert into send_attempts (send_id, workspace_id, account_id, channel, number, day, started_at, worker)
+            select t.id, t.workspace_id, t.account_id, t.channel,
+                   1 + coalesce((select max(b.number) from send_attempts b where b.send_id = t.id), 0),
+                   v_day, v_at, worker
+            from taken t returning id, send_id, number
+        )
+        select jsonb_agg(jsonb_build_object(
+                'send_id', t.id, 'attempt_id', b.id, 'attempt_number', b.number, 'channel', t.channel,
+                'recipient', t.recipient, 'subject', t.subject, 'message', t.message, 'payload', t.payload,
+                'account_id', a.id, 'account', a.name, 'provider', a.provider,
+                'provider_account_id', a.provider_account_id, 'secret_env', a.secret_env, 'campaign', c.name,
+                'started_at', v_at, 'lease_expires_at', t.lease_expires_at, 'attempts', t.attempts,
+                'max_attempts', c.max_attempts, 'backoff_seconds', c.backoff_seconds
+            ) order by array_position(v_ids, t.id))
+        into v_some
+        from taken t
+        join tried b on b.send_id = t.id
+        join send_accounts a on a.id = t.account_id
+        join send_campaigns c on c.id = t.campaign_id;
+
+        insert into send_usage as u (account_id, channel, day, used)
+        values (v_lane.account_id, v_lane.channel, v_day, cardinality(v_ids))
+        on conflict (account_id, channel, day) do update set used = u.used + excluded.used;
+
+        -- The gap and its jitter are drawn now and kept on the lane, so that they survive this process.
+        update send_lanes l
+        set next_at = v_at + make_interval(secs => l.min_gap_seconds + random() * l.jitter_seconds),
+            next_at_reason = case when l.min_gap_seconds + l.jitter_seconds > 0 then 'min_gap' end,
+            next_at_detail = null
+        where l.account_id = v_lane.account_id and l.channel = v_lane.channel;
+
+        v_sends := v_sends || v_some;
+        v_taken := v_taken + cardinality(v_ids);
+    end loop;
+
+    if v_taken = 0 then
+        -- Why nothing? A lane that could be claimed by the look above is one that somebody else holds just now.
+        select v_busy or coalesce(bool_or(not full_up), false), string_agg(last_attempt::text, ' ' order by last_attempt)
+        into v_busy, v_in_flight
+        from (
+            select f.n >= l.max_in_flight as full_up, f.last_attempt
+            from send_lanes l
+            join send_accounts a on a.id = l.account_id
+            join send_workspaces w on w.id = a.workspace_id
+            cross join lateral (
+                select count(*) as n, max(b.started_at) as last_attempt
+                from send_queue q join send_attempts b on b.send_id = q.id and b.outcome is null
+                where q.account_id = l.account_id and q.channel = l.channel and q.status = 'sending') f
+            where l.next_at <= v_at and l.paused_at is null and a.status = 'active' and w.paused_at is null
+              and (send_claim.account is null or a.name = send_claim.account)
+              and (send_claim.channel is null or l.channel = send_claim.channel)
+              and l.account_id || l.channel <> all (v_passed)
+              and exists (
+                  select from send_open_campaigns(l.account_id, a.schedule_id, v_at, send_claim.campaign) c
+                  join send_queue q on q.account_id = l.account_id and q.channel = l.channel and q.campaign_id = c.id
+                  where q.status = 'pending' and q.scheduled_for <= v_at)
+            limit 20) lanes;
+    end if;
+
+    return jsonb_build_object('sends', v_sends, 'expired', v_expired, 'busy', v_busy, 'in_flight', v_in_flight,
+        'stale', coalesce(v_stale, '[]'), 'at', v_at,
+        'in_doubt', exists (select from send_queue q where q.status = 'sending' and q.lease_expires_at <= v_at));
+end
+$$;

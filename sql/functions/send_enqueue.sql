@@ -1,0 +1,92 @@
+-- Put one message into the queue, in the caller's own transaction: it commits or rolls back with the caller's data.
+-- Only campaign, channel, recipient and message are required; call it with named arguments.
+--
+-- account        the name of the account that sends; left out: the one that the prospect knows, else the least loaded
+--                of the campaign's pool
+-- prospect       left out: found by the recipient in the workspace, or made
+-- scheduled_for  not before; left out: now       expires_at  not after: it is skipped then
+-- dedupe_key     unique in its workspace: a key that is there returns the row that has it, with created = false, and
+--                raises a warning where that row says something else
+-- at             the moment that it is believed to be, for rehearsals; left out: the database's clock
+--
+-- Raises SQ002, with a sentence that says what to do, and stores nothing, where something is wrong.
+create or replace function send_enqueue(campaign text, channel text, recipient text, message text,
+    account text default null, subject text default null, prospect uuid default null, payload jsonb default null,
+    priority int default null, scheduled_for timestamptz default null, expires_at timestamptz default null,
+    dedupe_key text default null, workspace text default null, at timestamptz default null)
+returns table (id uuid, created boolean) language plpgsql as $$
+#variable_conflict use_column
+declare
+    v_at       timestamptz := coalesce(send_enqueue.at, clock_timestamp());
+    v_wrong    text;
+    v_campaign record;
+    v_account  uuid;
+    v_prospect record;
+    v_there    record;
+begin
+    v_wrong := send_check_message(send_enqueue.channel, send_enqueue.recipient, send_enqueue.message,
+        send_enqueue.payload, send_enqueue.scheduled_for, send_enqueue.expires_at, v_at);
+    if v_wrong is null and send_enqueue.priority not between -32768 and 32767 then
+        v_wrong := 'The priority is out of range: use -32768 to 32767, lower goes first.';
+    end if;
+    if v_wrong is not null then
+        raise exception '%', v_wrong using errcode = 'SQ002';
+    end if;
+    select c.* into v_campaign from send_campaigns c
+    where c.id = send_find('campaign', send_enqueue.campaign, send_enqueue.workspace);
+    if v_campaign.status = 'done' then
+        raise exception 'The campaign % is done: resume it with `send-queue resume campaign`, or use another.',
+            quote_literal(v_campaign.name) using errcode = 'SQ002';
+    end if;
+
+    if send_enqueue.dedupe_key is not null then -- seen before anything is locked or made
+        select q.* into v_there from send_queue q
+        where q.workspace_id = v_campaign.workspace_id and q.dedupe_key = send_enqueue.dedupe_key;
+    end if;
+    if v_there.id is null then
+        if send_enqueue.account is not null then
+            v_account := send_find('account', send_enqueue.account,
+                (select w.name from send_workspaces w where w.id = v_campaign.workspace_id));
+        end if;
+        select p.* into v_prospect from send_prospects p
+        where p.id = coalesce(send_enqueue.prospect,
+            send_prospect_of(v_campaign.workspace_id, send_enqueue.channel, btrim(send_enqueue.recipient)));
+        if send_enqueue.prospect is not null and v_prospect.workspace_id is distinct from v_campaign.workspace_id then
+            raise exception 'There is no prospect % in the workspace of the campaign %.',
+                send_enqueue.prospect, quote_literal(v_campaign.name) using errcode = 'SQ002';
+        end if;
+        v_account := coalesce(v_account,
+            (select p.account_id from send_campaign_accounts p
+             where p.campaign_id = v_campaign.id and p.account_id = v_prospect.account_id and p.in_pool),
+            send_choose_account(v_campaign.id, send_enqueue.channel));
+        if v_account is null then
+            raise exception 'The campaign % has no accounts: add one with `send-queue campaign set % --account NAME`, or '
+                'name the account.', quote_literal(v_campaign.name), v_campaign.name using errcode = 'SQ002';
+        end if;
+        perform send_join(v_campaign.workspace_id, v_campaign.id, v_account, send_enqueue.channel);
+        update send_prospects p set account_id = v_account where p.id = v_prospect.id and p.account_id is null;
+
+        insert into send_queue as q (workspace_id, campaign_id, account_id, channel, prospect_id, recipient, subject,
+            message, payload, priority, scheduled_for, expires_at, dedupe_key, created_at, updated_at)
+        values (v_campaign.workspace_id, v_campaign.id, v_account, send_enqueue.channel, v_prospect.id,
+            btrim(send_enqueue.recipient), send_enqueue.subject, send_enqueue.message,
+            coalesce(send_enqueue.payload, '{}'), coalesce(send_enqueue.priority, 100),
+            coalesce(send_enqueue.scheduled_for, v_at), send_enqueue.expires_at, send_enqueue.dedupe_key, v_at, v_at)
+        on conflict (workspace_id, dedupe_key) where dedupe_key is not null do nothing
+        returning q.id, true into id, created;
+        if found then
+            return next;
+            return;
+        end if;
+        select q.* into v_there from send_queue q
+        where q.workspace_id = v_campaign.workspace_id and q.dedupe_key = send_enqueue.dedupe_key;
+    end if;
+
+    if (v_there.campaign_id, v_there.channel, v_there.recipient, v_there.message)
+       is distinct from (v_campaign.id, send_enqueue.channel, btrim(send_enqueue.recipient), send_enqueue.message) then
+        raise warning 'The dedupe key % is there already, with other content (send %): nothing was stored; use another '
+            'key to send this too.', quote_literal(send_enqueue.dedupe_key), v_there.id;
+    end if;
+    return query select v_there.id, false;
+end
+$$;

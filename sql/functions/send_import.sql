@@ -1,0 +1,184 @@
+-- Put the staged lines of a file (send_import_stage) into the queue, all of them or none.
+--
+-- Each line gets its prospect (found by the address, or made; gaps in what is known of them are filled) and its
+-- account: the one that it names, else the one that the prospect knows, else the pool's, dealt out so that the
+-- accounts have the same number of days of work when it is done.
+--
+-- Returns {created: n, there: n, differing: [lines], wrong: [{line, reason}]}. `there` counts the lines whose dedupe
+-- key is in the queue already, `differing` names those of them that now say something else. Where anything is wrong,
+-- nothing is stored.
+create or replace function send_import(campaign text, channel text, workspace text default null,
+    at timestamptz default null)
+returns jsonb language plpgsql as $$
+#variable_conflict use_column
+declare
+    v_at        timestamptz := coalesce(send_import.at, clock_timestamp());
+    v_campaign  record;
+    v_address   text := case when send_import.channel like 'linkedin%' then 'linkedin_user_id'
+                             when send_import.channel = 'email' then 'email'
+                             when send_import.channel = 'sms' then 'phone' end;
+    v_wrong     jsonb;
+    v_there     int;
+    v_differing jsonb;
+    v_created   int;
+    v_open      int;
+    v_low       float8 := 0;
+    v_high      float8;
+    v_level     float8;
+begin
+    select c.* into v_campaign from send_campaigns c
+    where c.id = send_find('campaign', send_import.campaign, send_import.workspace);
+    if v_campaign.status = 'done' then
+        raise exception 'The campaign % is done: resume it with `send-queue resume campaign`, or use another.',
+            quote_literal(v_campaign.name) using errcode = 'SQ002';
+    end if;
+    alter table send_import_lines add prospect_id uuid, add account_id uuid;
+
+    select jsonb_agg(jsonb_build_object('line', w.line, 'reason', w.reason) order by w.line) into v_wrong
+    from (
+        select s.line, coalesce(
+            send_check_message(send_import.channel, s.recipient, s.message, s.payload, s.scheduled_for, s.expires_at,
+                v_at),
+            case when s.account is not null and a.id is null then format('There is no account %s: add it with '
+                    '`send-queue account add`.', quote_literal(s.account))
+                 when s.timezone is not null and not send_is_timezone(s.timezone) then format('There is no time zone '
+                    '%s: use a name such as Europe/Paris.', quote_literal(s.timezone)) end) as reason
+        from send_import_lines s
+        left join send_accounts a on a.workspace_id = v_campaign.workspace_id and a.name = s.account) w
+    where w.reason is not null;
+    if v_wrong is not null then
+        return jsonb_build_object('created', 0, 'there', 0, 'differing', '[]'::jsonb, 'wrong', v_wrong);
+    end if;
+
+    -- What is there already, in the queue or earlier in the file, is left alone.
+    with known as (
+        delete from send_import_lines s using send_queue q
+        where q.workspace_id = v_campaign.workspace_id and q.dedupe_key = s.dedupe_key
+        returning s.line, (q.message, q.recipient) is distinct from (s.message, s.recipient) as differs
+    ), twice as (
+        delete from send_import_lines s using (
+            select o.ctid as it, o.message <> first_value(o.message) over same as differs,
+                   row_number() over same as nth
+            from send_import_lines o window same as (partition by o.dedupe_key order by o.line)) o
+        where s.ctid = o.it and o.nth > 1
+          and not exists (select from send_queue q
+                          where q.workspace_id = v_campaign.workspace_id and q.dedupe_key = s.dedupe_key)
+        returning s.line, o.differs
+    ), gone as (select * from known union all select * from twice)
+    select count(*), coalesce(jsonb_agg(line order by line) filter (where differs), '[]') into v_there, v_differing
+    from gone;
+
+    if v_address is not null then
+        update send_import_lines s
+        set linkedin_user_id = case when v_address = 'linkedin_user_id' then s.recipient else s.linkedin_user_id end,
+            email = case when v_address = 'email' then s.recipient else s.email end,
+            phone = case when v_address = 'phone' then s.recipient else s.phone end;
+        analyze send_import_lines;
+        insert into send_prospects (workspace_id, name, first_name, last_name, company, linkedin_user_id, email, phone,
+            timezone, attributes, created_at)
+        select v_campaign.workspace_id, s.name, s.first_name, s.last_name, s.company, s.linkedin_user_id, s.email,
+            s.phone, s.timezone, s.attributes, v_at
+        from (select o.*, row_number() over (partition by o.recipient order by o.line) as nth
+              from send_import_lines o) s
+        where s.nth = 1
+        order by s.line
+        on conflict do nothing;
+        case v_address
+            when 'linkedin_user_id' then
+                update send_import_lines s set prospect_id = p.id from send_prospects p
+                where p.workspace_id = v_campaign.workspace_id and p.linkedin_user_id = s.recipient;
+            when 'email' then
+                update send_import_lines s set prospect_id = p.id from send_prospects p
+                where p.workspace_id = v_campaign.workspace_id and lower(p.email) = lower(s.recipient);
+            when 'phone' then
+                update send_import_lines s set prospect_id = p.id from send_prospects p
+                where p.workspace_id = v_campaign.workspace_id and p.phone = s.recipient;
+        end case;
+        -- Somebody who is known by another of the addresses in the line.
+        update send_import_lines s set prospect_id = p.id from send_prospects p
+        where s.prospect_id is null and p.workspace_id = v_campaign.workspace_id
+          and p.linkedin_user_id = s.linkedin_user_id;
+        update send_import_lines s set prospect_id = p.id from send_prospects p
+        where s.prospect_id is null and p.workspace_id = v_campaign.workspace_id and lower(p.email) = lower(s.email);
+        update send_import_lines s set prospect_id = p.id from send_prospects p
+        where s.prospect_id is null and p.workspace_id = v_campaign.workspace_id and p.phone = s.phone;
+        update send_prospects p
+        set name = coalesce(p.name, s.name), first_name = coalesce(p.first_name, s.first_name),
+            last_name = coalesce(p.last_name, s.last_name), company = coalesce(p.company, s.company),
+            timezone = coalesce(p.timezone, s.timezone), attributes = s.attributes || p.attributes
+        from send_import_lines s
+        where p.id = s.prospect_id and p.created_at <> v_at
+          and ((p.name, p.first_name, p.last_name, p.company, p.timezone)
+               is distinct from (coalesce(p.name, s.name), coalesce(p.first_name, s.first_name),
+                   coalesce(p.last_name, s.last_name), coalesce(p.company, s.company), coalesce(p.timezone, s.timezone))
+               or not p.attributes @> s.attributes);
+    end if;
+
+    update send_import_lines s set account_id = a.id from send_accounts a
+    where a.workspace_id = v_campaign.workspace_id and a.name = s.account;
+    update send_import_lines s set account_id = p.account_id
+    from send_prospects p
+    join send_campaign_accounts m on m.campaign_id = v_campaign.id and m.account_id = p.account_id and m.in_pool
+    where p.id = s.prospect_id and s.account_id is null;
+
+    -- Deal out the rest. load: rows that wait; a_day: rows that go in a day. Find the level (in days of work) up to
+    -- which the accounts are filled, then give each its share, in turns.
+    select count(*) into v_open from send_import_lines s where s.account_id is null;
+    if v_open > 0 then
+        create temporary table send_import_pool on commit drop as
+        select p.account_id, a.name,
+            greatest(coalesce(l.daily_cap, d.daily_cap, 100), 1)::float8 as a_day,
+            (select count(*) from send_queue q where q.account_id = p.account_id
+             and q.channel = send_import.channel and q.status = 'pending')::float8
+            + (select count(*) from send_import_lines s where s.account_id = p.account_id)::float8 as load
+        from send_campaign_accounts p
+        join send_accounts a on a.id = p.account_id
+        left join send_lanes l on l.account_id = p.account_id and l.channel = send_import.channel
+        left join send_lane_defaults d on d.channel = send_import.channel and d.tier = coalesce(a.tier, 'free')
+        where p.campaign_id = v_campaign.id and p.in_pool
+          and (a.status = 'active' or not exists (
+              select from send_campaign_accounts p2 join send_accounts a2 on a2.id = p2.account_id
+              where p2.campaign_id = v_campaign.id and p2.in_pool and a2.status = 'active'));
+        if not exists (select from send_import_pool) then
+            raise exception 'The campaign % has no accounts: add one with `send-queue campaign set % --account NAME`.',
+                quote_literal(v_campaign.name), v_campaign.name using errcode = 'SQ002';
+        end if;
+        select max((p.load + v_open) / p.a_day) into v_high from send_import_pool p;
+        for i in 1..60 loop
+            v_level := (v_low + v_high) / 2;
+            if (select sum(greatest(v_level * p.a_day - p.load, 0)) from send_import_pool p) < v_open then
+                v_low := v_level;
+            else
+                v_high := v_level;
+            end if;
+        end loop;
+        with places as (
+            select p.account_id, row_number() over (order by (p.load + k) / p.a_day, p.a_day desc, p.name) as nth
+            from send_import_pool p,
+                 generate_series(1, greatest(ceil(v_high * p.a_day - p.load), 0)::int + 1) k
+        ), lines as (
+            select s.line, row_number() over (order by s.line) as nth from send_import_lines s
+            where s.account_id is null
+        )
+        update send_import_lines s set account_id = places.account_id
+        from places join lines using (nth) where s.line = lines.line;
+        drop table send_import_pool;
+    end if;
+
+    perform send_join(v_campaign.workspace_id, v_campaign.id, used.account_id, send_import.channel)
+    from (select distinct s.account_id from send_import_lines s) used;
+    update send_prospects p set account_id = s.account_id from send_import_lines s
+    where p.id = s.prospect_id and p.account_id is null;
+
+    insert into send_queue (workspace_id, campaign_id, account_id, channel, prospect_id, recipient, subject, message,
+        payload, priority, scheduled_for, expires_at, dedupe_key, created_at, updated_at)
+    select v_campaign.workspace_id, v_campaign.id, s.account_id, send_import.channel, s.prospect_id, s.recipient,
+        s.subject, s.message, s.payload, coalesce(s.priority, 100), coalesce(s.scheduled_for, v_at), s.expires_at,
+        s.dedupe_key, v_at, v_at
+    from send_import_lines s order by s.line
+    on conflict (workspace_id, dedupe_key) where dedupe_key is not null do nothing;
+    get diagnostics v_created = row_count;
+    return jsonb_build_object('created', v_created, 'differing', v_differing, 'wrong', '[]'::jsonb,
+        'there', v_there + (select count(*) from send_import_lines) - v_created);
+end
+$$;

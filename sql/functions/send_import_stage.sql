@@ -1,0 +1,9 @@
+-- Make the table that an import copies its lines into; it is gone with the transaction.
+create or replace function send_import_stage() returns void language sql as $$
+    create temporary table send_import_lines (
+        line int not null, recipient text not null, message text not null, subject text, name text, first_name text,
+        last_name text, company text, email text, phone text, linkedin_user_id text, timezone text,
+        attributes jsonb not null, payload jsonb not null, priority int, scheduled_for timestamptz,
+        expires_at timestamptz, account text, dedupe_key text not null
+    ) on commit drop
+$$;

@@ -1,0 +1,41 @@
+-- How each lane stands at a moment: its cap of the day, what is used and left, when it may send next and why not now.
+-- next_at is null, and why too, where nothing but the queue itself decides.
+create or replace function send_lane_report(at timestamptz default now())
+returns table (workspace text, account text, channel text, cap int, used_today int, remaining int, weekly_cap int,
+    used_week int, in_flight int, next_at timestamptz, why text)
+language sql stable as $$
+    select w.name, a.name, l.channel, today.cap, today.used, greatest(today.cap - today.used, 0), l.weekly_cap,
+        week.used, flying.n,
+        case when p.why is null then coalesce(nullif(greatest(l.next_at, send_lane_report.at), send_lane_report.at),
+            case when today.used >= today.cap then send_day_start(today.day + 1, l.cap_timezone) end,
+            case when s.window_since <= send_lane_report.at and send_lane_report.at < s.opens_at then s.opens_at end)
+        end,
+        coalesce(p.why,
+            case when l.next_at > send_lane_report.at then
+                concat_ws(': ', coalesce(l.next_at_reason, 'held'), l.next_at_detail) end,
+            case when today.used >= today.cap then format('daily_cap: Daily limit reached (%s/%s)', today.used,
+                today.cap) end,
+            case when s.window_since <= send_lane_report.at and send_lane_report.at < s.opens_at then
+                format('schedule: %s is closed', s.name) end)
+    from send_lanes l
+    join send_accounts a on a.id = l.account_id
+    join send_workspaces w on w.id = a.workspace_id
+    left join send_schedules s on s.id = a.schedule_id
+    cross join lateral (select (send_lane_report.at at time zone l.cap_timezone)::date as day) d
+    cross join lateral (
+        select d.day, send_cap_on(l.daily_cap, l.warm_up_start, l.warm_up_step, l.warm_up_began, d.day) as cap,
+            coalesce((select u.used from send_usage u
+                where u.account_id = l.account_id and u.channel = l.channel and u.day = d.day), 0) as used) today
+    cross join lateral (
+        select coalesce(sum(u.used), 0)::int as used from send_usage u
+        where u.account_id = l.account_id and u.channel = l.channel and u.day between d.day - 6 and d.day) week
+    cross join lateral (
+        select count(*)::int as n from send_queue q
+        where q.account_id = l.account_id and q.channel = l.channel and q.status = 'sending') flying
+    cross join lateral (
+        select case
+            when w.paused_at is not null then concat_ws(': ', 'paused', 'workspace', w.pause_reason)
+            when a.status <> 'active' then concat_ws(': ', a.status, a.status_reason)
+            when l.paused_at is not null then concat_ws(': ', 'paused', 'lane', l.pause_reason) end as why) p
+    order by w.name, a.name, l.channel
+$$;

@@ -1,0 +1,23 @@
+-- Rows that are written by hand may name just their campaign: the workspace is the campaign's, the account the one
+-- that the queue would choose, the lane and the place in the campaign are made. What our own functions write says its
+-- workspace and does not pass here.
+create or replace function send_on_hand_insert() returns trigger language plpgsql as $$
+begin
+    select c.workspace_id into new.workspace_id from send_campaigns c where c.id = new.campaign_id;
+    if new.workspace_id is null then
+        raise exception 'There is no campaign with the id %: add one with `send-queue campaign add`.', new.campaign_id
+            using errcode = 'SQ002';
+    end if;
+    if tg_table_name = 'send_queue' then
+        new.account_id := coalesce(new.account_id, send_choose_account(new.campaign_id, new.channel));
+        perform send_join(new.workspace_id, new.campaign_id, new.account_id, new.channel);
+    end if;
+    return new;
+end
+$$;
+
+create or replace trigger inserted_by_hand before insert on send_queue for each row
+when (new.workspace_id is null) execute function send_on_hand_insert();
+
+create or replace trigger inserted_by_hand before insert on send_campaign_accounts for each row
+when (new.workspace_id is null) execute function send_on_hand_insert();

@@ -1,0 +1,16 @@
+-- A schedule that is changed, by whomever, has no window until it is worked out anew; stale counts as closed.
+create or replace function send_on_schedule_change() returns trigger language plpgsql as $$
+begin
+    new.version := old.version + 1;
+    new.opens_at := null;
+    new.closes_at := null;
+    new.window_since := null;
+    return new;
+end
+$$;
+
+create or replace trigger schedule_changed before update on send_schedules for each row
+when ((old.timezone, old.hours, old.skip_holidays, old.holiday_country, old.holiday_subdivision, old.closed_on,
+       old.open_on) is distinct from (new.timezone, new.hours, new.skip_holidays, new.holiday_country,
+       new.holiday_subdivision, new.closed_on, new.open_on))
+execute function send_on_schedule_change();

@@ -1,0 +1,10 @@
+-- A sent row is final: nobody sends it again, not by hand either.
+create or replace function send_on_sent_change() returns trigger language plpgsql as $$
+begin
+    raise exception 'Send % was sent at %: it cannot become % again; enqueue a new message instead.', old.id, old.sent_at, new.status
+            using errcode = 'SQ002';
+end
+$$;
+
+create or replace trigger sent_is_final before update of status on send_queue for each row
+when (old.status = 'sent' and new.status <> 'sent') execute function send_on_sent_change();

@@ -1,0 +1,59 @@
+-- Stop or go on at one level: kind workspace, account, lane (name of the account, and a channel), campaign, or all
+-- (every workspace). A pause holds from the moment it commits, for all but what is in flight already; resuming a lane
+-- also ends a provider's hold on it, and resuming an account takes it for connected again.
+-- Returns how many were changed.
+create or replace function send_pause(paused boolean, kind text, name text default null, channel text default null,
+    reason text default null, workspace text default null, at timestamptz default null)
+returns int language plpgsql as $$
+#variable_conflict use_column
+declare
+    v_at timestamptz := coalesce(send_pause.at, clock_timestamp());
+    v_id uuid;
+    v_n  int;
+begin
+    if kind in ('workspace', 'campaign', 'account') then
+        v_id := send_find(kind, name, workspace);
+    elsif kind = 'lane' then
+        v_id := send_find('account', name, workspace);
+    end if;
+    case kind
+        when 'all' then
+            update send_workspaces w
+            set paused_at = case when paused then coalesce(w.paused_at, v_at) end,
+                pause_reason = case when paused then coalesce(send_pause.reason, w.pause_reason) end
+            where paused or w.paused_at is not null;
+        when 'workspace' then
+            update send_workspaces w
+            set paused_at = case when paused then coalesce(w.paused_at, v_at) end,
+                pause_reason = case when paused then send_pause.reason end
+            where w.id = v_id;
+        when 'account' then
+            update send_accounts a
+            set status = case when paused then 'paused' else 'active' end,
+                status_reason = case when paused then send_pause.reason end
+            where a.id = v_id;
+        when 'campaign' then
+            update send_campaigns c
+            set status = case when paused then 'paused' else 'active' end,
+                pause_reason = case when paused then send_pause.reason end
+            where c.id = v_id;
+        when 'lane' then
+            update send_lanes l
+            set paused_at = case when paused then coalesce(l.paused_at, v_at) end,
+                pause_reason = case when paused then send_pause.reason end,
+                next_at = case when not paused and l.next_at_reason = 'provider_hold' then 'epoch' else l.next_at end,
+                next_at_detail = case when not paused and l.next_at_reason = 'provider_hold' then null
+                                      else l.next_at_detail end,
+                next_at_reason = case when not paused and l.next_at_reason = 'provider_hold' then null
+                                      else l.next_at_reason end
+            where l.account_id = v_id and l.channel = send_pause.channel;
+            get diagnostics v_n = row_count;
+            if v_n = 0 then
+                raise exception 'The account % has no lane %: see `send-queue lane list`.', quote_literal(name),
+                    quote_nullable(send_pause.channel) using errcode = 'SQ002';
+            end if;
+    end case;
+    get diagnostics v_n = row_count;
+    return v_n;
+end
+$$;

@@ -1,0 +1,33 @@
+-- The prospect behind a recipient, made where there is none yet; null for channels that do not write to a person.
+create or replace function send_prospect_of(workspace_id uuid, channel text, recipient text) returns uuid
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    v_id uuid;
+begin
+    for v_try in 1..2 loop
+        case
+            when send_prospect_of.channel like 'linkedin%' then
+                select p.id into v_id from send_prospects p
+                where p.workspace_id = send_prospect_of.workspace_id and p.linkedin_user_id = recipient;
+            when send_prospect_of.channel = 'email' then
+                select p.id into v_id from send_prospects p
+                where p.workspace_id = send_prospect_of.workspace_id and lower(p.email) = lower(recipient);
+            when send_prospect_of.channel = 'sms' then
+                select p.id into v_id from send_prospects p
+                where p.workspace_id = send_prospect_of.workspace_id and p.phone = recipient;
+            else
+                return null;
+        end case;
+        exit when v_id is not null or v_try = 2;
+        insert into send_prospects as p (workspace_id, linkedin_user_id, email, phone)
+        values (send_prospect_of.workspace_id,
+                case when send_prospect_of.channel like 'linkedin%' then recipient end,
+                case when send_prospect_of.channel = 'email' then recipient end,
+                case when send_prospect_of.channel = 'sms' then recipient end)
+        on conflict do nothing returning p.id into v_id;
+        exit when v_id is not null;
+    end loop;
+    return v_id;
+end
+$$;

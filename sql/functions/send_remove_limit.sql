@@ -1,0 +1,23 @@
+-- Remove the rolling limit of an account, or of a workspace, on a channel, for a period.
+create or replace function send_remove_limit(per interval, account text default null, channel text default null,
+    workspace text default null)
+returns void language plpgsql as $$
+#variable_conflict use_column
+declare
+    v_account   uuid;
+    v_workspace uuid;
+begin
+    if account is not null then
+        v_account := send_find('account', account, workspace);
+        select a.workspace_id into v_workspace from send_accounts a where a.id = v_account;
+    else
+        v_workspace := send_find('workspace', coalesce(workspace, 'default'));
+    end if;
+    delete from send_limits m
+    where m.workspace_id = v_workspace and m.account_id is not distinct from v_account
+      and m.channel is not distinct from send_remove_limit.channel and m.per = send_remove_limit.per;
+    if not found then
+        raise exception 'There is no such limit: see `send-queue limit list`.' using errcode = 'SQ002';
+    end if;
+end
+$$;

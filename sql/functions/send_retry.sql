@@ -1,0 +1,28 @@
+-- Put failed rows back: those named, or all (of a campaign). They are due at once, with all their tries before them.
+-- Returns how many; refuses a row that has not failed.
+create or replace function send_retry(ids uuid[] default null, campaign text default null,
+    workspace text default null, at timestamptz default null)
+returns int language plpgsql as $$
+#variable_conflict use_column
+declare
+    v_at       timestamptz := coalesce(send_retry.at, clock_timestamp());
+    v_campaign uuid := case when campaign is not null then send_find('campaign', campaign, workspace) end;
+    v_odd      record;
+    v_n        int;
+begin
+    select i.id, q.status into v_odd from unnest(ids) i (id) left join send_queue q using (id)
+    where q.status is distinct from 'failed' limit 1;
+    if found then
+        raise exception 'Send % % retried: only a failed send can be, see `send-queue explain %`.', v_odd.id,
+            case when v_odd.status is null then 'is not there and cannot be'
+                 else format('is %s and cannot be', v_odd.status) end, v_odd.id using errcode = 'SQ002';
+    end if;
+    update send_queue q
+    set status = 'pending', scheduled_for = v_at, attempts = 0, updated_at = v_at,
+        expires_at = case when q.expires_at > v_at then q.expires_at end
+    where q.status = 'failed' and (ids is null or q.id = any (ids))
+      and (v_campaign is null or q.campaign_id = v_campaign);
+    get diagnostics v_n = row_count;
+    return v_n;
+end
+$$;

@@ -1,0 +1,103 @@
+-- Add or change what an operator steers: kind workspace, account, lane, schedule, campaign. `fields` holds what is to
+-- be set, by column name (a JSON null clears it); a schedule or account is named, not numbered: "schedule", "accounts"
+-- (of a campaign: they join its pool; "remove_accounts": they leave it). A lane is named by its account and a
+-- "channel" among the fields, and is made if need be.
+-- Returns the row as send_list shows it. Raises SQ002, with a sentence that says what to do.
+create or replace function send_set(kind text, name text, fields jsonb, adding boolean default false,
+    workspace text default null)
+returns jsonb language plpgsql as $$
+#variable_conflict use_variable
+declare
+    v_workspace uuid;
+    v_id        uuid;
+    v_fields    jsonb := fields;
+    v_w send_workspaces; v_s send_schedules; v_a send_accounts; v_l send_lanes; v_c send_campaigns;
+begin
+    if coalesce(btrim(name), '') = '' then
+        raise exception 'The name of the % is missing.', kind using errcode = 'SQ002';
+    end if;
+    if adding and kind in ('account', 'campaign') then
+        v_workspace := send_find('workspace', coalesce(workspace, 'default'));
+    elsif not adding and kind <> 'lane' then
+        v_id := send_find(kind, name, workspace);
+    end if;
+    if fields ? 'schedule' then
+        v_fields := v_fields || jsonb_build_object('schedule_id',
+            case when fields ->> 'schedule' is not null then send_find('schedule', fields ->> 'schedule') end);
+    end if;
+
+    case kind
+        when 'workspace' then
+            if adding then
+                insert into send_workspaces (name) values (name) returning id into v_id;
+            end if;
+            select * into v_w from send_workspaces w where w.id = v_id;
+            v_w := jsonb_populate_record(v_w, v_fields);
+            update send_workspaces w set timezone = v_w.timezone where w.id = v_id;
+        when 'schedule' then
+            if adding then
+                insert into send_schedules (name, timezone, hours) values (name, 'UTC', '{}') returning id into v_id;
+            end if;
+            select * into v_s from send_schedules s where s.id = v_id;
+            v_s := jsonb_populate_record(v_s, v_fields);
+            update send_schedules s
+            set timezone = v_s.timezone, hours = v_s.hours, skip_holidays = v_s.skip_holidays,
+                holiday_country = v_s.holiday_country, holiday_subdivision = v_s.holiday_subdivision,
+                closed_on = v_s.closed_on, open_on = v_s.open_on
+            where s.id = v_id;
+        when 'account' then
+            if adding then
+                insert into send_accounts (workspace_id, name, provider)
+                values (v_workspace, name, v_fields ->> 'provider') returning id into v_id;
+            end if;
+            select * into v_a from send_accounts a where a.id = v_id;
+            v_a := jsonb_populate_record(v_a, v_fields);
+            update send_accounts a
+            set provider = v_a.provider, provider_account_id = v_a.provider_account_id, tier = v_a.tier,
+                schedule_id = v_a.schedule_id, secret_env = v_a.secret_env
+            where a.id = v_id;
+            perform send_make_lane(v_id, c.channel)
+            from jsonb_array_elements_text(coalesce(v_fields -> 'channels', '[]')) c (channel);
+        when 'lane' then
+            v_id := send_find('account', name, workspace);
+            perform send_check_channel(coalesce(fields ->> 'channel', ''));
+            perform send_make_lane(v_id, fields ->> 'channel');
+            select * into v_l from send_lanes l
+            where l.account_id = v_id and l.channel = fields ->> 'channel' for no key update;
+            v_l := jsonb_populate_record(v_l, v_fields);
+            update send_lanes l
+            set daily_cap = v_l.daily_cap, weekly_cap = v_l.weekly_cap, cap_timezone = v_l.cap_timezone,
+                min_gap_seconds = v_l.min_gap_seconds, jitter_seconds = v_l.jitter_seconds,
+                max_in_flight = v_l.max_in_flight, warm_up_start = v_l.warm_up_start,
+                warm_up_step = v_l.warm_up_step, warm_up_began = v_l.warm_up_began
+            where l.account_id = v_id and l.channel = v_l.channel;
+        when 'campaign' then
+            if adding then
+                insert into send_campaigns (workspace_id, name) values (v_workspace, name) returning id into v_id;
+            end if;
+            select * into v_c from send_campaigns c where c.id = v_id;
+            v_c := jsonb_populate_record(v_c, v_fields);
+            update send_campaigns c
+            set schedule_id = v_c.schedule_id, max_attempts = v_c.max_attempts, backoff_seconds = v_c.backoff_seconds,
+                on_uncertain = v_c.on_uncertain, follow_up_after = v_c.follow_up_after, status = v_c.status
+            where c.id = v_id;
+            insert into send_campaign_accounts (workspace_id, campaign_id, account_id)
+            select v_c.workspace_id, v_id, send_find('account', n.name,
+                (select w.name from send_workspaces w where w.id = v_c.workspace_id))
+            from jsonb_array_elements_text(coalesce(v_fields -> 'accounts', '[]')) n (name)
+            on conflict on constraint send_campaign_accounts_pkey do update set in_pool = true;
+            update send_campaign_accounts p set in_pool = false
+            where p.campaign_id = v_id and p.account_id in (
+                select send_find('account', n.name, (select w.name from send_workspaces w where w.id = v_c.workspace_id))
+                from jsonb_array_elements_text(coalesce(v_fields -> 'remove_accounts', '[]')) n (name));
+    end case;
+    return (select l from send_list(kind, v_id, v_l.channel) l);
+exception when unique_violation then
+    if sqlerrm like '%provider_account_is_listed_once%' then
+        raise exception 'There is an account with the provider account id % already: one seat in two rows would have '
+            'its caps twice.', quote_nullable(fields ->> 'provider_account_id') using errcode = 'SQ002';
+    end if;
+    raise exception 'There is a % named % already: change it with `send-queue % set`.', kind, quote_literal(name), kind
+        using errcode = 'SQ002';
+end
+$$;
