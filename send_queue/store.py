@@ -7,7 +7,7 @@ None lets the database's clock decide. Moments in JSON answers are ISO 8601 in U
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,9 +17,10 @@ from uuid import UUID
 import psycopg
 from psycopg import errors
 from psycopg.types.json import Jsonb
+from psycopg.types.range import TimestamptzRange
 
 from send_queue import schema
-from send_queue.model import Claimed, ConfigurationError, DatabaseUnreachable, UserError
+from send_queue.model import Claimed, ConfigurationError, DatabaseUnreachable, UserError, Window
 
 Connection: TypeAlias = psycopg.Connection[Any]
 Json: TypeAlias = dict[str, Any]
@@ -99,11 +100,19 @@ def _in_words(error: psycopg.Error) -> Exception:
             return UserError(f"Refused, nothing was stored: the rule is that {rule}; mend the value and try again.")
         case psycopg.DataError() | psycopg.errors.UniqueViolation():
             return UserError(f"Refused, nothing was stored: {said}; mend the value and try again.")
-        case psycopg.OperationalError() | psycopg.InterfaceError():
+        case psycopg.OperationalError() | psycopg.InterfaceError() if _is_lost(error):
             return DatabaseUnreachable(
                 f"The database cannot be reached ({said}): check DATABASE_URL and that the server is up."
             )
+        case psycopg.ProgrammingError() if error.sqlstate is None:
+            return ConfigurationError(f"DATABASE_URL cannot be read ({said}): write it as postgresql://user@host/name.")
     return error
+
+
+def _is_lost(error: psycopg.Error) -> bool:
+    """Whether the connection could not be made or is gone, rather than a statement refused: no SQLSTATE at all, or
+    one of the classes 08 connection, 28 authorization, 3D catalog name, 53 resources, 57 operator intervention."""
+    return error.sqlstate is None or error.sqlstate[:2] in ("08", "28", "3D", "53", "57")
 
 
 def _value(conn: Connection, function: str, **named: Any) -> Any:
@@ -116,8 +125,9 @@ def _rows(conn: Connection, function: str, named: Mapping[str, Any]) -> psycopg.
     given = {k: Jsonb(v) if isinstance(v, dict) else v for k, v in named.items() if v is not None}
     arguments = ", ".join(f"{name} => %({name})s" for name in given)
     # The names are this module's own; every value travels apart from the text.
-    query = cast(Any, f"select * from {function}({arguments})")
-    return conn.execute(query, given)
+    query = cast(Any, f"select * from {function}({arguments})")  # noqa: S608 — as said above
+    with in_words():
+        return conn.execute(query, given)
 
 
 # --- the run ----------------------------------------------------------------------------------------------
@@ -184,8 +194,9 @@ def remaining(conn: Connection, filters: Filters) -> int:
     return count
 
 
-def holds(conn: Connection, send_id: UUID, at: datetime | None) -> Json:
-    answer: Json = _value(conn, "send_holds", id=send_id, at=at)
+def explain(conn: Connection, send_id: UUID, at: datetime | None, windows: Sequence[Window] | None = None) -> Json:
+    ranges = [TimestamptzRange(w.opens_at, w.closes_at) for w in windows] if windows is not None else None
+    answer: Json = _value(conn, "send_explain", id=send_id, at=at, windows=ranges)
     return answer
 
 
@@ -220,10 +231,17 @@ def listed(conn: Connection, kind: str, id: UUID | None = None, channel: str | N
 
 
 def put(
-    conn: Connection, kind: str, name: str, fields: Json, *, adding: bool = False, workspace: str | None = None
+    conn: Connection,
+    kind: str,
+    name: str,
+    fields: Json,
+    *,
+    adding: bool = False,
+    workspace: str | None = None,
+    at: datetime | None = None,
 ) -> Json:
     answer: Json = _value(
-        conn, "send_set", kind=kind, name=name, fields=fields, adding=adding, workspace=workspace
+        conn, "send_set", kind=kind, name=name, fields=fields, adding=adding, workspace=workspace, at=at
     )
     return answer
 
@@ -263,7 +281,11 @@ def pause(
 
 
 def retry(
-    conn: Connection, ids: Sequence[UUID] | None, campaign: str | None, workspace: str | None, at: datetime | None
+    conn: Connection,
+    ids: Sequence[UUID] | None,
+    campaign: str | None,
+    workspace: str | None,
+    at: datetime | None,
 ) -> int:
     named = {"ids": list(ids) if ids else None, "campaign": campaign, "workspace": workspace, "at": at}
     changed: int = _value(conn, "send_retry", **named)
@@ -271,19 +293,19 @@ def retry(
 
 
 def cancel(
-    conn: Connection, ids: Sequence[UUID] | None, campaign: str | None, workspace: str | None, at: datetime | None
+    conn: Connection,
+    ids: Sequence[UUID] | None,
+    campaign: str | None,
+    workspace: str | None,
+    at: datetime | None,
 ) -> int:
     named = {"ids": list(ids) if ids else None, "campaign": campaign, "workspace": workspace, "at": at}
     changed: int = _value(conn, "send_cancel", **named)
     return changed
 
 
-def settle(
-    conn: Connection, send_id: UUID, sent: bool, provider_message_id: str | None, at: datetime | None
-) -> str:
-    status: str = _value(
-        conn, "send_settle", id=send_id, sent=sent, provider_message_id=provider_message_id, at=at
-    )
+def settle(conn: Connection, send_id: UUID, sent: bool, provider_message_id: str | None, at: datetime | None) -> str:
+    status: str = _value(conn, "send_settle", id=send_id, sent=sent, provider_message_id=provider_message_id, at=at)
     return status
 
 
@@ -323,22 +345,22 @@ def import_lines(
     channel: str,
     workspace: str | None,
     at: datetime | None,
-    dry_run: bool = False,
+    keep: Callable[[Json], bool],
 ) -> Json:
     """Copy lines (as `STAGED`) into the database and put them into the queue, all of them or none.
 
-    Returns what send_import answers. With `dry_run`, or where a line is wrong, nothing is stored.
+    Returns what send_import answers; it is stored if no line is wrong and `keep` says so of the answer.
     """
-    with conn.transaction(force_rollback=dry_run):
+    with in_words(), conn.transaction():
         _value(conn, "send_import_stage")
         # COPY is the one statement that cannot be wrapped in a function.
         copying = cast(Any, f"copy send_import_lines ({', '.join(STAGED)}) from stdin")
         with conn.cursor() as cursor, cursor.copy(copying) as copy:
             for line in lines:
                 copy.write_row(line)
-        answer: Json = _value(
-            conn, "send_import", campaign=campaign, channel=channel, workspace=workspace, at=at
-        )
+        answer: Json = _value(conn, "send_import", campaign=campaign, channel=channel, workspace=workspace, at=at)
+        if not keep(answer):
+            raise psycopg.Rollback
     return answer
 
 

@@ -19,10 +19,11 @@ returns table (id uuid, created boolean) language plpgsql as $$
 declare
     v_at       timestamptz := coalesce(send_enqueue.at, clock_timestamp());
     v_wrong    text;
+    v_found    uuid;
     v_campaign record;
     v_account  uuid;
     v_prospect record;
-    v_there    record;
+    v_there    send_queue;
 begin
     v_wrong := send_check_message(send_enqueue.channel, send_enqueue.recipient, send_enqueue.message,
         send_enqueue.payload, send_enqueue.scheduled_for, send_enqueue.expires_at, v_at);
@@ -32,8 +33,8 @@ begin
     if v_wrong is not null then
         raise exception '%', v_wrong using errcode = 'SQ002';
     end if;
-    select c.* into v_campaign from send_campaigns c
-    where c.id = send_find('campaign', send_enqueue.campaign, send_enqueue.workspace);
+    v_found := send_find('campaign', send_enqueue.campaign, send_enqueue.workspace);
+    select c.* into v_campaign from send_campaigns c where c.id = v_found;
     if v_campaign.status = 'done' then
         raise exception 'The campaign % is done: resume it with `send-queue resume campaign`, or use another.',
             quote_literal(v_campaign.name) using errcode = 'SQ002';
@@ -48,9 +49,9 @@ begin
             v_account := send_find('account', send_enqueue.account,
                 (select w.name from send_workspaces w where w.id = v_campaign.workspace_id));
         end if;
-        select p.* into v_prospect from send_prospects p
-        where p.id = coalesce(send_enqueue.prospect,
+        v_found := coalesce(send_enqueue.prospect,
             send_prospect_of(v_campaign.workspace_id, send_enqueue.channel, btrim(send_enqueue.recipient)));
+        select p.* into v_prospect from send_prospects p where p.id = v_found;
         if send_enqueue.prospect is not null and v_prospect.workspace_id is distinct from v_campaign.workspace_id then
             raise exception 'There is no prospect % in the workspace of the campaign %.',
                 send_enqueue.prospect, quote_literal(v_campaign.name) using errcode = 'SQ002';

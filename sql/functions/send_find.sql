@@ -24,8 +24,8 @@ begin
             perform send_find('workspace', send_find.workspace);
             v_close := format(' in the workspace %s', quote_literal(send_find.workspace));
         end if;
-        raise exception 'There is no % %%: see `send-queue % list`, or add it with `send-queue % add`.',
-            kind, quote_literal(coalesce(send_find.name, '')), v_close, kind, kind using errcode = 'SQ002';
+        raise exception 'There is no % %: see `send-queue % list`, or add it with `send-queue % add`.',
+            kind, quote_literal(coalesce(send_find.name, '')) || coalesce(v_close, ''), kind, kind using errcode = 'SQ002';
     elsif cardinality(v_ids) > 1 then
         raise exception 'There are % %s named %: say which with the workspace.',
             cardinality(v_ids), kind, quote_literal(send_find.name) using errcode = 'SQ002';

@@ -13,6 +13,7 @@ returns jsonb language plpgsql as $$
 #variable_conflict use_column
 declare
     v_at        timestamptz := coalesce(send_import.at, clock_timestamp());
+    v_found     uuid;
     v_campaign  record;
     v_address   text := case when send_import.channel like 'linkedin%' then 'linkedin_user_id'
                              when send_import.channel = 'email' then 'email'
@@ -26,8 +27,9 @@ declare
     v_high      float8;
     v_level     float8;
 begin
-    select c.* into v_campaign from send_campaigns c
-    where c.id = send_find('campaign', send_import.campaign, send_import.workspace);
+    perform send_check_channel(send_import.channel);
+    v_found := send_find('campaign', send_import.campaign, send_import.workspace);
+    select c.* into v_campaign from send_campaigns c where c.id = v_found;
     if v_campaign.status = 'done' then
         raise exception 'The campaign % is done: resume it with `send-queue resume campaign`, or use another.',
             quote_literal(v_campaign.name) using errcode = 'SQ002';

@@ -5,6 +5,7 @@ begin
     new.opens_at := null;
     new.closes_at := null;
     new.window_since := null;
+    new.later_windows := '{}';
     return new;
 end
 $$;

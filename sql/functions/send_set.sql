@@ -2,9 +2,9 @@
 -- be set, by column name (a JSON null clears it); a schedule or account is named, not numbered: "schedule", "accounts"
 -- (of a campaign: they join its pool; "remove_accounts": they leave it). A lane is named by its account and a
 -- "channel" among the fields, and is made if need be.
--- Returns the row as send_list shows it. Raises SQ002, with a sentence that says what to do.
+-- at: the moment that it is believed to be. Returns the row as send_list shows it. Raises SQ002, with a sentence that says what to do.
 create or replace function send_set(kind text, name text, fields jsonb, adding boolean default false,
-    workspace text default null)
+    workspace text default null, at timestamptz default null)
 returns jsonb language plpgsql as $$
 #variable_conflict use_variable
 declare
@@ -65,6 +65,9 @@ begin
             select * into v_l from send_lanes l
             where l.account_id = v_id and l.channel = fields ->> 'channel' for no key update;
             v_l := jsonb_populate_record(v_l, v_fields);
+            if v_fields ->> 'warm_up_start' is not null then -- a ramp begins today, on the calendar of the cap
+                v_l.warm_up_began := (coalesce(at, clock_timestamp()) at time zone v_l.cap_timezone)::date;
+            end if;
             update send_lanes l
             set daily_cap = v_l.daily_cap, weekly_cap = v_l.weekly_cap, cap_timezone = v_l.cap_timezone,
                 min_gap_seconds = v_l.min_gap_seconds, jitter_seconds = v_l.jitter_seconds,

@@ -1,9 +1,18 @@
 -- A person's word that nothing of a campaign's uncertain sends went out. Returns how many were put back.
 create or replace function send_settle_campaign(campaign text, workspace text default null,
     at timestamptz default null)
-returns int language sql as $$
-    select count(send_settle(q.id, false, null, send_settle_campaign.at))::int
-    from send_queue q
-    where q.status = 'uncertain'
-      and q.campaign_id = send_find('campaign', send_settle_campaign.campaign, send_settle_campaign.workspace)
+returns int language plpgsql as $$
+#variable_conflict use_column
+declare
+    v_campaign uuid := send_find('campaign', campaign, workspace);
+    v_n        int := 0;
+    v_id       uuid;
+begin
+    for v_id in select q.id from send_queue q
+                where q.status = 'uncertain' and q.campaign_id = v_campaign order by q.account_id, q.channel, q.id loop
+        perform send_settle(v_id, false, null, send_settle_campaign.at);
+        v_n := v_n + 1;
+    end loop;
+    return v_n;
+end
 $$;

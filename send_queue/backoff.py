@@ -1,0 +1,22 @@
+"""When to try again what certainly did not go out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+JITTER = 0.1
+"""The share of a delay that chance may add, so that what failed together does not come back together."""
+
+
+def retry_seconds(attempts: int, backoff_seconds: Sequence[int], chance: float = 0.0) -> float:
+    """Say how many seconds to wait after the `attempts`-th try that counted; `chance` is drawn from 0 to 1.
+
+    The last delay repeats.
+
+    >>> [retry_seconds(n, (300, 900, 3600)) for n in (1, 2, 3, 4)]
+    [300.0, 900.0, 3600.0, 3600.0]
+    >>> retry_seconds(1, (300,), chance=1.0)
+    330.0
+    """
+    delay = backoff_seconds[min(attempts, len(backoff_seconds)) - 1]
+    return delay * (1 + JITTER * chance)

@@ -1,0 +1,122 @@
+"""The command line: parse, call, print. One module for each group of commands, loaded when one of them is called,
+because cron pays for every import on every tick.
+
+What goes wrong is one sentence on stderr that says what to do next, and an exit status: 2 wrong usage, 69 the
+database cannot be reached, 78 configuration missing or wrong; a traceback only with --debug.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from send_queue.cli.app import App
+from send_queue.model import UserError
+
+COMMANDS = {
+    "migrate": "system",
+    "workspace": "configure",
+    "account": "configure",
+    "lane": "configure",
+    "schedule": "configure",
+    "campaign": "configure",
+    "limit": "configure",
+    "enqueue": "intake",
+    "import": "intake",
+    "run-once": "sending",
+    "run": "sending",
+    "status": "looking",
+    "list": "looking",
+    "show": "looking",
+    "explain": "looking",
+    "pause": "steering",
+    "resume": "steering",
+    "retry": "steering",
+    "cancel": "steering",
+    "settle": "steering",
+    "prune": "steering",
+    "sandbox": "system",
+    "embedded": "system",
+    "demo": "system",
+}
+"""Each command, and the module that has it, under its name with `_` for `-`."""
+
+
+class Commands(click.Group):
+    """A group that loads a command's module when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 — click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 — click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"send_queue.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_") + "_command")
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--debug", is_flag=True, help="Show a traceback when something goes wrong.")
+@click.version_option(package_name="send-queue", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Send messages from Postgres: slowly, at civil hours, within every cap, never twice.
+
+    \b
+    A first look:   send-queue demo
+    A first start:  send-queue migrate
+                    send-queue account add anna --provider log
+                    send-queue campaign add hello --account anna
+                    send-queue enqueue --campaign hello --channel log --recipient you --message hi
+                    send-queue run-once
+    """
+    ctx.obj = App(os.environ, debug)
+
+
+def main() -> None:
+    """Run the command and exit with its status."""
+    sys.exit(_status(sys.argv[1:]))
+
+
+def _status(args: list[str]) -> int:
+    debug = "--debug" in args
+    try:
+        result = cli.main(args, prog_name="send-queue", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())
+        return 2
+    except click.BadParameter as error:
+        _say(f"{error.format_message().rstrip('.')}.")
+        return 2
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "send-queue"
+        _say(f"{error.format_message().rstrip('.')}: see `{path} --help`.")
+        return 2
+    except UserError as error:
+        if debug:
+            raise
+        _say(str(error))
+        return error.exit_status
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        # Whoever read us has seen enough; the interpreter must not try to flush what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        _say(
+            f"This should not happen ({type(error).__name__}): run it again with `send-queue --debug …` and report it."
+        )
+        return 70
+
+
+def _say(sentence: str) -> None:
+    print(f"send-queue: {sentence}", file=sys.stderr)

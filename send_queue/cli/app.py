@@ -1,0 +1,248 @@
+"""What every command needs: the environment, a connection, a clock, and words that mean the same everywhere."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from os import getpid
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import click
+
+from send_queue.model import ConfigurationError
+
+if TYPE_CHECKING:
+    from psycopg.errors import Diagnostic
+
+    from send_queue.store import Connection
+
+
+class App:
+    """The command's surroundings. Only here and in cli/__init__.py is the process's environment read."""
+
+    def __init__(self, env: Mapping[str, str], debug: bool = False) -> None:
+        self.env = env
+        self.debug = debug
+        self._rehearsed: datetime | None = None
+        self._since = 0.0
+
+    @contextmanager
+    def database(self) -> Iterator[Connection]:
+        """Connect; from now on the clock runs."""
+        from send_queue import store
+
+        with store.connected(self.database_url()) as conn:
+            conn.add_notice_handler(_say_warning)
+            self.start_clock()
+            yield conn
+
+    def database_url(self) -> str:
+        """DATABASE_URL, or that of the embedded Postgres, which is started if need be."""
+        if url := self.env.get("DATABASE_URL"):
+            return url
+        from send_queue import embedded
+
+        folder = embedded.default_data_dir(self.env)
+        warn(f"DATABASE_URL is not set: using the embedded Postgres in {folder}.")
+        return embedded.url(folder)
+
+    def now(self) -> datetime | None:
+        """The moment that SEND_QUEUE_NOW says it is, time running on from there; None: the database's clock decides."""
+        if self._rehearsed is None:
+            return None
+        return self._rehearsed + timedelta(seconds=time.monotonic() - self._since)
+
+    def start_clock(self) -> None:
+        """Begin to rehearse, where SEND_QUEUE_NOW asks for it."""
+        if text := self.env.get("SEND_QUEUE_NOW"):
+            try:
+                self._rehearsed = moment(text)
+            except ValueError as error:
+                raise ConfigurationError(f"SEND_QUEUE_NOW: {error}.") from None
+            self._since = time.monotonic()
+            warn(f"rehearsing: it is taken to be {self._rehearsed.isoformat()}.")
+
+    @property
+    def worker(self) -> str:
+        """The name of this process, for people who look at what is in flight."""
+        return f"{socket.gethostname()}:{getpid()}"
+
+
+# --- what is written and read -----------------------------------------------------------------------------
+
+
+def warn(sentence: str) -> None:
+    """Say something on stderr that does not end the command."""
+    print(f"send-queue: {printable(sentence)}", file=sys.stderr)
+
+
+def _say_warning(notice: Diagnostic) -> None:
+    """Pass on what our SQL functions warn of; the server's own remarks are not for the user."""
+    if notice.severity_nonlocalized == "WARNING":
+        warn(notice.message_primary or "")
+
+
+def printable(text: str) -> str:
+    """Text of others as a terminal may safely show it: control characters as their names, so that no name or message
+    can move the cursor or colour the screen."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" if c != "\n" else "⏎" for c in text)
+
+
+def as_json(value: object) -> str:
+    """JSON as the commands print it: moments in ISO 8601 in UTC, durations in seconds."""
+
+    def plain(value: object) -> object:
+        match value:
+            case datetime():
+                return value.astimezone(UTC).isoformat()
+            case timedelta():
+                return value.total_seconds()
+            case UUID():
+                return str(value)
+        raise TypeError(f"{type(value).__name__} has no JSON form")
+
+    return json.dumps(value, default=plain, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Rows as text in columns, for people."""
+    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    head = [column.replace("_", " ") for column in columns]
+    widths = [max(len(line[i]) for line in [head, *cells]) for i in range(len(columns))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+             for line in [head, *cells]]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case list():
+            return ", ".join(map(_cell, value)) or "-"
+        case str() if re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d", value):
+            return short(value)
+        case str():
+            text = printable(value)
+            return text if len(text) <= 60 else text[:59] + "…"
+        case _:
+            return str(value)
+
+
+def short(when: str | datetime | None) -> str:
+    """A moment for people, in UTC, to the minute."""
+    if when is None:
+        return "-"
+    when = datetime.fromisoformat(when) if isinstance(when, str) else when
+    return f"{when.astimezone(UTC):%a %Y-%m-%d %H:%M} UTC"
+
+
+# --- kinds of values --------------------------------------------------------------------------------------
+
+
+def duration(text: str) -> timedelta:
+    """Read 90m, 1h30m, 5s, 2d. Raises `ValueError`, saying how to write it."""
+    parts = re.findall(r"(\d+)([dhms])", text)
+    if not parts or "".join(n + unit for n, unit in parts) != text:
+        raise ValueError(f"{text!r} is not a duration: write it as 90m, 1h30m, 5s or 2d")
+    seconds = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+    try:
+        return timedelta(seconds=sum(int(n) * seconds[unit] for n, unit in parts))
+    except OverflowError:
+        raise ValueError(f"{text!r} is longer than any duration: write a shorter one") from None
+
+
+def moment(text: str) -> datetime:
+    """Read an ISO 8601 moment with a zone. Raises `ValueError`, saying how to write it."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a time: write it as 2026-11-23T09:00:00+01:00") from None
+    if when.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone: write it as {text}+01:00 or {text}Z")
+    return when.astimezone(UTC)
+
+
+class Kind(click.ParamType[Any]):
+    """A value that is read by a function; its `ValueError` says how to write it."""
+
+    def __init__(self, name: str, read: Callable[[str], Any], clearable: bool = False) -> None:
+        self.name = name
+        self._read = read
+        self._clearable = clearable
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        if self._clearable and value == "none":
+            return CLEARED
+        try:
+            return self._read(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+CLEARED = object()
+"""What a clearable option is when it says `none`."""
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not an id: copy one from `send-queue list`") from None
+
+
+def _whole(text: str) -> int:
+    if not re.fullmatch(r"\d{1,9}", text):
+        raise ValueError(f"{text!r} is not a whole number of 0 or more")
+    return int(text)
+
+
+def _ramp(text: str) -> tuple[int, int]:
+    if not (ramp := re.fullmatch(r"(\d{1,6})\+(\d{1,6})", text)):
+        raise ValueError(f"{text!r} is not a ramp: write 5+2 for 5 on the first day and 2 more on each that follows")
+    return int(ramp[1]), int(ramp[2])
+
+
+def _rate(text: str) -> tuple[int, timedelta]:
+    count, _, per = text.partition("/")
+    if not re.fullmatch(r"[1-9]\d{0,8}", count):
+        raise ValueError(f"{text!r} is not a limit: write 10/10m for ten in ten minutes")
+    return int(count), duration(per)
+
+
+def _backoff(text: str) -> list[int]:
+    return [int(duration(part.strip()).total_seconds()) for part in text.split(",")]
+
+
+DURATION = Kind("duration", duration)
+MOMENT = Kind("time", moment)
+ID = Kind("id", _uuid)
+CAP = Kind("n|none", _whole, clearable=True)
+SECONDS = Kind("duration", lambda text: int(duration(text).total_seconds()))
+RAMP = Kind("start+step|none", _ramp, clearable=True)
+RATE = Kind("n/duration", _rate)
+BACKOFF = Kind("durations", _backoff)
+TEXT_OR_NONE = Kind("text|none", str, clearable=True)
+
+json_option = click.option("--json", "json_", is_flag=True, help="Print JSON.")
+workspace_option = click.option("--workspace", metavar="W", help="The workspace, where the name alone is not clear.")
+
+
+def filter_options(command: Any) -> Any:
+    """The options that say which sends a command is about."""
+    for option in (
+        click.option("--campaign", metavar="C", help="Only sends of this campaign."),
+        click.option("--channel", metavar="CH", help="Only sends of this channel."),
+        click.option("--account", metavar="A", help="Only sends of this account."),
+    ):
+        command = option(command)
+    return command

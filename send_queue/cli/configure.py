@@ -1,0 +1,465 @@
+"""What an operator sets up: workspaces, accounts, lanes, schedules, campaigns, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import click
+
+from send_queue.cli.app import (
+    BACKOFF,
+    CAP,
+    CLEARED,
+    DURATION,
+    RAMP,
+    RATE,
+    SECONDS,
+    TEXT_OR_NONE,
+    App,
+    as_json,
+    json_option,
+    table,
+    workspace_option,
+)
+from send_queue.model import UserError
+
+COLUMNS = {
+    "workspace": ("name", "timezone", "paused_at", "pause_reason"),
+    "account": ("workspace", "name", "provider", "provider_account_id", "tier", "schedule", "status", "status_reason"),
+    "lane": ("workspace", "account", "channel", "daily_cap", "weekly_cap", "cap_timezone", "min_gap_seconds",
+             "jitter_seconds", "max_in_flight", "next_at", "next_at_reason", "paused_at"),
+    "schedule": ("name", "timezone", "hours", "skip_holidays", "holiday_country", "holiday_subdivision", "closed_on",
+                 "open_on", "opens_at", "closes_at"),
+    "campaign": ("workspace", "name", "status", "accounts", "schedule", "max_attempts", "backoff_seconds",
+                 "on_uncertain"),
+    "limit": ("id", "workspace", "account", "channel", "max_sends", "per"),
+}  # fmt: skip
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given; `none` as null."""
+    return {k: None if v is CLEARED else v for k, v in options.items() if v is not None and v != ()}
+
+
+def _show(kind: str, row: Mapping[str, Any], json_: bool) -> None:
+    if json_:
+        click.echo(as_json(row))
+        return
+    names = [*COLUMNS[kind], *(name for name in row if name not in COLUMNS[kind])]
+    click.echo(table([{"field": n, "value": str(v) if isinstance(v := row.get(n), dict) else v} for n in names],
+                     ("field", "value")))  # fmt: skip
+
+
+def _group(kind: str, help: str) -> click.Group:
+    """A group with `list` and `show`, which are alike for all kinds but lanes and limits."""
+
+    @click.group(kind, help=help)
+    def group() -> None: ...
+
+    @group.command("list", help=f"List the {kind}s.\n\nExample: send-queue {kind} list --json")
+    @json_option
+    @click.pass_obj
+    def list_(app: App, json_: bool) -> None:
+        from send_queue import store
+
+        with app.database() as conn:
+            rows = store.listed(conn, kind)
+        if json_:
+            click.echo(as_json(rows))
+        elif rows:
+            click.echo(table(rows, COLUMNS[kind]))
+        else:
+            click.echo(f"There are no {kind}s yet: add one with `send-queue {kind} add`.")
+
+    if kind not in ("lane", "limit"):
+
+        @group.command("show", help=f"Show one {kind}.\n\nExample: send-queue {kind} show NAME")
+        @click.argument("name")
+        @workspace_option
+        @json_option
+        @click.pass_obj
+        def show(app: App, name: str, workspace: str | None, json_: bool) -> None:
+            from send_queue import store
+
+            with app.database() as conn:
+                [row] = store.listed(conn, kind, store.find(conn, kind, name, workspace))
+            _show(kind, row, json_)
+
+    return group
+
+
+def _put(app: App, kind: str, name: str, fields: dict[str, Any], json_: bool, *, adding: bool,
+         workspace: str | None = None) -> None:  # fmt: skip
+    from send_queue import store
+
+    with app.database() as conn:
+        row = store.put(conn, kind, name, fields, adding=adding, workspace=workspace, at=app.now())
+    if json_:
+        click.echo(as_json(row))
+    else:
+        click.echo(f"{'Added' if adding else 'Set'} the {kind} {name}.")
+
+
+# --- workspaces -------------------------------------------------------------------------------------------
+
+workspace_command = _group("workspace", "Tenants: each owns accounts, campaigns, prospects and limits.")
+
+
+@workspace_command.command("add")
+@click.argument("name")
+@click.option("--timezone", metavar="TZ", help="Where its people are (default UTC).")
+@json_option
+@click.pass_obj
+def workspace_add(app: App, /, name: str, json_: bool, **options: Any) -> None:
+    """Add a workspace (there is one from the start: default).
+
+    Example: send-queue workspace add acme --timezone Europe/Paris
+    """
+    _put(app, "workspace", name, _given(options), json_, adding=True)
+
+
+@workspace_command.command("set")
+@click.argument("name")
+@click.option("--timezone", metavar="TZ", help="Where its people are.")
+@json_option
+@click.pass_obj
+def workspace_set(app: App, /, name: str, json_: bool, **options: Any) -> None:
+    """Change a workspace.
+
+    Example: send-queue workspace set acme --timezone Europe/Berlin
+    """
+    _put(app, "workspace", name, _given(options), json_, adding=False)
+
+
+# --- accounts ---------------------------------------------------------------------------------------------
+
+account_command = _group("account", "Sending identities: a LinkedIn seat, a mailbox, a phone number, a profile.")
+
+
+def _account_options(command: Any) -> Any:
+    for option in (
+        click.option("--provider-account-id", metavar="ID", type=TEXT_OR_NONE, help="The provider's id of it."),
+        click.option("--tier", type=click.Choice(["free", "premium", "sales_navigator"]), help="Decides the caps."),
+        click.option("--schedule", metavar="NAME", type=TEXT_OR_NONE, help="When it may send (default: always)."),
+        click.option("--secret-env", metavar="VAR", type=TEXT_OR_NONE, help="The name of the environment variable "
+                     "that holds its secret."),
+        workspace_option,
+        json_option,
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _provider_channels(name: str) -> list[str]:
+    """The channels of a provider, for the lanes of a new account. Raises `UserError` where there is none so named."""
+    from importlib.metadata import entry_points
+
+    found = {entry.name: entry for entry in entry_points(group="send_queue.providers")}
+    if name not in found:
+        raise UserError(f"There is no provider {name!r}: use one of {', '.join(sorted(found))}.")
+    # The provider `log` takes every channel; only its own is worth a lane from the start.
+    return ["log"] if name == "log" else sorted(found[name].load().channels)
+
+
+@account_command.command("add")
+@click.argument("name")
+@click.option("--provider", metavar="P", required=True, help="What carries its messages: unipile, log, or your own.")
+@_account_options
+@click.pass_obj
+def account_add(app: App, /, name: str, provider: str, workspace: str | None, json_: bool, **options: Any) -> None:
+    """Add an account, and its lanes with the caps of its tier.
+
+    Example: send-queue account add anna --provider unipile --provider-account-id Xb3c --tier premium
+    """
+    fields = _given(options) | {"provider": provider, "channels": _provider_channels(provider)}
+    _put(app, "account", name, fields, json_, adding=True, workspace=workspace)
+
+
+@account_command.command("set")
+@click.argument("name")
+@click.option("--provider", metavar="P", help="What carries its messages.")
+@_account_options
+@click.pass_obj
+def account_set(
+    app: App, /, name: str, provider: str | None, workspace: str | None, json_: bool, **options: Any
+) -> None:
+    """Change an account. A new tier does not change the caps of its lanes: see `lane set`.
+
+    Example: send-queue account set anna --schedule new-york
+    """
+    fields = _given(options)
+    if provider is not None:
+        _provider_channels(provider)
+        fields["provider"] = provider
+    _put(app, "account", name, fields, json_, adding=False, workspace=workspace)
+
+
+# --- lanes ------------------------------------------------------------------------------------------------
+
+lane_command = _group("lane", "An account's use of one channel: caps, pacing, holds.")
+
+
+def _lane_set(app: App, /, account: str, channel: str, workspace: str | None, json_: bool, **options: Any) -> None:
+    fields = _given(options) | {"channel": channel}
+    if "warm_up" in fields:
+        start, step = fields.pop("warm_up") or (None, None)
+        fields |= {"warm_up_start": start, "warm_up_step": step}
+        if start is None:
+            fields["warm_up_began"] = None
+    from send_queue import store
+
+    with app.database() as conn:
+        row = store.put(conn, "lane", account, fields, workspace=workspace, at=app.now())
+    click.echo(as_json(row) if json_ else f"Set the lane {account} {channel}.")
+
+
+for _name in ("set", "add"):
+    _command: Any = _lane_set
+    for _option in (
+        json_option,
+        workspace_option,
+        click.option("--cap-timezone", metavar="TZ", help="Where the cap's day begins at midnight (default UTC)."),
+        click.option("--warm-up", type=RAMP, help="A ramp from today on: 5+2 is 5, then 2 more each day."),
+        click.option("--max-in-flight", type=click.IntRange(1), help="How many at the same time (default 1)."),
+        click.option("--jitter", "jitter_seconds", type=SECONDS, help="Chance adds up to this to each gap."),
+        click.option("--min-gap", "min_gap_seconds", type=SECONDS, help="The least time between two sends."),
+        click.option("--weekly-cap", type=CAP, help="The most in seven days, today included."),
+        click.option("--daily-cap", type=CAP, help="The most in a day."),
+        click.argument("channel"),
+        click.argument("account"),
+    ):
+        _command = _option(_command)
+    lane_command.command(_name, help="Set what a lane may do; it is made if need be. `none` takes a limit away.\n\n"
+                         f"Example: send-queue lane {_name} anna linkedin_invite --daily-cap 20 --min-gap 30m "
+                         "--jitter 5m")(click.pass_obj(_command))  # fmt: skip
+
+
+@lane_command.command("show")
+@click.argument("account")
+@click.argument("channel")
+@workspace_option
+@json_option
+@click.pass_obj
+def lane_show(app: App, /, account: str, channel: str, workspace: str | None, json_: bool) -> None:
+    """Show one lane.
+
+    Example: send-queue lane show anna linkedin_invite
+    """
+    from send_queue import store
+
+    with app.database() as conn:
+        rows = store.listed(conn, "lane", store.find(conn, "account", account, workspace), channel)
+    if not rows:
+        raise UserError(f"The account {account!r} has no lane {channel!r}: see `send-queue lane list`.")
+    _show("lane", rows[0], json_)
+
+
+# --- schedules --------------------------------------------------------------------------------------------
+
+schedule_command = _group("schedule", "Business hours, weekdays, holidays, in a time zone.")
+
+
+def _schedule_options(command: Any) -> Any:
+    for option in (
+        click.option("--hours", multiple=True, metavar="FROM-TO", help="07:00-18:00; several: 9:00-12:00,13:00-17:00; "
+                     "over midnight: 22:00-02:00; of some days only: 'fri 9:00-12:00'. May be given again."),
+        click.option("--days", help="The days that --hours is about: mon-fri (default), sun-thu, mon,wed,fri."),
+        click.option("--holidays", type=TEXT_OR_NONE, metavar="COUNTRY", help="Closed on its public holidays: US, DE."),
+        click.option("--holidays-subdivision", type=TEXT_OR_NONE, metavar="CODE", help="Of this state too: CA, BY."),
+        click.option("--closed", multiple=True, metavar="DATE", help="Closed on this day. May be given again."),
+        click.option("--open", "open_", multiple=True, metavar="DATE", help="Open on this day in spite of a weekend "
+                     "or a holiday. May be given again."),
+        json_option,
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _schedule_fields(options: Mapping[str, Any]) -> dict[str, Any]:
+    from send_queue import calendar
+
+    given = _given(options)
+    fields: dict[str, Any] = {k: given[k] for k in ("timezone",) if k in given}
+    if "hours" in given:
+        fields["hours"] = calendar.hours_from_text(given["hours"], given.get("days"))
+    elif "days" in given:
+        raise UserError("--days says which days --hours is about: give both.")
+    if "holidays" in given:
+        fields |= {"skip_holidays": given["holidays"] is not None, "holiday_country": given["holidays"],
+                   "holiday_subdivision": None}  # fmt: skip
+    if "holidays_subdivision" in given:
+        fields["holiday_subdivision"] = given["holidays_subdivision"]
+    for option, column in (("closed", "closed_on"), ("open_", "open_on")):
+        if option in given:
+            fields[column] = [_date(text) for text in given[option] if text != "none"]
+    return fields
+
+
+def _date(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise UserError(f"{text!r} is not a date: write it as 2026-12-24.") from None
+
+
+def _checked(app: App, fields: Mapping[str, Any], name: str) -> None:
+    """Refuse a schedule that cannot be read or never opens."""
+    from send_queue import calendar
+
+    calendar.check(calendar.schedule_from({"name": name, **fields}), app.now() or datetime.now(UTC))
+
+
+@schedule_command.command("add")
+@click.argument("name")
+@click.option("--timezone", metavar="TZ", required=True, help="An IANA name: America/New_York.")
+@_schedule_options
+@click.pass_obj
+def schedule_add(app: App, /, name: str, json_: bool, **options: Any) -> None:
+    """Add a schedule.
+
+    Example: send-queue schedule add new-york --timezone America/New_York --hours 07:00-18:00 --days mon-fri
+    --holidays US --closed 2026-12-24
+    """
+    from send_queue import store
+
+    fields = _schedule_fields(options)
+    if "hours" not in fields:
+        raise UserError("The hours are missing: give --hours 07:00-18:00.")
+    with app.database() as conn:
+        _checked(app, fields, name)
+        row = store.put(conn, "schedule", name, fields, adding=True)
+    click.echo(as_json(row) if json_ else f"Added the schedule {name}.")
+
+
+@schedule_command.command("set")
+@click.argument("name")
+@click.option("--timezone", metavar="TZ", help="An IANA name: America/New_York.")
+@_schedule_options
+@click.pass_obj
+def schedule_set(app: App, /, name: str, json_: bool, **options: Any) -> None:
+    """Change a schedule; what is not named stays. `--closed none` empties the list.
+
+    Example: send-queue schedule set new-york --closed 2026-12-24 --closed 2026-12-31
+    """
+    from send_queue import store
+
+    fields = _schedule_fields(options)
+    with app.database() as conn:
+        [there] = store.listed(conn, "schedule", store.find(conn, "schedule", name))
+        _checked(app, there | fields, name)
+        row = store.put(conn, "schedule", name, fields)
+    click.echo(as_json(row) if json_ else f"Set the schedule {name}.")
+
+
+# --- campaigns --------------------------------------------------------------------------------------------
+
+campaign_command = _group("campaign", "Sends that belong together: a pool of accounts, a schedule, a retry policy.")
+
+
+def _campaign_options(command: Any) -> Any:
+    for option in (
+        click.option("--account", "accounts", multiple=True, metavar="A", help="An account of its pool; repeatable."),
+        click.option("--schedule", metavar="S", type=TEXT_OR_NONE, help="When it may send (default: the account's)."),
+        click.option("--max-attempts", type=click.IntRange(1), help="Tries before it is failed (default 3)."),
+        click.option("--backoff", "backoff_seconds", type=BACKOFF, help="Waits between tries (default 5m,15m,1h)."),
+        click.option("--on-uncertain", type=click.Choice(["hold", "resend"]), help="What to do with a send that may "
+                     "have gone out and cannot be looked up (default hold: a person decides)."),
+        click.option("--follow-up", "follow_up_after", type=DURATION, help="When a follow-up is due after an "
+                     "invitation (default 3d)."),
+        workspace_option,
+        json_option,
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _campaign_fields(options: Mapping[str, Any]) -> dict[str, Any]:
+    fields = _given(options)
+    for name in ("accounts", "remove_accounts"):
+        if name in fields:
+            fields[name] = list(fields[name])
+    if isinstance(after := fields.get("follow_up_after"), timedelta):
+        fields["follow_up_after"] = f"{after.total_seconds()} seconds"
+    return fields
+
+
+@campaign_command.command("add")
+@click.argument("name")
+@_campaign_options
+@click.pass_obj
+def campaign_add(app: App, /, name: str, workspace: str | None, json_: bool, **options: Any) -> None:
+    """Add a campaign.
+
+    Example: send-queue campaign add fall --account anna --account ben --max-attempts 3 --backoff 5m,15m,1h
+    """
+    _put(app, "campaign", name, _campaign_fields(options), json_, adding=True, workspace=workspace)
+
+
+@campaign_command.command("set")
+@click.argument("name")
+@_campaign_options
+@click.option("--remove-account", "remove_accounts", multiple=True, metavar="A", help="It leaves the pool.")
+@click.option("--done", "status", flag_value="done", help="It is over: nothing more goes out.")
+@click.pass_obj
+def campaign_set(app: App, /, name: str, workspace: str | None, json_: bool, **options: Any) -> None:
+    """Change a campaign; accounts are added to the pool.
+
+    Example: send-queue campaign set fall --account carla --remove-account ben
+    """
+    _put(app, "campaign", name, _campaign_fields(options), json_, adding=False, workspace=workspace)
+
+
+# --- limits -----------------------------------------------------------------------------------------------
+
+limit_command = _group("limit", "Rolling limits of an account or a whole workspace: 10/10m, 20/1m, 1000/1h.")
+
+_scope = (
+    click.argument("rate", type=RATE, metavar="N/DURATION"),
+    click.option("--channel", metavar="C", help="Only sends of this channel."),
+    click.option("--account", metavar="A", help="Of this account (default: of the whole workspace)."),
+    workspace_option,
+)
+
+
+def _limit(verb: str, help: str) -> None:
+    def command(
+        app: App, rate: tuple[int, timedelta], channel: str | None, account: str | None, workspace: str | None,
+        json_: bool,
+    ) -> None:  # fmt: skip
+        from send_queue import store
+
+        max_sends, per = rate
+        with app.database() as conn:
+            row = store.put_limit(conn, None if verb == "remove" else max_sends, per, account, channel, workspace)
+        click.echo(as_json(row) if json_ else f"{'Removed' if verb == 'remove' else 'Set'} the limit.")
+
+    decorated: Any = json_option(command)
+    for option in _scope:
+        decorated = option(decorated)
+    limit_command.command(verb, help=help)(click.pass_obj(decorated))
+
+
+_limit("add", "Add a limit, or change the one for the same period.\n\n"
+       "Example: send-queue limit add --account anna 10/10m")  # fmt: skip
+_limit("set", "Change a limit (the same as add).\n\nExample: send-queue limit set --workspace acme 1000/1h")
+_limit("remove", "Remove the limit for this period.\n\nExample: send-queue limit remove --account anna 10/10m")
+
+
+@limit_command.command("show")
+@click.argument("id", metavar="ID")
+@json_option
+@click.pass_obj
+def limit_show(app: App, /, id: str, json_: bool) -> None:
+    """Show one limit.
+
+    Example: send-queue limit show 0199…
+    """
+    from send_queue import store
+
+    with app.database() as conn:
+        rows = [row for row in store.listed(conn, "limit") if row["id"] == id]
+    if not rows:
+        raise UserError(f"There is no limit {id!r}: see `send-queue limit list`.")
+    _show("limit", rows[0], json_)

@@ -1,0 +1,117 @@
+"""Getting messages in: enqueue, import."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from send_queue.cli.app import MOMENT, App, as_json, json_option, warn, workspace_option
+from send_queue.model import UserError
+
+
+@click.command("enqueue")
+@click.option("--campaign", metavar="C", required=True, help="The campaign that it belongs to.")
+@click.option("--channel", metavar="CH", required=True, help="linkedin_invite, linkedin_message, log, …")
+@click.option("--recipient", metavar="R", required=True, help="The provider's id of the person, or an address.")
+@click.option("--message", metavar="M", required=True, help="The text.")
+@click.option("--account", metavar="A", help="Who sends it (default: the least loaded of the campaign's pool).")
+@click.option("--subject", metavar="S", help="The subject, where the channel has one.")
+@click.option("--at", "scheduled_for", type=MOMENT, metavar="T", help="Not before: 2026-11-23T09:00:00+01:00.")
+@click.option("--priority", type=click.IntRange(-32768, 32767), help="Lower goes first (default 100).")
+@click.option("--dedupe-key", metavar="K", help="Unique in the workspace: the same key is stored once.")
+@click.option("--expires", "expires_at", type=MOMENT, metavar="T", help="Not after: it is skipped then.")
+@click.option("--payload", metavar="JSON", help="What else the provider needs, as a JSON object.")
+@workspace_option
+@json_option
+@click.pass_obj
+def enqueue_command(app: App, /, payload: str | None, json_: bool, **message: Any) -> None:
+    """Put one message into the queue.
+
+    Example: send-queue enqueue --campaign fall --channel linkedin_invite --recipient ACoAAB… --message 'Hi Ada'
+    """
+    from send_queue import intake
+
+    with app.database() as conn:
+        send_id, created = intake.enqueue(conn, **message, payload=_object(payload), at=app.now())
+    if json_:
+        click.echo(as_json({"id": send_id, "created": created}))
+    else:
+        click.echo(f"{send_id} {'enqueued' if created else 'is there already: nothing was stored'}.")
+
+
+def _object(text: str | None) -> dict[str, Any] | None:
+    import json
+
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise UserError('The payload is not a JSON object: write it as {"key": "value"}.')
+    return value
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE.csv")
+@click.option("--campaign", metavar="C", required=True, help="The campaign that they belong to.")
+@click.option("--channel", metavar="CH", required=True, help="linkedin_invite, linkedin_message, log, …")
+@click.option("--message", "template", metavar="M", help="The text, {fields} filled in from the columns.")
+@click.option("--dry-run", is_flag=True, help="Check the whole file, store nothing.")
+@workspace_option
+@json_option
+@click.pass_obj
+def import_command(
+    app: App, /, file: Path, campaign: str, channel: str, template: str | None, dry_run: bool, workspace: str | None,
+    json_: bool,
+) -> int:  # fmt: skip
+    """Put a CSV file into the queue: the whole file, or nothing if a line is wrong.
+
+    The first line names the columns: recipient (or linkedin_user_id, email, phone), message, subject, name,
+    first_name, last_name, company, timezone, priority, scheduled_for, expires_at, account, dedupe_key, payload; any
+    other is kept with the prospect. A line that is in the queue already (campaign, channel and recipient) is left
+    alone, so that a file may be imported again.
+
+    Example: send-queue import people.csv --campaign fall --channel linkedin_invite --message 'Hi {first_name}'
+    """
+    from send_queue import intake
+
+    size = file.stat().st_size if file.is_file() else 0
+    bar: Any = nullcontext()
+    if sys.stderr.isatty() and size:
+        bar = click.progressbar(length=size, label="Reading", file=sys.stderr)
+    with app.database() as conn, bar as shown:
+        at: datetime | None = app.now()
+        read = 0
+
+        def progress(position: int) -> None:
+            nonlocal read
+            if shown is not None:
+                shown.update(position - read)
+                read = position
+
+        result = intake.import_file(conn, file, campaign, channel, template, workspace, at, dry_run, progress)
+    for number, reason in result.wrong:
+        warn(f"{file.name}, line {number}: {reason}")
+    if result.differing:
+        lines = ", ".join(map(str, result.differing[:20])) + (", …" if len(result.differing) > 20 else "")
+        warn(f"Already in the queue with another message, and left as they are: {file.name}, line {lines}.")
+    if json_:
+        click.echo(as_json({
+            "created": 0 if dry_run else result.created, "there": result.there, "differing": result.differing,
+            "wrong": [{"line": number, "reason": reason} for number, reason in result.wrong], "dry_run": dry_run,
+        }))  # fmt: skip
+    if result.wrong:
+        n = len(result.wrong)
+        warn(f"Nothing was stored: mend the {n} {'line' if n == 1 else 'lines'} above and import the file again.")
+        return 2
+    if not json_:
+        verb = "would be enqueued" if dry_run else "enqueued"
+        click.echo(f"{result.created:,} {verb}, {result.there:,} there already.")
+    return 0

@@ -1,0 +1,151 @@
+"""Looking: status, list, show, explain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import click
+
+from send_queue.cli.app import ID, App, as_json, filter_options, json_option, printable, short, table
+
+if TYPE_CHECKING:
+    from send_queue.model import Explanation
+
+
+@click.command("status")
+@json_option
+@click.pass_obj
+def status_command(app: App, /, json_: bool) -> None:
+    """Show how the queue stands: counts, lanes with their caps, campaigns.
+
+    Example: send-queue status
+    """
+    from send_queue import store
+
+    with app.database() as conn:
+        status = store.status(conn, app.now())
+    if json_:
+        click.echo(as_json(status))
+        return
+    counts = ", ".join(f"{n:,} {name}" for name, n in sorted(status["queue"].items())) or "empty"
+    click.echo(f"Queue at {short(status['at'])}: {counts}.")
+    if status["lanes"]:
+        lanes = [
+            lane
+            | {
+                "today": _of(lane["used_today"], lane["cap"]),
+                "week": _of(lane["used_week"], lane["weekly_cap"]),
+            }
+            for lane in status["lanes"]
+        ]
+        click.echo(
+            "\n" + table(lanes, ("workspace", "account", "channel", "today", "week", "in_flight", "next_at", "why"))
+        )
+    if status["campaigns"]:
+        click.echo("\n" + table(status["campaigns"], ("workspace", "campaign", "status", "total", "sent", "pending",
+                                                      "in_flight", "failed", "skipped", "uncertain")))  # fmt: skip
+    if status["uncertain"]:
+        click.echo(f"\n{status['uncertain']:,} uncertain: see `send-queue list --status uncertain`, then settle them.")
+    if status["failed"]:
+        click.echo(f"\n{status['failed']:,} failed: see `send-queue list --status failed`, then retry or cancel them.")
+
+
+def _of(used: int, cap: int | None) -> str:
+    return f"{used}" if cap is None else f"{used}/{cap}"
+
+
+@click.command("list")
+@click.option("--status", type=click.Choice(["pending", "sending", "sent", "failed", "skipped", "uncertain"]),
+              help="Only those in this state.")  # fmt: skip
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many at the most.")
+@filter_options
+@json_option
+@click.pass_obj
+def list_command(app: App, /, status: str | None, limit: int, json_: bool, **filters: str | None) -> None:
+    """List sends, by time.
+
+    Example: send-queue list --status failed --campaign fall
+    """
+    from send_queue import store
+
+    with app.database() as conn:
+        rows = store.sends(conn, store.Filters(**filters), status, limit)
+    if json_:
+        click.echo(as_json(rows))
+    elif rows:
+        click.echo(table(rows, ("id", "status", "scheduled_for", "account", "channel", "campaign", "recipient",
+                                "attempts", "error_code")))  # fmt: skip
+    else:
+        click.echo("There are none.")
+
+
+@click.command("show")
+@click.argument("id", type=ID, metavar="ID")
+@json_option
+@click.pass_obj
+def show_command(app: App, /, id: UUID, json_: bool) -> None:
+    """Show one send with its attempts.
+
+    Example: send-queue show 01939c5e-…
+    """
+    from send_queue import store
+
+    with app.database() as conn:
+        send = store.send(conn, id)
+    if json_:
+        click.echo(as_json(send))
+        return
+    for name, value in send.items():
+        if name != "tries" and value is not None:
+            click.echo(f"{name + ':':22}{printable(str(value))}")
+    for attempt in send["tries"]:
+        click.echo(f"attempt {attempt['number']}: {short(attempt['started_at'])}  {attempt['outcome'] or 'in flight'}  "
+                   + printable(" ".join(filter(None, (attempt["error_code"], attempt["error_message"])))))  # fmt: skip
+
+
+@click.command("explain")
+@click.argument("id", type=ID, metavar="ID")
+@json_option
+@click.pass_obj
+def explain_command(app: App, /, id: UUID, json_: bool) -> None:
+    """Say why a send has not gone, and the exact earliest moment when it can.
+
+    Example: send-queue explain 01939c5e-…
+    """
+    from send_queue import explain
+
+    with app.database() as conn:
+        found = explain.explain(conn, id, app.now())
+    click.echo(as_json(_object(found)) if json_ else "\n".join(lines(found)))
+
+
+def _object(found: Explanation) -> dict[str, Any]:
+    return {
+        "send_id": found.send_id,
+        "status": found.status,
+        "verdict": found.verdict,
+        "next_at": found.next_at,
+        "holds": [{"rule": h.rule, "until": h.until, "detail": h.detail} for h in found.holds],
+    }
+
+
+def lines(found: Explanation) -> list[str]:
+    """An explanation for people."""
+    match found.verdict:
+        case "due_now":
+            head = "can go now"
+        case "waiting" if found.next_at:
+            head = f"waits; it can go at {found.next_at.isoformat()}"
+        case "waiting":
+            head = "waits"
+        case "needs_person":
+            head = "waits for a person"
+        case _:
+            head = "is over"
+    text = [f"Send {found.send_id} is {found.status} and {head}."]
+    text += [
+        f"  {h.rule:14} {'until ' + short(h.until) if h.until else 'until somebody acts':32} {printable(h.detail)}"
+        for h in found.holds
+    ]
+    return text

@@ -1,0 +1,141 @@
+"""Sending: run-once, run. What cron starts."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from contextlib import contextmanager
+from datetime import timedelta
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from send_queue.cli.app import DURATION, App, as_json, filter_options, json_option, printable, short, warn
+from send_queue.providers import Providers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from send_queue.run import Report, Run
+
+
+@click.command("run-once")
+@click.option("--limit", type=click.IntRange(1), default=1, show_default=True, help="How many at the most.")
+@click.option("--dry-run", is_flag=True, help="Say what would go out now; send and store nothing.")
+@filter_options
+@json_option
+@click.pass_obj
+def run_once_command(app: App, /, limit: int, dry_run: bool, json_: bool, **filters: str | None) -> None:
+    """Send what is due, one by default, and exit: what cron starts, and a person by hand.
+
+    Prints one line, and nothing at all when stdout is not a terminal and nothing happened.
+
+    Example: send-queue run-once --limit 5 --account anna
+    """
+    from send_queue import run
+
+    with _pass(app, filters) as this:
+        if dry_run:
+            _print_rehearsal(run.rehearse(this, limit), json_)
+        else:
+            _print(run.run(this, limit, counting=_counting(json_)), json_)
+
+
+@click.command("run")
+@click.option("--max-runtime", type=DURATION, help="Stop claiming after this long: 4m.")
+@click.option("--concurrency", type=click.IntRange(1), default=1, show_default=True,
+              help="How many sends at the same time.")  # fmt: skip
+@filter_options
+@json_option
+@click.pass_obj
+def run_command(
+    app: App, /, max_runtime: timedelta | None, concurrency: int, json_: bool, **filters: str | None
+) -> None:
+    """Send all that is due, then exit.
+
+    Example: send-queue run --max-runtime 4m
+    """
+    from send_queue import run
+
+    until = time.monotonic() + max_runtime.total_seconds() if max_runtime else None
+    with _pass(app, filters) as this:
+        _print(run.run(this, None, concurrency, until, _counting(json_)), json_)
+
+
+@contextmanager
+def _pass(app: App, filters: dict[str, str | None]) -> Iterator[Run]:
+    """All that a pass needs; a signal to stop lets the send in flight finish and be recorded."""
+    from send_queue import run, store
+
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    providers = Providers(app.env)
+    try:
+        with app.database() as conn:
+            yield run.Run(conn, providers, app.now, app.worker, store.Filters(**filters), stop, warn)
+    finally:
+        providers.close()
+
+
+def _counting(json_: bool) -> bool:
+    """Whether what remains is worth counting: somebody is told."""
+    return json_ or sys.stdout.isatty()
+
+
+def _print(report: Report, json_: bool) -> None:
+    if json_:
+        click.echo(as_json(_object(report)))
+    elif report.processed or sys.stdout.isatty():
+        click.echo(_line(report))
+
+
+def _object(report: Report) -> dict[str, Any]:
+    return {
+        "success": True,
+        "processed": report.processed,
+        "sent": report.sent,
+        "retried": report.retried,
+        "held": report.held,
+        "failed": report.failed,
+        "skipped": report.skipped,
+        "uncertain": report.uncertain,
+        "sent_to": report.sent_to,
+        "send_id": report.send_id,
+        "remaining_in_queue": report.remaining,
+        "reason": report.reason,
+        "message": report.message or _line(report),
+        "next_at": report.next_at,
+    }
+
+
+def _line(report: Report) -> str:
+    """The report as one line for a person."""
+    counts = {"sent": report.sent, "to be tried again": report.retried, "held back": report.held,
+              "failed": report.failed, "skipped": report.skipped, "uncertain": report.uncertain}  # fmt: skip
+    done = [f"{n:,} {what}" for what, n in counts.items() if n]
+    line = ", ".join(done).capitalize() if done else "Nothing sent"
+    if report.sent_to and report.sent == 1:
+        line += f" to {printable(report.sent_to)}"
+    if report.message and not report.sent:
+        line += f": {printable(report.message)}"
+    line = line.rstrip(".") + "."
+    if report.next_at:
+        line += f" Next: {short(report.next_at)}."
+    if report.remaining is not None:
+        line += f" {report.remaining:,} in the queue."
+    return line
+
+
+def _print_rehearsal(claimed: Any, json_: bool) -> None:
+    if json_:
+        click.echo(as_json([
+            {"send_id": c.send_id, "account": c.account, "channel": c.channel, "campaign": c.campaign,
+             "recipient": c.recipient} for c in claimed
+        ]))  # fmt: skip
+    elif not claimed:
+        click.echo("Nothing would be sent now.")
+    for send in [] if json_ else claimed:
+        click.echo(f"Would send {send.channel} from {printable(send.account)} to {printable(send.recipient)}.")

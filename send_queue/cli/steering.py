@@ -1,0 +1,162 @@
+"""Steering: pause, resume, retry, cancel, settle, prune."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import click
+
+from send_queue.cli.app import DURATION, ID, App, as_json, json_option, workspace_option
+from send_queue.model import UserError
+
+KINDS = click.Choice(["workspace", "account", "lane", "campaign"])
+
+
+def _pausing(verb: str, help: str) -> click.Command:
+    def command(
+        app: App, kind: str | None, name: str | None, channel: str | None, all_: bool, workspace: str | None,
+        json_: bool, reason: str | None = None,
+    ) -> None:  # fmt: skip
+        from send_queue import store
+
+        if all_ == (kind is not None):
+            raise UserError(f"Say what to {verb}: a kind and a name, or --all.")
+        if not all_ and name is None:
+            raise UserError(f"Say which {kind} to {verb}: `send-queue {verb} {kind} NAME`.")
+        if (kind == "lane") != (channel is not None):
+            wrong = "A lane has an account and a channel" if kind == "lane" else "Only a lane has a channel"
+            raise UserError(f"{wrong}: `send-queue {verb} {kind} {'ACCOUNT CHANNEL' if kind == 'lane' else 'NAME'}`.")
+        with app.database() as conn:
+            changed = store.pause(conn, verb == "pause", kind or "all", name, channel, reason, workspace, app.now())
+        what = f"{changed} workspaces" if all_ else f"the {kind} {name}" + (f" {channel}" if channel else "")
+        click.echo(as_json({"changed": changed}) if json_ else f"{verb.capitalize()}d {what}.")
+
+    decorated: Any = json_option(workspace_option(command))
+    decorated = click.option("--all", "all_", is_flag=True, help=f"{verb.capitalize()} every workspace.")(decorated)
+    if verb == "pause":
+        decorated = click.option("--reason", metavar="R", help="Why, for the others.")(decorated)
+    for argument in (
+        click.argument("channel", required=False),
+        click.argument("name", required=False),
+        click.argument("kind", type=KINDS, required=False, metavar="workspace|account|lane|campaign"),
+    ):
+        decorated = argument(decorated)
+    made: click.Command = click.command(verb, help=help)(click.pass_obj(decorated))
+    return made
+
+
+pause_command = _pausing(
+    "pause",
+    "Stop sending at one level, from now on; what is in flight finishes.\n\n"
+    "Example: send-queue pause lane anna linkedin_invite --reason 'too many declines'",
+)
+resume_command = _pausing(
+    "resume",
+    "Go on after a pause, a disconnection or a provider's hold.\n\nExample: send-queue resume account anna",
+)
+
+
+@click.command("retry")
+@click.argument("ids", type=ID, nargs=-1, metavar="[ID]...")
+@click.option("--failed", is_flag=True, help="All that failed.")
+@click.option("--campaign", metavar="C", help="With --failed: of this campaign.")
+@workspace_option
+@json_option
+@click.pass_obj
+def retry_command(
+    app: App, /, ids: tuple[UUID, ...], failed: bool, campaign: str | None, workspace: str | None, json_: bool
+) -> None:
+    """Put failed sends back into the queue, due at once.
+
+    Example: send-queue retry --failed --campaign fall
+    """
+    from send_queue import store
+
+    if bool(ids) == failed:
+        raise UserError("Say what to retry: ids, or --failed.")
+    if campaign and not failed:
+        raise UserError("--campaign goes with --failed: leave it out, or give --failed instead of ids.")
+    with app.database() as conn:
+        changed = store.retry(conn, ids or None, campaign, workspace, app.now())
+    click.echo(as_json({"changed": changed}) if json_ else f"{changed:,} put back into the queue.")
+
+
+@click.command("cancel")
+@click.argument("ids", type=ID, nargs=-1, metavar="[ID]...")
+@click.option("--campaign", metavar="C", help="All that wait in this campaign.")
+@workspace_option
+@json_option
+@click.pass_obj
+def cancel_command(
+    app: App, /, ids: tuple[UUID, ...], campaign: str | None, workspace: str | None, json_: bool
+) -> None:
+    """Take sends out of the queue before they go; they stay in the table, as skipped.
+
+    Example: send-queue cancel --campaign fall
+    """
+    from send_queue import store
+
+    if bool(ids) == bool(campaign):
+        raise UserError("Say what to cancel: ids, or --campaign NAME.")
+    with app.database() as conn:
+        changed = store.cancel(conn, ids or None, campaign, workspace, app.now())
+    click.echo(as_json({"changed": changed}) if json_ else f"{changed:,} cancelled.")
+
+
+@click.command("settle")
+@click.argument("id", type=ID, required=False, metavar="[ID]")
+@click.option("--sent", is_flag=True, help="It went out: the provider shows it.")
+@click.option("--not-sent", is_flag=True, help="It did not go out: it is pending again.")
+@click.option("--provider-message-id", metavar="X", help="With --sent: the provider's id of it.")
+@click.option("--all-not-sent", is_flag=True, help="None of a campaign's uncertain sends went out.")
+@click.option("--campaign", metavar="C", help="With --all-not-sent: the campaign.")
+@workspace_option
+@json_option
+@click.pass_obj
+def settle_command(
+    app: App, /, id: UUID | None, sent: bool, not_sent: bool, provider_message_id: str | None, all_not_sent: bool,
+    campaign: str | None, workspace: str | None, json_: bool,
+) -> None:  # fmt: skip
+    """Say what became of an uncertain send, after looking at the provider.
+
+    Example: send-queue settle 01939c5e-… --sent
+    """
+    from send_queue import store
+
+    if all_not_sent:
+        if id or sent or not_sent or not campaign:
+            raise UserError("--all-not-sent goes with --campaign NAME, and nothing else.")
+        with app.database() as conn:
+            changed = store.settle_campaign(conn, campaign, workspace, app.now())
+        click.echo(as_json({"changed": changed}) if json_ else f"{changed:,} put back into the queue.")
+        return
+    if id is None or sent == not_sent:
+        raise UserError("Say which send and what became of it: `send-queue settle ID --sent`, or --not-sent.")
+    with app.database() as conn:
+        status = store.settle(conn, id, sent, provider_message_id, app.now())
+    click.echo(as_json({"send_id": id, "status": status}) if json_ else f"Send {id} is {status}.")
+
+
+@click.command("prune")
+@click.option("--older-than", type=DURATION, required=True, help="What has been over for this long: 90d.")
+@click.option("--keep-last", type=click.IntRange(0), default=0, help="Of each campaign keep the newest so many.")
+@json_option
+@click.pass_obj
+def prune_command(app: App, /, older_than: timedelta, keep_last: int, json_: bool) -> None:
+    """Delete sends that are long over, with their attempts. Nothing else ever deletes.
+
+    Example: send-queue prune --older-than 90d --keep-last 100
+    """
+    from send_queue import store
+
+    with app.database() as conn:
+        try:
+            before = (app.now() or datetime.now(UTC)) - older_than
+        except OverflowError:
+            raise UserError("--older-than reaches back before the calendar begins: write a shorter one.") from None
+        deleted = 0
+        while batch := store.prune(conn, before, keep_last, 1000):
+            deleted += batch
+    click.echo(as_json({"deleted": deleted}) if json_ else f"{deleted:,} deleted.")

@@ -1,0 +1,94 @@
+"""The surroundings: migrate, sandbox, embedded, demo."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from send_queue.cli.app import App, as_json, json_option
+from send_queue.model import UserError
+
+
+@click.command("migrate")
+@json_option
+@click.pass_obj
+def migrate_command(app: App, /, json_: bool) -> None:
+    """Install the tables, functions and views, or bring them up to this version. May be run at any time.
+
+    Example: send-queue migrate
+    """
+    from send_queue import schema, store
+
+    with app.database() as conn, store.in_words():
+        report = schema.migrate(conn)
+    if json_:
+        click.echo(as_json({"applied": report.applied, "functions": report.functions, "dropped": report.dropped,
+                            "views": report.views}))  # fmt: skip
+    elif report.applied or report.functions or report.dropped or report.views:
+        click.echo(f"Migrated: {len(report.applied)} migrations, {len(report.functions)} functions"
+                   + (", views." if report.views else "."))  # fmt: skip
+    else:
+        click.echo("Nothing to do: the database is up to date.")
+
+
+@click.command("sandbox")
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: any that is free.")
+@click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), default=Path("sandbox-journal.jsonl"),
+              show_default=True, help="Where every accepted send is written down.")  # fmt: skip
+@click.option("--faults", type=click.Path(path_type=Path, dir_okay=False), help="A JSON list of faults to begin with.")
+@click.pass_obj
+def sandbox_command(app: App, /, port: int, journal: Path, faults: Path | None) -> None:
+    """Run a local server that behaves like the providers, to try things out without sending anything.
+
+    Example: send-queue sandbox --port 8765   (then: UNIPILE_DSN=http://127.0.0.1:8765 UNIPILE_API_KEY=any)
+    """
+    from send_queue.sandbox import BadSettings, JournalDamaged, JournalInUse, Sandbox, read_faults, serve
+
+    app.start_clock()
+    try:
+        ordered = read_faults(faults.read_bytes()) if faults else ()
+        serve(Sandbox(journal, port, faults=ordered, clock=lambda: app.now() or datetime.now(UTC)))
+    except (JournalInUse, JournalDamaged, BadSettings, ValueError, OSError) as error:
+        raise UserError(f"The sandbox cannot start: {error}") from error
+
+
+@click.group("embedded")
+def embedded_command() -> None:
+    """The embedded Postgres, which is used where DATABASE_URL is not set and stays up."""
+
+
+@embedded_command.command("url")
+@click.pass_obj
+def embedded_url(app: App) -> None:
+    """Start it if need be and print its URL.
+
+    Example: psql "$(send-queue embedded url)"
+    """
+    from send_queue import embedded
+
+    click.echo(embedded.url(embedded.default_data_dir(app.env)))
+
+
+@embedded_command.command("stop")
+@click.pass_obj
+def embedded_stop(app: App) -> None:
+    """Stop it.
+
+    Example: send-queue embedded stop
+    """
+    from send_queue import embedded
+
+    embedded.stop(embedded.default_data_dir(app.env))
+
+
+@click.command("demo")
+def demo_command() -> None:
+    """Play a campaign through a week with a holiday, against the sandbox, and show what went out when.
+
+    Example: send-queue demo
+    """
+    from send_queue import demo
+
+    demo.play(click.echo)

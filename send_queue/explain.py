@@ -1,0 +1,127 @@
+"""Why has a send not gone, and when can it?
+
+The answer is the database's own: send_explain asks the claim's rules at the moment in question and follows what they
+name until nothing holds the row. What this module adds is the calendar: the openings that lie beyond those cached,
+and whether a closed schedule is so for a weekend, a holiday or the hour.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from send_queue import store
+from send_queue.model import Explanation, HoldBack, Rule, Verdict, Window
+from send_queue.store import Connection, Json
+
+OPENINGS = 64
+"""How many openings to look through at a time: weeks of them."""
+
+REASONS: dict[Rule, str] = {
+    "paused": "paused",
+    "disconnected": "provider_hold",
+    "schedule": "outside_schedule",
+    "weekend": "outside_schedule",
+    "holiday": "outside_schedule",
+    "daily_cap": "daily_limit_reached",
+    "weekly_cap": "weekly_limit_reached",
+    "provider_hold": "provider_hold",
+    "rate_limit": "rate_limited",
+    "min_gap": "min_gap",
+    "in_flight": "in_flight",
+}
+"""The reason that a run gives for each rule, the weightiest first."""
+
+
+def reason(due: Json | None) -> tuple[str, str]:
+    """Say, for a run that sent nothing, the reason and a sentence: those of the earliest due row."""
+    if due is None:
+        return "no_messages_due", "Nothing is due."
+    now = [h for h in due["holds"] if h["found_at"] == due["at"]]
+    for rule, word in REASONS.items():
+        for hold in now:
+            if hold["rule"] == rule:
+                return word, hold["detail"]
+    if due["beyond"]:
+        return "outside_schedule", "The schedule is closed."
+    return "in_flight", "Another run has it in hand."
+
+
+def explain(conn: Connection, send_id: UUID, at: datetime | None) -> Explanation:
+    """Explain one send. Raises `UserError` where there is none with this id."""
+    facts = store.explain(conn, send_id, at)
+    holds: list[HoldBack] = []
+    if facts["schedule"] and facts["status"] == "pending":
+        facts, holds = _with_calendar(conn, facts)
+    else:
+        holds = _merged([_hold(h, h["rule"], h["detail"]) for h in facts["holds"]])
+    return _explanation(facts, holds)
+
+
+def _with_calendar(conn: Connection, facts: Json) -> tuple[Json, list[HoldBack]]:
+    from send_queue import calendar
+
+    at = datetime.fromisoformat(facts["at"])
+    windows: list[Window] = []
+    try:
+        schedule = calendar.schedule_from(facts["schedule"])
+        while facts["beyond"] or not windows:
+            windows += calendar.openings(schedule, windows[-1].closes_at if windows else at, OPENINGS)
+            facts = store.explain(conn, UUID(facts["send_id"]), at, windows)
+    except calendar.ScheduleError as error:  # it was spoilt by hand, or it has opened for the last time
+        never = f"The schedule {facts['schedule']['name']!r} does not open again: {error}"
+        return facts | {"next_at": None}, [HoldBack("schedule", None, never)]
+    holds = []
+    for hold in facts["holds"]:
+        rule, detail = hold["rule"], hold["detail"]
+        if rule == "schedule":
+            because = calendar.closed_because(schedule, datetime.fromisoformat(hold["found_at"]))
+            if because:
+                rule, detail = because
+        holds.append(_hold(hold, rule, detail))
+    return facts, _merged(holds)
+
+
+def _hold(hold: Json, rule: Any, detail: str) -> HoldBack:
+    return HoldBack(rule, datetime.fromisoformat(hold["until"]) if hold["until"] else None, detail)
+
+
+def _merged(holds: list[HoldBack]) -> list[HoldBack]:
+    """Each rule once, with the last moment until which it holds; a pause says each level that is paused."""
+    merged: dict[tuple[str, str], HoldBack] = {}
+    for hold in holds:
+        merged[hold.rule, hold.detail if hold.until is None else ""] = hold
+    return list(merged.values())
+
+
+def _explanation(facts: Json, holds: list[HoldBack]) -> Explanation:
+    next_at = datetime.fromisoformat(facts["next_at"]) if facts["next_at"] else None
+    expires_at = datetime.fromisoformat(facts["expires_at"]) if facts["expires_at"] else None
+    verdict: Verdict
+    match facts["status"]:
+        case "pending":
+            if facts["ahead"]:
+                n = f"{facts['ahead']:,}" + ("+" if facts["ahead"] >= 10_000 else "")
+                holds = [*holds, HoldBack("behind", next_at, f"{n} of the same lane go first.")]
+            if next_at and expires_at and expires_at <= next_at:
+                holds = [
+                    *holds,
+                    HoldBack(
+                        "scheduled_for",
+                        None,
+                        f"It expires at {expires_at:%Y-%m-%d %H:%M %Z}, before it can go.",
+                    ),
+                ]
+                next_at = None
+            verdict = "needs_person" if next_at is None else "waiting" if holds else "due_now"
+        case "sending":
+            lease = datetime.fromisoformat(facts["lease_expires_at"])
+            holds = [HoldBack("in_flight", lease, "It is being sent.")]
+            verdict = "waiting"
+        case "uncertain":
+            holds = [HoldBack("uncertain", None, facts["error_message"] or "It may have gone out.")]
+            verdict = "needs_person"
+        case _:
+            verdict = "final"
+    return Explanation(UUID(facts["send_id"]), facts["status"], verdict, next_at, tuple(holds))

@@ -1,0 +1,223 @@
+"""Getting messages in: one at a time, or a file of them, all or nothing.
+
+A file is read line by line and copied into the database as it is read; what is wrong with a line is said with its
+number. Whether it is stored is decided at the end, in one transaction.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+from uuid import UUID
+
+from send_queue import store
+from send_queue.model import UserError
+from send_queue.store import STAGED, Connection
+
+ADDRESS = {
+    "linkedin_invite": "linkedin_user_id",
+    "linkedin_message": "linkedin_user_id",
+    "email": "email",
+    "sms": "phone",
+}
+"""The column that holds the recipient where the file has none of that name."""
+
+PERSON = ("name", "first_name", "last_name", "company", "email", "phone", "linkedin_user_id", "timezone")
+KNOWN = {"recipient", "message", "subject", "priority", "scheduled_for", "expires_at", "account", "dedupe_key",
+         "payload", *PERSON}  # fmt: skip
+"""The columns that have a meaning; any other is kept with the prospect, and may be used in the message."""
+
+PLACE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+
+
+@dataclass(slots=True)
+class Imported:
+    """What became of a file. Where `wrong` is not empty, nothing was stored."""
+
+    created: int = 0
+    there: int = 0
+    differing: list[int] = field(default_factory=list)
+    wrong: list[tuple[int, str]] = field(default_factory=list)
+
+
+def enqueue(conn: Connection, **message: Any) -> tuple[UUID, bool]:
+    """Call send_enqueue with named arguments; see `send_queue.enqueue`."""
+    for name in ("scheduled_for", "expires_at"):
+        moment = message.get(name)
+        if isinstance(moment, datetime) and moment.tzinfo is None:
+            raise UserError(f"{name} has no time zone: give a datetime with tzinfo.")
+    with store.in_words():
+        return store.enqueue(conn, **message)
+
+
+def import_file(
+    conn: Connection,
+    file: Path,
+    campaign: str,
+    channel: str,
+    template: str | None = None,
+    workspace: str | None = None,
+    at: datetime | None = None,
+    dry_run: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Imported:
+    """Put a CSV file into the queue: the whole file, or nothing where any line is wrong or on a dry run.
+
+    `template` replaces the column `message`, its {fields} filled in from each line. `progress` is told the bytes
+    read so far. Raises `UserError` where the file as a whole cannot be read.
+    """
+    result = Imported()
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as text:
+            lines = _lines(text, campaign, channel, template, result.wrong, progress)
+            answer = store.import_lines(
+                conn, lines, campaign, channel, workspace, at, keep=lambda _: not (dry_run or result.wrong)
+            )
+    except FileNotFoundError:
+        raise UserError(f"There is no file {file}: check the path.") from None
+    except IsADirectoryError:
+        raise UserError(f"{file} is a folder: name a CSV file.") from None
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{file} is not UTF-8 (there is a byte {error.object[error.start]:#04x}): save it as 'CSV UTF-8'."
+        ) from None
+    except csv.Error as error:
+        raise UserError(f"{file} cannot be read as CSV ({error}): mend it and import again.") from None
+    result.wrong = sorted(result.wrong + [(w["line"], w["reason"]) for w in answer["wrong"]])
+    result.created, result.there, result.differing = answer["created"], answer["there"], answer["differing"]
+    if result.wrong:
+        result.created = 0
+    return result
+
+
+def render(template: str, fields: Mapping[str, str]) -> str:
+    """Fill in the {fields} of a message; {{ and }} stand for braces.
+
+    >>> render("Hi {first_name}, {{really}}", {"first_name": "Zoë"})
+    'Hi Zoë, {really}'
+
+    Raises `ValueError`, saying which, where a field is missing or empty: nobody wants to be greeted with "Hi ,".
+    """
+
+    def fill(place: re.Match[str]) -> str:
+        if place.group(1) is None:
+            return place.group()[0]
+        name = place.group(1).strip()
+        if not fields.get(name):
+            raise ValueError(f"the message needs {{{name}}}, which this line lacks")
+        return fields[name]
+
+    return PLACE.sub(fill, template)
+
+
+def _lines(
+    text: TextIO,
+    campaign: str,
+    channel: str,
+    template: str | None,
+    wrong: list[tuple[int, str]],
+    progress: Callable[[int], None],
+) -> Iterator[Sequence[Any]]:
+    """Yield the good lines as `STAGED` wants them, and add the others to `wrong`."""
+    reader = csv.reader(text, _dialect(text), strict=True)
+    header = [_column(name) for name in next(reader, [])]
+    _check_header(header, channel, template)
+    address = ADDRESS.get(channel)
+    began = reader.line_num + 1
+    for cells in reader:
+        number, began = began, reader.line_num + 1
+        if number % 1000 < 2:
+            progress(text.buffer.tell())
+        if not any(cells):
+            continue
+        if len(cells) != len(header):
+            wrong.append((number, f"it has {len(cells)} fields, the header has {len(header)}"))
+            continue
+        row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
+        try:
+            yield _staged(number, row, campaign, channel, address, template)
+        except ValueError as error:
+            wrong.append((number, str(error)))
+
+
+def _dialect(text: TextIO) -> type[csv.Dialect]:
+    """Tell by the first line whether fields are parted by commas, semicolons or tabs."""
+    first = text.readline()
+    text.seek(0)
+
+    class Dialect(csv.excel):
+        delimiter = max(",;\t", key=first.count)
+
+    return Dialect
+
+
+def _column(name: str) -> str:
+    return re.sub(r"\W+", "_", name.strip().lower()).strip("_")
+
+
+def _check_header(header: Sequence[str], channel: str, template: str | None) -> None:
+    if twice := {name for name in header if header.count(name) > 1}:
+        raise UserError(f"The file has the column {min(twice)!r} twice: rename one.")
+    address = ADDRESS.get(channel)
+    if "recipient" not in header and address not in header:
+        names = " or ".join(filter(None, ("recipient", address)))
+        raise UserError(f"The file has no column {names}: its first line must name the columns.")
+    if template is None and "message" not in header:
+        raise UserError("The file has no column message: add it, or give the message with --message.")
+
+
+def _staged(
+    number: int, row: dict[str, str], campaign: str, channel: str, address: str | None, template: str | None
+) -> Sequence[Any]:
+    """A line as `STAGED` wants it. Raises `ValueError` with the reason where it is wrong."""
+    recipient = row.get("recipient") or (row.get(address, "") if address else "")
+    if not recipient:
+        raise ValueError("the recipient is missing")
+    if any("\0" in cell for cell in row.values()):
+        raise ValueError("it holds a NUL character, which no text may")
+    message = render(template, row | {"recipient": recipient}) if template is not None else row["message"]
+    payload = row.get("payload") or "{}"
+    try:
+        if not isinstance(json.loads(payload), dict):
+            raise ValueError
+    except ValueError:
+        raise ValueError('the payload is not a JSON object: write it as {"key": "value"}') from None
+    values: dict[str, Any] = {name: row.get(name) or None for name in (*PERSON, "subject", "account")}
+    values |= {
+        "line": number,
+        "recipient": recipient,
+        "message": message,
+        "attributes": json.dumps({k: v for k, v in row.items() if k and k not in KNOWN and v}),
+        "payload": payload,
+        "priority": _priority(row.get("priority")),
+        "scheduled_for": _moment("scheduled_for", row.get("scheduled_for")),
+        "expires_at": _moment("expires_at", row.get("expires_at")),
+        "dedupe_key": row.get("dedupe_key") or f"{campaign}:{channel}:{recipient}",
+    }
+    return [values[name] for name in STAGED]
+
+
+def _priority(text: str | None) -> int | None:
+    if not text:
+        return None
+    if not re.fullmatch(r"-?\d{1,5}", text) or not -32768 <= int(text) <= 32767:
+        raise ValueError(f"the priority {text!r} is not a whole number from -32768 to 32767")
+    return int(text)
+
+
+def _moment(name: str, text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{name} {text!r} is not a time: write it as 2026-11-23T09:00:00+01:00") from None
+    if moment.tzinfo is None:
+        raise ValueError(f"{name} {text!r} has no time zone: write it as {text}+01:00 or {text}Z")
+    return moment

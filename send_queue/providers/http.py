@@ -1,0 +1,387 @@
+"""HTTP, and the one question that matters after an error: did it leave?
+
+httpx's exceptions, and the answer for each. "No" becomes Retry, "perhaps" Uncertain, "never" Failed.
+
+    HTTPError
+      RequestError
+        TransportError
+          TimeoutException
+            ConnectTimeout         no        connect_timeout
+            PoolTimeout            no        pool_timeout
+            WriteTimeout           perhaps   write_timeout
+            ReadTimeout            perhaps   read_timeout
+          NetworkError
+            ConnectError           no        dns, connect_refused, tls, connect_failed
+            WriteError             perhaps   connection_lost
+            ReadError              perhaps   connection_lost
+            CloseError             perhaps   connection_lost
+          ProtocolError
+            LocalProtocolError     never     invalid_request
+            RemoteProtocolError    perhaps   connection_lost (cut off, or not HTTP)
+          ProxyError               no        proxy_refused
+          UnsupportedProtocol      never     invalid_request
+        DecodingError              perhaps   unreadable_answer
+        TooManyRedirects           perhaps   (httpx follows none for us)
+      HTTPStatusError              (not raised: a status is an answer)
+    InvalidURL                     never     invalid_request
+    StreamError, CookieConflict    perhaps   (a mistake of ours)
+
+The class alone is not believed: httpx also tells when the first byte of a request goes out, and from then on
+every error is "perhaps". Nothing that httpx says in words is passed on: its messages may hold headers.
+
+A call has one deadline for all of it. httpx has time-outs per operation only, so that a server may drip a
+byte at a time, and none for DNS; hence each call runs on a thread of its own, whose caller leaves at the
+deadline. A request that has not left by then never will.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from socket import gaierror
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from urllib.parse import urljoin, urlsplit
+
+from send_queue.model import Failed, Hold, Retry, Uncertain
+
+if TYPE_CHECKING:
+    # At run time httpx (70 ms) is imported by the first call: a tick with nothing due makes none.
+    import httpx
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Hosts that are never reached through a proxy, and that may be spoken to without TLS."""
+
+REDIRECTS = 3
+LONGEST_WAIT = timedelta(days=30)
+"""No Retry-After is believed beyond this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one call may take: seconds, and bytes of the answer, both as sent and unpacked.
+
+    `total` is the deadline of all of it; the others only let a hopeless call end earlier.
+    """
+
+    connect: float = 10.0
+    read: float = 45.0
+    total: float = 60.0
+    max_bytes: int = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server answered, read to its end.
+
+    `headers` have names in lower case; `json` is null where the body is not JSON; `text` is its beginning
+    for a person, on one line.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    json: Any
+    text: str
+
+
+NoAnswer: TypeAlias = Retry | Hold | Failed | Uncertain
+
+_LEFT: Mapping[str, tuple[Literal["no", "perhaps", "never"], str, str]] = {
+    "ConnectTimeout": ("no", "connect_timeout", "the server did not take the connection in time"),
+    "PoolTimeout": ("no", "pool_timeout", "no connection was free"),
+    "ConnectError": ("no", "connect_failed", "no connection could be made"),
+    "ProxyError": ("no", "proxy_refused", "the proxy refused to connect: check HTTPS_PROXY"),
+    "WriteTimeout": ("perhaps", "write_timeout", "the server stopped reading"),
+    "ReadTimeout": ("perhaps", "read_timeout", "no answer in time"),
+    "NetworkError": ("perhaps", "connection_lost", "the connection was lost before the answer was there"),
+    "RemoteProtocolError": ("perhaps", "connection_lost", "the answer was cut off or is not HTTP"),
+    "DecodingError": ("perhaps", "unreadable_answer", "the answer could not be unpacked"),
+    "LocalProtocolError": ("never", "invalid_request", "no valid request can be made of it"),
+    "UnsupportedProtocol": ("never", "invalid_request", "no valid request can be made of it"),
+    "InvalidURL": ("never", "invalid_request", "no valid request can be made of it"),
+    "Exception": ("perhaps", "connection_lost", "the call broke off"),
+}
+
+
+class Http:
+    """Makes requests, from any thread. Connections are kept for a few seconds and reused.
+
+    Proxies and certificates come from HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, as httpx reads them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: httpx.Client | None = None
+
+    def get(
+        self,
+        url: str,
+        *,
+        limits: Limits,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> Answer | NoAnswer:
+        """Ask. Redirects are followed on the same host only: a header with a key goes nowhere else."""
+        until = time.monotonic() + limits.total
+        answer = self.request("GET", url, limits=limits, headers=headers, params=params)
+        for _ in range(REDIRECTS):
+            if not isinstance(answer, Answer):
+                return answer
+            target = _redirect(url, answer)
+            if target is None:
+                return answer
+            url = target
+            left = replace(limits, total=max(0.0, until - time.monotonic()))
+            answer = self.request("GET", url, limits=left, headers=headers)
+        return answer
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        limits: Limits,
+        headers: Mapping[str, str] | None = None,
+        **content: Any,
+    ) -> Answer | NoAnswer:
+        """Make one request and follow nothing. `content` is httpx's: json, files, data, content, params."""
+        call = _Call()
+        try:
+            client = self._client()
+        except Exception as error:  # an unknown proxy scheme, an unreadable certificate file
+            return Hold(
+                "lane",
+                "client_unusable",
+                f"No HTTP client can be made here ({type(error).__name__}): check HTTPS_PROXY, NO_PROXY and"
+                " SSL_CERT_FILE.",
+                after=timedelta(minutes=15),
+            )
+        try:
+            request = client.build_request(
+                method,
+                url,
+                headers=dict(headers or {}),
+                timeout=_timeouts(limits),
+                extensions={"trace": call.trace},
+                **content,
+            )
+        except Exception:  # a header that is not ASCII, a URL that is none
+            return Failed("invalid_request", "No valid request can be made of it.")
+        thread = threading.Thread(target=call.run, args=(client, request, limits), daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return Retry("no_thread", "The machine has no thread left.")
+        call.done.wait(limits.total)
+        return call.verdict_or_give_up(request.url.host)
+
+    def close(self) -> None:
+        with self._lock:
+            made, self._made = self._made, None
+        if made is not None:
+            made.close()
+
+    def _client(self) -> httpx.Client:
+        with self._lock:
+            if self._made is None:
+                import httpx
+
+                self._made = httpx.Client(
+                    # A sandbox on this machine is not behind the proxy that the world is behind.
+                    mounts=dict.fromkeys(f"all://{_bracketed(host)}" for host in LOOPBACK),
+                    # Packed answers are unpacked here, bounded; httpx unpacks a whole chunk at once.
+                    headers={"Accept-Encoding": "identity", "User-Agent": "send-queue"},
+                )
+                # One account's cookies are not sent with another's key.
+                self._made.cookies.jar.set_policy(_no_cookies())
+            return self._made
+
+
+class _TooLate(Exception):
+    """The caller has left: nothing may go out any more."""
+
+
+class _Call:
+    """One request on its thread, and what the caller may know of it at the deadline."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self._lock = threading.Lock()
+        self._left = False
+        self._given_up = False
+        self._verdict: Answer | NoAnswer | None = None
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """httpx tells what it is about to do. The CONNECT to a proxy carries nothing of the message."""
+        if event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
+            with self._lock:
+                if self._given_up:
+                    raise _TooLate
+                self._left = True
+        # The headers are checked after that event and before their first byte.
+        if event.endswith("send_request_headers.failed"):
+            self._left = self._left and type(info["exception"]).__name__ != "LocalProtocolError"
+
+    def run(self, client: httpx.Client, request: httpx.Request, limits: Limits) -> None:
+        verdict: Answer | NoAnswer = Uncertain("connection_lost", "The call broke off.")
+        try:
+            response = client.send(request, stream=True)
+            try:
+                verdict = self._read(response, limits.max_bytes)
+            finally:
+                response.close()
+        except Exception as error:
+            verdict = _judge(error, request.url.host, left=self._left)
+        finally:
+            with self._lock:
+                self._verdict = verdict
+                self.done.set()
+
+    def verdict_or_give_up(self, host: str) -> Answer | NoAnswer:
+        with self._lock:
+            if self._verdict is not None:
+                return self._verdict
+            self._given_up = True
+            if self._left:
+                return Uncertain("deadline", f"{host}: no whole answer before the deadline.")
+            return Retry("deadline", f"{host}: the request had not left at the deadline, and will not.")
+
+    def _read(self, response: httpx.Response, max_bytes: int) -> Answer | NoAnswer:
+        status, host = response.status_code, response.request.url.host
+        body = bytearray()
+        taken = 0
+        try:
+            for raw in response.iter_raw():
+                if self._given_up:
+                    raise _TooLate
+                taken += len(raw)
+                if taken > max_bytes:
+                    break
+                body += raw
+            whole = _unpacked(bytes(body), response.headers.get("content-encoding", ""), max_bytes)
+        except zlib.error:
+            return Uncertain("unreadable_answer", f"{host}: the answer could not be unpacked.", status)
+        if taken > max_bytes or len(whole) > max_bytes:
+            return Uncertain("answer_too_large", f"{host}: the answer is over {max_bytes} bytes.", status)
+        text = plain(whole[:2000].decode("utf-8", "replace"))
+        return Answer(status, dict(response.headers), _json(whole), text)
+
+
+def retry_after(answer: Answer, now: datetime) -> timedelta | None:
+    """How long the server asks to wait, from seconds or an HTTP date; null where it says nothing usable.
+
+    A date is measured by the server's own clock, its Date header, and by `now` where that is missing.
+    """
+    value = answer.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        seconds = min(int(value[:12]), int(LONGEST_WAIT.total_seconds()))
+        return timedelta(seconds=seconds)
+    until = _http_date(value)
+    if until is None:
+        return None
+    wait = until - (_http_date(answer.headers.get("date", "")) or now)
+    return min(max(wait, timedelta(0)), LONGEST_WAIT)
+
+
+def plain(text: str, limit: int = 300) -> str:
+    """One printable line of at most `limit` characters: no control characters, nothing Postgres refuses.
+
+    >>> plain("Cannot\\r\\n  resend\\x00 \\x1b[31myet")
+    'Cannot resend [31myet'
+    """
+    line = "".join(c for c in " ".join(text[: limit * 20].split()) if c.isprintable())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _judge(error: BaseException, host: str, *, left: bool) -> NoAnswer:
+    """Tell from an exception what became of the request."""
+    names = (c.__name__ for c in type(error).__mro__)
+    kind, code, words = next((_LEFT[name] for name in names if name in _LEFT), _LEFT["Exception"])
+    if code == "connect_failed":
+        code, words = _why_no_connection(error) or (code, words)
+    detail = f"{host}: {words}."
+    if left or kind == "perhaps":
+        return Uncertain(code, detail)
+    return Retry(code, detail) if kind == "no" else Failed(code, detail)
+
+
+def _why_no_connection(error: BaseException) -> tuple[str, str] | None:
+    for cause in _causes(error):
+        if isinstance(cause, gaierror):
+            return "dns", "the name could not be resolved"
+        if isinstance(cause, ConnectionRefusedError):
+            return "connect_refused", "nothing listens there"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return "tls", f"its certificate is not trusted ({plain(cause.verify_message, 80)})"
+        if isinstance(cause, ssl.SSLError):
+            return "tls", "no TLS could be agreed on"
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _unpacked(body: bytes, encoding: str, max_bytes: int) -> bytes:
+    """At most one byte more than `max_bytes`, however much a small body may hold."""
+    match encoding.strip().lower():
+        case "" | "identity":
+            return body
+        case "gzip" | "x-gzip" | "deflate":
+            # 32 added to the window: zlib finds out itself whether the header is gzip's or its own.
+            return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, max_bytes + 1)
+        case _:
+            raise zlib.error("unknown encoding")
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(value)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def _redirect(url: str, answer: Answer) -> str | None:
+    """Where an answer redirects to, if that is on the same host, port and scheme."""
+    location = answer.headers.get("location")
+    if answer.status not in (301, 302, 303, 307, 308) or not location:
+        return None
+    try:
+        target = urljoin(url, location)
+        here, there = urlsplit(url), urlsplit(target)
+        same = (here.scheme, here.hostname, here.port) == (there.scheme, there.hostname, there.port)
+    except ValueError:
+        return None
+    return target if same else None
+
+
+def _timeouts(limits: Limits) -> httpx.Timeout:
+    import httpx
+
+    return httpx.Timeout(limits.read, connect=limits.connect)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _no_cookies() -> Any:
+    from http.cookiejar import DefaultCookiePolicy
+
+    return DefaultCookiePolicy(allowed_domains=[])

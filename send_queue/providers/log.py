@@ -1,0 +1,51 @@
+"""The provider `log`: accepts everything and writes a line. For trying things out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+
+from send_queue.model import CHANNELS, CannotTell, Claimed, LookUp, Outcome, Sent
+
+
+class Log:
+    """Write one line per send to stderr: a sentence on a terminal, JSON elsewhere; never the message."""
+
+    channels: frozenset[str] = frozenset(CHANNELS)
+    longest_call: timedelta = timedelta(seconds=1)
+    lag: timedelta | None = None
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        """It needs nothing."""
+
+    def send(self, send: Claimed) -> Outcome:
+        # A stderr that nobody holds any more is no reason to keep a send that goes nowhere.
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(_line(send, for_person=sys.stderr.isatty()) + "\n")
+            sys.stderr.flush()
+        return Sent(f"log-{send.attempt_id}")
+
+    def look_up(self, send: Claimed) -> LookUp:
+        return CannotTell(f"The provider log keeps nothing: look for {send.send_id} in what it wrote.")
+
+    def close(self) -> None:
+        """There is nothing to give back."""
+
+
+def _line(send: Claimed, *, for_person: bool) -> str:
+    # Both through json: a recipient may hold line breaks and escape sequences.
+    if for_person:
+        recipient, account = json.dumps(send.recipient), json.dumps(send.account)
+        return f"log: {send.channel} to {recipient} from {account} ({send.send_id})"
+    return json.dumps(
+        {
+            "event": "send",
+            "send_id": str(send.send_id),
+            "account": send.account,
+            "channel": send.channel,
+            "recipient": send.recipient,
+        }
+    )

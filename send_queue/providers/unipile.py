@@ -1,0 +1,643 @@
+"""Unipile, API v1: LinkedIn invitations and messages.
+
+    send       resolve the recipient where it is a URL, POST once, read the answer by `MEANINGS`
+    look_up    is the account connected? then: the profile, the pending invitations, the chat's messages
+
+Unipile has no idempotency key and no field for an id of ours, so a POST whose answer was lost is in doubt
+until it is found, or surely is not there. It answers 500 also when LinkedIn's limit is exceeded: a 5xx is
+never sent again blindly. Reading order: MEANINGS, `judge`, then the class.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, TypeAlias
+from urllib.parse import quote, unquote, urlsplit
+
+from send_queue.model import (
+    AlreadyDone,
+    CannotTell,
+    Claimed,
+    ConfigurationError,
+    Failed,
+    Found,
+    Hold,
+    LookUp,
+    NotThere,
+    Outcome,
+    Retry,
+    Sent,
+    Uncertain,
+)
+from send_queue.providers.http import LOOPBACK, Answer, Http, Limits, NoAnswer, plain, retry_after
+
+Said: TypeAlias = dict[str, Any]
+"""The JSON object of an answer that says yes."""
+
+
+# --- what Unipile's error types mean ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What an error type means for a POST. `after` and `ceiling` are those of `model.Hold`."""
+
+    kind: Literal["already_done", "hold", "failed", "uncertain"]
+    scope: Literal["lane", "account"] = "lane"
+    after: timedelta | None = None
+    ceiling: timedelta | None = None
+    advice: str = ""
+
+
+def _hours(n: int) -> timedelta:
+    return timedelta(hours=n)
+
+
+REFUSED = Meaning("failed")
+DONE = Meaning("already_done")
+IN_DOUBT = Meaning("uncertain")
+THROTTLED = Meaning("hold", "lane", _hours(6), _hours(72))
+PASSING = Meaning("hold", "lane", _hours(1), _hours(6))
+SENDER_REFUSED = Meaning("hold", "lane", _hours(24))
+NO_CREDIT = Meaning("hold", "lane", _hours(24), advice="The account has no credit left for this.")
+BROKEN = Meaning("hold", "account", advice="Mend the account in Unipile, then resume it.")
+OUR_KEY = Meaning("hold", "account", _hours(1), advice="Check UNIPILE_API_KEY, or the account's own secret.")
+
+MEANINGS: Mapping[str, Meaning] = {
+    # 400: this request is refused whenever it is made
+    "invalid_parameters": REFUSED,
+    "malformed_request": REFUSED,
+    "content_too_large": REFUSED,
+    "invalid_url": REFUSED,
+    "too_many_characters": REFUSED,
+    "unescaped_characters": REFUSED,
+    "missing_parameters": REFUSED,
+    # 401: the account needs a person, except where it is our own key that is wrong
+    "missing_credentials": OUR_KEY,  # sent for an absent and for a wrong key alike
+    "multiple_sessions": BROKEN,
+    "invalid_checkpoint_solution": BROKEN,
+    "checkpoint_error": BROKEN,
+    "invalid_credentials": BROKEN,
+    "expired_credentials": BROKEN,
+    "insufficient_privileges": BROKEN,
+    "disconnected_account": BROKEN,
+    "disconnected_feature": BROKEN,
+    "invalid_credentials_but_valid_account_imap": BROKEN,
+    "expired_link": BROKEN,
+    "wrong_account": BROKEN,
+    "captcha_not_supported": BROKEN,
+    "invalid_proxy_credentials": BROKEN,
+    "invalid_imap_configuration": BROKEN,
+    "invalid_smtp_configuration": BROKEN,
+    # 403
+    "account_restricted": BROKEN,
+    "account_mismatch": REFUSED,  # this chat is another account's: the next message has another chat
+    "insufficient_permissions": OUR_KEY,  # the key is valid and lacks a right: so it will for the next
+    "session_mismatch": BROKEN,
+    "feature_not_subscribed": BROKEN,
+    "subscription_required": BROKEN,
+    "unknown_authentication_context": BROKEN,
+    "action_required": BROKEN,
+    "resource_access_restricted": REFUSED,  # of this recipient or chat
+    # 404: the recipient, or the account? `_who_is_missing` asks
+    "resource_not_found": REFUSED,
+    "invalid_resource_identifier": REFUSED,
+    # 415
+    "unsupported_media_type": REFUSED,
+    # 422
+    "invalid_account": BROKEN,
+    "invalid_recipient": REFUSED,
+    "no_connection_with_recipient": REFUSED,
+    "blocked_recipient": REFUSED,
+    "user_unreachable": REFUSED,
+    "unprocessable_entity": REFUSED,
+    "action_already_performed": DONE,
+    "already_connected": DONE,
+    "invalid_message": REFUSED,
+    "invalid_post": REFUSED,
+    "not_allowed_inmail": REFUSED,
+    "insufficient_credits": NO_CREDIT,
+    "payment_error": NO_CREDIT,
+    # LinkedIn's throttle on the whole account, though the name sounds like this recipient. Read as
+    # "already invited" it has burned whole lists of leads.
+    "cannot_resend_yet": THROTTLED,
+    "cannot_resend_within_24hrs": Meaning("hold", "lane", _hours(24), _hours(72)),
+    "limit_exceeded": THROTTLED,
+    "connection_limit_reached": THROTTLED,
+    "already_invited_recently": REFUSED,  # unless the invitation is pending: `_really_invited` asks
+    "cannot_invite_attendee": REFUSED,
+    "parent_mail_not_found": REFUSED,
+    "invalid_reply_subject": REFUSED,
+    "invalid_headers": REFUSED,
+    "send_as_denied": SENDER_REFUSED,  # not this message's fault: the next would be refused too
+    "sender_rejected": SENDER_REFUSED,
+    "ip_rejected_by_server": SENDER_REFUSED,
+    "recipient_rejected": REFUSED,
+    "invalid_folder": REFUSED,
+    "invalid_thread": REFUSED,
+    "limit_too_high": REFUSED,
+    "unauthorized": BROKEN,  # a 401 under another number
+    "provider_unreachable": PASSING,
+    "account_configuration_error": BROKEN,
+    "cant_send_message": REFUSED,
+    "realtime_client_not_initialized": PASSING,  # Unipile's own session is still starting
+    # 429
+    "too_many_requests": THROTTLED,
+    # 5xx: it may have gone out, except for what Unipile has never built
+    "unexpected_error": IN_DOUBT,
+    "provider_error": IN_DOUBT,
+    "authentication_intent_error": IN_DOUBT,
+    "feature_not_implemented": REFUSED,
+    "no_client_session": IN_DOUBT,
+    "no_channel": IN_DOUBT,
+    "no_handler": IN_DOUBT,
+    "network_down": IN_DOUBT,
+    "service_unavailable": IN_DOUBT,
+    "request_timeout": IN_DOUBT,
+}
+
+UNKNOWN_BY_STATUS: Mapping[int, Meaning] = {401: BROKEN, 429: THROTTLED}
+"""For types that are not above, where the status says enough. Any other is parked: an unknown error that is
+tried again for ever is how an account gets restricted."""
+
+
+def judge(answer: Answer | NoAnswer, *, now: datetime, hide: Sequence[str]) -> Answer | Outcome:
+    """Read an answer to a POST: itself, if it says yes with a JSON object, or what became of the send.
+
+    `now` is what a Retry-After date is measured by; the strings of `hide` are kept out of every detail.
+    """
+    if not isinstance(answer, Answer):
+        return answer
+    status, body = answer.status, answer.json
+    code = _error_code(body)
+    if 200 <= status < 300:
+        if isinstance(body, dict) and code is None:
+            return answer
+        return Uncertain("unreadable_answer", f"HTTP {status} with no answer of Unipile's in it.", status)
+    if 300 <= status < 400:
+        return Hold("lane", "unexpected_redirect", _check_dsn(status), after=_hours(1), http_status=status)
+    detail = _detail(answer, hide)
+    if status < 200 or (status >= 500 and (status, code) != (501, "feature_not_implemented")):
+        return Uncertain(code or f"http_{status}", detail, status)
+    if code is None:
+        if status != 429:
+            return Hold("lane", "unexpected_answer", _check_dsn(status), after=_hours(1), http_status=status)
+        code = "too_many_requests"
+    meaning = MEANINGS.get(code) or UNKNOWN_BY_STATUS.get(status, REFUSED)
+    detail = f"{detail} {meaning.advice}".strip()
+    match meaning.kind:
+        case "already_done":
+            return AlreadyDone(code, detail, status)
+        case "failed":
+            return Failed(code, detail, status)
+        case "uncertain":
+            return Uncertain(code, detail, status)
+        case "hold":
+            after, ceiling = meaning.after, meaning.ceiling
+            if after is not None and ceiling is not None:
+                after = max(after, retry_after(answer, now) or after)
+                ceiling = max(after, ceiling)
+            return Hold(meaning.scope, code, detail, after, ceiling, status)
+
+
+def _error_code(body: object) -> str | None:
+    """The error type without its prefix, or null where the body has not Unipile's error shape."""
+    kind = body.get("type") if isinstance(body, dict) else None
+    if not isinstance(kind, str):
+        return None
+    name = kind.removeprefix("errors/")
+    if name == kind and name not in MEANINGS:
+        return None
+    return re.sub(r"[^a-z0-9_]+", "_", name.lower()[:64]).strip("_") or "unknown_error"
+
+
+def _detail(answer: Answer, hide: Sequence[str]) -> str:
+    """What the error says to a person: its title and detail, without what was in the request."""
+    body = answer.json if isinstance(answer.json, dict) else {}
+    said = [s for s in (body.get("title"), body.get("detail")) if isinstance(s, str) and s.strip()]
+    text = " ".join((": ".join(said) or answer.text).split())
+    for line in (" ".join(secret.split()) for secret in hide):
+        if len(line) >= 8:  # a shorter one gives nothing away, and is part of other words
+            text = text.replace(line, "…")
+    return plain(text)
+
+
+def _check_dsn(status: int) -> str:
+    return f"HTTP {status} from something that is not Unipile's API: check UNIPILE_DSN."
+
+
+# --- the provider -----------------------------------------------------------------------------------------
+
+
+POST = Limits(connect=10, read=45, total=60)
+GET = Limits(connect=5, read=15, total=20)
+
+
+class Unipile:
+    """LinkedIn through Unipile.
+
+    UNIPILE_DSN      the host and port from Unipile's dashboard, or a URL; http only on this machine.
+    UNIPILE_API_KEY  the key, for the accounts that name none of their own in `secret_env`.
+    """
+
+    channels: frozenset[str] = frozenset({"linkedin_invite", "linkedin_message"})
+    longest_call: timedelta
+    lag: timedelta | None = timedelta(minutes=2)
+    """Unipile states none: live users wait a minute or two before they believe that nothing is there."""
+
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        *,
+        post: Limits = POST,
+        get: Limits = GET,
+    ) -> None:
+        self._env = env
+        self._base = _base_url(env.get("UNIPILE_DSN", ""))
+        self._post, self._get = post, get
+        self._http = Http()
+        # At most: resolve the recipient, POST, ask what its refusal meant; and the time between them.
+        self.longest_call = timedelta(seconds=get.total + post.total + get.total + 5)
+
+    def send(self, send: Claimed) -> Outcome:
+        account = self._account(send)
+        if isinstance(account, Hold):
+            return account
+        if send.channel == "linkedin_invite":
+            return _invite(account, send)
+        if send.channel == "linkedin_message":
+            return _message(account, send)
+        return Failed("channel_not_served", f"Unipile does not serve the channel {plain(send.channel, 40)}.")
+
+    def look_up(self, send: Claimed) -> LookUp:
+        account = self._account(send)
+        if isinstance(account, Hold):
+            return CannotTell(account.detail)
+        connected = account.connected()
+        if connected is not True:
+            return connected
+        if send.channel == "linkedin_invite":
+            return _find_invitation(account, send)
+        if send.channel == "linkedin_message":
+            return _find_message(account, send)
+        return CannotTell("Unipile does not serve this channel.")
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _account(self, send: Claimed) -> _Account | Hold:
+        """The account with its key. What is missing is this machine's fault: the account stays connected."""
+        variable = send.secret_env or "UNIPILE_API_KEY"
+        key = self._env.get(variable, "").strip()
+        quarter = timedelta(minutes=15)
+        if not key or not (key.isascii() and key.isprintable()):
+            what = "holds characters that no key has" if key else "is not set"
+            return Hold("account", "secret_missing", f"{variable} {what}: set it to Unipile's key.", after=quarter)
+        if not send.provider_account_id:
+            return Hold(
+                "account",
+                "provider_account_id_missing",
+                "The account has no id at Unipile: give it one with `send-queue account set`.",
+                after=quarter,
+            )
+        until = time.monotonic() + self.longest_call.total_seconds()
+        return _Account(self._http, self._base, self._post, self._get, key, send.provider_account_id, send, until)
+
+
+def _base_url(dsn: str) -> str:
+    """`https://host:port/api/v1` from what Unipile's dashboard shows, or from a URL.
+
+    >>> _base_url("api8.unipile.com:13851")
+    'https://api8.unipile.com:13851/api/v1'
+    """
+    dsn = dsn.strip()
+    if not dsn:
+        raise ConfigurationError(
+            "UNIPILE_DSN is not set: set it to the DSN on Unipile's dashboard, such as api8.unipile.com:13851."
+        )
+    try:
+        url = urlsplit(dsn if "://" in dsn else f"https://{dsn}")
+        host, port = url.hostname or "", url.port
+    except ValueError:
+        host, port = "", None
+    if (
+        not re.fullmatch(r"[a-z0-9.-]+|::1", host)
+        or url.scheme not in ("http", "https")
+        or url.path.rstrip("/") not in ("", "/api/v1")
+        or "@" in url.netloc
+        or url.query
+        or url.fragment
+    ):
+        raise ConfigurationError(
+            "UNIPILE_DSN is not a host and port: set it to the DSN on Unipile's dashboard,"
+            " such as api8.unipile.com:13851."
+        )
+    if url.scheme == "http" and host not in LOOPBACK:
+        raise ConfigurationError(
+            "UNIPILE_DSN must begin with https://, or with nothing: plain http, which shows the key to"
+            " everyone on the way, is for a sandbox on this machine."
+        )
+    shown = f"[{host}]" if ":" in host else host
+    return f"{url.scheme}://{shown}{f':{port}' if port else ''}/api/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """One account at Unipile, for one send: asks and posts with its key."""
+
+    http: Http
+    base: str
+    post_limits: Limits
+    get_limits: Limits
+    key: str
+    id: str
+    sending: Claimed
+    until: float
+    """On the monotonic clock, in seconds: no question is asked after it."""
+
+    def post(self, path: str, **content: Any) -> Answer | Outcome:
+        answer = self.http.request(
+            "POST", self.base + path, limits=self.post_limits, headers=self._headers(), **content
+        )
+        return self._judge(answer)
+
+    def get(self, path: str, **params: str) -> Said | Outcome:
+        """Ask. No usable answer is Retry, for nothing was sent; Hold and Failed are those of `MEANINGS`."""
+        left = self.until - time.monotonic()
+        if left <= 0:
+            return Retry("deadline", "Unipile answered too slowly to ask it everything.")
+        limits = replace(self.get_limits, total=min(self.get_limits.total, left))
+        url = self.base + path
+        said = self._judge(self.http.get(url, limits=limits, headers=self._headers(), params=params))
+        if isinstance(said, Uncertain | AlreadyDone):
+            return Retry(said.code, said.detail, http_status=said.http_status)
+        if isinstance(said, Answer):
+            body: Said = said.json
+            return body
+        return said
+
+    def profile(self, identifier: str) -> Said | Outcome:
+        said = self.get(f"/users/{_segment(identifier)}", account_id=self.id)
+        if isinstance(said, dict) and _id(said.get("provider_id")) is None:
+            return Retry("unreadable_answer", "Unipile answered with a profile that names nobody.")
+        return said
+
+    def connected(self) -> CannotTell | Literal[True]:
+        """Unipile answers for a broken account too, from what it knew before: that proves nothing."""
+        said = self.get(f"/accounts/{_segment(self.id)}")
+        if not isinstance(said, dict):
+            return _cannot_tell(said)
+        sources = said.get("sources")
+        if not isinstance(sources, list) or not sources:
+            return CannotTell("Unipile does not say whether the account is connected.")
+        if any(not isinstance(s, dict) or s.get("status") != "OK" for s in sources):
+            return CannotTell("The account is not connected at Unipile, which then lists nothing new.")
+        return True
+
+    def search(self, path: str, match: Callable[[Said], LookUp], **params: str) -> LookUp:
+        """Go through a list of Unipile's, newest pages first, until an item matches.
+
+        Not there only if the whole list was read and every item could be compared.
+        """
+        result: LookUp = NotThere()
+        for _ in range(PAGES):
+            said = self.get(path, **params, limit=str(PER_PAGE))
+            if not isinstance(said, dict):
+                return _cannot_tell(said)
+            items, cursor = said.get("items"), said.get("cursor")
+            if not isinstance(items, list) or not isinstance(cursor, str | None):
+                return CannotTell(ODD)
+            for item in items:
+                found = match(item) if isinstance(item, dict) else CannotTell(ODD)
+                if isinstance(found, Found):
+                    return found
+                if isinstance(found, CannotTell):
+                    result = found
+            if not cursor:
+                return result
+            params["cursor"] = cursor
+        return CannotTell(f"Unipile lists more than {PAGES * PER_PAGE}: the rest was not read.")
+
+    def _judge(self, answer: Answer | NoAnswer) -> Answer | Outcome:
+        return judge(answer, now=self.sending.started_at, hide=(self.key, self.sending.message))
+
+    def _headers(self) -> dict[str, str]:
+        return {"X-API-KEY": self.key, "accept": "application/json"}
+
+
+PER_PAGE = 250
+"""The most that Unipile gives."""
+
+PAGES = 8
+"""2,000 items: LinkedIn lets nobody have many more invitations pending."""
+
+ODD = "Unipile's list has a shape that is not known."
+
+
+# --- sending ----------------------------------------------------------------------------------------------
+
+
+def _invite(account: _Account, send: Claimed) -> Outcome:
+    recipient = _resolved(account, send.recipient)
+    if not isinstance(recipient, str):
+        return recipient
+    body = {"provider_id": recipient, "account_id": account.id}
+    if send.message.strip():
+        body["message"] = send.message
+    if email := send.payload.get("user_email"):
+        body["user_email"] = str(email)
+    said = account.post("/users/invite", json=body)
+    if isinstance(said, Answer):
+        return Sent(_id(said.json.get("invitation_id")), said.status)
+    if isinstance(said, Failed) and said.code == "already_invited_recently":
+        return _really_invited(account, recipient, said)
+    return _who_is_missing(account, said)
+
+
+def _message(account: _Account, send: Claimed) -> Outcome:
+    chat_id = send.payload.get("chat_id")
+    if chat_id is not None:
+        if not isinstance(chat_id, str) or not _segment(chat_id):
+            return Failed("invalid_payload", "payload.chat_id must be the id of a chat.")
+        path, fields = f"/chats/{_segment(chat_id)}/messages", [("text", send.message)]
+        fields.append(("account_id", account.id))
+    else:
+        linkedin = send.payload.get("linkedin") or {}
+        if not isinstance(linkedin, Mapping) or any(not isinstance(v, str | bool | int) for v in linkedin.values()):
+            return Failed("invalid_payload", "payload.linkedin must be an object of texts and true or false.")
+        recipient = _resolved(account, send.recipient)
+        if not isinstance(recipient, str):
+            return recipient
+        path, fields = "/chats", [("account_id", account.id), ("attendees_ids", recipient)]
+        fields.append(("text", send.message))
+        if send.subject:
+            fields.append(("subject", send.subject))
+        fields += [(f"linkedin[{k}]", _form_value(v)) for k, v in linkedin.items()]
+    # A part without a file name is a field: the only form that Unipile documents for chats.
+    said = account.post(path, files=[(name, (None, value)) for name, value in fields])
+    if isinstance(said, Answer):
+        return Sent(_id(said.json.get("message_id")) or _id(said.json.get("chat_id")), said.status)
+    return _who_is_missing(account, said)
+
+
+def _resolved(account: _Account, recipient: str) -> str | Outcome:
+    """The provider's id for a recipient. It holds for one account only, so that account is asked."""
+    slug = _slug(recipient)
+    if not _segment(recipient if slug is None else slug):
+        return Failed("invalid_recipient", "The recipient is neither an id of LinkedIn's nor a profile's URL.")
+    if slug is None:
+        return recipient.strip()
+    profile = account.profile(slug)
+    if isinstance(profile, dict):
+        return _id(profile["provider_id"]) or ""
+    return _who_is_missing(account, profile)
+
+
+def _really_invited(account: _Account, recipient: str, refused: Failed) -> Outcome:
+    """LinkedIn refuses a second invitation also for weeks after the first was withdrawn: which is it?"""
+    profile = account.profile(recipient)
+    if not isinstance(profile, dict):
+        return Retry(refused.code, refused.detail, http_status=refused.http_status)
+    done = _relation(profile)
+    return AlreadyDone(done, refused.detail, refused.http_status) if done else refused
+
+
+def _who_is_missing(account: _Account, outcome: Outcome) -> Outcome:
+    """After a 404: Unipile says the same of a recipient as of an account whose id is wrong.
+
+    Taken for the recipient's, a wrong account id would fail the whole queue, one send after another.
+    """
+    missing = ("resource_not_found", "invalid_resource_identifier")
+    if not isinstance(outcome, Failed) or outcome.code not in missing:
+        return outcome
+    said = account.get(f"/accounts/{_segment(account.id)}")
+    if isinstance(said, dict):
+        return outcome
+    if isinstance(said, Failed) and said.code in missing:
+        advice = "Unipile has no account with this id: check it with `send-queue account show`."
+        return Hold("account", "account_not_found", advice, http_status=outcome.http_status)
+    return Retry(outcome.code, outcome.detail, http_status=outcome.http_status)
+
+
+# --- looking up -------------------------------------------------------------------------------------------
+
+
+def _find_invitation(account: _Account, send: Claimed) -> LookUp:
+    slug = _slug(send.recipient)
+    if not _segment(send.recipient if slug is None else slug):
+        return CannotTell("The recipient is neither an id of LinkedIn's nor a profile's URL.")
+    profile = account.profile(send.recipient.strip() if slug is None else slug)
+    if not isinstance(profile, dict):
+        return _cannot_tell(profile)
+    if _relation(profile):
+        invitation = profile.get("invitation")
+        return Found(_id(invitation.get("id")) if isinstance(invitation, dict) else None)
+    names = {send.recipient.strip(), _id(profile.get("provider_id"))}
+
+    # By the person, never by the time: Unipile makes the time from "Sent 1 day ago".
+    def match(item: Said) -> LookUp:
+        invited = item.get("invited_user_id")
+        if not isinstance(invited, str):
+            return CannotTell(ODD)
+        return Found(_id(item.get("id"))) if invited in names else NotThere()
+
+    return account.search("/users/invite/sent", match, account_id=account.id)
+
+
+def _find_message(account: _Account, send: Claimed) -> LookUp:
+    after = _moment(send.started_at - timedelta(minutes=5))
+    wanted = _bare(send.message)
+
+    def same(item: Said) -> LookUp:
+        ours, text = item.get("is_sender"), item.get("text")
+        if ours in (0, False):
+            return NotThere()
+        if ours not in (1, True):
+            return CannotTell(ODD)
+        if isinstance(text, str) and _bare(text) == wanted:
+            return Found(_id(item.get("id")))
+        # LinkedIn may have changed the text on its way: a person can see whether this is the one.
+        return CannotTell("The chat has another message of ours from that time.")
+
+    def in_chat(chat_id: str) -> LookUp:
+        return account.search(f"/chats/{_segment(chat_id)}/messages", same, after=after)
+
+    chat_id = send.payload.get("chat_id")
+    if isinstance(chat_id, str) and _segment(chat_id):
+        return in_chat(chat_id)
+    recipient = _resolved(account, send.recipient)
+    if not isinstance(recipient, str):
+        return _cannot_tell(recipient)
+
+    def with_recipient(item: Said) -> LookUp:
+        attendee, chat = item.get("attendee_provider_id"), _id(item.get("id"))
+        if not isinstance(attendee, str) or chat is None or not _segment(chat):
+            return CannotTell(ODD)
+        return in_chat(chat) if attendee == recipient else NotThere()
+
+    found = account.search("/chats", with_recipient, account_id=account.id, after=after)
+    if isinstance(found, NotThere) and send.payload.get("linkedin"):
+        # Sales Navigator and Recruiter have ids of their own for the same person.
+        return CannotTell("An InMail's chat may name its recipient by another id.")
+    return found
+
+
+def _relation(profile: Said) -> str | None:
+    """`already_connected` or `invitation_pending`, if the profile says so."""
+    if profile.get("is_relationship") is True or profile.get("network_distance") == "FIRST_DEGREE":
+        return "already_connected"
+    invitation = profile.get("invitation")
+    if isinstance(invitation, dict) and (invitation.get("type"), invitation.get("status")) == (
+        "SENT",
+        "PENDING",
+    ):
+        return "invitation_pending"
+    return None
+
+
+def _cannot_tell(outcome: Outcome) -> CannotTell:
+    return CannotTell("" if isinstance(outcome, Sent) else f"{outcome.code}: {outcome.detail}")
+
+
+# --- small things -----------------------------------------------------------------------------------------
+
+
+def _slug(recipient: str) -> str | None:
+    """The public name in a profile's URL; empty where there is none; null where it is no such URL.
+
+    >>> _slug("https://www.linkedin.com/in/ana-mar%C3%ADa/?trk=x")
+    'ana-maría'
+    """
+    found = re.search(r"linkedin\.com/in/([^/?#\s]*)", recipient, re.IGNORECASE)
+    return unquote(found[1]) if found else None
+
+
+def _segment(value: str) -> str:
+    """A value as one segment of a path; empty where it is none (`..` would lead to another address)."""
+    value = value.strip()
+    return quote(value, safe="") if value.strip(".") else ""
+
+
+def _id(value: object) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    return plain(value, 200) or None if isinstance(value, str) else None
+
+
+def _form_value(value: str | bool | int) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _bare(text: str) -> str:
+    """A text without what may change on the way: white space, invisible characters, composed letters."""
+    return "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c)[0] not in "ZC")
+
+
+def _moment(moment: datetime) -> str:
+    """ISO 8601 in UTC with milliseconds, the only form that Unipile takes."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

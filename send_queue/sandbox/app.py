@@ -1,0 +1,61 @@
+"""What becomes of a request? A provider understands it, a fault may spoil it, the provider does it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from send_queue.sandbox.control import Control
+from send_queue.sandbox.faults import Faults
+from send_queue.sandbox.wire import Answer, Call, Provider, Request, json_answer
+
+NOT_HIDDEN = timedelta()
+
+
+class App:
+    """Answers requests; null means that the connection is to be closed without an answer."""
+
+    def __init__(
+        self,
+        providers: Sequence[Provider],
+        faults: Faults,
+        control: Control,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._providers = providers
+        self._faults = faults
+        self._control = control
+        self._sleep = sleep
+
+    def answer(self, request: Request) -> Answer | None:
+        """Answer one request."""
+        if request.path.startswith("/sandbox/"):
+            return self._control.answer(request)
+        for provider in self._providers:
+            if request.path.startswith(provider.prefix):
+                return self._call(provider, provider.understand(request))
+        return json_answer(404, {"error": f"No provider of the sandbox has the path {request.path}."})
+
+    def refuse(self, path: str, code: str, detail: str) -> Answer:
+        """Refuse what cannot be read as a request, in the form of the provider that owns the path."""
+        for provider in self._providers:
+            if path.startswith(provider.prefix):
+                return provider.error(400, code, None, detail)
+        return json_answer(400, {"error": detail})
+
+    def _call(self, provider: Provider, call: Call) -> Answer | None:
+        fault = self._faults.pick(call)
+        if fault is None:
+            return call.perform(NOT_HIDDEN)
+        self._sleep(fault.delay)
+        if fault.drop == "before":
+            return None
+        instead = fault.answer(provider)
+        if instead is not None and not fault.accept:
+            return instead
+        answer = call.perform(fault.hidden)
+        self._sleep(fault.answer_delay)
+        if fault.drop == "after":
+            return None
+        return fault.spoiled(instead or answer)

@@ -1,0 +1,74 @@
+"""What may a test order and ask over HTTP? The paths below /sandbox/; they need no key.
+
+POST   /sandbox/faults          add a JSON list of faults (see faults.py); answers with all rules
+GET    /sandbox/faults          all rules, with how often each applied
+DELETE /sandbox/faults          drop all rules
+GET    /sandbox/journal         what was accepted, as a JSON list
+GET    /sandbox/accounts/{id}   an account's settings
+POST   /sandbox/accounts/{id}   change some: status, invite_limit, relations, messages_need_relation, unknown
+POST   /sandbox/restart-clean   empty the journal and be as at the start
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Protocol
+from urllib.parse import unquote
+
+from send_queue.sandbox.faults import Fault
+from send_queue.sandbox.journal import Entry
+from send_queue.sandbox.wire import Answer, BadBody, Request, json_answer, json_object
+from send_queue.sandbox.world import BadSettings
+
+
+class Orders(Protocol):
+    """What the sandbox lets be ordered, in Python and over HTTP alike."""
+
+    def order(self, *faults: Fault) -> None: ...
+    def faults(self) -> list[dict[str, Any]]: ...
+    def clear_faults(self) -> None: ...
+    def accepted(self) -> list[Entry]: ...
+    def account(self, account_id: str, **settings: Any) -> dict[str, Any]: ...
+    def restart_clean(self) -> None: ...
+
+
+class Control:
+    """Carries out orders that come over HTTP."""
+
+    def __init__(self, orders: Orders) -> None:
+        self._orders = orders
+
+    def answer(self, request: Request) -> Answer:
+        """Answer one request below /sandbox/; what is wrong with it is said in `error`."""
+        path = request.path.removeprefix("/sandbox/").rstrip("/")
+        try:
+            match request.method, path.split("/"):
+                case "POST", ["faults"]:
+                    self._orders.order(*read_faults(request.body))
+                    return json_answer(200, self._orders.faults())
+                case "GET", ["faults"]:
+                    return json_answer(200, self._orders.faults())
+                case "DELETE", ["faults"]:
+                    self._orders.clear_faults()
+                    return json_answer(200, [])
+                case "GET", ["journal"]:
+                    return json_answer(200, self._orders.accepted())
+                case "GET", ["accounts", account_id]:
+                    return json_answer(200, self._orders.account(unquote(account_id)))
+                case "POST", ["accounts", account_id]:
+                    settings = json_object(request.body)
+                    return json_answer(200, self._orders.account(unquote(account_id), **settings))
+                case "POST", ["restart-clean"]:
+                    self._orders.restart_clean()
+                    return json_answer(200, {})
+        except (BadBody, BadSettings, ValueError) as wrong:
+            return json_answer(400, {"error": str(wrong)})
+        return json_answer(404, {"error": f"The sandbox has no {request.method} {request.path}."})
+
+
+def read_faults(text: str | bytes) -> list[Fault]:
+    """Read a JSON list of faults. Raises `ValueError`."""
+    value = json.loads(text)
+    if not isinstance(value, list):
+        raise ValueError("Faults are a JSON list.")
+    return [Fault.from_json(one) for one in value]

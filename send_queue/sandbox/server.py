@@ -1,0 +1,157 @@
+"""How do bytes become requests and answers bytes? HTTP/1.1 over sockets, a thread for each connection.
+
+A connection that breaks is the daily bread of a sandbox: it is dropped without a word. Whatever else goes
+wrong in here is printed, and the client sees a closed connection: an answer that is not sure is not given.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import socketserver
+import sys
+import threading
+import traceback
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+from send_queue.sandbox.journal import JournalClosed
+from send_queue.sandbox.wire import Answer, Request
+
+LARGEST_BODY = 32 * 1024 * 1024  # bytes; Unipile takes attachments of about 15 MB
+_CHUNK = 1024 * 1024  # bytes
+_LONGEST_LENGTH = 19  # digits of a Content-Length; Python parses no number of thousands of digits
+_SHUTDOWN_POLL = 0.05  # seconds; how long stop() may have to wait for the accepting thread
+
+
+class Answering(Protocol):
+    """Whoever knows what to answer."""
+
+    def answer(self, request: Request) -> Answer | None:
+        """Answer one request; null: close the connection instead."""
+        ...
+
+    def refuse(self, path: str, code: str, detail: str) -> Answer:
+        """Refuse with 400 what cannot be read as a request, in the form of whoever owns the path."""
+        ...
+
+
+class Server(ThreadingHTTPServer):
+    """The listening socket and the connections that came through it."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 1024  # connections that may come at once
+
+    def __init__(self, host: str, port: int, answering: Answering) -> None:
+        self.answering = answering
+        self._connections: set[socket.socket] = set()
+        self._connections_lock = threading.Lock()
+        super().__init__((host, port), _Handler)
+
+    def server_bind(self) -> None:
+        """Bind without asking the resolver for our own name, which can take seconds."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]  # IPv4: a str
+
+    def start(self) -> None:
+        """Serve from a thread of its own."""
+        threading.Thread(target=self.serve_forever, args=(_SHUTDOWN_POLL,), name="sandbox", daemon=True).start()
+
+    def stop(self) -> None:
+        """Take no more connections and cut those that are there: a kept-alive one would be served on."""
+        self.shutdown()
+        self.server_close()
+        with self._connections_lock:
+            for connection in self._connections:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._connections_lock:
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._connections_lock:
+            self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def _serve(self) -> None:
+        body = self._body()
+        if body is None:
+            return
+        path, _, query = self.path.partition("?")
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(self.command, path, query, dict(parse_qsl(query, keep_blank_values=True)), headers, body)
+        try:
+            answer = self.server.answering.answer(request)
+        except JournalClosed:
+            answer = None
+        except Exception:
+            traceback.print_exc()
+            answer = None
+        if answer is None:
+            self.close_connection = True
+            return
+        self._send(answer)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
+
+    def _body(self) -> bytes | None:
+        """The whole body; null where it cannot be had; the refusal has then been sent."""
+        if "transfer-encoding" in self.headers:
+            self._refuse("malformed_request", "A body needs a Content-Length here.")
+            return None
+        length = self.headers.get("content-length", "0")
+        if not (length.isascii() and length.isdigit() and len(length) < _LONGEST_LENGTH):
+            self._refuse("malformed_request", "The Content-Length is not a number.")
+            return None
+        if int(length) > LARGEST_BODY:
+            self._refuse("content_too_large", f"The body is larger than {LARGEST_BODY} bytes.")
+            self._discard(min(int(length), 2 * LARGEST_BODY))
+            return None
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):
+            self.close_connection = True  # the client went away in the middle
+            return None
+        return body
+
+    def _refuse(self, code: str, detail: str) -> None:
+        self.close_connection = True
+        self._send(self.server.answering.refuse(self.path, code, detail))
+
+    def _discard(self, length: int) -> None:
+        """Read on for a while: closing a socket with unread bytes resets it before the answer is read."""
+        while length > 0 and (chunk := self.rfile.read(min(length, _CHUNK))):
+            length -= len(chunk)
+
+    def _send(self, answer: Answer) -> None:
+        """Head and body in one write, so that they leave in one packet."""
+        if answer.cut is not None:
+            self.close_connection = True
+        reason = self.responses.get(answer.status, ("Unknown",))[0]
+        lines = [
+            f"HTTP/1.1 {answer.status} {reason}",
+            f"Content-Type: {answer.content_type}",
+            f"Content-Length: {len(answer.body)}",
+            *(f"{name}: {value}" for name, value in answer.headers.items()),
+        ]
+        if self.close_connection:
+            lines.append("Connection: close")
+        head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
+        self.wfile.write(head + answer.body[: answer.cut])
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: the journal is the log."""

@@ -1,0 +1,131 @@
+"""What does a request say, and what does an answer look like? HTTP as values, for every provider alike."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from email.errors import CloseBoundaryNotFoundDefect, StartBoundaryNotFoundDefect
+from email.parser import BytesParser
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, read whole. Header names are in lower case; `path` is still quoted."""
+
+    method: str
+    path: str
+    query_string: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    @property
+    def content_type(self) -> str:
+        """The media type alone, in lower case: `multipart/form-data`."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back. With `cut`, only that many bytes of the body are sent and the connection is closed."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json; charset=utf-8"
+    cut: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that a provider has understood: what it asks for, and for whom; faults are matched on this.
+
+    perform(hidden) does it and answers; what it accepts stays out of all reads for `hidden`.
+    """
+
+    provider: str
+    op: str
+    account_id: str | None
+    recipient: str | None
+    path: str
+    perform: Callable[[timedelta], Answer]
+
+
+class Provider(Protocol):
+    """One provider of the sandbox: it owns the paths below `prefix`."""
+
+    name: str
+    prefix: str
+    ops: Collection[str]
+
+    def understand(self, request: Request) -> Call:
+        """Say what the request asks for, without doing it. A bad request is a call that refuses."""
+        ...
+
+    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> Answer:
+        """Say no in this provider's own form; what is null is filled in with what it usually says."""
+        ...
+
+    def forget(self) -> None:
+        """Be as on the first day. The journal has been cleared already."""
+        ...
+
+
+class BadBody(Exception):
+    """The body is not what its Content-Type says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a form. Files keep their bytes; everything else is text."""
+
+    name: str
+    value: str
+    file: bytes | None = None
+
+
+def json_answer(status: int, value: object, headers: Mapping[str, str] | None = None) -> Answer:
+    """Answer with JSON, escaped to ASCII: what a client sent may hold lone surrogates."""
+    return Answer(status, json.dumps(value, separators=(",", ":")).encode(), headers or {})
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Parse a JSON object or raise `BadBody`."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise BadBody(f"The body is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise BadBody("The body must be a JSON object.")
+    return value
+
+
+def form_fields(request: Request) -> list[Field]:
+    """Parse multipart/form-data, every byte of a text kept as it came, or raise `BadBody`."""
+    head = f"Content-Type: {request.headers.get('content-type', '')}\r\n\r\n"
+    message = BytesParser().parsebytes(head.encode("latin-1") + request.body)
+    if not message.is_multipart():
+        raise BadBody("The body is not multipart: is the boundary missing?")
+    for defect in message.defects:
+        if isinstance(defect, StartBoundaryNotFoundDefect | CloseBoundaryNotFoundDefect):
+            raise BadBody("The multipart body is cut off or its boundary does not match.")
+    fields: list[Field] = []
+    for part in message.get_payload():
+        if isinstance(part, str):
+            raise BadBody("The multipart body has a part without headers.")
+        name = part.get_param("name", header="content-disposition")
+        if not isinstance(name, str):
+            raise BadBody("A part of the multipart body has no name.")
+        payload = part.get_payload(decode=True)
+        value = payload if isinstance(payload, bytes) else b""
+        if part.get_filename() is not None:
+            fields.append(Field(name, "", value))
+            continue
+        try:
+            fields.append(Field(name, value.decode()))
+        except UnicodeDecodeError:
+            raise BadBody(f"The field {name} is not UTF-8.") from None
+    return fields

@@ -1,0 +1,110 @@
+-- Why has a send not gone, and what is the exact earliest moment when it can? Asked of the claim's own rules and counts
+-- (send_room): what holds it now, then, at the latest moment that those name, what holds it there, until nothing does.
+--
+-- windows  the openings of the send's schedule from `at` on; left out: those that are cached
+--
+-- Returns {send_id, status, ..., holds: [{rule, until, detail, found_at}], next_at, ahead, schedule, beyond}: until
+-- is null where only a person can end the hold, and then next_at is; found_at is the moment at which the rule was met;
+-- ahead counts the rows of the lane that are due at next_at and go first (10,000 at the most are counted); beyond
+-- says that the windows were not enough. Raises SQ002 where there is no such send.
+create or replace function send_explain(id uuid, at timestamptz default null, windows tstzrange[] default null)
+returns jsonb language plpgsql stable set timezone = 'UTC' as $$
+#variable_conflict use_column
+declare
+    v_at      timestamptz := coalesce(send_explain.at, clock_timestamp());
+    v_moment  timestamptz;
+    v_send    record;
+    v_windows tstzrange[] := send_explain.windows;
+    v_opens   timestamptz;
+    v_holds   jsonb := '[]';
+    v_now     jsonb;
+    v_until   timestamptz;
+    v_person  boolean;
+    v_beyond  boolean := false;
+begin
+    select q.*, c.name as campaign, c.status as campaign_status, c.pause_reason as campaign_reason,
+        a.name as account, a.status as account_status, a.status_reason, w.name as workspace,
+        w.paused_at as workspace_paused_at, w.pause_reason as workspace_reason, l.paused_at as lane_paused_at,
+        l.pause_reason as lane_reason, l.next_at, l.next_at_reason, l.next_at_detail, s.id as schedule_id,
+        s.name as schedule_name, to_jsonb(s) as schedule,
+        case when s.window_since <= v_at then tstzrange(s.opens_at, s.closes_at) || s.later_windows
+             else '{}' end as cached
+    into v_send
+    from send_queue q
+    join send_campaigns c on c.id = q.campaign_id
+    join send_accounts a on a.id = q.account_id
+    join send_workspaces w on w.id = q.workspace_id
+    join send_lanes l on l.account_id = q.account_id and l.channel = q.channel
+    left join send_schedules s on s.id = coalesce(c.schedule_id, a.schedule_id)
+    where q.id = send_explain.id;
+    if not found then
+        raise exception 'There is no send %: see which there are with `send-queue list`.', send_explain.id
+            using errcode = 'SQ002';
+    end if;
+    v_windows := coalesce(v_windows, v_send.cached);
+
+    v_moment := v_at;
+    while v_send.status = 'pending' loop
+        v_opens := null;
+        if v_send.schedule_id is not null then
+            select min(greatest(lower(o), v_moment)) into v_opens from unnest(v_windows) o where upper(o) > v_moment;
+            v_beyond := v_opens is null;
+            exit when v_beyond;
+        end if;
+        select jsonb_agg(jsonb_build_object('rule', h.rule, 'until', h.until, 'detail', h.detail,
+                   'found_at', v_moment)), max(h.until), coalesce(bool_or(h.until is null), false)
+        into v_now, v_until, v_person
+        from (
+            select 'scheduled_for' as rule, v_send.scheduled_for as until, 'It is scheduled for later.' as detail
+            where v_send.scheduled_for > v_moment
+            union all
+            select 'schedule', v_opens, format('The schedule %s is closed.', v_send.schedule_name)
+            where v_opens > v_moment
+            union all
+            select 'paused', null, p.detail
+            from (values (v_send.workspace_paused_at is not null, format('The workspace %s is paused%s.',
+                     v_send.workspace, ': ' || v_send.workspace_reason)),
+                 (v_send.account_status = 'paused', format('The account %s is paused%s.', v_send.account,
+                     ': ' || v_send.status_reason)),
+                 (v_send.lane_paused_at is not null, format('The lane %s %s is paused%s.', v_send.account,
+                     v_send.channel, ': ' || v_send.lane_reason)),
+                 (v_send.campaign_status <> 'active', format('The campaign %s is %s%s.', v_send.campaign,
+                     v_send.campaign_status, ': ' || v_send.campaign_reason))) p (so, detail)
+            where p.so
+            union all
+            select 'disconnected', null, format('The account %s is disconnected%s.', v_send.account,
+                ': ' || v_send.status_reason)
+            where v_send.account_status = 'disconnected'
+            union all
+            -- While the lane waits, nothing is counted; afterwards everything is.
+            select coalesce(v_send.next_at_reason, 'min_gap'), nullif(v_send.next_at, '9999-12-31'),
+                coalesce(v_send.next_at_detail, case when v_send.next_at_reason = 'min_gap'
+                    then 'The gap after the last send is not over.' else 'The lane waits.' end)
+            where v_send.next_at > v_moment
+            union all
+            select r.rule, r.until, r.detail from send_room(v_send.account_id, v_send.channel, v_moment) r
+            where r.room <= 0 and v_send.next_at <= v_moment
+        ) h;
+        exit when v_now is null;
+        v_holds := v_holds || v_now;
+        exit when v_person or v_until <= v_moment;
+        v_moment := v_until;
+    end loop;
+
+    return jsonb_build_object('send_id', v_send.id, 'status', v_send.status, 'error_code', v_send.error_code,
+        'error_message', v_send.error_message, 'expires_at', v_send.expires_at,
+        'lease_expires_at', v_send.lease_expires_at, 'sent_at', v_send.sent_at, 'at', v_at, 'account', v_send.account,
+        'account_id', v_send.account_id, 'channel', v_send.channel, 'campaign', v_send.campaign,
+        'schedule', v_send.schedule, 'holds', v_holds, 'beyond', v_beyond,
+        'next_at', case when v_send.status = 'pending' and v_now is null and not v_beyond then v_moment end,
+        'ahead', case when v_send.status = 'pending' then (
+            select count(*) from (
+                select from send_campaign_accounts p
+                join send_campaigns c on c.id = p.campaign_id and c.status = 'active'
+                join send_queue q on q.account_id = p.account_id and q.channel = v_send.channel
+                    and q.campaign_id = p.campaign_id and q.status = 'pending' and q.scheduled_for <= v_moment
+                where p.account_id = v_send.account_id
+                  and (q.priority, q.scheduled_for, q.id) < (v_send.priority, v_send.scheduled_for, v_send.id)
+                limit 10000) before) else 0 end);
+end
+$$;

@@ -1,0 +1,166 @@
+"""What all tests share: one embedded Postgres for the run, and a fresh copy of the schema for each test.
+
+The database of a test is a copy of a template that was migrated once. A server of one's own may be named by
+SEND_QUEUE_TEST_DATABASE_URL; its role must be allowed to create databases.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from send_queue import embedded, schema
+
+SERVER_URL = "SEND_QUEUE_TEST_DATABASE_URL"
+SERVER_DIR = "SEND_QUEUE_TEST_SERVER_DIR"
+"""Set here for the workers of pytest-xdist: the folder of the server that they share."""
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput") and SERVER_URL not in os.environ:
+        # Short, and not below pytest's own: that one is closed to all other users on each run.
+        os.environ[SERVER_DIR] = tempfile.mkdtemp(prefix="sq-test-", dir="/tmp")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput") and (folder := os.environ.pop(SERVER_DIR, None)):
+        embedded.stop(Path(folder))
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def server() -> str:
+    """The URL of a database on the server of this run."""
+    if own := os.environ.get(SERVER_URL):
+        return own
+    url = embedded.url(Path(os.environ[SERVER_DIR]))
+    with psycopg.connect(url, autocommit=True) as conn:
+        # Tests kill processes, not machines: nothing here has to survive a power cut.
+        for setting in ("fsync", "full_page_writes", "synchronous_commit", "autovacuum"):
+            conn.execute(sql.SQL("alter system set {} = off").format(sql.Identifier(setting)))
+        conn.execute("select pg_reload_conf()")
+    return url
+
+
+@pytest.fixture(scope="session")
+def template(server: str) -> str:
+    """The name of a database that holds the schema and nothing else; made once for each state of the SQL."""
+    files = [Path(schema.__file__), *sorted(schema.sql_dir().rglob("*.sql"))]
+    name = "sq_template_" + hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+    with psycopg.connect(server, autocommit=True) as conn:
+        conn.execute("select pg_advisory_lock(hashtext('sq_template'))")
+        if conn.execute("select from pg_database where datname = %s", (name,)).fetchone() is None:
+            new = create_database(conn, f"{name}_new", "template1")
+            with psycopg.connect(at(server, new), autocommit=True) as fresh:
+                schema.migrate(fresh)
+            conn.execute(sql.SQL("alter database {} rename to {}").format(sql.Identifier(new), sql.Identifier(name)))
+    return name
+
+
+@pytest.fixture
+def database(server: str, template: str) -> Iterator[str]:
+    """The URL of a database of this test's own, with the schema in it."""
+    yield from fresh_database(server, template)
+
+
+@pytest.fixture
+def empty_database(server: str) -> Iterator[str]:
+    """The URL of a database of this test's own, with nothing in it."""
+    yield from fresh_database(server, "template1")
+
+
+@pytest.fixture
+def conn(database: str) -> Iterator[Connection]:
+    """A connection to the test's database, in autocommit."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        yield connection
+
+
+class Cli(Protocol):
+    def __call__(
+        self,
+        *args: str | Path,
+        now: datetime | str | None = None,
+        env: Mapping[str, str] | None = None,
+        input: str | None = None,  # as subprocess.run calls it
+        check: bool = True,
+        timeout: float = 60,
+    ) -> subprocess.CompletedProcess[str]: ...
+
+
+@pytest.fixture
+def cli(database: str, tmp_path: Path) -> Cli:
+    """Run `send-queue` as cron would: a process of its own with hardly any environment.
+
+    `now` is what it takes the time to be, `env` adds to the environment, `timeout` is in seconds. With
+    `check` an exit status other than 0 fails the test and shows what the command said.
+    """
+
+    def run(
+        *args: str | Path,
+        now: datetime | str | None = None,
+        env: Mapping[str, str] | None = None,
+        input: str | None = None,  # as subprocess.run calls it
+        check: bool = True,
+        timeout: float = 60,
+    ) -> subprocess.CompletedProcess[str]:
+        moment = now.isoformat() if isinstance(now, datetime) else now
+        done = subprocess.run(
+            [sys.executable, "-m", "send_queue", *args],
+            env={
+                "PATH": os.defpath,
+                "HOME": str(tmp_path),
+                "DATABASE_URL": database,
+                **({"SEND_QUEUE_NOW": moment} if moment else {}),
+                **(env or {}),
+            },
+            input="" if input is None else input,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            pytest.fail(f"send-queue {' '.join(map(str, args))} exited {done.returncode}:\n{done.stdout}{done.stderr}")
+        return done
+
+    return run
+
+
+# --- databases --------------------------------------------------------------------------------------------
+
+
+def at(server: str, name: str) -> str:
+    """Return the URL of the database `name` on the server of the URL `server`."""
+    return urlsplit(server)._replace(path=f"/{name}").geturl()
+
+
+def fresh_database(server: str, template: str) -> Iterator[str]:
+    name = f"sq_test_{uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as conn:
+        create_database(conn, name, template)
+    yield at(server, name)
+    with psycopg.connect(server, autocommit=True) as conn:
+        conn.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def create_database(conn: Connection, name: str, template: str) -> str:
+    conn.execute(sql.SQL("drop database if exists {}").format(sql.Identifier(name)))
+    conn.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template)))
+    return name
