@@ -101,9 +101,9 @@ def _explanation(facts: Json, holds: list[HoldBack]) -> Explanation:
     verdict: Verdict
     match facts["status"]:
         case "pending":
-            if facts["ahead"]:
-                n = f"{facts['ahead']:,}" + ("+" if facts["ahead"] >= 10_000 else "")
-                holds = [*holds, HoldBack("behind", next_at, f"{n} of the same lane go first.")]
+            if n := facts["ahead"]:
+                first = "1 goes" if n == 1 else f"{n:,}{'+' if n >= 10_000 else ''} go"
+                holds = [*holds, HoldBack("behind", next_at, f"{first} first from the same lane.")]
             if next_at and expires_at and expires_at <= next_at:
                 holds = [
                     *holds,
@@ -124,4 +124,6 @@ def _explanation(facts: Json, holds: list[HoldBack]) -> Explanation:
             verdict = "needs_person"
         case _:
             verdict = "final"
-    return Explanation(UUID(facts["send_id"]), facts["status"], verdict, next_at, tuple(holds))
+    return Explanation(
+        UUID(facts["send_id"]), facts["status"], verdict, next_at, tuple(holds), datetime.fromisoformat(facts["at"])
+    )

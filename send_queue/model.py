@@ -14,7 +14,7 @@ with one of six outcomes and never with an exception; `run.py` matches them exha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal, NamedTuple, TypeAlias
 from uuid import UUID
@@ -209,7 +209,9 @@ class Explanation:
     status: str
     verdict: Verdict
     next_at: datetime | None
-    holds: tuple[HoldBack, ...] = field(default=())
+    holds: tuple[HoldBack, ...]
+    at: datetime
+    """The moment that it was explained for."""
 
 
 class UserError(Exception):

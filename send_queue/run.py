@@ -117,7 +117,7 @@ def run(
             while flying:
                 _record_done(this, flying, report)
     if report.sent == 0:
-        _say_why(this, report, counting)
+        say_why(this, report, counting)
     elif counting:
         report.remaining = store.remaining(this.conn, this.filters)
     return report
@@ -261,7 +261,7 @@ def _result(send: Claimed, outcome: Outcome) -> Json:
 # --- say why ----------------------------------------------------------------------------------------------
 
 
-def _say_why(this: Run, report: Report, counting: bool) -> None:
+def say_why(this: Run, report: Report, counting: bool) -> None:
     """Say why nothing went out, and when anything can: one more look, from what is cached."""
     why = store.why(this.conn, this.filters, this.now(), counting)
     report.remaining = why["remaining"]

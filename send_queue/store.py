@@ -367,6 +367,15 @@ def import_lines(
 # --- rehearsing -------------------------------------------------------------------------------------------
 
 
+def rehearse(conn: Connection, account_id: UUID, channel: str) -> None:
+    """From here to the end of the transaction, claims and records work on copies of one lane's rows."""
+    _value(conn, "send_rehearse", account_id=account_id, channel=channel)
+
+
+def rehearse_sent(conn: Connection, at: datetime) -> None:
+    _value(conn, "send_rehearse_sent", at=at)
+
+
 @contextmanager
 def nothing_kept(conn: Connection) -> Iterator[None]:
     """Run what follows in one transaction and take it all back: for a dry run."""

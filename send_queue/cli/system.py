@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 
 import click
@@ -91,4 +94,26 @@ def demo_command() -> None:
     """
     from send_queue import demo
 
-    demo.play(click.echo)
+    demo.play(click.echo, _typed)
+
+
+class _Rehearsal(App):
+    """The surroundings of a command that is typed in the demo."""
+
+    def __init__(self, url: str, at: datetime) -> None:
+        super().__init__({"DATABASE_URL": url})
+        self._at = at
+
+    def now(self) -> datetime:
+        return self._at
+
+
+def _typed(args: Sequence[str], *, url: str, at: datetime) -> str:
+    from send_queue.cli import cli
+
+    command = cli.get_command(click.Context(cli), args[0])
+    if command is None:
+        raise ValueError(f"There is no command {args[0]}.")
+    with redirect_stdout(StringIO()) as printed:
+        command.main(args[1:], prog_name=f"send-queue {args[0]}", obj=_Rehearsal(url, at), standalone_mode=False)
+    return printed.getvalue()

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from importlib.metadata import entry_points
 from typing import Protocol
 
 from send_queue.model import Claimed, ConfigurationError, LookUp, Outcome
@@ -56,11 +55,14 @@ class Providers:
 
         Raises `ConfigurationError` for a name that nothing is registered under.
         """
+        from importlib.metadata import entry_points  # dear, and a run that finds nothing due has no need of it
+
         name = "log" if channel == "log" else provider
         if name not in self._made:
-            found = [e for e in entry_points(group="send_queue.providers") if e.name == name]
+            there = entry_points(group="send_queue.providers")
+            found = [e for e in there if e.name == name]
             if not found:
-                known = ", ".join(sorted(e.name for e in entry_points(group="send_queue.providers")))
+                known = ", ".join(sorted(e.name for e in there))
                 raise ConfigurationError(
                     f"There is no provider {name!r}: install the package that brings it,"
                     f" or give the account one of {known} with `send-queue account set`."

@@ -23,6 +23,7 @@ declare
     v_differing jsonb;
     v_created   int;
     v_open      int;
+    v_new       int;
     v_low       float8 := 0;
     v_high      float8;
     v_level     float8;
@@ -34,7 +35,6 @@ begin
         raise exception 'The campaign % is done: resume it with `send-queue resume campaign`, or use another.',
             quote_literal(v_campaign.name) using errcode = 'SQ002';
     end if;
-    alter table send_import_lines add prospect_id uuid, add account_id uuid;
 
     select jsonb_agg(jsonb_build_object('line', w.line, 'reason', w.reason) order by w.line) into v_wrong
     from (
@@ -70,52 +70,34 @@ begin
     select count(*), coalesce(jsonb_agg(line order by line) filter (where differs), '[]') into v_there, v_differing
     from gone;
 
+    analyze send_import_lines;
     if v_address is not null then
+        -- Who is it? Somebody who is known by the address, else by another one in the line, else somebody new.
         update send_import_lines s
         set linkedin_user_id = case when v_address = 'linkedin_user_id' then s.recipient else s.linkedin_user_id end,
             email = case when v_address = 'email' then s.recipient else s.email end,
-            phone = case when v_address = 'phone' then s.recipient else s.phone end;
-        analyze send_import_lines;
-        insert into send_prospects (workspace_id, name, first_name, last_name, company, linkedin_user_id, email, phone,
-            timezone, attributes, created_at)
-        select v_campaign.workspace_id, s.name, s.first_name, s.last_name, s.company, s.linkedin_user_id, s.email,
-            s.phone, s.timezone, s.attributes, v_at
-        from (select o.*, row_number() over (partition by o.recipient order by o.line) as nth
-              from send_import_lines o) s
-        where s.nth = 1
-        order by s.line
-        on conflict do nothing;
-        case v_address
-            when 'linkedin_user_id' then
-                update send_import_lines s set prospect_id = p.id from send_prospects p
-                where p.workspace_id = v_campaign.workspace_id and p.linkedin_user_id = s.recipient;
-            when 'email' then
-                update send_import_lines s set prospect_id = p.id from send_prospects p
-                where p.workspace_id = v_campaign.workspace_id and lower(p.email) = lower(s.recipient);
-            when 'phone' then
-                update send_import_lines s set prospect_id = p.id from send_prospects p
-                where p.workspace_id = v_campaign.workspace_id and p.phone = s.recipient;
-        end case;
-        -- Somebody who is known by another of the addresses in the line.
-        update send_import_lines s set prospect_id = p.id from send_prospects p
-        where s.prospect_id is null and p.workspace_id = v_campaign.workspace_id
-          and p.linkedin_user_id = s.linkedin_user_id;
-        update send_import_lines s set prospect_id = p.id from send_prospects p
-        where s.prospect_id is null and p.workspace_id = v_campaign.workspace_id and lower(p.email) = lower(s.email);
-        update send_import_lines s set prospect_id = p.id from send_prospects p
-        where s.prospect_id is null and p.workspace_id = v_campaign.workspace_id and p.phone = s.phone;
+            phone = case when v_address = 'phone' then s.recipient else s.phone end
+        where (v_address, s.recipient) not in (('linkedin_user_id', s.linkedin_user_id), ('email', s.email),
+                                               ('phone', s.phone));
+        perform send_import_know(v_campaign.workspace_id, v_address);
         update send_prospects p
         set name = coalesce(p.name, s.name), first_name = coalesce(p.first_name, s.first_name),
             last_name = coalesce(p.last_name, s.last_name), company = coalesce(p.company, s.company),
             timezone = coalesce(p.timezone, s.timezone), attributes = s.attributes || p.attributes
         from send_import_lines s
-        where p.id = s.prospect_id and p.created_at <> v_at
+        where p.id = s.prospect_id
           and ((p.name, p.first_name, p.last_name, p.company, p.timezone)
                is distinct from (coalesce(p.name, s.name), coalesce(p.first_name, s.first_name),
                    coalesce(p.last_name, s.last_name), coalesce(p.company, s.company), coalesce(p.timezone, s.timezone))
                or not p.attributes @> s.attributes);
+        -- One new person may have several lines.
+        update send_import_lines s set new_prospect_id = o.new_prospect_id
+        from (select distinct on (o.recipient) o.recipient, o.new_prospect_id, o.line from send_import_lines o
+              order by o.recipient, o.line) o
+        where s.prospect_id is null and o.recipient = s.recipient and o.line <> s.line;
     end if;
 
+    -- Who writes? The account that the line names, else the one that the prospect knows.
     update send_import_lines s set account_id = a.id from send_accounts a
     where a.workspace_id = v_campaign.workspace_id and a.name = s.account;
     update send_import_lines s set account_id = p.account_id
@@ -171,6 +153,20 @@ begin
     from (select distinct s.account_id from send_import_lines s) used;
     update send_prospects p set account_id = s.account_id from send_import_lines s
     where p.id = s.prospect_id and p.account_id is null;
+    if v_address is not null then
+        insert into send_prospects (id, workspace_id, name, first_name, last_name, company, linkedin_user_id, email,
+            phone, timezone, attributes, account_id, created_at)
+        select s.new_prospect_id, v_campaign.workspace_id, s.name, s.first_name, s.last_name, s.company,
+            s.linkedin_user_id, s.email, s.phone, s.timezone, s.attributes, s.account_id, v_at
+        from send_import_lines s where s.prospect_id is null order by s.line
+        on conflict do nothing; -- several lines of one person; somebody who was added just now
+        get diagnostics v_new = row_count;
+        if v_new < (select count(*) from send_import_lines s where s.prospect_id is null) then
+            perform send_import_know(v_campaign.workspace_id, v_address);
+        else
+            update send_import_lines s set prospect_id = s.new_prospect_id where s.prospect_id is null;
+        end if;
+    end if;
 
     insert into send_queue (workspace_id, campaign_id, account_id, channel, prospect_id, recipient, subject, message,
         payload, priority, scheduled_for, expires_at, dedupe_key, created_at, updated_at)

@@ -4,7 +4,8 @@ create or replace function send_lane_report(at timestamptz default now())
 returns table (workspace text, account text, channel text, cap int, used_today int, remaining int, weekly_cap int,
     used_week int, in_flight int, next_at timestamptz, why text)
 language sql stable as $$
-    select w.name, a.name, l.channel, today.cap, today.used, greatest(today.cap - today.used, 0), l.weekly_cap,
+    select w.name, a.name, l.channel, today.cap, today.used,
+        case when today.cap is not null then greatest(today.cap - today.used, 0) end, l.weekly_cap,
         week.used, flying.n,
         case when p.why is null then coalesce(nullif(greatest(l.next_at, send_lane_report.at), send_lane_report.at),
             case when today.used >= today.cap then send_day_start(today.day + 1, l.cap_timezone) end,

@@ -24,7 +24,8 @@ begin
 
     select count(*), min(q.lease_expires_at) into v_used, v_last
     from send_queue q
-    where q.account_id = v_lane.account_id and q.channel = v_lane.channel and q.status = 'sending';
+    where q.account_id = v_lane.account_id and q.channel = v_lane.channel and q.status = 'sending'
+      and q.lease_expires_at > send_room.at; -- a lease that has run out by then is recovered before anything is claimed
     return query select 'in_flight', v_lane.max_in_flight - v_used, v_last,
         format('%s of %s in flight', v_used, v_lane.max_in_flight);
 

@@ -226,16 +226,16 @@ create table send_prospects (
     follow_up_due_at timestamptz,
     account_id       uuid, -- the account that first wrote to them, and goes on doing so
     created_at       timestamptz not null default now(),
-    constraint prospect_of_a_workspace unique (workspace_id, id),
     constraint prospect_keeps_an_account_of_its_workspace foreign key (workspace_id, account_id)
         references send_accounts (workspace_id, id),
-    constraint timezone_is_known check (send_is_timezone(timezone)),
+    constraint timezone_is_known check (timezone is null or send_is_timezone(timezone)),
     constraint attributes_are_an_object check (jsonb_typeof(attributes) = 'object')
 );
 -- One person is one row: these also find the prospect of a recipient when a message is enqueued.
-create unique index prospect_by_linkedin on send_prospects (workspace_id, linkedin_user_id);
-create unique index prospect_by_email on send_prospects (workspace_id, lower(email));
-create unique index prospect_by_phone on send_prospects (workspace_id, phone);
+create unique index prospect_by_linkedin on send_prospects (workspace_id, linkedin_user_id)
+    where linkedin_user_id is not null;
+create unique index prospect_by_email on send_prospects (workspace_id, lower(email)) where email is not null;
+create unique index prospect_by_phone on send_prospects (workspace_id, phone) where phone is not null;
 create index prospects_to_follow_up on send_prospects (follow_up_due_at) where follow_up_due_at is not null;
 
 create table send_queue (
@@ -244,7 +244,7 @@ create table send_queue (
     campaign_id         uuid not null,
     account_id          uuid not null,
     channel             text not null,
-    prospect_id         uuid,
+    prospect_id         uuid references send_prospects,
     recipient           text not null,
     subject             text,
     message             text not null,
@@ -267,8 +267,6 @@ create table send_queue (
     constraint account_sends_for_the_campaign foreign key (workspace_id, campaign_id, account_id)
         references send_campaign_accounts (workspace_id, campaign_id, account_id),
     constraint lane_exists foreign key (account_id, channel) references send_lanes,
-    constraint prospect_is_of_the_workspace foreign key (workspace_id, prospect_id)
-        references send_prospects (workspace_id, id),
     constraint status_is_known check (status in ('pending', 'sending', 'sent', 'failed', 'skipped', 'uncertain')),
     constraint sending_has_a_lease check ((status = 'sending') = (lease_expires_at is not null)
         and (status = 'sending') = (claimed_by is not null)),
@@ -294,7 +292,6 @@ create index send_queue_expiry on send_queue (expires_at) where status = 'pendin
 create index send_queue_in_flight on send_queue (account_id, channel, lease_expires_at) where status = 'sending';
 -- What people must look at.
 create index send_queue_trouble on send_queue (status, updated_at) where status in ('failed', 'uncertain');
-create index send_queue_prospect on send_queue (prospect_id) where prospect_id is not null;
 create unique index dedupe_key_is_unique_in_its_workspace on send_queue (workspace_id, dedupe_key)
     where dedupe_key is not null;
 create unique index provider_message_is_one_send on send_queue (account_id, channel, provider_message_id)

@@ -1,0 +1,32 @@
+-- Lay copies of what a claim reads and writes before the tables themselves, for one lane: temporary tables of the same
+-- names, which the search path finds first. Whatever is claimed and recorded from here to the end of the transaction
+-- is played on the copies, by the very functions that decide for real, and nobody waits for it. The caller rolls back.
+create or replace function send_rehearse(account_id uuid, channel text) returns void language plpgsql as $$
+declare
+    v_table text;
+    v_where text;
+begin
+    for v_table, v_where in
+        select t, w from (values
+            ('send_lanes', 'account_id = $1 and channel = $2'),
+            ('send_limits', 'workspace_id = (select a.workspace_id from send_accounts a where a.id = $1)'),
+            ('send_schedules', 'true'),
+            ('send_usage', 'account_id = $1 and channel = $2'),
+            ('send_queue', 'account_id = $1 and channel = $2 and status in (''pending'', ''sending'')'),
+            ('send_attempts', 'workspace_id = (select a.workspace_id from send_accounts a where a.id = $1)'
+                ' and (outcome is null or outcome in (''sent'', ''uncertain'')) and started_at > (select coalesce('
+                'max(b.started_at), now()) from %1$I.send_attempts b where b.account_id = $1) - coalesce('
+                '(select max(m.per) from %1$I.send_limits m), interval ''0'')')
+        ) v (t, w)
+    loop
+        execute format('create temporary table %2$I (like %1$I.%2$I including defaults including indexes) '
+                       'on commit drop', current_schema(), v_table);
+        execute format('insert into pg_temp.%2$I select * from %1$I.%2$I where ', current_schema(), v_table)
+                || format(v_where, current_schema()) using account_id, channel;
+    end loop;
+    -- Here a send takes no time at all, so none is ever in the way of the next.
+    update send_lanes set max_in_flight = 1000000;
+    -- Plans that were made before, in a session that somebody else had, may still know the tables themselves.
+    discard plans;
+end
+$$;
