@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -47,7 +48,7 @@ def _played(conn: Connection, send_id: UUID, at: datetime, providers: Providers)
         store.rehearse(conn, UUID(send["account_id"]), send["channel"])
         moment = at
         for _ in range(MOST_STEPS):
-            this = run.Run(conn, providers, lambda now=moment: now, "rehearsal", Filters(channel=send["channel"]))
+            this = run.Run(conn, providers, partial(_same, moment), "rehearsal", Filters(channel=send["channel"]))
             claimed = run.take(this, 1000, run.Report(), patient=False)
             if any(c.send_id == send_id for c in claimed):
                 return moment, True
@@ -59,3 +60,7 @@ def _played(conn: Connection, send_id: UUID, at: datetime, providers: Providers)
                     return None, True
                 moment = report.next_at
         return moment, False
+
+
+def _same(moment: datetime) -> datetime:
+    return moment

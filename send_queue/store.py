@@ -61,8 +61,10 @@ class Recorded:
 
 
 @contextmanager
-def connected(url: str) -> Iterator[Connection]:
+def connected(url: str, warn: Callable[[str], None] = lambda _: None) -> Iterator[Connection]:
     """Connect for the length of a command, in autocommit: a transaction is only ever one statement long.
+
+    `warn` is told what our SQL functions warn of; the server's own remarks are not for the user.
 
     No statement is prepared on the server, and nothing is set for the session, so that a pooler may hand each
     transaction to another connection. Raises `DatabaseUnreachable`.
@@ -71,6 +73,12 @@ def connected(url: str) -> Iterator[Connection]:
         conn = psycopg.connect(
             url, autocommit=True, prepare_threshold=None, connect_timeout=10, application_name="send-queue"
         )
+
+    def passed_on(notice: psycopg.errors.Diagnostic) -> None:
+        if notice.severity_nonlocalized == "WARNING":
+            warn(notice.message_primary or "")
+
+    conn.add_notice_handler(passed_on)
     try:
         yield conn
     finally:

@@ -19,8 +19,6 @@ import click
 from send_queue.model import ConfigurationError
 
 if TYPE_CHECKING:
-    from psycopg.errors import Diagnostic
-
     from send_queue.store import Connection
 
 
@@ -38,8 +36,7 @@ class App:
         """Connect; from now on the clock runs."""
         from send_queue import store
 
-        with store.connected(self.database_url()) as conn:
-            conn.add_notice_handler(_say_warning)
+        with store.connected(self.database_url(), warn) as conn:
             self.start_clock()
             yield conn
 
@@ -81,12 +78,6 @@ class App:
 def warn(sentence: str) -> None:
     """Say something on stderr that does not end the command."""
     print(f"send-queue: {printable(sentence)}", file=sys.stderr)
-
-
-def _say_warning(notice: Diagnostic) -> None:
-    """Pass on what our SQL functions warn of; the server's own remarks are not for the user."""
-    if notice.severity_nonlocalized == "WARNING":
-        warn(notice.message_primary or "")
 
 
 def printable(text: str) -> str:
