@@ -106,6 +106,15 @@ def test_stop_stops(data_dir: Path) -> None:
     assert ask(embedded.url(data_dir)) is not None
 
 
+def test_the_url_says_the_port(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that was started from a shell with PGPORT set is reached by cron, which has none."""
+    monkeypatch.setenv("PGPORT", "6000")
+    url = embedded.url(data_dir)
+    monkeypatch.delenv("PGPORT")
+    assert embedded.url(data_dir) == url
+    assert ask(url) is not None
+
+
 def test_a_path_too_long_for_a_socket_works(data_dir: Path) -> None:
     """The socket moves to a short folder when the data folder's path is longer than a socket's may be."""
     deep = data_dir / ("d" * 100)

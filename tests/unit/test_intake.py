@@ -1,0 +1,148 @@
+"""Getting messages in, as far as it needs no database: filling in a message, and reading the lines of a file."""
+
+from __future__ import annotations
+
+import doctest
+import io
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from send_queue import intake
+from send_queue.intake import render
+from send_queue.model import UserError
+from send_queue.store import STAGED
+
+FIELDS = {"first_name": "Zoë", "company": "Analytical {Engines}", "empty": ""}
+
+
+def test_examples_in_docstrings_hold() -> None:
+    """The example of render is its specification."""
+    failed, tried = doctest.testmod(intake)
+    assert (failed, tried > 0) == (0, True)
+
+
+# --- render -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("template", "message"), [
+    ("Hi {first_name}", "Hi Zoë"),
+    ("Hi { first_name }!", "Hi Zoë!"),
+    ("{first_name}{first_name}", "ZoëZoë"),
+    ("no fields", "no fields"),
+    ("", ""),
+    ("{{first_name}}", "{first_name}"),
+    ("{{{first_name}}}", "{Zoë}"),
+    ("at {company}", "at Analytical {Engines}"),
+    ("two\n{first_name}\nlines", "two\nZoë\nlines"),
+    ("100 % {first_name} \\n %s", "100 % Zoë \\n %s"),
+])  # fmt: skip
+def test_render(template: str, message: str) -> None:
+    """Fields are filled in once, doubled braces are braces, and all else stays as it stands."""
+    assert render(template, FIELDS) == message
+
+
+@pytest.mark.parametrize(("template", "missing"), [
+    ("Hi {name}", "{name}"), ("Hi {empty}", "{empty}"), ("Hi {First_Name}", "{First_Name}"), ("Hi {}", "{}"),
+    ("{first_name} {name}", "{name}"), ("{first_name.__class__}", "{first_name.__class__}"),
+])  # fmt: skip
+def test_a_field_that_is_missing_or_empty_is_named(template: str, missing: str) -> None:
+    """Nobody wants to be greeted with "Hi ,", nor to see the insides of a program."""
+    with pytest.raises(ValueError, match="the message needs") as refused:
+        render(template, FIELDS)
+    assert missing in str(refused.value)
+
+
+@given(st.text())
+def test_what_is_filled_in_is_not_filled_in_again(name: str) -> None:
+    """Whatever somebody is called, their name is not read as a template."""
+    if name:
+        assert render("{name}", {"name": name, "secret": "x"}) == name
+
+
+@given(st.text())
+def test_doubled_braces_give_any_text(text: str) -> None:
+    """Every text can be written as a template."""
+    assert render(text.replace("{", "{{").replace("}", "}}"), {}) == text
+
+
+# --- the lines of a file ----------------------------------------------------------------------------------
+
+Line = dict[str, Any]
+
+
+def lines(
+    text: str, template: str | None = None, channel: str = "linkedin_invite"
+) -> tuple[list[Line], list[tuple[int, str]]]:
+    """The good lines and the wrong ones of a file."""
+    wrong: list[tuple[int, str]] = []
+    file = io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8-sig", newline="")
+    staged: list[Sequence[Any]] = list(intake._lines(file, "fall", channel, template, wrong, lambda _: None))
+    return [dict(zip(STAGED, line, strict=True)) for line in staged], wrong
+
+
+def test_the_recipient_may_stand_under_the_channels_own_name() -> None:
+    """linkedin_user_id, email or phone, where there is no column recipient; that one wins where there is."""
+    for channel, column in (("linkedin_message", "linkedin_user_id"), ("email", "email"), ("sms", "phone")):
+        [line], wrong = lines(f"{column},message\nx,m\n", channel=channel)
+        assert (line["recipient"], line[column], wrong) == ("x", "x", [])
+    [line], _ = lines("recipient,email,message\nr,e,m\n", channel="email")
+    assert (line["recipient"], line["email"]) == ("r", "e")
+
+
+def test_a_line_gets_its_key_from_campaign_channel_and_recipient() -> None:
+    """So that the same file twice is the same messages; a key of one's own wins."""
+    both, _ = lines("recipient,message,dedupe_key\na,m,\nb,m,mine\n")
+    assert [line["dedupe_key"] for line in both] == ["fall:linkedin_invite:a", "mine"]
+
+
+def test_numbers_are_those_that_an_editor_shows() -> None:
+    """A field with line breaks counts as the lines that it takes, an empty line as one."""
+    good, wrong = lines('recipient,message\na,"1\n2\n3"\n,x\n\nb,y\n"","x\nz"\n,w\n')
+    assert [line["line"] for line in good] == [2, 7]
+    assert [number for number, _ in wrong] == [5, 8, 10]
+
+
+def test_a_header_over_several_lines_is_counted_too() -> None:
+    """Spreadsheets let a heading have line breaks."""
+    good, wrong = lines('recipient,message,"job\ntitle"\na,m,t\n,m,t\n')
+    assert [line["line"] for line in good] == [3]
+    assert [number for number, _ in wrong] == [4]
+    assert good[0]["attributes"] == '{"job_title": "t"}'
+
+
+def test_what_is_not_known_is_an_attribute() -> None:
+    """Columns without a meaning are kept as JSON, empty ones left out; columns without a name are not kept."""
+    [line], _ = lines("recipient,message,Favourite Colour,Empty,\na,m,blue,,x\n")
+    assert line["attributes"] == '{"favourite_colour": "blue"}'
+
+
+def test_moments_and_priorities_are_read() -> None:
+    """As on the command line: with a zone, and whole numbers."""
+    [line], _ = lines("recipient,message,scheduled_for,priority\na,m,2026-11-23T09:00:00+01:00,-3\n")
+    assert line["scheduled_for"] == datetime(2026, 11, 23, 8, tzinfo=UTC)
+    assert line["priority"] == -3
+
+
+@pytest.mark.parametrize("priority", ["1.5", "40000", "-40000", "999999", "high"])
+def test_a_priority_that_does_not_fit_is_named(priority: str) -> None:
+    """It would not fit into its column."""
+    _, [(number, reason)] = lines(f"recipient,message,priority\na,m,{priority}\n")
+    assert (number, "whole number from -32768 to 32767" in reason) == (2, True)
+
+
+def test_nul_characters_are_refused() -> None:
+    """No text in Postgres may hold one."""
+    _, [(number, reason)] = lines("recipient,message\na,m\0\n")
+    assert (number, "NUL" in reason) == (2, True)
+
+
+@pytest.mark.parametrize("header", ["", "message\n", "name,message\n"])
+def test_a_file_without_a_recipient_is_refused_as_a_whole(header: str) -> None:
+    """The sentence says that the first line names the columns."""
+    with pytest.raises(UserError, match="no column recipient"):
+        lines(header)
