@@ -109,7 +109,7 @@ def _running_url(data_dir: Path) -> str | None:
             probe.connect(f"{socket_dir}/.s.PGSQL.{port}")
     except (OSError, ValueError):
         return None
-    return f"postgresql://postgres@/postgres?host={quote(socket_dir)}"
+    return f"postgresql://postgres@/postgres?port={port}&host={quote(socket_dir)}"
 
 
 def _is_alive(data_dir: Path) -> bool:

@@ -219,5 +219,6 @@ def _moment(name: str, text: str | None) -> datetime | None:
     except ValueError:
         raise ValueError(f"{name} {text!r} is not a time: write it as 2026-11-23T09:00:00+01:00") from None
     if moment.tzinfo is None:
-        raise ValueError(f"{name} {text!r} has no time zone: write it as {text}+01:00 or {text}Z")
+        iso = moment.isoformat()
+        raise ValueError(f"{name} {text!r} has no time zone: write it as {iso}+01:00 or {iso}Z")
     return moment

@@ -103,6 +103,11 @@ def _status(args: list[str]) -> int:
             raise
         _say(str(error))
         return error.exit_status
+    except UnicodeEncodeError:
+        if debug:
+            raise
+        _say("What was given is not text in UTF-8, and cannot be stored: check the shell's encoding.")
+        return 2
     except (click.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:

@@ -157,7 +157,7 @@ def moment(text: str) -> datetime:
     except ValueError:
         raise ValueError(f"{text!r} is not a time: write it as 2026-11-23T09:00:00+01:00") from None
     if when.tzinfo is None:
-        raise ValueError(f"{text!r} has no time zone: write it as {text}+01:00 or {text}Z")
+        raise ValueError(f"{text!r} has no time zone: write it as {when.isoformat()}+01:00 or {when.isoformat()}Z")
     return when.astimezone(UTC)
 
 

@@ -216,7 +216,7 @@ def _lane_set(app: App, /, account: str, channel: str, workspace: str | None, js
 
 
 for _name in ("set", "add"):
-    _command: Any = _lane_set
+    _command: Any = click.pass_obj(_lane_set)  # wrapped anew: options given to _lane_set itself would add up
     for _option in (
         json_option,
         workspace_option,
@@ -233,7 +233,7 @@ for _name in ("set", "add"):
         _command = _option(_command)
     lane_command.command(_name, help="Set what a lane may do; it is made if need be. `none` takes a limit away.\n\n"
                          f"Example: send-queue lane {_name} anna linkedin_invite --daily-cap 20 --min-gap 30m "
-                         "--jitter 5m")(click.pass_obj(_command))  # fmt: skip
+                         "--jitter 5m")(_command)  # fmt: skip
 
 
 @lane_command.command("show")

@@ -19,6 +19,10 @@ begin
         raise exception 'Send % %: only what is pending or failed can be cancelled.', v_odd.id,
             coalesce('is ' || v_odd.status, 'is not there') using errcode = 'SQ002';
     end if;
+    perform from send_queue q
+    where (ids is null or q.id = any (ids)) and (v_campaign is null or q.campaign_id = v_campaign)
+      and (q.status = 'pending' or (ids is not null and q.status = 'failed'))
+    order by q.account_id, q.channel, q.id for no key update; -- in the order of send_record
     update send_queue q
     set status = 'skipped', error_code = 'cancelled', error_message = 'It was cancelled by hand.', updated_at = v_at
     where (ids is null or q.id = any (ids)) and (v_campaign is null or q.campaign_id = v_campaign)

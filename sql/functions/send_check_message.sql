@@ -5,9 +5,9 @@ returns text language sql stable as $$
     select case
         when channel is null or not send_is_channel(channel) then format('There is no channel %s: use linkedin_invite, '
             'linkedin_message, email, sms, post, webhook or log.', quote_nullable(channel))
-        when coalesce(btrim(recipient), '') = '' then 'The recipient is missing: say whom to send to.'
-        when coalesce(btrim(message), '') = '' and not (channel = 'linkedin_invite' and message = ''
-                and payload @> '{"note": false}') then
+        when coalesce(recipient, '') !~ '\S' then 'The recipient is missing: say whom to send to.'
+        when coalesce(message, '') !~ '\S' and not (channel = 'linkedin_invite'
+                and coalesce(message = '' and payload @> '{"note": false}', false)) then
             'The message is missing: say what to send'
             || case when channel = 'linkedin_invite' then ' (an invitation without a note: payload {"note": false})'
                     else '' end || '.'

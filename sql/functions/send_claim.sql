@@ -5,6 +5,11 @@
 -- campaigns; mark them sending with a lease, write their attempts, add to the tally, give the lane its next turn.
 -- A lane that turns out to be at a limit is told when to look again (next_at) and is not met until then.
 --
+-- Rows are looked for between two points of an index, first to last, never by columns that equal something: so the
+-- index that has that order is the only way there, whatever the statistics say. By equalities, a planner that takes one
+-- lane for like another reads the whole queue for the first row of a lane that has none (measured: 1,000 pages for 50,000
+-- rows that wait, where this looks at 3).
+--
 -- It never waits for a lock: a lane or a limit that somebody holds is passed by, so that claims cannot deadlock with
 -- anything, and `busy` says that it was so. The lanes that need nothing more than a look are looked at without a lock.
 --
@@ -70,8 +75,11 @@ begin
           and (send_claim.channel is null or l.channel = send_claim.channel)
           and exists (
               select from send_open_campaigns(l.account_id, a.schedule_id, v_at, send_claim.campaign) c
-              join send_queue q on q.account_id = l.account_id and q.channel = l.channel and q.campaign_id = c.id
-              where q.status = 'pending' and q.scheduled_for <= v_at)
+              cross join lateral (
+                  select q.id from send_queue q
+                  where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
+                      between (l.account_id, l.channel, c.id, '-infinity') and (l.account_id, l.channel, c.id, v_at)
+                  order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) due)
           and l.max_in_flight > (
               select count(*) from send_queue f
               where f.account_id = l.account_id and f.channel = l.channel and f.status = 'sending')
@@ -118,10 +126,8 @@ begin
                 set next_at = coalesce(v_wait.until, '9999-12-31'), next_at_reason = v_wait.rule,
                     next_at_detail = v_wait.detail
                 where l.account_id = v_lane.account_id and l.channel = v_lane.channel;
-            else
-                v_passed := v_passed || (v_lane.account_id || v_lane.channel);
             end if;
-            continue;
+            continue; -- nor will it meet a lane that another claim has filled in between: those in flight are counted
         end if;
 
         v_wanted := least(v_room, max_rows - v_taken);
@@ -133,10 +139,11 @@ begin
             select array(
                 select due.id from unnest(v_lane.campaigns) c (id), lateral (
                     select q.id, q.scheduled_for from send_queue q
-                    where q.account_id = v_lane.account_id and q.channel = v_lane.channel and q.campaign_id = c.id
-                      and q.status = 'pending' and q.priority = v_priority and q.scheduled_for <= v_at
-                      and (q.expires_at is null or q.expires_at > v_at)
-                    order by q.scheduled_for, q.id
+                    where q.status = 'pending' and (q.expires_at is null or q.expires_at > v_at)
+                      and (q.account_id, q.channel, q.campaign_id, q.priority, q.scheduled_for)
+                          between (v_lane.account_id, v_lane.channel, c.id, v_priority, '-infinity')
+                          and (v_lane.account_id, v_lane.channel, c.id, v_priority, v_at)
+                    order by q.account_id, q.channel, q.campaign_id, q.priority, q.scheduled_for, q.id
                     limit v_wanted - cardinality(v_ids) for update skip locked) due
                 order by due.scheduled_for, due.id limit v_wanted - cardinality(v_ids)) into v_more;
             v_ids := v_ids || v_more;
@@ -190,7 +197,11 @@ begin
     end loop;
 
     if v_taken = 0 then
-        -- Why nothing? A lane that could be claimed by the look above is one that somebody else holds just now.
+        -- Why nothing? A lane that could be claimed by the look above is one that somebody else holds just now, or has
+        -- given its next turn since we read the clock.
+        if send_claim.at is null then
+            v_at := clock_timestamp();
+        end if;
         select v_busy or coalesce(bool_or(not full_up), false), string_agg(last_attempt::text, ' ' order by last_attempt)
         into v_busy, v_in_flight
         from (
@@ -208,8 +219,11 @@ begin
               and l.account_id || l.channel <> all (v_passed)
               and exists (
                   select from send_open_campaigns(l.account_id, a.schedule_id, v_at, send_claim.campaign) c
-                  join send_queue q on q.account_id = l.account_id and q.channel = l.channel and q.campaign_id = c.id
-                  where q.status = 'pending' and q.scheduled_for <= v_at)
+                  cross join lateral (
+                      select q.id from send_queue q
+                      where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
+                          between (l.account_id, l.channel, c.id, '-infinity') and (l.account_id, l.channel, c.id, v_at)
+                      order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) due)
             limit 20) lanes;
     end if;
 

@@ -52,6 +52,10 @@ begin
         v_found := coalesce(send_enqueue.prospect,
             send_prospect_of(v_campaign.workspace_id, send_enqueue.channel, btrim(send_enqueue.recipient)));
         select p.* into v_prospect from send_prospects p where p.id = v_found;
+        if v_prospect.id is not null and v_prospect.account_id is null then
+            -- Of two who write at once to somebody new, the second waits, and goes by the first one's account.
+            select p.* into v_prospect from send_prospects p where p.id = v_found for no key update;
+        end if;
         if send_enqueue.prospect is not null and v_prospect.workspace_id is distinct from v_campaign.workspace_id then
             raise exception 'There is no prospect % in the workspace of the campaign %.',
                 send_enqueue.prospect, quote_literal(v_campaign.name) using errcode = 'SQ002';

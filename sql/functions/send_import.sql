@@ -77,8 +77,8 @@ begin
         set linkedin_user_id = case when v_address = 'linkedin_user_id' then s.recipient else s.linkedin_user_id end,
             email = case when v_address = 'email' then s.recipient else s.email end,
             phone = case when v_address = 'phone' then s.recipient else s.phone end
-        where (v_address, s.recipient) not in (('linkedin_user_id', s.linkedin_user_id), ('email', s.email),
-                                               ('phone', s.phone));
+        where s.recipient is distinct from case v_address when 'linkedin_user_id' then s.linkedin_user_id
+                                                          when 'email' then s.email else s.phone end;
         perform send_import_know(v_campaign.workspace_id, v_address);
         update send_prospects p
         set name = coalesce(p.name, s.name), first_name = coalesce(p.first_name, s.first_name),

@@ -3,30 +3,41 @@
 create or replace function send_on_lane_change() returns trigger language plpgsql as $$
 declare
     v_since timestamptz;
+    v_day   record;
 begin
     if new.next_at_reason in ('daily_cap', 'weekly_cap', 'rate_limit') then
         new.next_at := 'epoch';
         new.next_at_reason := null;
         new.next_at_detail := null;
-    elsif new.next_at_reason = 'min_gap' then
+    elsif new.min_gap_seconds <> old.min_gap_seconds and new.next_at > 'epoch'
+          and coalesce(new.next_at_reason, 'min_gap') = 'min_gap' then -- next_at is the last send and the gap after it
         new.next_at := new.next_at + make_interval(secs => new.min_gap_seconds - old.min_gap_seconds);
+        new.next_at_reason := 'min_gap';
     end if;
     if new.cap_timezone <> old.cap_timezone then
         select coalesce(max(b.started_at), now()) - interval '10 days' into v_since
         from send_attempts b where b.account_id = new.account_id and b.channel = new.channel;
-        update send_attempts b set day = (b.started_at at time zone new.cap_timezone)::date
-        where b.account_id = new.account_id and b.channel = new.channel and b.started_at > v_since
-          and (b.outcome is null or b.outcome in ('sent', 'uncertain'));
-        delete from send_usage u
-        where u.account_id = new.account_id and u.channel = new.channel
-          and u.day >= (v_since at time zone old.cap_timezone)::date - 1;
-        insert into send_usage (account_id, channel, day, used)
-        select b.account_id, b.channel, b.day, count(*) from send_attempts b
-        where b.account_id = new.account_id and b.channel = new.channel
-          and b.started_at > v_since - interval '3 days'
-          and b.day >= (v_since at time zone old.cap_timezone)::date - 1
-          and (b.outcome is null or b.outcome in ('sent', 'uncertain'))
-        group by b.account_id, b.channel, b.day;
+        -- What counts in another day now is moved there; what was pruned since stays where it was counted.
+        for v_day in
+            with moved as (
+                update send_attempts b set day = (b.started_at at time zone new.cap_timezone)::date
+                from (select o.id, o.day from send_attempts o
+                      where o.account_id = new.account_id and o.channel = new.channel and o.started_at > v_since
+                        and (o.outcome is null or o.outcome in ('sent', 'uncertain'))
+                      order by o.send_id, o.number for no key update) held
+                where b.id = held.id and held.day <> (b.started_at at time zone new.cap_timezone)::date
+                returning held.day as from_day, b.day as to_day
+            )
+            select d.day, sum(d.n)::int as n
+            from (select from_day as day, -1 as n from moved union all select to_day, 1 from moved) d group by d.day
+        loop
+            update send_usage u set used = u.used + v_day.n
+            where u.account_id = new.account_id and u.channel = new.channel and u.day = v_day.day;
+            if not found then
+                insert into send_usage (account_id, channel, day, used)
+                values (new.account_id, new.channel, v_day.day, v_day.n);
+            end if;
+        end loop;
     end if;
     return new;
 end

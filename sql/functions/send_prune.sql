@@ -1,13 +1,17 @@
 -- Delete what is over: final rows (sent, failed, skipped) last touched before a moment, with their attempts; of each
 -- campaign the newest keep_last stay. Pending, in flight and uncertain rows are never deleted. A bounded batch a call,
--- passing by what is locked, so that it never keeps a claim waiting. Returns how many were deleted; call until 0.
-create or replace function send_prune(before timestamptz, keep_last int default 0, batch int default 1000)
+-- passing by what is locked, so that it never keeps a claim waiting. What a rolling limit still counts at `at` (left out:
+-- by the database's clock) stays too. Returns how many were deleted; call until 0.
+create or replace function send_prune(before timestamptz, keep_last int default 0, batch int default 1000,
+    at timestamptz default null)
 returns int language plpgsql as $$
 #variable_conflict use_column
 declare
-    v_n int;
+    v_at  timestamptz := coalesce(send_prune.at, clock_timestamp());
+    v_ids uuid[];
+    v_n   int;
 begin
-    with gone as (
+    v_ids := array(
         select q.id from send_queue q
         where q.status in ('sent', 'failed', 'skipped') and q.updated_at < send_prune.before
           and (keep_last = 0 or q.id not in (
@@ -15,8 +19,13 @@ begin
                   select o.id from send_queue o
                   where o.campaign_id = c.id and o.status in ('sent', 'failed', 'skipped')
                   order by o.updated_at desc, o.id desc limit keep_last) k))
-        limit batch for update of q skip locked)
-    delete from send_queue q using gone where q.id = gone.id;
+          and not exists (
+              select from send_attempts b join send_limits m on m.workspace_id = b.workspace_id
+              where b.send_id = q.id and b.started_at > v_at - m.per and b.outcome in ('sent', 'uncertain'))
+        limit batch for update of q skip locked);
+    -- In the order in which a change of the cap zone takes them.
+    perform from send_attempts b where b.send_id = any (v_ids) order by b.send_id, b.number for update;
+    delete from send_queue q where q.id = any (v_ids);
     get diagnostics v_n = row_count;
     return v_n;
 end

@@ -7,8 +7,9 @@
 -- results  [{attempt_id, outcome, http_status, provider_message_id, error_code, error_message, retry_seconds,
 --            scope, hold_seconds, ceiling_seconds}, ...]; outcome as in send_attempts
 --
--- Locks are taken in one order everywhere: account, lane, row, tally. So results that stop an account go first, and
--- the rest lane by lane.
+-- Locks are taken in one order everywhere: account, lane, row, attempt, tally; of several, in the order of their ids (of a
+-- row: by account, channel, id). So of an account's results those that stop all its lanes go first, and of a lane's those
+-- that lock it.
 create or replace function send_record(results jsonb, at timestamptz default null)
 returns table (send_id uuid, recorded boolean, status text) language plpgsql as $$
 #variable_conflict use_column
@@ -19,14 +20,17 @@ declare
     v_counts  boolean;
     v_status  text;
     v_attempt uuid;
+    v_day     date;
+    v_gave    uuid[] := '{}'; -- the accounts that have been given something back
 begin
     for v_result in
-        select r.*, b.send_id, b.account_id, b.channel, b.day, b.started_at
+        select r.*, b.send_id, b.account_id, b.channel, b.started_at
         from jsonb_to_recordset(results) r (attempt_id uuid, outcome text, http_status int, provider_message_id text,
             error_code text, error_message text, retry_seconds float8, scope text, hold_seconds float8,
             ceiling_seconds float8)
         join send_attempts b on b.id = r.attempt_id
-        order by r.outcome = 'held' and r.scope = 'account' desc, b.account_id, b.channel, b.id
+        order by b.account_id, r.outcome = 'held' and (r.scope = 'account' or r.hold_seconds is null) desc, b.channel,
+            r.outcome in ('sent', 'uncertain'), b.send_id
     loop
         if v_result.outcome = 'held' then
             perform send_hold(v_result.account_id, v_result.channel, v_result.scope, v_result.error_code,
@@ -49,7 +53,7 @@ begin
             provider_message_id = v_result.provider_message_id, error_code = v_result.error_code,
             error_message = v_result.error_message
         where b.id = v_result.attempt_id and b.outcome is null
-        returning b.id into v_attempt;
+        returning b.id, b.day into v_attempt, v_day; -- the day as it is now: the lane's zone may have changed
         if v_attempt is null then
             if v_result.outcome = 'sent' and v_send.status = 'uncertain' then
                 perform send_settle(v_send.id, true, v_result.provider_message_id, v_at);
@@ -62,7 +66,8 @@ begin
 
         -- Only what was or may have been accepted is spent.
         if v_result.outcome not in ('sent', 'uncertain') then
-            perform send_give_back(v_result.account_id, v_result.channel, v_result.day);
+            perform send_give_back(v_result.account_id, v_result.channel, v_day);
+            v_gave := v_gave || v_result.account_id;
         end if;
 
         v_counts := v_result.outcome not in ('held', 'released');
@@ -82,11 +87,8 @@ begin
             sent_at = case when v_status = 'sent' then v_at end,
             scheduled_for = case when v_result.outcome = 'retry' and v_status = 'pending'
                 then v_at + make_interval(secs => v_result.retry_seconds) else q.scheduled_for end,
-            provider_message_id = case when exists ( -- a provider that names two sends alike loses the name, not us the send
-                    select from send_queue o
-                    where o.account_id = q.account_id and o.channel = q.channel
-                      and o.provider_message_id = v_result.provider_message_id and o.id <> q.id)
-                then null else coalesce(v_result.provider_message_id, q.provider_message_id) end,
+            provider_message_id = coalesce(send_message_name(q.account_id, q.channel, v_result.provider_message_id, q.id),
+                q.provider_message_id),
             error_code = case when v_status <> 'sent' then v_result.error_code end,
             error_message = case when v_status <> 'sent' then v_result.error_message end
         where q.id = v_send.id;
@@ -102,5 +104,6 @@ begin
         end if;
         return query select v_send.id, true, v_status;
     end loop;
+    perform send_wake(v_gave);
 end
 $$;

@@ -17,6 +17,10 @@ begin
             case when v_odd.status is null then 'is not there and cannot be'
                  else format('is %s and cannot be', v_odd.status) end, v_odd.id using errcode = 'SQ002';
     end if;
+    perform from send_queue q
+    where q.status = 'failed' and (ids is null or q.id = any (ids))
+      and (v_campaign is null or q.campaign_id = v_campaign)
+    order by q.account_id, q.channel, q.id for no key update; -- in the order of send_record
     update send_queue q
     set status = 'pending', scheduled_for = v_at, attempts = 0, updated_at = v_at,
         expires_at = case when q.expires_at > v_at then q.expires_at end

@@ -1,5 +1,5 @@
 -- Rows of the queue for people and scripts, by time: a status, an account, a channel, a campaign; or one by its id,
--- with its attempts.
+-- with its attempts. Raises SQ002 for an id or a filter that names what is not there.
 create or replace function send_sends(id uuid default null, status text default null, account text default null,
     channel text default null, campaign text default null, max_rows int default 50)
 returns setof jsonb language plpgsql stable set timezone = 'UTC' as $$
@@ -16,6 +16,7 @@ begin
         end if;
         return;
     end if;
+    perform send_check_filters(account, channel, campaign);
     return query select jsonb_build_object('id', q.id, 'status', q.status, 'scheduled_for', q.scheduled_for,
         'sent_at', q.sent_at, 'account', a.name, 'channel', q.channel, 'campaign', c.name, 'recipient', q.recipient,
         'priority', q.priority, 'attempts', q.attempts, 'error_code', q.error_code, 'error_message', q.error_message)

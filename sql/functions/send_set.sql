@@ -31,14 +31,14 @@ begin
             if adding then
                 insert into send_workspaces (name) values (name) returning id into v_id;
             end if;
-            select * into v_w from send_workspaces w where w.id = v_id;
+            select * into v_w from send_workspaces w where w.id = v_id for no key update;
             v_w := jsonb_populate_record(v_w, v_fields);
             update send_workspaces w set timezone = v_w.timezone where w.id = v_id;
         when 'schedule' then
             if adding then
                 insert into send_schedules (name, timezone, hours) values (name, 'UTC', '{}') returning id into v_id;
             end if;
-            select * into v_s from send_schedules s where s.id = v_id;
+            select * into v_s from send_schedules s where s.id = v_id for no key update;
             v_s := jsonb_populate_record(v_s, v_fields);
             update send_schedules s
             set timezone = v_s.timezone, hours = v_s.hours, skip_holidays = v_s.skip_holidays,
@@ -50,7 +50,7 @@ begin
                 insert into send_accounts (workspace_id, name, provider)
                 values (v_workspace, name, v_fields ->> 'provider') returning id into v_id;
             end if;
-            select * into v_a from send_accounts a where a.id = v_id;
+            select * into v_a from send_accounts a where a.id = v_id for no key update;
             v_a := jsonb_populate_record(v_a, v_fields);
             update send_accounts a
             set provider = v_a.provider, provider_account_id = v_a.provider_account_id, tier = v_a.tier,
@@ -78,7 +78,7 @@ begin
             if adding then
                 insert into send_campaigns (workspace_id, name) values (v_workspace, name) returning id into v_id;
             end if;
-            select * into v_c from send_campaigns c where c.id = v_id;
+            select * into v_c from send_campaigns c where c.id = v_id for no key update;
             v_c := jsonb_populate_record(v_c, v_fields);
             update send_campaigns c
             set schedule_id = v_c.schedule_id, max_attempts = v_c.max_attempts, backoff_seconds = v_c.backoff_seconds,
@@ -100,7 +100,7 @@ exception when unique_violation then
         raise exception 'There is an account with the provider account id % already: one seat in two rows would have '
             'its caps twice.', quote_nullable(fields ->> 'provider_account_id') using errcode = 'SQ002';
     end if;
-    raise exception 'There is a % named % already: change it with `send-queue % set`.', kind, quote_literal(name), kind
+    raise exception 'The % % is there already: change it with `send-queue % set`.', kind, quote_literal(name), kind
         using errcode = 'SQ002';
 end
 $$;

@@ -15,7 +15,10 @@ begin
         raise exception 'There is no send %: see which there are with `send-queue list`.', send_settle.id
             using errcode = 'SQ002';
     end if;
-    perform from send_lanes l where l.account_id = v_send.account_id and l.channel = v_send.channel for no key update;
+    if not send_settle.sent then -- something is given back; a late result that settles holds its row, and needs no lane
+        perform from send_lanes l
+        where l.account_id = v_send.account_id and l.channel = v_send.channel for no key update;
+    end if;
     select q.* into v_send from send_queue q where q.id = send_settle.id for no key update;
     if v_send.status <> 'uncertain' then
         raise exception 'Send % is %, not uncertain: there is nothing to settle; see `send-queue explain %`.',
@@ -37,13 +40,14 @@ begin
     update send_queue q
     set status = case when send_settle.sent then 'sent' else 'pending' end, updated_at = v_at,
         sent_at = case when send_settle.sent then v_at end,
-        provider_message_id = case when exists (
-                select from send_queue o
-                where o.account_id = q.account_id and o.channel = q.channel
-                  and o.provider_message_id = send_settle.provider_message_id and o.id <> q.id)
-            then null else send_settle.provider_message_id end,
+        provider_message_id = case when send_settle.sent then coalesce(
+            send_message_name(q.account_id, q.channel, send_settle.provider_message_id, q.id),
+            q.provider_message_id) end,
         error_code = null, error_message = null
     where q.id = v_send.id;
+    if not send_settle.sent then
+        perform send_wake(array[v_send.account_id]);
+    end if;
     if send_settle.sent and v_send.channel = 'linkedin_invite' then
         update send_prospects p
         set status = 'connection_request_sent', follow_up_due_at = v_at + c.follow_up_after

@@ -14,13 +14,7 @@ declare
     v_one   jsonb;
     v_first jsonb;
 begin
-    if account is not null and not exists (select from send_accounts a where a.name = send_why.account) then
-        perform send_find('account', account);
-    end if;
-    if campaign is not null and not exists (select from send_campaigns c where c.name = send_why.campaign) then
-        perform send_find('campaign', campaign);
-    end if;
-    perform send_check_channel(channel);
+    perform send_check_filters(account, channel, campaign);
 
     select q.id into v_due
     from send_queue q

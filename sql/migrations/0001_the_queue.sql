@@ -166,6 +166,8 @@ create table send_limits (
         references send_accounts (workspace_id, id) on delete cascade,
     constraint channel_is_known check (send_is_channel(channel)),
     constraint period_is_positive check (per > interval '0'),
+    -- Beyond the calendar's end no moment can be worked out, and nothing would go any more.
+    constraint period_is_within_ten_years check (per <= interval '10 years'),
     constraint max_sends_is_positive check (max_sends > 0)
 );
 create unique index limit_is_said_once on send_limits
@@ -189,7 +191,9 @@ create table send_campaigns (
     constraint campaign_status_is_known check (status in ('active', 'paused', 'done')),
     constraint max_attempts_is_positive check (max_attempts > 0),
     constraint backoff_is_not_empty check (cardinality(backoff_seconds) > 0 and 0 <= all (backoff_seconds)),
-    constraint on_uncertain_is_known check (on_uncertain in ('hold', 'resend'))
+    constraint on_uncertain_is_known check (on_uncertain in ('hold', 'resend')),
+    -- Added to the moment of a send when it is recorded, which must never fail.
+    constraint follow_up_is_within_ten_years check (follow_up_after between interval '0' and interval '10 years')
 );
 create index campaigns_by_schedule on send_campaigns (schedule_id);
 

@@ -1,0 +1,55 @@
+"""Taking rows out before they go: skipped, with a reason, never deleted."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import psycopg
+import pytest
+from builders import AT, Connection, Queue
+
+
+def test_invariant_4_what_is_cancelled_is_skipped_and_says_so(conn: Connection) -> None:
+    """By ids: what waits, and what has failed."""
+    queue = Queue(conn)
+    failed, waits, stays = queue.ready(3)
+    queue.send("failed")
+    assert 2 == queue.call("send_cancel", ids=[failed, waits], at=AT)
+    assert [("skipped", "cancelled")] * 2 == [
+        (queue.row(id)["status"], queue.row(id)["error_code"]) for id in (failed, waits)
+    ]
+    assert [stays] == queue.took()
+
+
+def test_a_campaign_is_cancelled_but_for_what_has_begun(conn: Connection) -> None:
+    """All that waits in it; what is in flight, sent, in doubt or failed stays."""
+    queue = Queue(conn)
+    queue.ready(9, max_in_flight=9)
+    for outcome in ("sent", "failed", "uncertain"):
+        queue.send(outcome)
+    queue.taken()
+    assert 5 == queue.call("send_cancel", campaign="spring", at=AT)
+    assert {"sent": 1, "failed": 1, "uncertain": 1, "sending": 1, "skipped": 5} == queue.statuses()
+    assert 0 == queue.call("send_cancel", campaign="spring", at=AT)
+
+
+@pytest.mark.parametrize("outcome", ["sent", "uncertain", "already_done", None])
+def test_what_has_gone_cannot_be_cancelled(conn: Connection, outcome: str | None) -> None:
+    """Refused with what it is, and nothing that was named with it is cancelled."""
+    queue = Queue(conn)
+    gone, waits = queue.ready(2)
+    [send] = queue.taken()
+    if outcome:
+        queue.record(send, outcome)
+    with pytest.raises(psycopg.Error, match=f"Send {gone} is .*: only what is pending or failed can be cancelled"):
+        queue.call("send_cancel", ids=[waits, gone])
+    assert "pending" == queue.row(waits)["status"]
+
+
+def test_a_cancel_must_say_what(conn: Connection) -> None:
+    """Neither ids nor a campaign: refused; an id that is not there: refused."""
+    queue = Queue(conn)
+    with pytest.raises(psycopg.Error, match="Say what to cancel: ids, or --campaign NAME"):
+        queue.call("send_cancel")
+    with pytest.raises(psycopg.Error, match="is not there: only what is pending or failed"):
+        queue.call("send_cancel", ids=[UUID(int=1)])

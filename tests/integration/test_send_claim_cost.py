@@ -1,0 +1,160 @@
+"""What a claim costs, in pages that it looks at, does not depend on how much waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from builders import AT, DAY, HOUR, Queue
+
+FEW, MANY = 1_000, 50_000
+
+
+def pages(queue: Queue, **named: Any) -> int:
+    """Pages that a claim looks at once its plans are made: the least of several, each taken back."""
+    seen = []
+    for _ in range(8):
+        with queue.conn.transaction(force_rollback=True):
+            [plan] = queue.all(
+                "explain (analyze, buffers, timing off, format json) "
+                "select send_claim(worker => 'w', max_rows => 1, at => %s)",
+                named.get("at", AT),
+            )
+        top = plan[0]["Plan"]
+        seen.append(top["Shared Hit Blocks"] + top["Shared Read Blocks"])
+    return min(seen)
+
+
+def behind_a_cap(queue: Queue, n: int) -> None:
+    """A lane whose day is used up, and beside it a lane with one row that may go."""
+    queue.lane("ada", daily_cap=1)
+    queue.fill(n, account="ada")
+    queue.send()
+    queue.claim(account="ada")
+    assert "daily_cap" == queue.the_lane()["next_at_reason"]
+    queue.fill(1, account="bob")
+
+
+def behind_a_cap_in_every_lane(queue: Queue, n: int) -> None:
+    """Nothing at all may go."""
+    queue.lane("ada", daily_cap=1)
+    queue.fill(n, account="ada")
+    queue.send()
+    queue.claim(account="ada")
+
+
+def behind_a_paused_campaign(queue: Queue, n: int) -> None:
+    """In the same lane as an open campaign with one row that may go."""
+    queue.campaign("paused", ["ada"])
+    queue.fill(n, campaign="paused", priority=1)
+    queue.call("send_pause", paused=True, kind="campaign", name="paused")
+    queue.fill(1)
+
+
+def behind_a_paused_account(queue: Queue, n: int) -> None:
+    """Everything of ada's waits; bob's one row may go."""
+    queue.fill(n)
+    queue.call("send_pause", paused=True, kind="account", name="ada")
+    queue.fill(1, account="bob")
+
+
+def behind_a_closed_schedule(queue: Queue, n: int) -> None:
+    """The account's schedule is closed; a campaign with a schedule of its own in the same lane is open."""
+    queue.schedule("closed", AT + HOUR, AT + 2 * HOUR)
+    queue.schedule("open", AT - HOUR, AT + HOUR)
+    queue.put("account", "ada", schedule="closed")
+    queue.campaign("open", ["ada"], schedule="open")
+    queue.fill(n, priority=1)
+    queue.fill(1, campaign="open")
+
+
+def next_week_with_a_more_urgent_priority(queue: Queue, n: int) -> None:
+    """Follow-ups that are more urgent than the one row that is due, but not due."""
+    queue.fill(n, priority=1, scheduled_for=AT + 7 * DAY)
+    queue.fill(1, priority=100)
+
+
+def next_week_with_nothing_due(queue: Queue, n: int) -> None:
+    """The same, and nothing else."""
+    queue.fill(n, priority=1, scheduled_for=AT + 7 * DAY)
+
+
+def next_week_in_many_priorities(queue: Queue, n: int) -> None:
+    """Twenty priorities, none of them due, before the one that is."""
+    queue.fill(n, scheduled_for=AT + 7 * DAY)
+    queue.do("update send_queue set priority = 1 + ('x' || right(id::text, 4))::bit(16)::int %% 20")
+    queue.fill(1, priority=100)
+
+
+def in_the_same_lane(queue: Queue, n: int) -> None:
+    """A long queue that may go."""
+    queue.fill(n)
+
+
+def with_much_history(queue: Queue, n: int) -> None:
+    """What was sent long ago, with its attempts, and one row that may go."""
+    queue.fill(n, scheduled_for=AT - 40 * DAY)
+    queue.do("update send_queue set status = 'sent', sent_at = %s", AT - 40 * DAY)
+    queue.do(
+        "insert into send_attempts (send_id, workspace_id, account_id, channel, number, day, started_at, finished_at, "
+        "outcome, worker) select id, workspace_id, account_id, channel, 1, sent_at::date, sent_at, sent_at, 'sent', 'w' "
+        "from send_queue"
+    )
+    queue.limit(10, HOUR, account="ada")
+    queue.limit(100, HOUR)
+    queue.fill(1)
+
+
+def behind_a_rolling_limit(queue: Queue, n: int) -> None:
+    """ada's limit is used up; bob's one row may go."""
+    queue.limit(1, HOUR, account="ada")
+    queue.fill(n)
+    queue.send()
+    queue.claim(account="ada")
+    queue.fill(1, account="bob")
+
+
+@pytest.mark.parametrize(
+    ("world", "goes"),
+    [
+        (behind_a_cap, True),
+        (behind_a_cap_in_every_lane, False),
+        (behind_a_paused_campaign, True),
+        (behind_a_paused_account, True),
+        (behind_a_closed_schedule, True),
+        (next_week_with_a_more_urgent_priority, True),
+        (next_week_with_nothing_due, False),
+        (next_week_in_many_priorities, True),
+        (in_the_same_lane, True),
+        (with_much_history, True),
+        (behind_a_rolling_limit, True),
+    ],
+)
+@pytest.mark.parametrize("analyzed", [True, False], ids=["analyzed", "never analyzed"])
+def test_invariant_7_blocked_work_is_free(
+    server: str, template: str, world: Callable[[Queue, int], None], goes: bool, analyzed: bool
+) -> None:
+    """Fifty thousand rows that wait cost a claim no more pages than a thousand do, with or without statistics."""
+    from conftest import fresh_database
+
+    cost = {}
+    for n in (FEW, MANY):
+        for url in fresh_database(server, template):
+            with psycopg.connect(url, autocommit=True) as conn:
+                queue = Queue(conn)
+                queue.account("ada")
+                queue.account("bob")
+                queue.campaign("spring", ["ada", "bob"])
+                queue.lane("ada")
+                queue.lane("bob")
+                world(queue, n)
+                conn.execute("vacuum analyze" if analyzed else "vacuum")
+                with conn.transaction(force_rollback=True):
+                    assert goes == bool(queue.taken())
+                cost[n] = pages(queue)
+    print(
+        f"\n{world.__name__} {'analyzed' if analyzed else 'not'}: {cost[FEW]} pages at {FEW:,}, {cost[MANY]} at {MANY:,}"
+    )
+    assert cost[MANY] <= 1.5 * cost[FEW] + 10

@@ -1,0 +1,115 @@
+"""Holds: the provider says wait. One write on the lane, nothing on the rows, and no attempt is used."""
+
+from __future__ import annotations
+
+import pytest
+from builders import AT, DAY, HOUR, MINUTE, TICK, Connection, Queue
+
+LADDER = {"hold_seconds": 6 * 3600, "ceiling_seconds": 72 * 3600}
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_invariant_8_a_hold_moves_no_row_and_costs_no_attempt(conn: Connection, n: int) -> None:
+    """After any number of holds the rows are where they were; only the lane says that it waits, and why."""
+    queue = Queue(conn)
+    queue.ready(20)
+    before = queue.all("select id, scheduled_for, attempts, status, priority from send_queue order by id")
+    version = "select id, xmin::text from send_queue order by id"
+    moment = AT
+    for _ in range(n):
+        untouched = queue.all(version)
+        id = queue.send("held", moment, hold_seconds=3600, error_message="slow down")
+        assert [v for v in untouched if v[0] != id] == [v for v in queue.all(version) if v[0] != id]
+        lane = queue.the_lane()
+        assert (moment + HOUR, "provider_hold", "limit: slow down") == (
+            lane["next_at"], lane["next_at_reason"], lane["next_at_detail"],
+        )  # fmt: skip
+        assert [] == queue.taken(moment + HOUR - TICK)
+        moment += HOUR
+    assert before == queue.all("select id, scheduled_for, attempts, status, priority from send_queue order by id")
+    queue.assert_tally_is_the_ledger()
+
+
+def test_invariant_8_holds_in_a_row_climb_a_ladder_that_a_send_resets(conn: Connection) -> None:
+    """6 hours, 12, 24, 48, 72 and no more; after one that goes out it begins again."""
+    queue = Queue(conn)
+    queue.ready(20)
+    moment, hours = AT, []
+    for _ in range(7):
+        queue.send("held", moment, **LADDER)
+        hours.append((queue.the_lane()["next_at"] - moment) / HOUR)
+        moment = queue.the_lane()["next_at"]
+    assert [6, 12, 24, 48, 72, 72, 72] == hours
+    queue.send("sent", moment)
+    queue.send("held", moment, **LADDER)
+    assert moment + 6 * HOUR == queue.the_lane()["next_at"]
+
+
+def test_invariant_8_several_in_flight_that_meet_one_limit_count_once(conn: Connection) -> None:
+    """Five sends that were out together and come back with the same limit are one step of the ladder."""
+    queue = Queue(conn)
+    queue.ready(20, max_in_flight=5)
+    for n, send in enumerate(queue.taken(max_rows=5)):
+        queue.record(send, "held", AT + n * MINUTE, **LADDER)
+    assert (1, AT + 6 * HOUR) == (queue.the_lane()["holds_in_a_row"], queue.the_lane()["next_at"])
+
+
+def test_a_hold_of_the_account_holds_all_its_lanes(conn: Connection) -> None:
+    """Scope account with a time: every channel of the account waits; other accounts do not."""
+    queue = Queue(conn)
+    queue.account("bob")
+    queue.ready(2)
+    queue.lane(channel="sms")
+    queue.lane("bob", "sms")
+    queue.send("held", scope="account", hold_seconds=600)
+    assert [("ada", "email"), ("ada", "sms")] == queue.all(
+        "select a.name, l.channel from send_lanes l join send_accounts a on a.id = l.account_id "
+        "where l.next_at_reason = 'provider_hold' and l.next_at = %s order by 1, 2",
+        AT + 10 * MINUTE,
+    )
+
+
+def test_a_hold_without_an_end_disconnects_the_account(conn: Connection) -> None:
+    """Until a person acts: the account says what for, no lane of it sends, and resuming it is all that is needed."""
+    queue = Queue(conn)
+    queue.ready(2)
+    queue.send("held", scope="account", hold_seconds=None, error_code="bad_key", error_message="401")
+    assert ("disconnected", "bad_key: 401") == queue.one("select status, status_reason from send_accounts")
+    assert [] == queue.taken(AT + 365 * DAY)
+    queue.call("send_pause", paused=False, kind="account", name="ada")
+    assert 1 == len(queue.taken())
+
+
+def test_a_hold_does_not_connect_or_rename_a_pause(conn: Connection) -> None:
+    """An account that a person has paused stays paused, with the person's reason."""
+    queue = Queue(conn)
+    queue.ready(2)
+    [send] = queue.taken()
+    queue.call("send_pause", paused=True, kind="account", name="ada", reason="holiday")
+    queue.record(send, "held", scope="account", hold_seconds=None)
+    assert ("paused", "holiday") == queue.one("select status, status_reason from send_accounts")
+
+
+def test_a_hold_ends_no_earlier_than_the_gap_and_the_longer_hold_wins(conn: Connection) -> None:
+    """A hold only ever puts a lane off."""
+    queue = Queue(conn)
+    queue.ready(9, min_gap_seconds=1800)
+    queue.send("held", hold_seconds=60)
+    assert AT + 30 * MINUTE == queue.the_lane()["next_at"]
+    queue.do("update send_lanes set min_gap_seconds = 0, max_in_flight = 2, next_at = 'epoch'")
+    first, second = queue.taken(max_rows=2)
+    queue.record(first, "held", hold_seconds=3600)
+    queue.record(second, "held", hold_seconds=60)
+    assert AT + HOUR == queue.the_lane()["next_at"]
+
+
+def test_a_hold_ends_the_wait_for_a_limit_which_is_counted_anew_afterwards(conn: Connection) -> None:
+    """A lane at its cap that meets a short hold looks again when the hold is over: the failed one gave room back."""
+    queue = Queue(conn)
+    queue.ready(9, daily_cap=1)
+    [send] = queue.taken()
+    queue.do("update send_lanes set max_in_flight = 2")
+    assert [] == queue.taken()
+    queue.record(send, "held", hold_seconds=60)
+    assert AT + MINUTE == queue.the_lane()["next_at"]
+    assert 1 == len(queue.taken(AT + MINUTE))

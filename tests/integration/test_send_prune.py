@@ -1,0 +1,110 @@
+"""Deleting what is over: the one thing that deletes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from builders import AT, DAY, HOUR, TICK, Connection, Queue
+
+
+def prune(queue: Queue, before: datetime, **named: Any) -> int:
+    n: int = queue.call("send_prune", before=before, **named)
+    return n
+
+
+def one_of_each(queue: Queue) -> None:
+    """A row in every status, all last touched at AT."""
+    queue.ready(6, max_in_flight=9)
+    for outcome in ("sent", "failed", "already_done", "uncertain"):
+        queue.send(outcome)
+    queue.taken()
+
+
+def test_invariant_4_only_what_is_final_is_deleted(conn: Connection) -> None:
+    """Sent, failed and skipped, with their attempts; pending, in flight and uncertain never."""
+    queue = Queue(conn)
+    one_of_each(queue)
+    assert 0 == prune(queue, AT)
+    assert 3 == prune(queue, AT + 365 * DAY)
+    assert {"pending": 1, "sending": 1, "uncertain": 1} == queue.statuses()
+    assert 2 == queue.one("select count(*) from send_attempts")
+    assert 0 == prune(queue, AT + 365 * DAY)
+
+
+def test_only_what_was_last_touched_before_the_moment(conn: Connection) -> None:
+    """A row that was sent at the very moment stays."""
+    queue = Queue(conn)
+    queue.ready(2)
+    queue.send(at=AT)
+    queue.send(at=AT + HOUR)
+    assert [0, 1, 0, 1] == [prune(queue, m) for m in (AT, AT + TICK, AT + HOUR, AT + HOUR + TICK)]
+
+
+def test_the_newest_of_each_campaign_stay(conn: Connection) -> None:
+    """keep_last counts in each campaign by itself."""
+    queue = Queue(conn)
+    queue.account()
+    for name in ("spring", "summer"):
+        queue.campaign(name)
+        queue.fill(6, campaign=name)
+    queue.lane(max_in_flight=9)
+    for n in range(5):
+        for name in ("spring", "summer"):
+            [send] = queue.taken(AT + n * HOUR, campaign=name)
+            queue.record(send, "sent", AT + n * HOUR)
+    assert 6 == prune(queue, AT + DAY, keep_last=2)
+    assert {
+        ("spring", AT + 3 * HOUR),
+        ("spring", AT + 4 * HOUR),
+        ("summer", AT + 3 * HOUR),
+        ("summer", AT + 4 * HOUR),
+    } == (
+        set(
+            queue.all(
+                "select c.name, q.sent_at from send_queue q join send_campaigns c on c.id = q.campaign_id "
+                "where q.status = 'sent'"
+            )
+        )
+    )
+
+
+def test_it_deletes_in_batches(conn: Connection) -> None:
+    """A bounded number a call, until there is nothing left."""
+    queue = Queue(conn)
+    queue.ready(25)
+    queue.do("update send_queue set status = 'skipped', error_code = 'cancelled'")
+    assert [10, 10, 5, 0] == [prune(queue, AT + DAY, batch=10) for _ in range(4)]
+
+
+def test_the_tally_outlives_what_was_deleted(conn: Connection) -> None:
+    """The history behind charts stays, and the caps of a day that is not over are still known."""
+    queue = Queue(conn)
+    queue.ready(3, daily_cap=1)
+    queue.send()
+    assert 1 == prune(queue, AT + HOUR)
+    assert [1] == queue.all("select used from send_usage")
+    assert [] == queue.taken(AT + HOUR)
+
+
+def test_invariant_1_what_a_rolling_limit_still_counts_is_not_deleted(conn: Connection) -> None:
+    """However eager the pruning, an attempt stays for as long as a limit of its workspace looks back."""
+    queue = Queue(conn)
+    queue.ready(3)
+    queue.limit(1, 30 * DAY)
+    queue.send()
+    assert 0 == prune(queue, AT + DAY, at=AT + 30 * DAY - TICK)
+    assert [] == queue.taken(AT + 30 * DAY - TICK)
+    assert 1 == prune(queue, AT + DAY, at=AT + 30 * DAY)
+
+
+def test_a_change_of_the_cap_zone_keeps_what_was_deleted_in_the_tally(conn: Connection) -> None:
+    """The days are re-labelled from the attempts that are there; those that were pruned stay where they were."""
+    queue = Queue(conn)
+    queue.ready(9, weekly_cap=3, max_in_flight=9)
+    for hour in range(3):
+        queue.send(at=AT + hour * HOUR)
+    assert 2 == prune(queue, AT + 2 * HOUR)
+    queue.lane(cap_timezone="Asia/Tokyo")
+    assert 3 == queue.one("select sum(used) from send_usage")
+    assert [] == queue.taken(AT + DAY)

@@ -1,0 +1,286 @@
+"""What became of a send: written down once, by the attempt that is current, in a state that says why."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from threading import Thread
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from builders import AT, DAY, HOUR, MINUTE, Connection, Queue, at_once, result
+from psycopg.types.json import Jsonb
+
+STATE = "status, attempts, scheduled_for, sent_at, claimed_by, lease_expires_at, error_code"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        ("sent", ("sent", 1, AT, AT + MINUTE, None, None, None)),
+        ("already_done", ("skipped", 1, AT, None, None, None, "already_connected")),
+        ("retry", ("pending", 1, AT + 6 * MINUTE, None, None, None, "http_503")),
+        ("held", ("pending", 0, AT, None, None, None, "limit")),
+        ("released", ("pending", 0, AT, None, None, None, None)),
+        ("failed", ("failed", 1, AT, None, None, None, "invalid_recipient")),
+        ("uncertain", ("uncertain", 1, AT, None, None, None, "read_timeout")),
+    ],
+)
+def test_invariant_4_each_outcome_leaves_the_row_in_a_state_that_says_why(
+    conn: Connection, outcome: str, expected: tuple[Any, ...]
+) -> None:
+    """Final, waiting or in doubt, with a code; the attempt says the same; and nothing is deleted."""
+    queue = Queue(conn)
+    [id] = queue.ready(1)
+    [send] = queue.taken()
+    assert (True, expected[0]) == queue.record(send, outcome, AT + MINUTE, http_status=200)
+    assert expected == queue.one(f"select {STATE} from send_queue where id = %s", id)  # noqa: S608 — our own columns
+    assert [(outcome, AT + MINUTE, 200, expected[6])] == queue.all(
+        "select outcome, finished_at, http_status, error_code from send_attempts"
+    )
+    queue.assert_rows_say_why()
+    queue.assert_tally_is_the_ledger()
+
+
+def test_invariant_4_nothing_is_deleted_on_the_way_to_the_dead_letter(conn: Connection) -> None:
+    """A send that is retried until its attempts are used up has failed, and every attempt is there."""
+    queue = Queue(conn)
+    queue.account()
+    queue.campaign(max_attempts=3)
+    [id] = queue.fill(1)
+    for day, status in enumerate(["pending", "pending", "failed"]):
+        queue.send("held", AT + day * DAY)
+        [send] = queue.taken(AT + day * DAY + HOUR)
+        assert (True, status) == queue.record(send, "retry", AT + day * DAY + HOUR)
+    assert ("failed", 3, "http_503") == queue.one("select status, attempts, error_code from send_queue")
+    assert ["held", "retry"] * 3 == queue.all(
+        "select outcome from send_attempts where send_id = %s order by number", id
+    )
+    assert [] == queue.taken(AT + 30 * DAY)
+
+
+def test_already_done_after_a_doubt_of_ours_is_our_own_send(conn: Connection) -> None:
+    """Where an attempt of ours may have gone out, "it was done before" proves that it did."""
+    queue = Queue(conn)
+    [id] = queue.ready(1)
+    queue.send("uncertain")
+    queue.do("update send_queue set status = 'pending'")
+    [send] = queue.taken()
+    assert (True, "sent") == queue.record(send, "already_done")
+    assert AT == queue.row(id)["sent_at"]
+
+
+def test_a_sent_invitation_moves_its_prospect_on(conn: Connection) -> None:
+    """The prospect's status, and when to follow up, by the campaign's delay; already connected is remembered too."""
+    queue = Queue(conn)
+    queue.account()
+    queue.campaign(follow_up_after="5 days")
+    for name in ("sent", "already_done"):
+        queue.enqueue(channel="linkedin_invite", recipient=name)
+        queue.send(name)
+    assert [("already_done", "connected", None), ("sent", "connection_request_sent", AT + 5 * DAY)] == queue.all(
+        "select linkedin_user_id, status, follow_up_due_at from send_prospects order by 1"
+    )
+
+
+# --- invariant 6 ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("outcome", ["retry", "held", "failed", "already_done", "released", "uncertain"])
+def test_invariant_6_a_result_after_recovery_is_not_recorded(conn: Connection, outcome: str) -> None:
+    """A worker whose lease ran out was declared dead: what it says does not change the row or the counts."""
+    queue = Queue(conn)
+    [id] = queue.ready(1)
+    [send] = queue.taken(lease=MINUTE)
+    queue.rows("send_recover", at=AT + MINUTE)
+    before = queue.row(id)
+    assert (False, "uncertain") == queue.record(send, outcome, AT + HOUR)
+    assert before == queue.row(id)
+    assert [("uncertain", AT + MINUTE, "lease_expired")] == queue.all(
+        "select outcome, finished_at, error_code from send_attempts"
+    )
+    queue.assert_tally_is_the_ledger()
+
+
+def test_invariant_6_a_late_word_that_it_was_sent_settles_the_doubt(conn: Connection) -> None:
+    """The dead worker that comes back and knows that it went out is believed: the row is sent, and stays counted."""
+    queue = Queue(conn)
+    [id] = queue.ready(1, daily_cap=1)
+    [send] = queue.taken(lease=MINUTE)
+    queue.rows("send_recover", at=AT + MINUTE)
+    assert (True, "sent") == queue.record(send, "sent", AT + HOUR, provider_message_id="m-1")
+    row = queue.row(id)
+    assert ("sent", AT + HOUR, "m-1", None) == (
+        row["status"], row["sent_at"], row["provider_message_id"], row["error_code"],
+    )  # fmt: skip
+    queue.assert_tally_is_the_ledger()
+    queue.assert_rows_say_why()
+    assert (False, "sent") == queue.record(send, "sent", AT + 2 * HOUR)
+
+
+def test_invariant_6_a_result_is_recorded_once(conn: Connection) -> None:
+    """Recording the same attempt again changes nothing, whatever it says the second time."""
+    queue = Queue(conn)
+    queue.ready(1)
+    [send] = queue.taken()
+    assert (True, "failed") == queue.record(send, "failed")
+    assert (False, "failed") == queue.record(send, "sent")
+    assert (False, "failed") == queue.record(send, "retry")
+    queue.assert_tally_is_the_ledger()
+
+
+def test_invariant_6_the_attempt_before_cannot_speak_for_the_one_that_is_current(conn: Connection) -> None:
+    """A result of the first attempt, while the second is in flight, is not recorded."""
+    queue = Queue(conn)
+    [id] = queue.ready(1)
+    [first] = queue.taken(lease=MINUTE)
+    queue.rows("send_recover", at=AT + MINUTE)
+    queue.call("send_settle", id=id, sent=False, at=AT + HOUR)
+    [second] = queue.taken(AT + HOUR)
+    for outcome in ("failed", "retry", "sent"):
+        assert (False, "sending") == queue.record(first, outcome, AT + HOUR)
+    assert (True, "sent") == queue.record(second, "sent", AT + HOUR)
+    queue.assert_tally_is_the_ledger()
+
+
+def test_invariant_6_recovery_and_a_late_result_at_once_agree(database: str, conn: Connection) -> None:
+    """Whichever comes first, the send is counted once and its row says what is known."""
+    queue = Queue(conn)
+    queue.ready(60, max_in_flight=100, daily_cap=100)
+    sends = queue.taken(max_rows=60, lease=MINUTE)
+
+    def work(queue: Queue, thread: int) -> None:
+        if thread == 0:
+            for _ in range(40):
+                queue.rows("send_recover", at=AT + MINUTE)
+        else:
+            for n, send in enumerate(sends[thread - 1 :: 3]):
+                queue.record(send, ("sent", "failed", "retry")[n % 3], AT + MINUTE)
+
+    at_once(database, 4, work)
+    queue.assert_tally_is_the_ledger()
+    queue.assert_rows_say_why()
+    assert 0 == queue.statuses().get("sending", 0)
+
+
+# --- adversities ------------------------------------------------------------------------------------------
+
+
+def test_results_of_several_lanes_are_recorded_together(conn: Connection) -> None:
+    """One transaction for all of them; one that is unknown is left out of the answer."""
+    queue = Queue(conn)
+    for name in ("ada", "bob"):
+        queue.account(name)
+    queue.campaign(accounts=["ada", "bob"])
+    queue.fill(2, account="ada")
+    queue.fill(2, account="bob")
+    sends = queue.taken(max_rows=2)
+    results = [
+        result(sends[0]["attempt_id"], "sent"),
+        result(sends[1]["attempt_id"], "held", scope="account", hold_seconds=None),
+        result(str(UUID(int=1)), "sent"),
+    ]
+    answers = queue.rows("send_record", results=Jsonb(results), at=AT)
+    assert sorted([(UUID(sends[0]["send_id"]), True, "sent"), (UUID(sends[1]["send_id"]), True, "pending")]) == sorted(
+        answers
+    )
+    queue.assert_tally_is_the_ledger()
+
+
+def test_a_provider_that_names_all_sends_alike_loses_the_name_not_the_send(database: str, conn: Connection) -> None:
+    """Two results with one provider_message_id, recorded at the same time, are both recorded."""
+    queue = Queue(conn)
+    queue.ready(2, max_in_flight=9)
+    first, second = queue.taken(max_rows=2)
+    with psycopg.connect(database) as other:
+        assert (True, "sent") == Queue(other).record(first, "sent", provider_message_id="ok")
+        waits = Thread(target=lambda: queue.record(second, "sent", provider_message_id="ok"))
+        waits.start()
+        waits.join(0.2)  # it may wait for the first one: this is how long it is given to get there
+        other.commit()
+        waits.join(30)
+    assert {"sent": 2} == queue.statuses()
+    assert 1 == queue.one("select count(*) from send_queue where provider_message_id = 'ok'")
+
+
+def test_a_cap_zone_that_changes_while_a_result_waits_keeps_the_tally(database: str, conn: Connection) -> None:
+    """The day that is given back is the one that the attempt counts in once the lane is ours, not before."""
+    queue = Queue(conn)
+    queue.ready(2, daily_cap=5, max_in_flight=9)
+    noon_tomorrow_there = AT + 6 * HOUR  # 15:00 UTC is the next day in Tokyo
+    [send] = queue.taken(noon_tomorrow_there)
+    problems: list[BaseException] = []
+
+    def record() -> None:
+        try:
+            queue.record(send, "failed", noon_tomorrow_there)
+        except psycopg.Error as error:
+            problems.append(error)
+
+    with psycopg.connect(database) as other:
+        Queue(other).do("update send_lanes set cap_timezone = 'Asia/Tokyo'")
+        waits = Thread(target=record)
+        waits.start()
+        waits.join(0.2)
+        other.commit()
+        waits.join(30)
+    assert [] == problems
+    queue.assert_tally_is_the_ledger()
+    assert 0 == queue.one("select sum(used) from send_usage")
+
+
+def test_a_late_word_and_a_person_s_word_at_once_do_not_wait_for_each_other(database: str, conn: Connection) -> None:
+    """Locks are taken in one order: settling a send by hand and by its late worker never deadlocks."""
+    queue = Queue(conn)
+    queue.ready(40, max_in_flight=100)
+    sends = queue.taken(max_rows=40, lease=MINUTE)
+    queue.rows("send_recover", at=AT + MINUTE)
+
+    def work(queue: Queue, thread: int) -> None:
+        for send in sends:
+            if thread % 2:
+                queue.record(send, "sent", AT + HOUR)
+            else:
+                try:
+                    queue.call("send_settle", id=UUID(send["send_id"]), sent=False, at=AT + HOUR)
+                except psycopg.errors.RaiseException as refused:
+                    assert "SQ002" == refused.sqlstate
+                except psycopg.Error as refused:
+                    assert "SQ002" == refused.sqlstate
+
+    at_once(database, 6, work)
+    queue.assert_tally_is_the_ledger()
+    queue.assert_rows_say_why()
+
+
+def test_results_that_stop_accounts_and_others_never_wait_for_each_other(database: str, conn: Connection) -> None:
+    """Results of several lanes at once, some of which stop an account, from several workers: no deadlock."""
+    queue = Queue(conn)
+    names = [f"a{n}" for n in range(4)]
+    for name in names:
+        queue.account(name)
+    queue.campaign(accounts=names)
+    for name in names:
+        queue.lane(name, max_in_flight=1000)
+        queue.fill(100, account=name)
+
+    def work(queue: Queue, thread: int) -> int:
+        done = 0
+        for n in range(60):
+            sends = queue.taken(AT + timedelta(seconds=n), 6)
+            results = [
+                result(s["attempt_id"], "held", scope="account", hold_seconds=None if n % 5 == 0 else 0)
+                if (i + thread + n) % 2
+                else result(s["attempt_id"], ("released", "failed", "sent")[i % 3])
+                for i, s in enumerate(sends)
+            ]
+            done += len(queue.rows("send_record", results=Jsonb(results), at=AT + timedelta(seconds=n)))
+            if n % 5 == 0:
+                for name in names:
+                    queue.call("send_pause", paused=False, kind="account", name=name)
+        return done
+
+    assert sum(at_once(database, 6, work)) > 0
+    queue.assert_tally_is_the_ledger()
+    queue.assert_rows_say_why()

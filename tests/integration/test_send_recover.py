@@ -1,0 +1,70 @@
+"""Rows that a dead run left: in doubt, and still counted."""
+
+from __future__ import annotations
+
+import pytest
+from builders import AT, DAY, HOUR, MINUTE, TICK, Connection, Queue, at_once
+
+
+def test_invariant_3_a_row_that_a_dead_run_left_is_in_doubt(conn: Connection) -> None:
+    """At the end of its lease, not before: uncertain, with the attempt finished and the cap still spent."""
+    queue = Queue(conn)
+    [id, _] = queue.ready(2, daily_cap=1)
+    queue.taken(lease=MINUTE)
+    assert [] == queue.rows("send_recover", at=AT + MINUTE - TICK)
+    assert [(id, "uncertain")] == queue.rows("send_recover", at=AT + MINUTE)
+    assert ("uncertain", 1, "lease_expired") == queue.one(
+        "select status, attempts, error_code from send_queue where id = %s", id
+    )
+    assert [("uncertain", AT + MINUTE)] == queue.all("select outcome, finished_at from send_attempts")
+    assert [] == queue.taken(AT + HOUR)
+    queue.assert_tally_is_the_ledger()
+    assert [] == queue.rows("send_recover", at=AT + DAY)
+
+
+def test_a_campaign_may_say_that_it_would_rather_send_twice(conn: Connection) -> None:
+    """With on_uncertain resend the row is pending again, until its attempts are used up; each attempt stays counted."""
+    queue = Queue(conn)
+    queue.account()
+    queue.campaign(on_uncertain="resend", max_attempts=3)
+    queue.fill(1)
+    seen = []
+    for n in range(3):
+        assert 1 == len(queue.taken(AT + n * HOUR, lease=MINUTE))
+        seen += [status for _, status in queue.rows("send_recover", at=AT + n * HOUR + MINUTE)]
+    assert ["pending", "pending", "uncertain"] == seen
+    assert 3 == queue.one("select sum(used) from send_usage")
+    queue.assert_tally_is_the_ledger()
+
+
+def test_runs_that_recover_at_once_take_each_row_once(database: str, conn: Connection) -> None:
+    """Each row that was left is found by one run only."""
+    queue = Queue(conn)
+    ids = queue.ready(100, max_in_flight=100)
+    queue.taken(max_rows=100, lease=MINUTE)
+    found = at_once(database, 6, lambda q, _: q.rows("send_recover", at=AT + MINUTE))
+    assert sorted(ids) == sorted(id for rows in found for id, _ in rows)
+
+
+@pytest.mark.parametrize("time", [1, 2, 3])
+def test_recovery_and_a_change_of_the_cap_zone_never_wait_for_each_other(
+    database: str, conn: Connection, time: int
+) -> None:
+    """Both write many attempts of a lane: they do it in one order."""
+    queue = Queue(conn)
+    queue.ready(300, max_in_flight=1000, daily_cap=1000)
+    zones = ["Asia/Tokyo", "America/New_York", "UTC"]
+
+    def work(queue: Queue, thread: int) -> None:
+        for n in range(8):
+            moment = AT + (n + 10 * time) * HOUR
+            if thread == 0:
+                queue.taken(moment, 40, lease=MINUTE)
+            elif thread == 1:
+                queue.rows("send_recover", at=moment + MINUTE)
+            else:
+                queue.do("update send_lanes set cap_timezone = %s", zones[n % 3])
+
+    at_once(database, 3, work)
+    queue.rows("send_recover", at=AT + 9 * DAY)
+    queue.assert_tally_is_the_ledger()

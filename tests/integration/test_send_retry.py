@@ -1,0 +1,73 @@
+"""Putting failed rows back, by the function and by hand."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import psycopg
+import pytest
+from builders import AT, DAY, HOUR, Connection, Queue
+
+
+def failed(queue: Queue, n: int = 1) -> list[UUID]:
+    ids = queue.ready(n, max_in_flight=99)
+    for send in queue.taken(max_rows=n):
+        queue.record(send, "failed")
+    return ids
+
+
+def test_a_failed_row_goes_again_with_all_its_tries(conn: Connection) -> None:
+    """Due at once; an expiry that has passed no longer counts; the ledger goes on where it was."""
+    queue = Queue(conn)
+    [id] = failed(queue)
+    queue.do("update send_queue set attempts = 3, expires_at = %s", AT + HOUR)
+    assert 1 == queue.call("send_retry", ids=[id], at=AT + DAY)
+    row = queue.row(id)
+    assert ("pending", AT + DAY, 0, None) == (row["status"], row["scheduled_for"], row["attempts"], row["expires_at"])
+    [send] = queue.taken(AT + DAY)
+    assert 2 == send["attempt_number"]
+    assert (True, "sent") == queue.record(send, "sent", AT + DAY)
+
+
+def test_an_operator_s_own_update_sends_a_failed_row_again(conn: Connection) -> None:
+    """UPDATE send_queue SET status='pending', scheduled_for=now() WHERE id=… simply works, attempts used up or not."""
+    queue = Queue(conn)
+    queue.account()
+    queue.campaign(max_attempts=1)
+    [id] = queue.fill(1, scheduled_for=AT)
+    queue.do("update send_queue set scheduled_for = '2026-01-01'")
+    [send] = queue.taken(None)
+    assert (True, "failed") == queue.record(send, "retry", None)
+    assert 1 == queue.do("UPDATE send_queue SET status='pending', scheduled_for=now() WHERE id=%s", id)
+    [send] = queue.taken(None)
+    assert (True, "sent") == queue.record(send, "sent", None)
+    assert ("sent", 2, None) == queue.one("select status, attempts, error_code from send_queue")
+    queue.assert_tally_is_the_ledger()
+    queue.assert_rows_say_why()
+
+
+def test_all_failed_of_a_campaign(conn: Connection) -> None:
+    """--failed, with or without a campaign."""
+    queue = Queue(conn)
+    failed(queue, 3)
+    queue.campaign("summer")
+    queue.fill(1, campaign="summer")
+    queue.send("failed")
+    assert 3 == queue.call("send_retry", campaign="spring", at=AT)
+    assert 1 == queue.call("send_retry", at=AT)
+    assert {"pending": 4} == queue.statuses()
+
+
+@pytest.mark.parametrize("outcome", ["sent", "uncertain", "already_done", None])
+def test_only_what_has_failed_is_retried(conn: Connection, outcome: str | None) -> None:
+    """One that has not is named, and the others named with it are not touched either."""
+    queue = Queue(conn)
+    [id] = failed(queue)
+    [other] = queue.fill(1)
+    if outcome:
+        queue.send(outcome)
+    with pytest.raises(psycopg.Error, match=f"Send {other} is .* and cannot be retried: only a failed send can be"):
+        queue.call("send_retry", ids=[id, other])
+    assert "failed" == queue.row(id)["status"]
+    with pytest.raises(psycopg.Error, match="is not there and cannot be retried"):
+        queue.call("send_retry", ids=[UUID(int=1)])
