@@ -1,0 +1,132 @@
+"""workspace, account, lane, schedule, campaign, limit: add, set, list and show, each with --json."""
+
+from __future__ import annotations
+
+import pytest
+
+from acceptance.conftest import MONDAY, Queue
+
+STORY: dict[str, list[tuple[list[str], dict[str, object]]]] = {
+    "workspace": [
+        (["workspace", "add", "acme", "--timezone", "Europe/Paris"], {"name": "acme", "timezone": "Europe/Paris"}),
+        (["workspace", "set", "acme", "--timezone", "Europe/Berlin"], {"timezone": "Europe/Berlin", "paused_at": None}),
+        (["workspace", "show", "acme"], {"name": "acme", "timezone": "Europe/Berlin"}),
+    ],
+    "schedule": [
+        (["schedule", "add", "ny", "--timezone", "America/New_York", "--hours", "07:00-18:00", "--days", "mon-fri",
+          "--holidays", "US", "--holidays-subdivision", "CA", "--closed", "2026-12-24", "--open", "2026-12-26"],
+         {"name": "ny", "timezone": "America/New_York", "skip_holidays": True, "holiday_country": "US",
+          "holiday_subdivision": "CA", "closed_on": ["2026-12-24"], "open_on": ["2026-12-26"],
+          "hours": {day: [["07:00", "18:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}}),
+        (["schedule", "set", "ny", "--hours", "09:00-12:00,13:00-17:00", "--holidays", "none"],
+         {"timezone": "America/New_York", "skip_holidays": False, "holiday_country": None,
+          "hours": {day: [["09:00", "12:00"], ["13:00", "17:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}}),
+        (["schedule", "set", "ny", "--closed", "none"], {"closed_on": [], "open_on": ["2026-12-26"]}),
+        (["schedule", "show", "ny"], {"name": "ny", "closed_on": []}),
+    ],
+    "account": [
+        (["schedule", "add", "ny", "--timezone", "America/New_York", "--hours", "07:00-18:00"], {}),
+        (["account", "add", "anna", "--provider", "unipile", "--provider-account-id", "Xb3c", "--tier", "premium",
+          "--schedule", "ny", "--secret-env", "ANNAS_KEY"],
+         {"name": "anna", "provider": "unipile", "provider_account_id": "Xb3c", "tier": "premium", "schedule": "ny",
+          "secret_env": "ANNAS_KEY", "status": "active", "workspace": "default"}),
+        (["account", "set", "anna", "--schedule", "none", "--tier", "free"], {"schedule": None, "tier": "free"}),
+        (["account", "show", "anna"], {"provider_account_id": "Xb3c", "schedule": None}),
+    ],
+    "lane": [
+        (["account", "add", "anna", "--provider", "unipile", "--provider-account-id", "x", "--tier", "premium"], {}),
+        (["lane", "show", "anna", "linkedin_invite"], {"daily_cap": 50, "weekly_cap": 100, "max_in_flight": 1}),
+        (["lane", "set", "anna", "linkedin_invite", "--daily-cap", "30", "--weekly-cap", "none", "--min-gap", "30m",
+          "--jitter", "5m", "--max-in-flight", "2", "--warm-up", "5+2", "--cap-timezone", "America/New_York"],
+         {"account": "anna", "channel": "linkedin_invite", "daily_cap": 30, "weekly_cap": None,
+          "min_gap_seconds": 1800, "jitter_seconds": 300, "max_in_flight": 2, "warm_up_start": 5, "warm_up_step": 2,
+          "warm_up_began": f"{MONDAY:%Y-%m-%d}", "cap_timezone": "America/New_York"}),
+        (["lane", "set", "anna", "linkedin_invite", "--warm-up", "none"],
+         {"daily_cap": 30, "warm_up_start": None, "warm_up_began": None}),
+        (["lane", "add", "anna", "sms", "--daily-cap", "7"], {"channel": "sms", "daily_cap": 7}),
+        (["lane", "show", "anna", "sms"], {"daily_cap": 7, "min_gap_seconds": 0}),
+    ],
+    "campaign": [
+        (["schedule", "add", "ny", "--timezone", "America/New_York", "--hours", "07:00-18:00"], {}),
+        (["account", "add", "anna", "--provider", "log"], {}),
+        (["account", "add", "ben", "--provider", "log"], {}),
+        (["campaign", "add", "fall", "--account", "anna", "--account", "ben", "--schedule", "ny", "--max-attempts",
+          "5", "--backoff", "5m,15m,1h", "--on-uncertain", "resend"],
+         {"name": "fall", "accounts": ["anna", "ben"], "schedule": "ny", "max_attempts": 5, "status": "active",
+          "backoff_seconds": [300, 900, 3600], "on_uncertain": "resend", "workspace": "default"}),
+        (["campaign", "set", "fall", "--remove-account", "ben", "--schedule", "none", "--backoff", "1m"],
+         {"accounts": ["anna"], "schedule": None, "backoff_seconds": [60], "max_attempts": 5}),
+        (["campaign", "set", "fall", "--account", "ben", "--done"], {"accounts": ["anna", "ben"], "status": "done"}),
+        (["campaign", "show", "fall"], {"status": "done"}),
+    ],
+    "limit": [
+        (["account", "add", "anna", "--provider", "log"], {}),
+        (["limit", "add", "--account", "anna", "--channel", "log", "10/10m"],
+         {"account": "anna", "channel": "log", "max_sends": 10, "workspace": "default"}),
+        (["limit", "set", "--account", "anna", "--channel", "log", "20/10m"], {"max_sends": 20, "account": "anna"}),
+        (["limit", "add", "1000/1h"], {"account": None, "channel": None, "max_sends": 1000}),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", STORY)
+def test_add_set_show_and_list(queue: Queue, kind: str) -> None:
+    """add and set print what is stored, show the same, list all; what is not named stays as it was."""
+    for args, expected in STORY[kind]:
+        shown = queue.json(*args)
+        assert {name: shown[name] for name in expected} == expected, args
+        assert "workspace_id" not in shown
+    listed = queue.json(kind, "list")
+    assert isinstance(listed, list)
+    if kind != "limit":
+        name = STORY[kind][-1][0][2]
+        assert name in [row.get("name") or row["account"] for row in listed]
+    assert shown in listed
+    table = queue(kind, "list").stdout.splitlines()
+    assert len(table) == 1 + len(listed)
+
+
+def test_a_limit_is_shown_by_its_id_and_removed_by_its_period(queue: Queue) -> None:
+    """limit list gives the id that limit show takes; remove takes what add took."""
+    added = queue.json("limit", "add", "20/1m")
+    assert queue.json("limit", "show", added["id"]) == added
+    queue("limit", "remove", "20/1m")
+    assert queue.json("limit", "list") == []
+
+
+@pytest.mark.parametrize("kind", ["account", "lane", "schedule", "campaign", "limit"])
+def test_an_empty_list_says_how_to_begin(queue: Queue, kind: str) -> None:
+    """A person who finds nothing is told the next step; a program gets an empty list."""
+    assert queue(kind, "list").stdout == f"There are no {kind}s yet: add one with `send-queue {kind} add`.\n"
+    assert queue.json(kind, "list") == []
+
+
+def test_for_a_person_add_and_set_say_what_they_did(queue: Queue) -> None:
+    """One line each, and show is a table of fields."""
+    assert queue("workspace", "add", "acme").stdout == "Added the workspace acme.\n"
+    assert queue("workspace", "set", "acme", "--timezone", "Asia/Tokyo").stdout == "Set the workspace acme.\n"
+    assert "timezone" in queue("workspace", "show", "acme").stdout
+    assert "Asia/Tokyo" in queue("workspace", "show", "acme").stdout
+
+
+def test_names_may_be_the_same_in_two_workspaces(queue: Queue) -> None:
+    """A name that two tenants use needs the workspace, and the sentence says so."""
+    queue("workspace", "add", "acme")
+    queue("account", "add", "anna", "--provider", "log")
+    queue("account", "add", "anna", "--provider", "log", "--workspace", "acme")
+    done = queue("account", "show", "anna", check=False)
+    assert (done.returncode, "say which with the workspace" in done.stderr) == (2, True)
+    assert queue.json("account", "show", "anna", "--workspace", "acme")["workspace"] == "acme"
+
+
+def test_two_accounts_cannot_be_one_seat(queue: Queue) -> None:
+    """One seat in two rows would have its caps twice."""
+    queue("account", "add", "anna", "--provider", "unipile", "--provider-account-id", "x")
+    done = queue("account", "add", "ben", "--provider", "unipile", "--provider-account-id", "x", check=False)
+    assert (done.returncode, "one seat in two rows" in done.stderr) == (2, True)
+
+
+def test_migrate_may_be_run_at_any_time(queue: Queue) -> None:
+    """On a database that is up to date it does nothing, and says so."""
+    assert queue("migrate").stdout == "Nothing to do: the database is up to date.\n"
+    assert queue.json("migrate")["applied"] == []

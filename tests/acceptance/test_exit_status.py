@@ -1,0 +1,225 @@
+"""Exit statuses: 0 whatever became of messages, 2 wrong usage, 69 no database, 78 configuration missing or wrong."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from conftest import Cli
+
+from acceptance.conftest import MINUTE, MONDAY, Done, Queue
+from send_queue.sandbox import Fault
+
+AN_ID = "0199c5e0-0000-7000-8000-000000000000"
+
+
+def refused(done: Done, status: int, *parts: str) -> None:
+    """One sentence on stderr, nothing on stdout, no traceback, and the status."""
+    said = [line for line in done.stderr.splitlines() if "rehearsing" not in line]
+    assert (done.returncode, done.stdout, len(said)) == (status, "", 1), done
+    assert said[0].startswith("send-queue: ")
+    assert said[0].endswith(".")
+    for part in parts:
+        assert part in said[0]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(op="invite", status=400, type="invalid_parameters"),
+        Fault(op="invite", status=401, type="disconnected_account"),
+        Fault(op="invite", status=429),
+        Fault(op="invite", status=500),
+        Fault(op="invite", drop="after"),
+    ],
+    ids=["failed", "disconnected", "held", "uncertain", "dropped"],
+)
+def test_0_whatever_became_of_messages(queue: Queue, fault: Fault) -> None:
+    """A message that did not go is not an error of the command: cron need not hear of it."""
+    queue.sandbox.order(fault)
+    queue.ready()
+    assert queue("run-once").returncode == 0
+
+
+WRONG: list[tuple[list[str], str]] = [
+    (["frobnicate"], "No such command 'frobnicate'"),
+    (["run-once", "--frobnicate"], "No such option"),
+    (["run-once", "--limit", "0"], "--limit"),
+    (["run-once", "--limit", "many"], "many"),
+    (["run", "--max-runtime", "4 minutes"], "write it as 90m, 1h30m, 5s or 2d"),
+    (["run", "--concurrency", "0"], "--concurrency"),
+    (["explain", "not-an-id"], "copy one from `send-queue list`"),
+    (["explain"], "Missing argument 'ID'"),
+    (["explain", AN_ID], "There is no send"),
+    (["show", AN_ID], "There is no send"),
+    (["list", "--status", "lost"], "lost"),
+    (["enqueue", "--campaign", "fall"], "Missing option"),
+    (["enqueue", "--campaign", "fall", "--channel", "log", "--recipient", "x", "--message", "m", "--at", "tomorrow"],
+     "write it as 2026-11-23T09:00:00+01:00"),
+    (["enqueue", "--campaign", "fall", "--channel", "log", "--recipient", "x", "--message", "m",
+      "--at", "2026-11-24T09:00:00"], "has no time zone"),
+    (["enqueue", "--campaign", "fall", "--channel", "log", "--recipient", "x", "--message", "m",
+      "--priority", "99999"], "--priority"),
+    (["enqueue", "--campaign", "fall", "--channel", "log", "--recipient", "x", "--message", "m",
+      "--payload", "[]"], "not a JSON object"),
+    (["import", "nowhere.csv", "--campaign", "fall", "--channel", "log"], "There is no file nowhere.csv"),
+    (["account", "add", "carla", "--provider", "pigeon"], "There is no provider 'pigeon'"),
+    (["account", "add", "carla", "--provider", "log", "--tier", "gold"], "gold"),
+    (["account", "add", "anna", "--provider", "log"], "The account 'anna' is there already"),
+    (["account", "set", "nobody", "--tier", "free"], "There is no account 'nobody'"),
+    (["lane", "set", "anna", "carrier_pigeon"], "There is no channel 'carrier_pigeon'"),
+    (["lane", "set", "anna", "log", "--daily-cap", "-1"], "not a whole number"),
+    (["lane", "set", "anna", "log", "--warm-up", "5"], "write 5+2"),
+    (["lane", "set", "anna", "log", "--min-gap", "soon"], "not a duration"),
+    (["lane", "set", "anna", "log", "--cap-timezone", "Mars/Base"], "timezone"),
+    (["lane", "show", "anna", "sms"], "has no lane 'sms'"),
+    (["limit", "add", "10"], "write"),
+    (["limit", "add", "0/10m"], "write 10/10m"),
+    (["limit", "add", "10/0s"], "period is positive"),
+    (["limit", "add", "10/99999999d"], "period is within ten years"),
+    (["campaign", "add", "c", "--account", "anna", "--follow-up", "9999999d"], "follow up is within ten years"),
+    (["lane", "set", "anna", "log", "--min-gap", "400000d"], "out of range"),
+    (["enqueue", "--campaign", "fall", "--channel", "log", "--recipient", "x", "--message", "a\udcff"], "UTF-8"),
+    (["limit", "show", "nothing"], "There is no limit 'nothing'"),
+    (["schedule", "add", "s", "--timezone", "Europe/Paris"], "The hours are missing"),
+    (["schedule", "add", "s", "--timezone", "Mars/Base", "--hours", "09:00-17:00"], "Mars/Base"),
+    (["schedule", "add", "s", "--timezone", "UTC", "--hours", "25:00-26:00"], "write hours such as"),
+    (["schedule", "add", "s", "--timezone", "UTC", "--hours", "9:00-17:00", "--days", "blursday"], "weekday"),
+    (["schedule", "add", "s", "--timezone", "UTC", "--hours", "9:00-17:00", "--holidays", "XX"], "XX"),
+    (["schedule", "add", "s", "--timezone", "UTC", "--hours", "9:00-17:00", "--closed", "Xmas"], "not a date"),
+    (["campaign", "add", "c", "--account", "nobody"], "There is no account 'nobody'"),
+    (["campaign", "add", "c", "--max-attempts", "0"], "--max-attempts"),
+    (["campaign", "add", "c", "--backoff", "5m,later"], "not a duration"),
+    (["campaign", "add", "c", "--on-uncertain", "shrug"], "shrug"),
+    (["campaign", "set", "nothing"], "There is no campaign 'nothing'"),
+    (["workspace", "add", "w", "--timezone", "Mars/Base"], "timezone"),
+    (["pause"], "Say what to pause"),
+    (["pause", "campaign"], "Say which campaign"),
+    (["pause", "lane", "anna"], "A lane has an account and a channel"),
+    (["pause", "campaign", "fall", "log"], "Only a lane has a channel"),
+    (["pause", "--all", "campaign", "fall"], "Say what to pause"),
+    (["resume", "galaxy", "x"], "galaxy"),
+    (["resume", "lane", "anna", "sms"], "has no lane"),
+    (["retry"], "Say what to retry"),
+    (["retry", AN_ID, "--failed"], "Say what to retry"),
+    (["retry", AN_ID], "is not there"),
+    (["retry", AN_ID, "--campaign", "fall"], "--campaign goes with --failed"),
+    (["cancel"], "Say what to cancel"),
+    (["cancel", AN_ID], "is not there"),
+    (["settle"], "Say which send"),
+    (["settle", AN_ID, "--sent", "--not-sent"], "Say which send"),
+    (["settle", AN_ID, "--sent"], "There is no send"),
+    (["settle", "--all-not-sent"], "--campaign"),
+    (["prune"], "Missing option '--older-than'"),
+    (["prune", "--older-than", "3 months"], "not a duration"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_2_for_wrong_usage(queue: Queue, part: int) -> None:
+    """Wrong usage is one sentence that says what to do, and stores nothing."""
+    queue.account(provider="log", channel="log")
+    queue.campaign()
+    for args, hint in WRONG[part::4]:
+        refused(queue(*args, check=False), 2, hint)
+    [[rows]] = queue.conn.execute(
+        "select (select count(*) from send_queue) + (select count(*) from send_schedules) + (select count(*) from "
+        "send_limits) + (select count(*) from send_accounts where name <> 'anna') + (select count(*) from "
+        "send_campaigns where name <> 'fall') + (select count(*) from send_workspaces where name <> 'default')"
+    ).fetchall()
+    assert rows == 0
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://127.0.0.1:1/x", "postgresql://nobody@nowhere.invalid/x"],
+    ids=["refused", "unknown host"],
+)
+def test_69_when_the_database_cannot_be_reached(cli: Cli, url: str) -> None:
+    """Without a database nothing can be done, and the sentence names what to check."""
+    refused(cli("run-once", env={"DATABASE_URL": url}, check=False), 69, "check DATABASE_URL")
+
+
+def test_69_when_there_is_no_such_database(cli: Cli, database: str) -> None:
+    """A server that is up without the database that is named is the same to us."""
+    refused(cli("run-once", env={"DATABASE_URL": f"{database}_not"}, check=False), 69, "check DATABASE_URL")
+
+
+def test_78_when_the_url_cannot_be_read(cli: Cli) -> None:
+    """A DATABASE_URL that is none is a mistake in the configuration."""
+    refused(cli("run-once", env={"DATABASE_URL": "=="}, check=False), 78, "DATABASE_URL")
+
+
+@pytest.mark.parametrize("command", [["run-once"], ["status"], ["enqueue", "--campaign", "c", "--channel", "log",
+                                     "--recipient", "r", "--message", "m"]])  # fmt: skip
+def test_78_when_the_schema_is_not_installed(cli: Cli, empty_database: str, command: list[str]) -> None:
+    """Before `migrate` every command says to run it; after it, the command works."""
+    env = {"DATABASE_URL": empty_database}
+    refused(cli(*command, env=env, check=False), 78, "run `send-queue migrate`")
+    if command == ["run-once"]:
+        cli("migrate", env=env)
+        cli(*command, env=env)
+
+
+def test_78_when_the_provider_is_not_configured(queue: Queue) -> None:
+    """Without UNIPILE_DSN nothing is lost or spent: the row stays pending, and goes once it is set."""
+    [send_id] = queue.ready()
+
+    refused(queue("run-once", env={"UNIPILE_DSN": ""}, check=False), 78, "UNIPILE_DSN is not set")
+
+    row = queue.row(send_id)
+    assert (row["status"], row["attempts"], row["lease_expires_at"]) == ("pending", 0, None)
+    assert queue.attempts(send_id) == [("released", None)]
+    assert queue.used() == 0
+    assert queue.run_once(MONDAY + MINUTE)["sent"] == 1
+
+
+def test_what_another_provider_can_send_is_not_lost_where_one_lacks_its_configuration(queue: Queue) -> None:
+    """A run that stops for one provider's configuration has recorded what it had in hand."""
+    queue.ready()
+    queue.account("ben", provider="log", channel="log")
+    queue.campaign("other", "ben")
+    queue.enqueue(campaign="other", channel="log", at=MONDAY - MINUTE)
+    done = queue("run", "--concurrency", "2", env={"UNIPILE_DSN": ""}, check=False)
+    assert done.returncode == 78
+    assert queue.statuses()["pending"] >= 1
+    assert not queue.statuses()["sending"]
+
+
+@pytest.mark.parametrize("now", ["2026-11-23T09:00:00", "yesterday"])
+def test_78_when_the_rehearsed_moment_has_no_zone(queue: Queue, now: str) -> None:
+    """A moment without a zone could be any of 24: it is refused, and nothing is sent."""
+    queue.ready()
+    done = queue.cli("run-once", now=now, env=queue.env, check=False)
+    refused(done, 78, "SEND_QUEUE_NOW")
+    assert queue.accepted() == []
+
+
+def test_a_missing_key_holds_the_account_and_loses_nothing(queue: Queue) -> None:
+    """A secret that is missing on this machine keeps the rows pending; explain names the variable."""
+    [send_id] = queue.ready()
+    report = queue.run_once(MONDAY, env={"UNIPILE_API_KEY": ""})
+    assert (report["held"], report["reason"]) == (1, "provider_hold")
+    assert "UNIPILE_API_KEY is not set" in report["message"]
+    assert queue.row(send_id)["attempts"] == 0
+    assert queue.run_once(MONDAY + 16 * MINUTE)["sent"] == 1
+
+
+def test_debug_shows_the_traceback(cli: Cli) -> None:
+    """A traceback is for those who ask for it."""
+    done = cli("--debug", "run-once", env={"DATABASE_URL": "postgresql://127.0.0.1:1/x"}, check=False)
+    assert "Traceback" in done.stderr
+
+
+def test_a_role_that_may_not_is_a_matter_of_configuration(queue: Queue, database: str) -> None:
+    """A role without rights on the tables is told to ask for them."""
+    role = f"sq_weak_{abs(hash(database)) % 10**8}"
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute(f"create role {role} login".encode())
+        try:
+            weak = database.replace("://postgres", f"://{role}", 1)
+            if weak == database:
+                pytest.skip("the server of this run has another superuser")
+            done = queue("run-once", env={"DATABASE_URL": weak}, check=False)
+        finally:
+            conn.execute(f"drop role {role}".encode())
+    refused(done, 78)
