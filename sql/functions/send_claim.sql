@@ -66,7 +66,7 @@ begin
           where s.closes_at is null or s.closes_at <= v_at or s.window_since > v_at limit 200) s;
 
     while v_taken < max_rows loop
-        select l.account_id, l.channel into v_lane
+        select l.account_id, l.channel, a.workspace_id into v_lane
         from send_lanes l
         join send_accounts a on a.id = l.account_id
         join send_workspaces w on w.id = a.workspace_id
@@ -92,7 +92,7 @@ begin
             v_at := clock_timestamp(); -- the lock may have taken a while, and midnight may have passed
         end if;
 
-        -- A limit that several lanes share is counted under its own lock.
+        -- A limit that several lanes share is counted under its own lock, and while nobody gives back (send_wake).
         perform from send_limits m join send_accounts a on a.workspace_id = m.workspace_id
         where a.id = v_lane.account_id and (m.account_id is null or m.account_id = a.id)
           and (m.channel is null or m.channel = v_lane.channel)
@@ -100,14 +100,15 @@ begin
         get diagnostics v_room = row_count;
         if v_room < (select count(*) from send_limits m join send_accounts a on a.workspace_id = m.workspace_id
                      where a.id = v_lane.account_id and (m.account_id is null or m.account_id = a.id)
-                       and (m.channel is null or m.channel = v_lane.channel)) then
+                       and (m.channel is null or m.channel = v_lane.channel))
+           or v_room > 0 and not pg_try_advisory_xact_lock_shared(send_limits_key(v_lane.workspace_id)) then
             v_busy := true;
             v_passed := v_passed || (v_lane.account_id || v_lane.channel);
             continue;
         end if;
 
         -- From here on every statement sees what was committed before the lock was ours.
-        select l.*, array(
+        select l.*, a.workspace_id, array(
             select c.id from send_open_campaigns(l.account_id, a.schedule_id, v_at, send_claim.campaign) c) as campaigns
         into v_lane
         from send_lanes l
@@ -120,12 +121,23 @@ begin
         select min(r.room) into v_room from send_room(v_lane.account_id, v_lane.channel, v_at) r;
         if v_room <= 0 then
             select r.* into v_wait from send_room(v_lane.account_id, v_lane.channel, v_at) r
-            where r.room <= 0 and r.rule <> 'in_flight' order by r.until desc nulls first limit 1;
+            where r.room <= 0 and r.rule <> 'in_flight'
+            order by r.reach = 'lane', r.until desc nulls first limit 1;
             if found then
-                update send_lanes l
-                set next_at = coalesce(v_wait.until, '9999-12-31'), next_at_reason = v_wait.rule,
-                    next_at_detail = v_wait.detail
-                where l.account_id = v_lane.account_id and l.channel = v_lane.channel;
+                if v_wait.reach <> 'lane' then -- all that count together are told at once, not met one by one
+                    update send_lanes l
+                    set next_at = v_wait.until, next_at_reason = v_wait.rule, next_at_detail = v_wait.detail
+                    from (select o.account_id, o.channel from send_lanes o join send_accounts a on a.id = o.account_id
+                          where a.workspace_id = v_lane.workspace_id and o.next_at <= v_at
+                            and (v_wait.reach = 'workspace' or o.channel = v_lane.channel)
+                          for no key update of o skip locked) waiting
+                    where l.account_id = waiting.account_id and l.channel = waiting.channel;
+                else
+                    update send_lanes l
+                    set next_at = coalesce(v_wait.until, '9999-12-31'), next_at_reason = v_wait.rule,
+                        next_at_detail = v_wait.detail
+                    where l.account_id = v_lane.account_id and l.channel = v_lane.channel;
+                end if;
             end if;
             continue; -- nor will it meet a lane that another claim has filled in between: those in flight are counted
         end if;

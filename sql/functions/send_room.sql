@@ -6,8 +6,10 @@
 --
 -- room       how many more may start now; 0 or less: none
 -- until      when room returns if nothing else is sent, exact; null: not by itself
+-- reach      which lanes count together: this `lane` (or its account's), those of its `channel` in the workspace, or all
+--            of the `workspace`
 create or replace function send_room(account_id uuid, channel text, at timestamptz)
-returns table (rule text, room int, until timestamptz, detail text) language plpgsql stable as $$
+returns table (rule text, room int, until timestamptz, detail text, reach text) language plpgsql stable as $$
 #variable_conflict use_column
 declare
     v_lane  record;
@@ -27,7 +29,7 @@ begin
     where q.account_id = v_lane.account_id and q.channel = v_lane.channel and q.status = 'sending'
       and q.lease_expires_at > send_room.at; -- a lease that has run out by then is recovered before anything is claimed
     return query select 'in_flight', v_lane.max_in_flight - v_used, v_last,
-        format('%s of %s in flight', v_used, v_lane.max_in_flight);
+        format('%s of %s in flight', v_used, v_lane.max_in_flight), 'lane';
 
     v_cap := send_cap_on(v_lane.daily_cap, v_lane.warm_up_start, v_lane.warm_up_step, v_lane.warm_up_began, v_today);
     if v_cap is not null then
@@ -39,7 +41,7 @@ begin
              where send_cap_on(v_lane.daily_cap, v_lane.warm_up_start, v_lane.warm_up_step, v_lane.warm_up_began,
                                v_today + k) > 0
              order by k limit 1),
-            format('Daily limit reached (%s/%s)', v_used, v_cap);
+            format('Daily limit reached (%s/%s)', v_used, v_cap), 'lane';
     end if;
 
     if v_lane.weekly_cap is not null then
@@ -53,7 +55,7 @@ begin
                  where u.account_id = v_lane.account_id and u.channel = v_lane.channel
                    and u.day between v_today + k - 6 and v_today), 0)
              order by k limit 1),
-            format('Weekly limit reached (%s/%s)', v_used, v_lane.weekly_cap);
+            format('Weekly limit reached (%s/%s)', v_used, v_lane.weekly_cap), 'lane';
     end if;
 
     for v_limit in
@@ -81,7 +83,9 @@ begin
         return query select 'rate_limit', v_limit.max_sends - v_used, v_last + v_limit.period,
             format('Limit of the %s reached (%s/%s in %s)',
                 case when v_limit.account_id is null then 'workspace' else 'account' end,
-                v_used, v_limit.max_sends, v_limit.per);
+                v_used, v_limit.max_sends, v_limit.per),
+            case when v_limit.account_id is not null then 'lane' when v_limit.channel is not null then 'channel'
+                 else 'workspace' end;
     end loop;
 end
 $$;

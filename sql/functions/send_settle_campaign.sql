@@ -14,9 +14,9 @@ begin
     perform from send_lanes l
     where (l.account_id, l.channel) in (select q.account_id, q.channel from send_queue q where q.id = any (v_ids))
     order by l.account_id, l.channel for no key update;
-    for v_id in select q.id from send_queue q
-                where q.id = any (v_ids) and q.status = 'uncertain'
-                order by q.account_id, q.channel, q.id for no key update loop
+    v_ids := array(select q.id from send_queue q where q.id = any (v_ids) and q.status = 'uncertain'
+                   order by q.account_id, q.channel, q.id for no key update);
+    foreach v_id in array v_ids loop
         perform send_settle(v_id, false, null, send_settle_campaign.at);
         v_n := v_n + 1;
     end loop;

@@ -16,14 +16,21 @@ declare
 begin
     perform send_check_filters(account, channel, campaign);
 
-    select q.id into v_due
-    from send_queue q
-    join send_accounts a on a.id = q.account_id join send_campaigns c on c.id = q.campaign_id
-    where q.status = 'pending' and q.scheduled_for <= v_at
-      and (send_why.account is null or a.name = send_why.account)
-      and (send_why.channel is null or q.channel = send_why.channel)
+    -- One look at the index for each lane's campaigns, however many rows wait there (why in this form: send_claim).
+    select head.id into v_due
+    from send_lanes l
+    join send_accounts a on a.id = l.account_id
+    join send_campaign_accounts p on p.account_id = l.account_id
+    join send_campaigns c on c.id = p.campaign_id
+    cross join lateral (
+        select q.id, q.scheduled_for from send_queue q
+        where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
+            between (l.account_id, l.channel, c.id, '-infinity') and (l.account_id, l.channel, c.id, v_at)
+        order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) head
+    where (send_why.account is null or a.name = send_why.account)
+      and (send_why.channel is null or l.channel = send_why.channel)
       and (send_why.campaign is null or c.name = send_why.campaign)
-    order by q.scheduled_for, q.id limit 1;
+    order by head.scheduled_for, head.id limit 1;
 
     -- Best first: not_before is the least that a head can wait; once a head's exact moment is not later than that of
     -- all that follow, it is the first.
@@ -38,9 +45,9 @@ begin
         left join send_schedules s on s.id = coalesce(c.schedule_id, a.schedule_id)
         cross join lateral (
             select q.id, q.scheduled_for from send_queue q
-            where q.account_id = l.account_id and q.channel = l.channel and q.campaign_id = c.id
-              and q.status = 'pending'
-            order by q.scheduled_for limit 1) head
+            where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
+                between (l.account_id, l.channel, c.id, '-infinity') and (l.account_id, l.channel, c.id, 'infinity')
+            order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) head
         where l.paused_at is null
           and (send_why.account is null or a.name = send_why.account)
           and (send_why.channel is null or l.channel = send_why.channel)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,30 +14,36 @@ TOGETHER = 20
 """Runs that are started at once."""
 
 
-def all_at_once(start: Popen, now: datetime, *args: str) -> None:
-    """Start many runs at once and let them come to their end, which is to be a good one."""
-    running: list[subprocess.Popen[str]] = [start("run-once", *args, now=now) for _ in range(TOGETHER)]
+def all_at_once(start: Popen, *args: str) -> None:
+    """Start many runs at once and let them come to their end, which is to be a good one.
+
+    Theirs is the database's clock: those of rehearsals begin one after the other, and would differ.
+    """
+    running: list[subprocess.Popen[str]] = [start("run-once", *args) for _ in range(TOGETHER)]
     for process in running:
         stdout, stderr = process.communicate(timeout=120)
-        said = [line for line in stderr.splitlines() if "rehearsing" not in line]
-        assert (process.returncode, said) == (0, []), stdout
+        assert (process.returncode, stderr) == (0, ""), stdout
+
+
+def noon() -> str:
+    """A time zone in which it is about noon now: no midnight passes during the test."""
+    return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
 
 
 @pytest.mark.parametrize("again", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3))])
 @pytest.mark.parametrize("max_in_flight", [1, 20])
 def test_the_cap_is_exact_under_overlapping_runs(queue: Queue, start: Popen, max_in_flight: int, again: int) -> None:
-    """Twenty runs at once, again and again, on a lane with a cap of 20 and 60 rows: exactly 20 go, each once."""
+    """Twenty runs at once on a lane with a cap of 20 and 60 rows, until nothing goes: exactly 20 go, each once."""
     assert again
-    queue.ready(rows=60, daily_cap=20, max_in_flight=max_in_flight)
+    queue.ready(rows=60, daily_cap=20, max_in_flight=max_in_flight, cap_timezone=noon())
+    queue.conn.execute("update send_queue set scheduled_for = now() - interval '1 hour'")
 
-    now, before = MONDAY, -1
-    while len(queue.accepted()) > before:
-        before = len(queue.accepted())
-        all_at_once(start, now)
-        now += MINUTE
+    all_at_once(start)
+    assert 1 <= len(queue.accepted()) <= 20
+    queue("run", now=None)  # what the others had no patience to wait for
+    all_at_once(start)
 
-    assert sorted(queue.accepted()) == sorted({f"ACoAA-{n}" for n in range(20)})
-    assert queue.used() == 20
+    assert len(queue.accepted()) == len(set(queue.accepted())) == queue.used() == 20
     assert queue.statuses() == {"sent": 20, "pending": 40}
 
 
@@ -47,9 +53,10 @@ def test_rolling_limits_are_exact_under_overlapping_runs(queue: Queue, start: Po
     queue.account("ben", max_in_flight=20)
     queue.campaign("other", "ben")
     queue.enqueue(20, campaign="other")
+    queue.conn.execute("update send_queue set scheduled_for = now() - interval '1 hour'")
     queue("limit", "add", "5/1h")
 
-    all_at_once(start, MONDAY, "--limit", "3")
+    all_at_once(start, "--limit", "3")
 
     assert len(queue.accepted()) == 5
 

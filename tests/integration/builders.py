@@ -87,6 +87,9 @@ class Queue:
     def statuses(self) -> dict[str, int]:
         return dict(self.all("select status, count(*) from send_queue group by status"))
 
+    def how_many(self) -> int:
+        return sum(self.statuses().values())
+
     # --- making -------------------------------------------------------------------------------------------
 
     def put(self, kind: str, name: str, *, adding: bool = False, workspace: str | None = None, **fields: Any) -> Json:
@@ -164,9 +167,9 @@ class Queue:
 
     def enqueue(self, **named: Any) -> UUID:
         named = {"campaign": "spring", "channel": "email", "message": "Hello", "at": AT, **named}
-        named.setdefault("recipient", f"p{self.one('select count(*) from send_queue')}@example.org")
-        id, _ = self.call("send_enqueue", **named)
-        return cast(UUID, id)
+        named.setdefault("recipient", f"p{self.how_many()}@example.org")
+        send_id, _ = self.call("send_enqueue", **named)
+        return cast(UUID, send_id)
 
     def ready(self, n: int = 1, channel: str = "email", **lane: Any) -> list[UUID]:
         """The account ada and the campaign spring, with n rows that are due."""
@@ -206,8 +209,9 @@ class Queue:
 
     def assert_tally_is_the_ledger(self) -> None:
         """send_usage says of each lane and day what send_attempts says: how many were or may have been accepted."""
-        assert [] == self.all(
-            """
+        assert (
+            self.all(
+                """
             select coalesce(u.account_id, b.account_id), coalesce(u.channel, b.channel), coalesce(u.day, b.day),
                 u.used, b.spent
             from send_usage u
@@ -216,19 +220,25 @@ class Queue:
                 using (account_id, channel, day)
             where coalesce(u.used, 0) <> coalesce(b.spent, 0)
             """
+            )
+            == []
         )
-        assert 0 == self.one(
-            """
+        assert (
+            self.one(
+                """
             select count(*) from send_attempts b join send_lanes l using (account_id, channel)
             where b.day <> (b.started_at at time zone l.cap_timezone)::date
               and (b.outcome is null or b.outcome in ('sent', 'uncertain'))
             """
+            )
+            == 0
         )
 
     def assert_rows_say_why(self) -> None:
         """Each row is in a state that its attempts bear out, and says why it is there."""
-        assert [] == self.all(
-            """
+        assert (
+            self.all(
+                """
             select q.id, q.status, q.error_code from send_queue q
             left join lateral (
                 select count(*) filter (where b.outcome is null) as flying,
@@ -240,6 +250,8 @@ class Queue:
                or (q.status in ('failed', 'skipped', 'uncertain') and q.error_code is null)
                or (q.status = 'uncertain' and b.doubtful = 0)
             """
+            )
+            == []
         )
 
 

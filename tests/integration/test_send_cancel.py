@@ -14,10 +14,10 @@ def test_invariant_4_what_is_cancelled_is_skipped_and_says_so(conn: Connection) 
     queue = Queue(conn)
     failed, waits, stays = queue.ready(3)
     queue.send("failed")
-    assert 2 == queue.call("send_cancel", ids=[failed, waits], at=AT)
-    assert [("skipped", "cancelled")] * 2 == [
-        (queue.row(id)["status"], queue.row(id)["error_code"]) for id in (failed, waits)
-    ]
+    assert queue.call("send_cancel", ids=[failed, waits], at=AT) == 2
+    assert [(queue.row(send_id)["status"], queue.row(send_id)["error_code"]) for send_id in (failed, waits)] == [
+        ("skipped", "cancelled")
+    ] * 2
     assert [stays] == queue.took()
 
 
@@ -28,9 +28,9 @@ def test_a_campaign_is_cancelled_but_for_what_has_begun(conn: Connection) -> Non
     for outcome in ("sent", "failed", "uncertain"):
         queue.send(outcome)
     queue.taken()
-    assert 5 == queue.call("send_cancel", campaign="spring", at=AT)
-    assert {"sent": 1, "failed": 1, "uncertain": 1, "sending": 1, "skipped": 5} == queue.statuses()
-    assert 0 == queue.call("send_cancel", campaign="spring", at=AT)
+    assert queue.call("send_cancel", campaign="spring", at=AT) == 5
+    assert queue.statuses() == {"sent": 1, "failed": 1, "uncertain": 1, "sending": 1, "skipped": 5}
+    assert queue.call("send_cancel", campaign="spring", at=AT) == 0
 
 
 @pytest.mark.parametrize("outcome", ["sent", "uncertain", "already_done", None])
@@ -43,7 +43,7 @@ def test_what_has_gone_cannot_be_cancelled(conn: Connection, outcome: str | None
         queue.record(send, outcome)
     with pytest.raises(psycopg.Error, match=f"Send {gone} is .*: only what is pending or failed can be cancelled"):
         queue.call("send_cancel", ids=[waits, gone])
-    assert "pending" == queue.row(waits)["status"]
+    assert queue.row(waits)["status"] == "pending"
 
 
 def test_a_cancel_must_say_what(conn: Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import psycopg
@@ -17,13 +17,13 @@ from builders import AT, DAY, HOUR, MINUTE, NEVER, SECOND, TICK, Connection, Que
 def test_a_claim_marks_the_row_and_writes_the_attempt_before_anything_is_sent(conn: Connection) -> None:
     """The row has a lease and a worker, the ledger an attempt without an outcome, and the tally counts it."""
     queue = Queue(conn)
-    [id] = queue.ready(1)
+    [send_id] = queue.ready(1)
     [send] = queue.taken(lease=7 * MINUTE)
-    row = queue.row(id)
-    assert ("sending", "w", AT + 7 * MINUTE, 0) == (
+    row = queue.row(send_id)
+    assert (
         row["status"], row["claimed_by"], row["lease_expires_at"], row["attempts"],
-    )  # fmt: skip
-    assert [(id, UUID(send["attempt_id"]), 1, AT, None, "w")] == queue.all(
+    ) == ("sending", "w", AT + 7 * MINUTE, 0)  # fmt: skip
+    assert [(send_id, UUID(send["attempt_id"]), 1, AT, None, "w")] == queue.all(
         "select send_id, id, number, started_at, outcome, worker from send_attempts"
     )
     assert [(AT.date(), 1)] == queue.all("select day, used from send_usage")
@@ -34,16 +34,16 @@ def test_a_claim_hands_over_all_that_a_provider_needs(conn: Connection) -> None:
     queue = Queue(conn)
     queue.account(provider_account_id="seat-1", secret_env="ADA_KEY")
     queue.campaign(max_attempts=4, backoff_seconds=[1, 2])
-    id = queue.enqueue(recipient="p@example.org", subject="Hi", payload={"a": 1})
+    send_id = queue.enqueue(recipient="p@example.org", subject="Hi", payload={"a": 1})
     [send] = queue.taken()
     expected = {
-        "send_id": str(id), "attempt_number": 1, "channel": "email", "recipient": "p@example.org", "subject": "Hi",
+        "send_id": str(send_id), "attempt_number": 1, "channel": "email", "recipient": "p@example.org", "subject": "Hi",
         "message": "Hello", "payload": {"a": 1}, "account": "ada", "provider": "log",
         "provider_account_id": "seat-1", "secret_env": "ADA_KEY", "campaign": "spring", "attempts": 0,
         "max_attempts": 4, "backoff_seconds": [1, 2],
     }  # fmt: skip
     assert expected == {k: v for k, v in send.items() if k in expected}
-    assert AT == datetime.fromisoformat(send["started_at"])
+    assert datetime.fromisoformat(send["started_at"]) == AT
 
 
 def test_invariant_6_two_attempts_of_one_send_are_never_in_flight(database: str, conn: Connection) -> None:
@@ -60,7 +60,7 @@ def test_invariant_6_two_attempts_of_one_send_are_never_in_flight(database: str,
                 return took
         raise AssertionError("always busy")
 
-    taken = [id for took in at_once(database, 20, work) for id in took]
+    taken = [send_id for took in at_once(database, 20, work) for send_id in took]
     assert ids == sorted(taken)
     with pytest.raises(psycopg.errors.UniqueViolation, match="one_attempt_in_flight"):
         queue.do(
@@ -110,7 +110,7 @@ def test_what_is_not_due_is_not_in_the_way(conn: Connection) -> None:
     [later] = queue.fill(1, priority=1, scheduled_for=AT + TICK)
     assert [due] == queue.took()
     queue.do("update send_lanes set max_in_flight = 9")
-    assert [] == queue.took()
+    assert queue.took() == []
     assert [later] == queue.took(AT + TICK)
 
 
@@ -127,7 +127,7 @@ def test_lanes_take_turns(conn: Connection) -> None:
     turns = [queue.taken(AT + n * SECOND)[0]["account"] for n in range(12)]
     for first in (0, 3, 6):
         assert names == sorted(turns[first : first + 3])
-    assert ["ada"] * 3 == turns[9:]
+    assert turns[9:] == ["ada"] * 3
 
 
 def test_one_claim_fills_its_hands_from_several_lanes(conn: Connection) -> None:
@@ -140,15 +140,15 @@ def test_one_claim_fills_its_hands_from_several_lanes(conn: Connection) -> None:
     queue.lane("bob", max_in_flight=2)
     queue.fill(5, account="ada")
     queue.fill(5, account="bob")
-    assert 3 == len(queue.taken(max_rows=3))
-    assert 1 == len(queue.taken(max_rows=9))
-    assert [("ada", 2), ("bob", 2)] == sorted(
+    assert len(queue.taken(max_rows=3)) == 3
+    assert len(queue.taken(max_rows=9)) == 1
+    assert sorted(
         queue.all(
             "select a.name, count(*) from send_queue q join send_accounts a on a.id = q.account_id "
             "where q.status = 'sending' group by 1"
         )
-    )
-    assert [] == queue.taken(max_rows=9)
+    ) == [("ada", 2), ("bob", 2)]
+    assert queue.taken(max_rows=9) == []
 
 
 # --- pace -------------------------------------------------------------------------------------------------
@@ -160,11 +160,11 @@ def test_the_gap_and_its_jitter_are_drawn_once(conn: Connection) -> None:
     queue.ready(200, min_gap_seconds=600, jitter_seconds=120, max_in_flight=100)
     moment, gaps = AT, []
     for _ in range(30):
-        assert 1 == len(queue.taken(moment, 9))  # with a gap, one at a time
+        assert len(queue.taken(moment, 9)) == 1  # with a gap, one at a time
         drawn = queue.the_lane()["next_at"]
-        assert "min_gap" == queue.the_lane()["next_at_reason"]
-        assert [] == queue.taken(moment + 5 * MINUTE)
-        assert [] == queue.taken(drawn - TICK)
+        assert queue.the_lane()["next_at_reason"] == "min_gap"
+        assert queue.taken(moment + 5 * MINUTE) == []
+        assert queue.taken(drawn - TICK) == []
         assert drawn == queue.the_lane()["next_at"]
         gaps.append((drawn - moment).total_seconds())
         moment = drawn
@@ -177,7 +177,7 @@ def test_no_more_are_in_flight_than_the_lane_allows(conn: Connection) -> None:
     queue.ready(9, max_in_flight=2)
     first, second = queue.taken(max_rows=5)
     claim = queue.claim()
-    assert ([], False) == (claim["sends"], claim["busy"])
+    assert (claim["sends"], claim["busy"]) == ([], False)
     assert claim["in_flight"] is not None
     assert claim["in_flight"] == queue.claim(AT + SECOND)["in_flight"]
     queue.record(first, "sent", AT + SECOND)
@@ -185,7 +185,7 @@ def test_no_more_are_in_flight_than_the_lane_allows(conn: Connection) -> None:
     assert claim["in_flight"] != queue.claim(AT + SECOND)["in_flight"]
     queue.record(second, "sent")
     queue.record(third, "sent")
-    assert 2 == len(queue.taken(AT + SECOND, 5))
+    assert len(queue.taken(AT + SECOND, 5)) == 2
 
 
 # --- invariant 2: the calendar ----------------------------------------------------------------------------
@@ -241,7 +241,7 @@ def test_a_claim_names_the_schedules_whose_window_must_be_worked_out(conn: Conne
     queue.schedule("unknown", None, None)
     queue.schedule("passed", AT - HOUR, AT, AT - HOUR)
     queue.schedule("of the future", AT - HOUR, AT + HOUR, AT + TICK)
-    assert ["of the future", "passed", "unknown"] == sorted(s["name"] for s in queue.claim()["stale"])
+    assert sorted(s["name"] for s in queue.claim()["stale"]) == ["of the future", "passed", "unknown"]
 
 
 # --- who wants only some ----------------------------------------------------------------------------------
@@ -261,7 +261,7 @@ def test_filters_narrow_what_is_claimed(conn: Connection) -> None:
             for campaign in campaigns:
                 queue.fill(1, account=account, channel=channel, campaign=campaign)
 
-    def seen(**named: str) -> set[tuple[str, str, str]]:
+    def seen(**named: Any) -> set[tuple[str, str, str]]:
         with conn.transaction(force_rollback=True):
             return {(s["account"], s["channel"], s["campaign"]) for s in queue.taken(max_rows=99, **named)}
 
@@ -284,13 +284,13 @@ def test_invariant_4_what_has_expired_is_skipped_and_says_so(conn: Connection) -
     [flying] = queue.took()
     queue.fill(600)
     queue.do("update send_queue set expires_at = %s", AT + MINUTE)
-    assert 0 == queue.claim(AT + MINUTE - TICK, 0)["expired"]
+    assert queue.claim(AT + MINUTE - TICK, 0)["expired"] == 0
     claim = queue.claim(AT + MINUTE, 9)
-    assert (500, []) == (claim["expired"], claim["sends"])
-    assert 100 == queue.claim(AT + MINUTE, 9)["expired"]
-    assert {"sending": 1, "skipped": 600} == queue.statuses()
-    assert "sending" == queue.row(flying)["status"]
-    assert ["expired"] == queue.all("select distinct error_code from send_queue where status = 'skipped'")
+    assert (claim["expired"], claim["sends"]) == (500, [])
+    assert queue.claim(AT + MINUTE, 9)["expired"] == 100
+    assert queue.statuses() == {"sending": 1, "skipped": 600}
+    assert queue.row(flying)["status"] == "sending"
+    assert queue.all("select distinct error_code from send_queue where status = 'skipped'") == ["expired"]
     assert "could not go out before it expired" in queue.one(
         "select distinct error_message from send_queue where status = 'skipped'"
     )
@@ -310,9 +310,9 @@ def test_a_claim_passes_by_a_lane_that_is_held_and_says_that_it_is_busy(database
     with psycopg.connect(database) as other:
         Queue(other).taken(account="ada")  # not committed
         conn.execute("set lock_timeout = '1ms'")
-        assert ["bob"] == [s["account"] for s in queue.taken(max_rows=9)]
+        assert [s["account"] for s in queue.taken(max_rows=9)] == ["bob"]
         claim = queue.claim()
-        assert ([], True) == (claim["sends"], claim["busy"])
+        assert (claim["sends"], claim["busy"]) == ([], True)
     assert not queue.claim()["busy"]
 
 
@@ -329,8 +329,8 @@ def test_a_claim_passes_by_a_limit_that_is_held(database: str, conn: Connection)
         Queue(other).taken(account="ada")
         conn.execute("set lock_timeout = '1ms'")
         claim = queue.claim(max_rows=9)
-        assert ([], True) == (claim["sends"], claim["busy"])
-    assert 1 == len(queue.taken(account="bob"))
+        assert (claim["sends"], claim["busy"]) == ([], True)
+    assert len(queue.taken(account="bob")) == 1
 
 
 def test_a_row_in_somebody_s_hands_is_passed_by(database: str, conn: Connection) -> None:
@@ -353,7 +353,7 @@ def test_a_long_transaction_that_enqueues_keeps_nobody_waiting(database: str, co
         conn.execute("set lock_timeout = '1ms'")
         for outcome in ("sent", "failed", "retry"):
             queue.send(outcome)
-        assert {"sent": 1, "failed": 1, "pending": 1} == queue.statuses()
+        assert queue.statuses() == {"sent": 1, "failed": 1, "pending": 1}
 
 
 def test_a_lane_that_another_run_has_just_filled_is_in_flight_not_passed_by(database: str, conn: Connection) -> None:
@@ -371,7 +371,7 @@ def test_a_lane_that_another_run_has_just_filled_is_in_flight_not_passed_by(data
                 silent.append(cast("dict[str, object]", claim))
         return silent
 
-    assert [] == [silent for found in at_once(database, 4, work) for silent in found]
+    assert [silent for found in at_once(database, 4, work) for silent in found] == []
 
 
 def test_a_claim_says_that_a_dead_run_left_rows(conn: Connection) -> None:

@@ -44,8 +44,9 @@ def test_every_zone_on_the_days_around_its_clock_changes(conn: Connection) -> No
     The server's own conversion to local time is what it is held against, a quarter of an hour at a time: it may know
     of a change of law that Python's zone data does not have.
     """
-    assert [] == Queue(conn).all(
-        """
+    assert (
+        Queue(conn).all(
+            """
         select z.name, d.day, send_day_start(d.day, z.name), brute.first
         from (select name from pg_timezone_names where name like '%%/%%' and name not like 'posix/%%') z
         cross join lateral (
@@ -60,6 +61,8 @@ def test_every_zone_on_the_days_around_its_clock_changes(conn: Connection) -> No
             where (m at time zone z.name)::date = d.day) brute
         where send_day_start(d.day, z.name) <> brute.first
         """
+        )
+        == []
     )
 
 

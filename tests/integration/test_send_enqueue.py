@@ -73,7 +73,7 @@ def test_a_refusal_is_a_sentence_and_stores_nothing(conn: Connection, wrong: dic
         with pytest.raises(psycopg.Error, match=says), conn.transaction():
             queue.call("send_enqueue", **PLENTY | wrong, at=AT)
     assert before == everything(queue)
-    assert 1 == queue.one("select count(*) from mine")
+    assert queue.one("select count(*) from mine") == 1
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,9 @@ def test_what_just_fits_is_taken(conn: Connection, fits: dict[str, Any]) -> None
     """The bounds themselves are inside."""
     queue = Queue(conn)
     world(queue)
-    id, created = queue.call("send_enqueue", **PLENTY | fits, at=AT)
+    send_id, created = queue.call("send_enqueue", **PLENTY | fits, at=AT)
     assert created
-    assert [id] == queue.took()
+    assert [send_id] == queue.took()
 
 
 # --- what is stored ---------------------------------------------------------------------------------------
@@ -106,11 +106,16 @@ def test_only_four_are_required(conn: Connection) -> None:
         "select * from send_enqueue(campaign => 'spring', channel => 'email', recipient => ' p@example.org ', "
         "message => 'Hello')"
     )
-    assert ("p@example.org", "Hello", 100, "pending", 0, None) == queue.one(
-        "select recipient, message, priority, status, attempts, dedupe_key from send_queue"
+    assert queue.one("select recipient, message, priority, status, attempts, dedupe_key from send_queue") == (
+        "p@example.org",
+        "Hello",
+        100,
+        "pending",
+        0,
+        None,
     )
     assert queue.one("select scheduled_for <= clock_timestamp() from send_queue")
-    assert 1 == len(queue.taken(None))
+    assert len(queue.taken(None)) == 1
 
 
 def test_it_commits_and_rolls_back_with_the_caller(database: str, conn: Connection) -> None:
@@ -119,12 +124,12 @@ def test_it_commits_and_rolls_back_with_the_caller(database: str, conn: Connecti
     world(queue)
     with psycopg.connect(database) as other:
         Queue(other).enqueue()
-        assert [] == queue.taken()
+        assert queue.taken() == []
         other.rollback()
-        assert {} == queue.statuses()
-        id = Queue(other).enqueue()
+        assert queue.statuses() == {}
+        send_id = Queue(other).enqueue()
         other.commit()
-    assert [id] == queue.took()
+    assert [send_id] == queue.took()
 
 
 def test_the_lane_is_made_with_the_defaults_of_its_tier(conn: Connection) -> None:
@@ -135,7 +140,7 @@ def test_the_lane_is_made_with_the_defaults_of_its_tier(conn: Connection) -> Non
     queue.campaign(accounts=["ada", "bob"])
     queue.enqueue(channel="linkedin_invite", recipient="x", account="ada")
     queue.enqueue(channel="linkedin_invite", recipient="y", account="bob")
-    assert [20, 100] == [queue.the_lane(a, "linkedin_invite")["daily_cap"] for a in ("ada", "bob")]
+    assert [queue.the_lane(a, "linkedin_invite")["daily_cap"] for a in ("ada", "bob")] == [20, 100]
 
 
 # --- dedupe -----------------------------------------------------------------------------------------------
@@ -167,7 +172,7 @@ def test_a_key_with_other_content_warns(conn: Connection, other: dict[str, str])
     first, _ = queue.call("send_enqueue", **PLENTY, dedupe_key="k", at=AT)
     assert (first, False) == queue.call("send_enqueue", **PLENTY | other, dedupe_key="k", at=AT)
     [(severity, said)] = notices
-    assert "WARNING" == severity
+    assert severity == "WARNING"
     assert f"The dedupe key 'k' is there already, with other content (send {first}): nothing was stored" in said
 
 
@@ -176,9 +181,9 @@ def test_many_who_enqueue_one_key_store_one_row(database: str, conn: Connection)
     queue = Queue(conn)
     world(queue)
     answers = at_once(database, 20, lambda q, _: q.call("send_enqueue", **PLENTY, dedupe_key="k", at=AT))
-    assert (1, 1) == (len({id for id, _ in answers}), sum(created for _, created in answers))
-    assert {"pending": 1} == queue.statuses()
-    assert 1 == queue.one("select count(*) from send_prospects")
+    assert (len({send_id for send_id, _ in answers}), sum(created for _, created in answers)) == (1, 1)
+    assert queue.statuses() == {"pending": 1}
+    assert queue.one("select count(*) from send_prospects") == 1
 
 
 def test_a_key_whose_first_holder_rolls_back_goes_to_the_second(database: str, conn: Connection) -> None:
@@ -231,13 +236,13 @@ def test_a_prospect_stays_with_the_account_that_first_wrote(conn: Connection) ->
     who = "select a.name from send_queue q join send_accounts a on a.id = q.account_id where q.id = %s"
     first = queue.one(who, queue.enqueue(recipient="P@example.org", account="ada"))
     queue.fill(50, account="ada")
-    assert ["ada", "ada", "bob", "ada"] == [
+    assert [
         first,
         queue.one(who, queue.enqueue(recipient="p@example.org", campaign="summer")),
         queue.one(who, queue.enqueue(recipient="p@example.org", campaign="bob's own")),
         queue.one(who, queue.enqueue(recipient="p@example.org")),
-    ]
-    assert 1 == queue.one("select count(*) from send_prospects")
+    ] == ["ada", "ada", "bob", "ada"]
+    assert queue.one("select count(*) from send_prospects") == 1
 
 
 def test_two_messages_at_once_to_somebody_new_come_from_one_account(database: str, conn: Connection) -> None:
@@ -257,8 +262,8 @@ def test_two_messages_at_once_to_somebody_new_come_from_one_account(database: st
             queue.enqueue(recipient=f"p{n}@example.org", message=f"{thread}")
 
     at_once(database, 6, work)
-    assert [] == queue.all(
-        "select prospect_id, count(distinct account_id) from send_queue group by 1 having count(distinct account_id) > 1"
+    assert (
+        queue.all("select prospect_id, count(*) from send_queue group by 1 having count(distinct account_id) > 1") == []
     )
 
 
@@ -287,13 +292,13 @@ def test_a_name_in_several_workspaces_must_say_which(conn: Connection) -> None:
     with pytest.raises(psycopg.Error, match="There are 2 campaigns named 'spring': say which with the workspace"):
         queue.enqueue()
     for workspace in ("default", "other"):
-        id = queue.enqueue(workspace=workspace, account="ada")
+        send_id = queue.enqueue(workspace=workspace, account="ada")
         assert [(workspace, workspace, workspace)] == queue.all(
             "select w.name, wa.name, wc.name from send_queue q join send_workspaces w on w.id = q.workspace_id "
             "join send_accounts a on a.id = q.account_id join send_workspaces wa on wa.id = a.workspace_id "
             "join send_campaigns c on c.id = q.campaign_id join send_workspaces wc on wc.id = c.workspace_id "
             "where q.id = %s",
-            id,
+            send_id,
         )
 
 
@@ -301,8 +306,8 @@ def test_a_message_for_later_waits_until_then(conn: Connection) -> None:
     """scheduled_for is the first moment at which it may go."""
     queue = Queue(conn)
     world(queue)
-    id = queue.enqueue(scheduled_for=AT + DAY)
-    assert [] == queue.took(AT + DAY - TICK)
-    assert [id] == queue.took(AT + DAY)
-    assert AT == queue.row(id)["created_at"]
-    assert isinstance(queue.row(id)["scheduled_for"], datetime)
+    send_id = queue.enqueue(scheduled_for=AT + DAY)
+    assert queue.took(AT + DAY - TICK) == []
+    assert [send_id] == queue.took(AT + DAY)
+    assert queue.row(send_id)["created_at"] == AT
+    assert isinstance(queue.row(send_id)["scheduled_for"], datetime)

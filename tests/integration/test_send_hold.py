@@ -18,13 +18,13 @@ def test_invariant_8_a_hold_moves_no_row_and_costs_no_attempt(conn: Connection, 
     moment = AT
     for _ in range(n):
         untouched = queue.all(version)
-        id = queue.send("held", moment, hold_seconds=3600, error_message="slow down")
-        assert [v for v in untouched if v[0] != id] == [v for v in queue.all(version) if v[0] != id]
+        send_id = queue.send("held", moment, hold_seconds=3600, error_message="slow down")
+        assert [v for v in untouched if v[0] != send_id] == [v for v in queue.all(version) if v[0] != send_id]
         lane = queue.the_lane()
         assert (moment + HOUR, "provider_hold", "limit: slow down") == (
             lane["next_at"], lane["next_at_reason"], lane["next_at_detail"],
         )  # fmt: skip
-        assert [] == queue.taken(moment + HOUR - TICK)
+        assert queue.taken(moment + HOUR - TICK) == []
         moment += HOUR
     assert before == queue.all("select id, scheduled_for, attempts, status, priority from send_queue order by id")
     queue.assert_tally_is_the_ledger()
@@ -39,7 +39,7 @@ def test_invariant_8_holds_in_a_row_climb_a_ladder_that_a_send_resets(conn: Conn
         queue.send("held", moment, **LADDER)
         hours.append((queue.the_lane()["next_at"] - moment) / HOUR)
         moment = queue.the_lane()["next_at"]
-    assert [6, 12, 24, 48, 72, 72, 72] == hours
+    assert hours == [6, 12, 24, 48, 72, 72, 72]
     queue.send("sent", moment)
     queue.send("held", moment, **LADDER)
     assert moment + 6 * HOUR == queue.the_lane()["next_at"]
@@ -51,7 +51,7 @@ def test_invariant_8_several_in_flight_that_meet_one_limit_count_once(conn: Conn
     queue.ready(20, max_in_flight=5)
     for n, send in enumerate(queue.taken(max_rows=5)):
         queue.record(send, "held", AT + n * MINUTE, **LADDER)
-    assert (1, AT + 6 * HOUR) == (queue.the_lane()["holds_in_a_row"], queue.the_lane()["next_at"])
+    assert (queue.the_lane()["holds_in_a_row"], queue.the_lane()["next_at"]) == (1, AT + 6 * HOUR)
 
 
 def test_a_hold_of_the_account_holds_all_its_lanes(conn: Connection) -> None:
@@ -62,11 +62,11 @@ def test_a_hold_of_the_account_holds_all_its_lanes(conn: Connection) -> None:
     queue.lane(channel="sms")
     queue.lane("bob", "sms")
     queue.send("held", scope="account", hold_seconds=600)
-    assert [("ada", "email"), ("ada", "sms")] == queue.all(
+    assert queue.all(
         "select a.name, l.channel from send_lanes l join send_accounts a on a.id = l.account_id "
         "where l.next_at_reason = 'provider_hold' and l.next_at = %s order by 1, 2",
         AT + 10 * MINUTE,
-    )
+    ) == [("ada", "email"), ("ada", "sms")]
 
 
 def test_a_hold_without_an_end_disconnects_the_account(conn: Connection) -> None:
@@ -74,10 +74,10 @@ def test_a_hold_without_an_end_disconnects_the_account(conn: Connection) -> None
     queue = Queue(conn)
     queue.ready(2)
     queue.send("held", scope="account", hold_seconds=None, error_code="bad_key", error_message="401")
-    assert ("disconnected", "bad_key: 401") == queue.one("select status, status_reason from send_accounts")
-    assert [] == queue.taken(AT + 365 * DAY)
+    assert queue.one("select status, status_reason from send_accounts") == ("disconnected", "bad_key: 401")
+    assert queue.taken(AT + 365 * DAY) == []
     queue.call("send_pause", paused=False, kind="account", name="ada")
-    assert 1 == len(queue.taken())
+    assert len(queue.taken()) == 1
 
 
 def test_a_hold_does_not_connect_or_rename_a_pause(conn: Connection) -> None:
@@ -87,7 +87,7 @@ def test_a_hold_does_not_connect_or_rename_a_pause(conn: Connection) -> None:
     [send] = queue.taken()
     queue.call("send_pause", paused=True, kind="account", name="ada", reason="holiday")
     queue.record(send, "held", scope="account", hold_seconds=None)
-    assert ("paused", "holiday") == queue.one("select status, status_reason from send_accounts")
+    assert queue.one("select status, status_reason from send_accounts") == ("paused", "holiday")
 
 
 def test_a_hold_ends_no_earlier_than_the_gap_and_the_longer_hold_wins(conn: Connection) -> None:
@@ -95,12 +95,12 @@ def test_a_hold_ends_no_earlier_than_the_gap_and_the_longer_hold_wins(conn: Conn
     queue = Queue(conn)
     queue.ready(9, min_gap_seconds=1800)
     queue.send("held", hold_seconds=60)
-    assert AT + 30 * MINUTE == queue.the_lane()["next_at"]
+    assert queue.the_lane()["next_at"] == AT + 30 * MINUTE
     queue.do("update send_lanes set min_gap_seconds = 0, max_in_flight = 2, next_at = 'epoch'")
     first, second = queue.taken(max_rows=2)
     queue.record(first, "held", hold_seconds=3600)
     queue.record(second, "held", hold_seconds=60)
-    assert AT + HOUR == queue.the_lane()["next_at"]
+    assert queue.the_lane()["next_at"] == AT + HOUR
 
 
 def test_a_hold_ends_the_wait_for_a_limit_which_is_counted_anew_afterwards(conn: Connection) -> None:
@@ -109,7 +109,7 @@ def test_a_hold_ends_the_wait_for_a_limit_which_is_counted_anew_afterwards(conn:
     queue.ready(9, daily_cap=1)
     [send] = queue.taken()
     queue.do("update send_lanes set max_in_flight = 2")
-    assert [] == queue.taken()
+    assert queue.taken() == []
     queue.record(send, "held", hold_seconds=60)
-    assert AT + MINUTE == queue.the_lane()["next_at"]
-    assert 1 == len(queue.taken(AT + MINUTE))
+    assert queue.the_lane()["next_at"] == AT + MINUTE
+    assert len(queue.taken(AT + MINUTE)) == 1

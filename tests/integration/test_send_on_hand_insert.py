@@ -17,11 +17,11 @@ def test_an_insert_with_just_the_contract_s_columns_is_sent(conn: Connection) ->
     queue = Queue(conn)
     account = queue.account()
     campaign = queue.campaign()
-    id = queue.one(INSERT, campaign, "linkedin_invite", "p1", "Hello")
-    row = queue.row(id)
+    send_id = queue.one(INSERT, campaign, "linkedin_invite", "p1", "Hello")
+    row = queue.row(send_id)
     assert ("pending", account, 100, 0) == (row["status"], row["account_id"], row["priority"], row["attempts"])
-    assert 20 == queue.the_lane("ada", "linkedin_invite")["daily_cap"]
-    assert [id] == queue.took(None)
+    assert queue.the_lane("ada", "linkedin_invite")["daily_cap"] == 20
+    assert [send_id] == queue.took(None)
 
 
 def test_an_insert_may_name_an_account_outside_the_pool(conn: Connection) -> None:
@@ -30,13 +30,13 @@ def test_an_insert_may_name_an_account_outside_the_pool(conn: Connection) -> Non
     queue.account("ada")
     bob = queue.account("bob")
     campaign = queue.campaign(accounts=["ada"])
-    id = queue.one(
+    send_id = queue.one(
         "insert into send_queue (campaign_id, account_id, channel, recipient, message) "
         "values (%s, %s, 'sms', '+1', 'Hello') returning id",
         campaign, bob,
     )  # fmt: skip
-    assert [False] == queue.all("select in_pool from send_campaign_accounts where account_id = %s", bob)
-    assert [id] == queue.took(None)
+    assert queue.all("select in_pool from send_campaign_accounts where account_id = %s", bob) == [False]
+    assert [send_id] == queue.took(None)
 
 
 def test_many_rows_in_one_insert(conn: Connection) -> None:
@@ -51,7 +51,7 @@ def test_many_rows_in_one_insert(conn: Connection) -> None:
         campaign, AT,
     )  # fmt: skip
     assert {20} == set(queue.all("select count(*) from send_queue group by account_id"))
-    assert 1 == len(queue.taken(AT + DAY))
+    assert len(queue.taken(AT + DAY)) == 1
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,8 @@ def test_a_lane_whose_limit_is_raised_looks_again_at_once(
     """By the command or by a hand-written UPDATE: nobody has to wake the lane."""
     queue = Queue(conn)
     queue.ready(5, max_in_flight=9, **limits)
-    assert 1 == len(queue.taken(max_rows=9))
-    assert [] == queue.taken(max_rows=9)
+    assert len(queue.taken(max_rows=9)) == 1
+    assert queue.taken(max_rows=9) == []
     if by_hand:
         for column, value in change.items():
             if "warm_up_start" not in change or len(change) == 1:
@@ -45,10 +45,10 @@ def test_a_cap_that_is_lowered_holds_at_once(conn: Connection) -> None:
     """Below what is used already, there is no room until the day is over."""
     queue = Queue(conn)
     queue.ready(9, daily_cap=5, max_in_flight=9)
-    assert 3 == len(queue.taken(max_rows=3))
+    assert len(queue.taken(max_rows=3)) == 3
     queue.do("update send_lanes set daily_cap = 2")
-    assert [] == queue.taken(AT + HOUR)
-    assert 2 == len(queue.taken(AT + DAY, 9))
+    assert queue.taken(AT + HOUR) == []
+    assert len(queue.taken(AT + DAY, 9)) == 2
 
 
 def test_a_gap_that_is_changed_counts_from_the_last_send(conn: Connection) -> None:
@@ -57,10 +57,10 @@ def test_a_gap_that_is_changed_counts_from_the_last_send(conn: Connection) -> No
     queue.ready(9, max_in_flight=9)
     queue.send()
     queue.do("update send_lanes set min_gap_seconds = 1800")
-    assert [] == queue.taken(AT + 30 * MINUTE - TICK)
+    assert queue.taken(AT + 30 * MINUTE - TICK) == []
     queue.do("update send_lanes set min_gap_seconds = 600")
-    assert AT + 10 * MINUTE == queue.the_lane()["next_at"]
-    assert 1 == len(queue.taken(AT + 10 * MINUTE))
+    assert queue.the_lane()["next_at"] == AT + 10 * MINUTE
+    assert len(queue.taken(AT + 10 * MINUTE)) == 1
 
 
 def test_a_change_of_a_lane_does_not_end_a_hold(conn: Connection) -> None:
@@ -69,7 +69,7 @@ def test_a_change_of_a_lane_does_not_end_a_hold(conn: Connection) -> None:
     queue.ready(9)
     queue.send("held", hold_seconds=3600)
     queue.lane(daily_cap=50, min_gap_seconds=60)
-    assert AT + HOUR == queue.the_lane()["next_at"]
+    assert queue.the_lane()["next_at"] == AT + HOUR
 
 
 ZONES = ["UTC", "Pacific/Kiritimati", "Etc/GMT+12", "Asia/Tokyo", "America/Los_Angeles", "Asia/Kathmandu"]
@@ -98,9 +98,12 @@ def test_invariant_1_a_change_of_the_cap_zone_re_labels_the_tally(conn: Connecti
         assert in_ledger == queue.one("select sum(used) from send_usage")
     for send in flying:
         queue.record(send, "failed", moment)
-    assert [] == queue.all(
-        "select b.day from send_attempts b left join send_usage u using (account_id, channel, day) "
-        "where b.outcome in ('sent', 'uncertain') group by b.day, u.used having count(*) is distinct from u.used"
+    assert (
+        queue.all(
+            "select b.day from send_attempts b left join send_usage u using (account_id, channel, day) "
+            "where b.outcome in ('sent', 'uncertain') group by b.day, u.used having count(*) is distinct from u.used"
+        )
+        == []
     )
     week = queue.all(
         "select b.day <> (b.started_at at time zone l.cap_timezone)::date from send_attempts b "
@@ -118,9 +121,9 @@ def test_invariant_1_a_cap_zone_that_is_changed_gives_no_second_day(conn: Connec
     evening = AT.replace(hour=16)  # 01:00 of the next day in Tokyo
     queue.send(at=evening)
     queue.lane(cap_timezone="Asia/Tokyo")
-    assert [] == queue.taken(evening + 14 * HOUR)
+    assert queue.taken(evening + 14 * HOUR) == []
     assert datetime(2026, 3, 3, 15, tzinfo=UTC) == queue.the_lane()["next_at"]
-    assert 1 == len(queue.taken(datetime(2026, 3, 3, 15, tzinfo=UTC)))
+    assert len(queue.taken(datetime(2026, 3, 3, 15, tzinfo=UTC))) == 1
 
 
 def test_a_zone_that_does_not_exist_is_refused(conn: Connection) -> None:

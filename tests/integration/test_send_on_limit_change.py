@@ -20,8 +20,8 @@ def test_lanes_that_wait_for_a_limit_look_again_when_it_changes(
     queue.ready(9, max_in_flight=9)
     named = {"account": "ada"} if of == "account" else {}
     queue.limit(1, HOUR, **named)
-    assert [1, 0] == [len(queue.taken(max_rows=9)) for _ in range(2)]
-    assert AT + HOUR == queue.the_lane()["next_at"]
+    assert [len(queue.taken(max_rows=9)) for _ in range(2)] == [1, 0]
+    assert queue.the_lane()["next_at"] == AT + HOUR
     if by_hand:
         queue.do({"raise": "update send_limits set max_sends = 3", "remove": "delete from send_limits"}[change])
     elif change == "raise":
@@ -36,14 +36,14 @@ def test_a_new_limit_waits_for_the_claims_that_have_not_counted_it(database: str
     queue = Queue(conn)
     queue.ready(9, max_in_flight=9)
     with psycopg.connect(database) as other:
-        assert 2 == len(Queue(other).taken(max_rows=2))
+        assert len(Queue(other).taken(max_rows=2)) == 2
         waits = Thread(target=lambda: queue.limit(3, HOUR))
         waits.start()
         waits.join(0.2)
         assert waits.is_alive()
         other.commit()
         waits.join(30)
-    assert [1, 0] == [len(queue.taken(max_rows=9)) for _ in range(2)]
+    assert [len(queue.taken(max_rows=9)) for _ in range(2)] == [1, 0]
 
 
 def test_invariant_1_a_limit_holds_from_the_moment_it_commits(database: str, conn: Connection) -> None:
@@ -83,7 +83,7 @@ def test_a_limit_is_said_once(conn: Connection) -> None:
         queue.limit(max_sends, MINUTE, account="ada", channel="email")
         queue.limit(max_sends, HOUR, account="ada")
         queue.limit(max_sends, HOUR)
-    assert [6, 6, 6, 6] == queue.all("select max_sends from send_limits")
+    assert queue.all("select max_sends from send_limits") == [6, 6, 6, 6]
 
 
 def test_a_limit_that_is_not_there_cannot_be_removed(conn: Connection) -> None:

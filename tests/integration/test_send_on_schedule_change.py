@@ -13,7 +13,7 @@ def open_now(queue: Queue) -> None:
     queue.schedule("office", AT - HOUR, AT + HOUR, AT - HOUR)
     queue.ready(9, max_in_flight=9)
     queue.put("account", "ada", schedule="office")
-    assert 1 == len(queue.taken())
+    assert len(queue.taken()) == 1
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,8 @@ def test_invariant_2_a_hand_written_change_makes_the_window_stale(conn: Connecti
     open_now(queue)
     queue.do(f"update send_schedules set {change}")  # noqa: S608 — our own
     claim = queue.claim()
-    assert ([], ["office"]) == (claim["sends"], [s["name"] for s in claim["stale"]])
-    assert (None, None, None) == queue.one("select opens_at, closes_at, window_since from send_schedules")
+    assert (claim["sends"], [s["name"] for s in claim["stale"]]) == ([], ["office"])
+    assert queue.one("select opens_at, closes_at, window_since from send_schedules") == (None, None, None)
 
 
 def test_a_change_that_changes_nothing_leaves_the_window(conn: Connection) -> None:
@@ -41,7 +41,7 @@ def test_a_change_that_changes_nothing_leaves_the_window(conn: Connection) -> No
     queue = Queue(conn)
     open_now(queue)
     queue.do("update send_schedules set name = 'desk', hours = hours")
-    assert 1 == len(queue.taken())
+    assert len(queue.taken()) == 1
 
 
 @pytest.mark.parametrize("changed", [False, True])

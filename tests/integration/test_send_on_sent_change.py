@@ -19,27 +19,29 @@ def refused(queue: Queue, statement: str, *args: object) -> psycopg.Error:
 def test_invariant_3_a_sent_row_is_final_by_hand_too(conn: Connection, status: str) -> None:
     """Nobody sends it again: enqueue a new message instead."""
     queue = Queue(conn)
-    [id] = queue.ready(1)
+    [send_id] = queue.ready(1)
     queue.send()
     error = refused(queue, "update send_queue set status = %s, sent_at = null, error_code = 'x'", status)
-    assert "SQ002" == error.sqlstate
-    assert f"Send {id} was sent at" in str(error)
+    assert error.sqlstate == "SQ002"
+    assert f"Send {send_id} was sent at" in str(error)
     assert "enqueue a new message instead" in str(error)
-    assert "sent" == queue.row(id)["status"]
+    assert queue.row(send_id)["status"] == "sent"
 
 
 def test_a_row_in_flight_cannot_be_put_back_by_hand(conn: Connection) -> None:
     """By the constraint, and, where the lease is taken off as well, by the attempt that is still open."""
     queue = Queue(conn)
-    [id] = queue.ready(1)
+    [send_id] = queue.ready(1)
     [send] = queue.taken()
     refused(queue, "update send_queue set status = 'pending'")
     error = refused(
-        queue, "update send_queue set status = 'pending', claimed_by = null, lease_expires_at = null where id = %s", id
+        queue,
+        "update send_queue set status = 'pending', claimed_by = null, lease_expires_at = null where id = %s",
+        send_id,
     )
-    assert "SQ002" == error.sqlstate
+    assert error.sqlstate == "SQ002"
     assert "is in flight" in str(error)
-    assert (True, "sent") == queue.record(send, "sent")
+    assert queue.record(send, "sent") == (True, "sent")
 
 
 def test_whatever_hands_do_to_a_row_the_next_claim_works(conn: Connection) -> None:
@@ -53,8 +55,8 @@ def test_whatever_hands_do_to_a_row_the_next_claim_works(conn: Connection) -> No
     )
     assert {(first, "uncertain"), (second, "uncertain")} == set(queue.rows("send_recover", at=AT))
     assert [third] == queue.took()
-    for id in (first, second):
-        assert "pending" == queue.call("send_settle", id=id, sent=False, at=AT)
+    for send_id in (first, second):
+        assert queue.call("send_settle", id=send_id, sent=False, at=AT) == "pending"
     assert {first, second} == set(queue.took(max_rows=9))
 
 
@@ -96,9 +98,9 @@ def test_the_queries_of_the_contract_run_as_they_stand(conn: Connection) -> None
     rows = conn.execute(
         "SELECT id, scheduled_for, status FROM send_queue WHERE status='pending' ORDER BY scheduled_for ASC LIMIT 5;"
     ).fetchall()
-    assert [(AT, "pending")] * 5 == [row[1:] for row in rows]
+    assert [row[1:] for row in rows] == [(AT, "pending")] * 5
     assert {row[0] for row in rows} <= set(ids)
-    assert 1 == len(conn.execute("SELECT * FROM send_queue WHERE status='failed';").fetchall())
+    assert len(conn.execute("SELECT * FROM send_queue WHERE status='failed';").fetchall()) == 1
 
 
 def test_rows_may_be_moved_by_hand_while_they_wait(conn: Connection) -> None:

@@ -58,9 +58,9 @@ def test_invariant_9_what_is_paused_does_not_go_and_the_rest_does(conn: Connecti
     two_tenants(queue)
     pause(queue, level, by_hand)
     assert {"eve"} == {s["account"] for s in queue.taken(max_rows=9)} | {s["account"] for s in queue.taken(max_rows=9)}
-    assert [] == queue.taken(account="ada")
+    assert queue.taken(account="ada") == []
     pause(queue, level, by_hand, paused=False)
-    assert 1 == len(queue.taken(account="ada"))
+    assert len(queue.taken(account="ada")) == 1
 
 
 @pytest.mark.parametrize("by_hand", [False, True])
@@ -73,13 +73,13 @@ def test_invariant_9_a_pause_waits_for_a_claim_that_is_under_way(
     two_tenants(queue)
     conn.execute("set lock_timeout = '100ms'")
     with psycopg.connect(database) as other:
-        assert 1 == len(Queue(other).taken(account="ada"))
+        assert len(Queue(other).taken(account="ada")) == 1
         with pytest.raises(psycopg.errors.LockNotAvailable):
             pause(queue, level, by_hand)
         other.commit()
         pause(queue, level, by_hand)
-    assert 1 == queue.one("select count(*) from send_queue where status = 'sending'")
-    assert [] == queue.taken(account="ada")
+    assert queue.one("select count(*) from send_queue where status = 'sending'") == 1
+    assert queue.taken(account="ada") == []
 
 
 @pytest.mark.parametrize("by_hand", [False, True])
@@ -93,11 +93,11 @@ def test_invariant_9_a_claim_passes_by_what_is_being_paused(
     conn.execute("set lock_timeout = '1ms'")
     with psycopg.connect(database) as other:
         pause(Queue(other), level, by_hand)
-        assert ["eve"] == [s["account"] for s in queue.taken()]
+        assert [s["account"] for s in queue.taken()] == ["eve"]
         claim = queue.claim(account="ada")
-        assert ([], True) == (claim["sends"], claim["busy"])
+        assert (claim["sends"], claim["busy"]) == ([], True)
         other.rollback()
-        assert 1 == len(queue.taken(account="ada"))
+        assert len(queue.taken(account="ada")) == 1
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -122,7 +122,7 @@ def test_invariant_9_no_attempt_begins_after_a_pause_has_committed(database: str
         return seen
 
     seen = [pair for pairs in at_once(database, 4, work) for pair in pairs]
-    assert [] == [(before, after) for before, after in seen if before != after]
+    assert [(before, after) for before, after in seen if before != after] == []
 
 
 def test_invariant_9_changing_a_campaign_does_not_lift_a_pause(database: str, conn: Connection) -> None:
@@ -136,8 +136,8 @@ def test_invariant_9_changing_a_campaign_does_not_lift_a_pause(database: str, co
         waits.join(0.2)
         other.commit()
         waits.join(30)
-    assert ("paused", 9) == queue.one("select status, max_attempts from send_campaigns")
-    assert [] == queue.taken()
+    assert queue.one("select status, max_attempts from send_campaigns") == ("paused", 9)
+    assert queue.taken() == []
 
 
 def test_what_is_in_flight_when_a_pause_comes_is_recorded(conn: Connection) -> None:
@@ -147,19 +147,19 @@ def test_what_is_in_flight_when_a_pause_comes_is_recorded(conn: Connection) -> N
     [send] = queue.taken()
     for level in LEVELS:
         pause(queue, level, by_hand=False)
-    assert (True, "sent") == queue.record(send, "sent")
+    assert queue.record(send, "sent") == (True, "sent")
 
 
 def test_pausing_everything(conn: Connection) -> None:
     """kind all: every workspace; the answer is how many were changed."""
     queue = Queue(conn)
     two_tenants(queue)
-    assert 2 == queue.call("send_pause", paused=True, kind="all", reason="fire")
-    assert [] == queue.taken(max_rows=9)
-    assert ["fire", "fire"] == queue.all("select pause_reason from send_workspaces")
-    assert 2 == queue.call("send_pause", paused=False, kind="all")
-    assert 0 == queue.call("send_pause", paused=False, kind="all")
-    assert 9 == len(queue.taken(max_rows=9))
+    assert queue.call("send_pause", paused=True, kind="all", reason="fire") == 2
+    assert queue.taken(max_rows=9) == []
+    assert queue.all("select pause_reason from send_workspaces") == ["fire", "fire"]
+    assert queue.call("send_pause", paused=False, kind="all") == 2
+    assert queue.call("send_pause", paused=False, kind="all") == 0
+    assert len(queue.taken(max_rows=9)) == 9
 
 
 def test_resuming_a_lane_ends_the_hold_of_its_provider(conn: Connection) -> None:
@@ -168,11 +168,11 @@ def test_resuming_a_lane_ends_the_hold_of_its_provider(conn: Connection) -> None
     queue.ready(5)
     queue.send("held", hold_seconds=3600)
     queue.call("send_pause", paused=False, kind="lane", name="ada", channel="email")
-    assert 1 == len(queue.taken())
+    assert len(queue.taken()) == 1
     queue.do("update send_lanes set next_at = %s, next_at_reason = 'min_gap', max_in_flight = 9", AT + HOUR)
     queue.call("send_pause", paused=True, kind="lane", name="ada", channel="email")
     queue.call("send_pause", paused=False, kind="lane", name="ada", channel="email")
-    assert [] == queue.taken()
+    assert queue.taken() == []
 
 
 @pytest.mark.parametrize(
@@ -190,5 +190,5 @@ def test_a_pause_of_what_is_not_there_is_refused(conn: Connection, named: dict[s
     queue.ready(1)
     with pytest.raises(psycopg.Error, match=says) as refused:
         queue.call("send_pause", paused=True, **named)
-    assert "SQ002" == refused.value.sqlstate
-    assert 1 == len(queue.taken())
+    assert refused.value.sqlstate == "SQ002"
+    assert len(queue.taken()) == 1

@@ -25,11 +25,11 @@ def test_invariant_4_only_what_is_final_is_deleted(conn: Connection) -> None:
     """Sent, failed and skipped, with their attempts; pending, in flight and uncertain never."""
     queue = Queue(conn)
     one_of_each(queue)
-    assert 0 == prune(queue, AT)
-    assert 3 == prune(queue, AT + 365 * DAY)
-    assert {"pending": 1, "sending": 1, "uncertain": 1} == queue.statuses()
-    assert 2 == queue.one("select count(*) from send_attempts")
-    assert 0 == prune(queue, AT + 365 * DAY)
+    assert prune(queue, AT) == 0
+    assert prune(queue, AT + 365 * DAY) == 3
+    assert queue.statuses() == {"pending": 1, "sending": 1, "uncertain": 1}
+    assert queue.one("select count(*) from send_attempts") == 2
+    assert prune(queue, AT + 365 * DAY) == 0
 
 
 def test_only_what_was_last_touched_before_the_moment(conn: Connection) -> None:
@@ -38,7 +38,7 @@ def test_only_what_was_last_touched_before_the_moment(conn: Connection) -> None:
     queue.ready(2)
     queue.send(at=AT)
     queue.send(at=AT + HOUR)
-    assert [0, 1, 0, 1] == [prune(queue, m) for m in (AT, AT + TICK, AT + HOUR, AT + HOUR + TICK)]
+    assert [prune(queue, m) for m in (AT, AT + TICK, AT + HOUR, AT + HOUR + TICK)] == [0, 1, 0, 1]
 
 
 def test_the_newest_of_each_campaign_stay(conn: Connection) -> None:
@@ -53,7 +53,7 @@ def test_the_newest_of_each_campaign_stay(conn: Connection) -> None:
         for name in ("spring", "summer"):
             [send] = queue.taken(AT + n * HOUR, campaign=name)
             queue.record(send, "sent", AT + n * HOUR)
-    assert 6 == prune(queue, AT + DAY, keep_last=2)
+    assert prune(queue, AT + DAY, keep_last=2) == 6
     assert {
         ("spring", AT + 3 * HOUR),
         ("spring", AT + 4 * HOUR),
@@ -74,7 +74,7 @@ def test_it_deletes_in_batches(conn: Connection) -> None:
     queue = Queue(conn)
     queue.ready(25)
     queue.do("update send_queue set status = 'skipped', error_code = 'cancelled'")
-    assert [10, 10, 5, 0] == [prune(queue, AT + DAY, batch=10) for _ in range(4)]
+    assert [prune(queue, AT + DAY, batch=10) for _ in range(4)] == [10, 10, 5, 0]
 
 
 def test_the_tally_outlives_what_was_deleted(conn: Connection) -> None:
@@ -82,9 +82,9 @@ def test_the_tally_outlives_what_was_deleted(conn: Connection) -> None:
     queue = Queue(conn)
     queue.ready(3, daily_cap=1)
     queue.send()
-    assert 1 == prune(queue, AT + HOUR)
-    assert [1] == queue.all("select used from send_usage")
-    assert [] == queue.taken(AT + HOUR)
+    assert prune(queue, AT + HOUR) == 1
+    assert queue.all("select used from send_usage") == [1]
+    assert queue.taken(AT + HOUR) == []
 
 
 def test_invariant_1_what_a_rolling_limit_still_counts_is_not_deleted(conn: Connection) -> None:
@@ -93,9 +93,9 @@ def test_invariant_1_what_a_rolling_limit_still_counts_is_not_deleted(conn: Conn
     queue.ready(3)
     queue.limit(1, 30 * DAY)
     queue.send()
-    assert 0 == prune(queue, AT + DAY, at=AT + 30 * DAY - TICK)
-    assert [] == queue.taken(AT + 30 * DAY - TICK)
-    assert 1 == prune(queue, AT + DAY, at=AT + 30 * DAY)
+    assert prune(queue, AT + DAY, at=AT + 30 * DAY - TICK) == 0
+    assert queue.taken(AT + 30 * DAY - TICK) == []
+    assert prune(queue, AT + DAY, at=AT + 30 * DAY) == 1
 
 
 def test_a_change_of_the_cap_zone_keeps_what_was_deleted_in_the_tally(conn: Connection) -> None:
@@ -104,7 +104,7 @@ def test_a_change_of_the_cap_zone_keeps_what_was_deleted_in_the_tally(conn: Conn
     queue.ready(9, weekly_cap=3, max_in_flight=9)
     for hour in range(3):
         queue.send(at=AT + hour * HOUR)
-    assert 2 == prune(queue, AT + 2 * HOUR)
+    assert prune(queue, AT + 2 * HOUR) == 2
     queue.lane(cap_timezone="Asia/Tokyo")
-    assert 3 == queue.one("select sum(used) from send_usage")
-    assert [] == queue.taken(AT + DAY)
+    assert queue.one("select sum(used) from send_usage") == 3
+    assert queue.taken(AT + DAY) == []

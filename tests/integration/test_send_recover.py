@@ -9,17 +9,19 @@ from builders import AT, DAY, HOUR, MINUTE, TICK, Connection, Queue, at_once
 def test_invariant_3_a_row_that_a_dead_run_left_is_in_doubt(conn: Connection) -> None:
     """At the end of its lease, not before: uncertain, with the attempt finished and the cap still spent."""
     queue = Queue(conn)
-    [id, _] = queue.ready(2, daily_cap=1)
+    [send_id, _] = queue.ready(2, daily_cap=1)
     queue.taken(lease=MINUTE)
-    assert [] == queue.rows("send_recover", at=AT + MINUTE - TICK)
-    assert [(id, "uncertain")] == queue.rows("send_recover", at=AT + MINUTE)
-    assert ("uncertain", 1, "lease_expired") == queue.one(
-        "select status, attempts, error_code from send_queue where id = %s", id
+    assert queue.rows("send_recover", at=AT + MINUTE - TICK) == []
+    assert [(send_id, "uncertain")] == queue.rows("send_recover", at=AT + MINUTE)
+    assert queue.one("select status, attempts, error_code from send_queue where id = %s", send_id) == (
+        "uncertain",
+        1,
+        "lease_expired",
     )
-    assert [("uncertain", AT + MINUTE)] == queue.all("select outcome, finished_at from send_attempts")
-    assert [] == queue.taken(AT + HOUR)
+    assert queue.all("select outcome, finished_at from send_attempts") == [("uncertain", AT + MINUTE)]
+    assert queue.taken(AT + HOUR) == []
     queue.assert_tally_is_the_ledger()
-    assert [] == queue.rows("send_recover", at=AT + DAY)
+    assert queue.rows("send_recover", at=AT + DAY) == []
 
 
 def test_a_campaign_may_say_that_it_would_rather_send_twice(conn: Connection) -> None:
@@ -30,10 +32,10 @@ def test_a_campaign_may_say_that_it_would_rather_send_twice(conn: Connection) ->
     queue.fill(1)
     seen = []
     for n in range(3):
-        assert 1 == len(queue.taken(AT + n * HOUR, lease=MINUTE))
+        assert len(queue.taken(AT + n * HOUR, lease=MINUTE)) == 1
         seen += [status for _, status in queue.rows("send_recover", at=AT + n * HOUR + MINUTE)]
-    assert ["pending", "pending", "uncertain"] == seen
-    assert 3 == queue.one("select sum(used) from send_usage")
+    assert seen == ["pending", "pending", "uncertain"]
+    assert queue.one("select sum(used) from send_usage") == 3
     queue.assert_tally_is_the_ledger()
 
 
@@ -43,7 +45,7 @@ def test_runs_that_recover_at_once_take_each_row_once(database: str, conn: Conne
     ids = queue.ready(100, max_in_flight=100)
     queue.taken(max_rows=100, lease=MINUTE)
     found = at_once(database, 6, lambda q, _: q.rows("send_recover", at=AT + MINUTE))
-    assert sorted(ids) == sorted(id for rows in found for id, _ in rows)
+    assert sorted(ids) == sorted(send_id for rows in found for send_id, _ in rows)
 
 
 @pytest.mark.parametrize("time", [1, 2, 3])

@@ -19,14 +19,14 @@ def failed(queue: Queue, n: int = 1) -> list[UUID]:
 def test_a_failed_row_goes_again_with_all_its_tries(conn: Connection) -> None:
     """Due at once; an expiry that has passed no longer counts; the ledger goes on where it was."""
     queue = Queue(conn)
-    [id] = failed(queue)
+    [send_id] = failed(queue)
     queue.do("update send_queue set attempts = 3, expires_at = %s", AT + HOUR)
-    assert 1 == queue.call("send_retry", ids=[id], at=AT + DAY)
-    row = queue.row(id)
-    assert ("pending", AT + DAY, 0, None) == (row["status"], row["scheduled_for"], row["attempts"], row["expires_at"])
+    assert queue.call("send_retry", ids=[send_id], at=AT + DAY) == 1
+    row = queue.row(send_id)
+    assert (row["status"], row["scheduled_for"], row["attempts"], row["expires_at"]) == ("pending", AT + DAY, 0, None)
     [send] = queue.taken(AT + DAY)
-    assert 2 == send["attempt_number"]
-    assert (True, "sent") == queue.record(send, "sent", AT + DAY)
+    assert send["attempt_number"] == 2
+    assert queue.record(send, "sent", AT + DAY) == (True, "sent")
 
 
 def test_an_operator_s_own_update_sends_a_failed_row_again(conn: Connection) -> None:
@@ -34,14 +34,14 @@ def test_an_operator_s_own_update_sends_a_failed_row_again(conn: Connection) -> 
     queue = Queue(conn)
     queue.account()
     queue.campaign(max_attempts=1)
-    [id] = queue.fill(1, scheduled_for=AT)
+    [send_id] = queue.fill(1, scheduled_for=AT)
     queue.do("update send_queue set scheduled_for = '2026-01-01'")
     [send] = queue.taken(None)
-    assert (True, "failed") == queue.record(send, "retry", None)
-    assert 1 == queue.do("UPDATE send_queue SET status='pending', scheduled_for=now() WHERE id=%s", id)
+    assert queue.record(send, "retry", None) == (True, "failed")
+    assert queue.do("UPDATE send_queue SET status='pending', scheduled_for=now() WHERE id=%s", send_id) == 1
     [send] = queue.taken(None)
-    assert (True, "sent") == queue.record(send, "sent", None)
-    assert ("sent", 2, None) == queue.one("select status, attempts, error_code from send_queue")
+    assert queue.record(send, "sent", None) == (True, "sent")
+    assert queue.one("select status, attempts, error_code from send_queue") == ("sent", 2, None)
     queue.assert_tally_is_the_ledger()
     queue.assert_rows_say_why()
 
@@ -53,21 +53,21 @@ def test_all_failed_of_a_campaign(conn: Connection) -> None:
     queue.campaign("summer")
     queue.fill(1, campaign="summer")
     queue.send("failed")
-    assert 3 == queue.call("send_retry", campaign="spring", at=AT)
-    assert 1 == queue.call("send_retry", at=AT)
-    assert {"pending": 4} == queue.statuses()
+    assert queue.call("send_retry", campaign="spring", at=AT) == 3
+    assert queue.call("send_retry", at=AT) == 1
+    assert queue.statuses() == {"pending": 4}
 
 
 @pytest.mark.parametrize("outcome", ["sent", "uncertain", "already_done", None])
 def test_only_what_has_failed_is_retried(conn: Connection, outcome: str | None) -> None:
     """One that has not is named, and the others named with it are not touched either."""
     queue = Queue(conn)
-    [id] = failed(queue)
+    [send_id] = failed(queue)
     [other] = queue.fill(1)
     if outcome:
         queue.send(outcome)
     with pytest.raises(psycopg.Error, match=f"Send {other} is .* and cannot be retried: only a failed send can be"):
-        queue.call("send_retry", ids=[id, other])
-    assert "failed" == queue.row(id)["status"]
+        queue.call("send_retry", ids=[send_id, other])
+    assert queue.row(send_id)["status"] == "failed"
     with pytest.raises(psycopg.Error, match="is not there and cannot be retried"):
         queue.call("send_retry", ids=[UUID(int=1)])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from threading import Thread
 from typing import Any
 
+import psycopg
 import pytest
 from builders import AT, DAY, GIVES_BACK, HOUR, MINUTE, NEVER, SECOND, TICK, Connection, Queue, at_once
 
@@ -30,6 +32,17 @@ def sweep(at: datetime, give: Callable[[int], str] = lambda _: "sent", **named: 
     return work
 
 
+NO_TIME: dict[str, Any] = {"hold_seconds": 0}
+
+
+def limited_to_one(queue: Queue, limited: str) -> None:
+    """Five rows of which one may go."""
+    lane: dict[str, Any] = {limited: 1} if limited != "rate_limit" else {}
+    queue.ready(5, max_in_flight=10, **lane)
+    if limited == "rate_limit":
+        queue.limit(1, HOUR, account="ada")
+
+
 # --- invariant 1: exact in number -------------------------------------------------------------------------
 
 
@@ -38,8 +51,8 @@ def test_invariant_1_the_daily_cap_is_exact_under_overlapping_runs(database: str
     """20 runs at once on a lane with a cap of 20 and 200 rows that are due send 20, not one more and not one less."""
     queue = Queue(conn)
     queue.ready(200, daily_cap=20, max_in_flight=1000)
-    assert 20 == sum(at_once(database, 20, sweep(AT + time * SECOND)))
-    assert {"sent": 20, "pending": 180} == queue.statuses()
+    assert sum(at_once(database, 20, sweep(AT + time * SECOND))) == 20
+    assert queue.statuses() == {"sent": 20, "pending": 180}
     queue.assert_tally_is_the_ledger()
 
 
@@ -48,7 +61,7 @@ def test_invariant_1_the_weekly_cap_is_exact_under_overlapping_runs(database: st
     """Over the last seven days, today included, a lane with a weekly cap of 20 sends 20."""
     queue = Queue(conn)
     queue.ready(200, weekly_cap=20, max_in_flight=1000)
-    assert 20 == sum(sum(at_once(database, 7, sweep(AT + day * DAY + time * SECOND))) for day in range(0, 7, 2))
+    assert sum(sum(at_once(database, 7, sweep(AT + day * DAY + time * SECOND))) for day in range(0, 7, 2)) == 20
     queue.assert_tally_is_the_ledger()
 
 
@@ -62,8 +75,8 @@ def test_invariant_1_a_rolling_limit_of_an_account_is_exact_over_its_lanes(
     queue.lane(channel="sms", max_in_flight=1000)
     queue.fill(100, channel="sms")
     queue.limit(10, 10 * MINUTE, account="ada")
-    assert 10 == sum(at_once(database, 20, sweep(AT + time * SECOND)))
-    assert 10 == sum(at_once(database, 20, sweep(AT + time * SECOND + 10 * MINUTE)))
+    assert sum(at_once(database, 20, sweep(AT + time * SECOND))) == 10
+    assert sum(at_once(database, 20, sweep(AT + time * SECOND + 10 * MINUTE))) == 10
     queue.assert_tally_is_the_ledger()
 
 
@@ -87,7 +100,7 @@ def test_invariant_1_a_limit_of_a_workspace_is_exact_over_lanes_that_are_claimed
     queue.limit(25, MINUTE)
     each = [sweep(AT + time * SECOND, account=f"a{i}") for i in range(10)] + [sweep(AT, account="elsewhere")]
     spent = at_once(database, 22, lambda q, i: each[i % 11](q, i))
-    assert (25, 5) == (sum(s for i, s in enumerate(spent) if i % 11 < 10), spent[10] + spent[21])
+    assert (sum(s for i, s in enumerate(spent) if i % 11 < 10), spent[10] + spent[21]) == (25, 5)
     queue.assert_tally_is_the_ledger()
 
 
@@ -96,11 +109,11 @@ def test_invariant_1_the_tally_is_the_ledger_after_any_outcomes(database: str, c
     queue = Queue(conn)
     queue.ready(400, daily_cap=40, max_in_flight=1000)
     outcomes = random.Random(7).choices(["sent", "uncertain", "failed", "already_done", "released", "retry"], k=6_000)
-    assert 40 == sum(at_once(database, 12, sweep(AT, lambda n: outcomes[n])))
+    assert sum(at_once(database, 12, sweep(AT, lambda n: outcomes[n]))) == 40
     queue.assert_tally_is_the_ledger()
     queue.assert_rows_say_why()
     statuses = queue.statuses()
-    assert 40 == statuses["sent"] + statuses["uncertain"]
+    assert statuses["sent"] + statuses["uncertain"] == 40
 
 
 @pytest.mark.parametrize("outcome", GIVES_BACK)
@@ -108,15 +121,13 @@ def test_invariant_1_the_tally_is_the_ledger_after_any_outcomes(database: str, c
 def test_invariant_1_what_did_not_go_out_is_given_back(conn: Connection, outcome: str, limited: str) -> None:
     """After failed, retry, held, already_done and released there is room again, at once and for one."""
     queue = Queue(conn)
-    queue.ready(5, max_in_flight=10, **({limited: 1} if limited != "rate_limit" else {}))
-    if limited == "rate_limit":
-        queue.limit(1, HOUR, account="ada")
+    limited_to_one(queue, limited)
     [send] = queue.taken()
-    assert [] == queue.taken(max_rows=5)  # and the lane is told to wait for the limit
+    assert queue.taken(max_rows=5) == []  # and the lane is told to wait for the limit
     assert limited == queue.the_lane()["next_at_reason"]
-    queue.record(send, outcome, **({"hold_seconds": 0} if outcome == "held" else {}))
-    assert 1 == len(queue.taken(max_rows=5))
-    assert [] == queue.taken(max_rows=5)
+    queue.record(send, outcome, AT, **NO_TIME if outcome == "held" else {})
+    assert len(queue.taken(max_rows=5)) == 1
+    assert queue.taken(max_rows=5) == []
     queue.assert_tally_is_the_ledger()
 
 
@@ -125,13 +136,11 @@ def test_invariant_1_what_did_not_go_out_is_given_back(conn: Connection, outcome
 def test_invariant_1_what_may_have_gone_out_is_spent(conn: Connection, outcome: str, limited: str) -> None:
     """A send and a doubt both take from the cap, and so does what is in flight."""
     queue = Queue(conn)
-    queue.ready(5, max_in_flight=10, **({limited: 1} if limited != "rate_limit" else {}))
-    if limited == "rate_limit":
-        queue.limit(1, HOUR, account="ada")
+    limited_to_one(queue, limited)
     [send] = queue.taken()
-    assert [] == queue.taken()
+    assert queue.taken() == []
     queue.record(send, outcome)
-    assert [] == queue.taken()
+    assert queue.taken() == []
 
 
 def test_invariant_1_a_limit_that_lanes_share_is_given_back_to_all_of_them(conn: Connection) -> None:
@@ -144,10 +153,48 @@ def test_invariant_1_a_limit_that_lanes_share_is_given_back_to_all_of_them(conn:
     queue.fill(2, account="bob")
     queue.limit(1, DAY)
     [send] = queue.taken(account="ada")
-    assert [] == queue.taken(account="bob")
-    assert AT + DAY == queue.the_lane("bob")["next_at"]
+    assert queue.taken(account="bob") == []
+    assert queue.the_lane("bob")["next_at"] == AT + DAY
     queue.record(send, "failed")
-    assert 1 == len(queue.taken(account="bob"))
+    assert len(queue.taken(account="bob")) == 1
+
+
+def test_a_lane_is_not_put_to_sleep_while_somebody_gives_back(database: str, conn: Connection) -> None:
+    """A claim that cannot see yet what is given back is busy, and does not sleep until the limit's own end."""
+    queue = Queue(conn)
+    queue.account("ada")
+    queue.account("bob")
+    queue.campaign(accounts=["ada", "bob"])
+    queue.fill(2, account="ada")
+    queue.fill(2, account="bob")
+    queue.limit(1, DAY)
+    [send] = queue.taken(account="ada")
+    with psycopg.connect(database) as other:
+        Queue(other).record(send, "failed")
+        claim = queue.claim(account="bob")
+        assert (claim["sends"], claim["busy"]) == ([], True)
+    assert len(queue.taken(account="bob")) == 1
+
+
+def test_who_gives_back_waits_for_the_claims_that_count(database: str, conn: Connection) -> None:
+    """A lane that a claim under way puts to sleep is woken by a result that comes at that moment."""
+    queue = Queue(conn)
+    queue.account("ada")
+    queue.account("bob")
+    queue.campaign(accounts=["ada", "bob"])
+    queue.fill(2, account="ada")
+    queue.fill(2, account="bob")
+    queue.limit(1, DAY)
+    [send] = queue.taken(account="ada")
+    with psycopg.connect(database) as other:
+        assert Queue(other).taken(account="bob") == []
+        waits = Thread(target=lambda: queue.record(send, "failed"))
+        waits.start()
+        waits.join(0.2)
+        assert waits.is_alive()
+        other.commit()
+        waits.join(30)
+    assert len(queue.taken(account="bob")) == 1
 
 
 # --- invariant 1: exact in time ---------------------------------------------------------------------------
@@ -159,18 +206,18 @@ def test_invariant_1_the_warm_up_ramps_up_to_the_cap(conn: Connection) -> None:
     queue.ready(100, daily_cap=10, warm_up_start=2, warm_up_step=3, max_in_flight=1000)
     assert AT.date() == queue.the_lane()["warm_up_began"]
     sent = [len(queue.taken(AT + day * DAY, 100)) for day in range(5)]
-    assert [2, 5, 8, 10, 10] == sent
+    assert sent == [2, 5, 8, 10, 10]
 
 
 def test_invariant_1_a_warm_up_may_begin_with_nothing(conn: Connection) -> None:
     """A ramp from 0 in steps of 1 opens on the morning of the second day; one that never rises, never."""
     queue = Queue(conn)
     queue.ready(3, warm_up_start=0, warm_up_step=1, daily_cap=10)
-    assert [] == queue.taken()
+    assert queue.taken() == []
     assert AT.replace(hour=0) + DAY == queue.the_lane()["next_at"]
     queue.lane(warm_up_start=0, warm_up_step=0)
-    assert [] == queue.taken(AT + DAY)
-    assert NEVER == queue.the_lane()["next_at"]
+    assert queue.taken(AT + DAY) == []
+    assert queue.the_lane()["next_at"] == NEVER
 
 
 @pytest.mark.parametrize(
@@ -188,9 +235,9 @@ def test_invariant_1_the_day_turns_at_midnight_of_the_cap_zone(conn: Connection,
     queue.ready(5, daily_cap=1, cap_timezone=zone)
     turn = datetime.fromisoformat(midnight)
     queue.send()
-    assert [] == queue.taken(turn - TICK)
+    assert queue.taken(turn - TICK) == []
     assert turn == queue.the_lane()["next_at"]
-    assert 1 == len(queue.taken(turn))
+    assert len(queue.taken(turn)) == 1
 
 
 @pytest.mark.parametrize(
@@ -215,12 +262,12 @@ def test_invariant_1_the_day_turns_in_the_nights_when_clocks_change(
     assert [day] == [str(d) for d in queue.all("select day from send_usage")]
     moment = begin
     while moment < end:
-        assert [] == queue.taken(moment)
+        assert queue.taken(moment) == []
         assert end == queue.the_lane()["next_at"]
         queue.do("update send_lanes set next_at = 'epoch'")  # so that it is counted, not waited for
         moment += 30 * MINUTE
-    assert [] == queue.taken(end - TICK)
-    assert 1 == len(queue.taken(end))
+    assert queue.taken(end - TICK) == []
+    assert len(queue.taken(end)) == 1
 
 
 def test_invariant_1_the_weekly_cap_opens_when_the_oldest_day_leaves(conn: Connection) -> None:
@@ -229,15 +276,15 @@ def test_invariant_1_the_weekly_cap_opens_when_the_oldest_day_leaves(conn: Conne
     queue.ready(50, weekly_cap=5, cap_timezone="Asia/Tokyo", max_in_flight=50)
     monday = datetime.fromisoformat("2026-03-02T10:00+09:00")
     queue.do("update send_queue set scheduled_for = '2026-01-01'")
-    assert [3, 2] == [len(queue.taken(monday, 3)), len(queue.taken(monday + 2 * DAY, 9))]
+    assert [len(queue.taken(monday, 3)), len(queue.taken(monday + 2 * DAY, 9))] == [3, 2]
     opens = datetime.fromisoformat("2026-03-09T00:00+09:00")
-    assert [] == queue.taken(opens - TICK, 9)
+    assert queue.taken(opens - TICK, 9) == []
     assert (opens, "weekly_cap") == (queue.the_lane()["next_at"], queue.the_lane()["next_at_reason"])
-    assert 3 == len(queue.taken(opens, 9))
-    assert [] == queue.taken(opens + DAY, 9)
+    assert len(queue.taken(opens, 9)) == 3
+    assert queue.taken(opens + DAY, 9) == []
     opens = datetime.fromisoformat("2026-03-11T00:00+09:00")
     assert opens == queue.the_lane()["next_at"]
-    assert 2 == len(queue.taken(opens, 9))
+    assert len(queue.taken(opens, 9)) == 2
 
 
 def test_invariant_1_a_rolling_limit_opens_when_the_oldest_leaves(conn: Connection) -> None:
@@ -247,13 +294,13 @@ def test_invariant_1_a_rolling_limit_opens_when_the_oldest_leaves(conn: Connecti
     queue.limit(3, 10 * MINUTE, account="ada")
     for minute in (0, 3, 7):
         queue.send(at=AT + minute * MINUTE)
-    assert [] == queue.taken(AT + 8 * MINUTE)
+    assert queue.taken(AT + 8 * MINUTE) == []
     for minute in (0, 3, 7):
         opens = AT + (10 + minute) * MINUTE
         assert (opens, "rate_limit") == (queue.the_lane()["next_at"], queue.the_lane()["next_at_reason"])
-        assert [] == queue.taken(opens - TICK)
-        assert 1 == len(queue.taken(opens, 5))
-        assert [] == queue.taken(opens, 5)
+        assert queue.taken(opens - TICK) == []
+        assert len(queue.taken(opens, 5)) == 1
+        assert queue.taken(opens, 5) == []
 
 
 def test_invariant_1_no_window_of_a_rolling_limit_ever_holds_more(conn: Connection) -> None:
@@ -279,21 +326,23 @@ def test_invariant_1_a_clock_that_jumps_back_lets_nothing_more_through(conn: Con
     queue = Queue(conn)
     queue.ready(10, max_in_flight=50)
     queue.limit(2, 10 * MINUTE, account="ada")
-    assert 2 == len(queue.taken(AT + 5 * MINUTE, 9))
+    assert len(queue.taken(AT + 5 * MINUTE, 9)) == 2
     queue.do("update send_lanes set next_at = 'epoch'")
-    assert [] == queue.taken(AT, 9)
-    assert AT + 15 * MINUTE == queue.the_lane()["next_at"]
+    assert queue.taken(AT, 9) == []
+    assert queue.the_lane()["next_at"] == AT + 15 * MINUTE
 
 
 @pytest.mark.parametrize("limited", ["daily_cap", "weekly_cap"])
 def test_invariant_1_a_cap_of_zero_sends_nothing_and_no_claim_comes_back_to_it(conn: Connection, limited: str) -> None:
     """A lane with a cap of zero waits for a person; a person who raises the cap needs to do nothing else."""
     queue = Queue(conn)
-    queue.ready(2, **{limited: 0})
-    assert [] == queue.taken()
-    assert NEVER == queue.the_lane()["next_at"]
-    queue.lane(**{limited: 1})
-    assert 1 == len(queue.taken())
+    lane: dict[str, Any] = {limited: 0}
+    queue.ready(2, **lane)
+    assert queue.taken() == []
+    assert queue.the_lane()["next_at"] == NEVER
+    lane[limited] = 1
+    queue.lane(**lane)
+    assert len(queue.taken()) == 1
 
 
 def test_a_lane_has_a_row_for_each_of_its_limits(conn: Connection) -> None:
@@ -310,7 +359,7 @@ def test_a_lane_has_a_row_for_each_of_its_limits(conn: Connection) -> None:
     queue.taken(AT + MINUTE)
     found = {
         (rule, room, until)
-        for rule, room, until, _ in queue.rows("send_room", account_id=account, channel="email", at=AT + MINUTE)
+        for rule, room, until, _, _ in queue.rows("send_room", account_id=account, channel="email", at=AT + MINUTE)
     }
     assert {
         ("in_flight", 1, AT + 6 * MINUTE),

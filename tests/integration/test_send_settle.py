@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -9,7 +10,7 @@ import pytest
 from builders import AT, DAY, HOUR, MINUTE, Connection, Queue
 
 
-def in_doubt(queue: Queue, n: int = 1, **lane: int) -> list[UUID]:
+def in_doubt(queue: Queue, n: int = 1, **lane: Any) -> list[UUID]:
     queue.ready(n, max_in_flight=99, **lane)
     sends = queue.taken(max_rows=n)
     for send in sends:
@@ -20,23 +21,26 @@ def in_doubt(queue: Queue, n: int = 1, **lane: int) -> list[UUID]:
 def test_invariant_1_what_did_not_go_out_after_all_is_given_back(conn: Connection) -> None:
     """Not sent: pending again, unmoved, and the room of its day returns to the lane that waits for it."""
     queue = Queue(conn)
-    [id] = in_doubt(queue, daily_cap=1)
-    assert [] == queue.taken()
-    assert "pending" == queue.call("send_settle", id=id, sent=False, at=AT + HOUR)
-    assert [id] == queue.took(AT + HOUR)
-    assert ["released", None] == queue.all("select outcome from send_attempts order by number")
+    [send_id] = in_doubt(queue, daily_cap=1)
+    assert queue.taken() == []
+    assert queue.call("send_settle", id=send_id, sent=False, at=AT + HOUR) == "pending"
+    assert [send_id] == queue.took(AT + HOUR)
+    assert queue.all("select outcome from send_attempts order by number") == ["released", None]
     queue.assert_tally_is_the_ledger()
 
 
 def test_what_went_out_after_all_is_sent(conn: Connection) -> None:
     """Sent: final, with the provider's name for it, still spent; and its attempt says so."""
     queue = Queue(conn)
-    [id] = in_doubt(queue, daily_cap=1)
-    assert "sent" == queue.call("send_settle", id=id, sent=True, provider_message_id="m-1", at=AT + HOUR)
-    assert ("sent", AT + HOUR, "m-1", None) == queue.one(
-        "select status, sent_at, provider_message_id, error_code from send_queue"
+    [send_id] = in_doubt(queue, daily_cap=1)
+    assert queue.call("send_settle", id=send_id, sent=True, provider_message_id="m-1", at=AT + HOUR) == "sent"
+    assert queue.one("select status, sent_at, provider_message_id, error_code from send_queue") == (
+        "sent",
+        AT + HOUR,
+        "m-1",
+        None,
     )
-    assert ("sent", "m-1") == queue.one("select outcome, provider_message_id from send_attempts")
+    assert queue.one("select outcome, provider_message_id from send_attempts") == ("sent", "m-1")
     queue.assert_tally_is_the_ledger()
     queue.assert_rows_say_why()
 
@@ -46,23 +50,23 @@ def test_several_doubts_of_one_send_are_settled_together(conn: Connection) -> No
     queue = Queue(conn)
     queue.account()
     queue.campaign(on_uncertain="resend", max_attempts=3)
-    [id] = queue.fill(1)
+    [send_id] = queue.fill(1)
     for day in range(3):
         queue.taken(AT + day * DAY, lease=MINUTE)
         queue.rows("send_recover", at=AT + day * DAY + HOUR)
-    assert "pending" == queue.call("send_settle", id=id, sent=False, at=AT + 3 * DAY)
-    assert 0 == queue.one("select sum(used) from send_usage")
+    assert queue.call("send_settle", id=send_id, sent=False, at=AT + 3 * DAY) == "pending"
+    assert queue.one("select sum(used) from send_usage") == 0
     queue.assert_tally_is_the_ledger()
 
 
 def test_the_name_that_an_uncertain_answer_carried_is_kept(conn: Connection) -> None:
     """Settled as sent by a person who names nothing, the row keeps the provider's name that came with the doubt."""
     queue = Queue(conn)
-    [id] = queue.ready(1)
+    [send_id] = queue.ready(1)
     [send] = queue.taken()
     queue.record(send, "uncertain", provider_message_id="m-1")
-    queue.call("send_settle", id=id, sent=True, at=AT)
-    assert "m-1" == queue.row(id)["provider_message_id"]
+    queue.call("send_settle", id=send_id, sent=True, at=AT)
+    assert queue.row(send_id)["provider_message_id"] == "m-1"
 
 
 def test_a_settled_invitation_moves_its_prospect_on(conn: Connection) -> None:
@@ -70,30 +74,30 @@ def test_a_settled_invitation_moves_its_prospect_on(conn: Connection) -> None:
     queue = Queue(conn)
     queue.account()
     queue.campaign()
-    id = queue.enqueue(channel="linkedin_invite", recipient="x")
+    send_id = queue.enqueue(channel="linkedin_invite", recipient="x")
     queue.send("uncertain")
-    queue.call("send_settle", id=id, sent=True, at=AT)
-    assert ("connection_request_sent", AT + 3 * DAY) == queue.one("select status, follow_up_due_at from send_prospects")
+    queue.call("send_settle", id=send_id, sent=True, at=AT)
+    assert queue.one("select status, follow_up_due_at from send_prospects") == ("connection_request_sent", AT + 3 * DAY)
 
 
 @pytest.mark.parametrize("status", ["pending", "sending", "sent", "failed", "skipped"])
 def test_what_is_not_in_doubt_cannot_be_settled(conn: Connection, status: str) -> None:
     """Refused, saying what it is; the row stays as it is."""
     queue = Queue(conn)
-    [id] = queue.ready(1)
+    [send_id] = queue.ready(1)
     if status == "sending":
         queue.taken()
     elif status != "pending":
         queue.send({"sent": "sent", "failed": "failed", "skipped": "already_done"}[status])
-    before = queue.row(id)
-    with pytest.raises(psycopg.Error, match=f"Send {id} is {status}, not uncertain: there is nothing to settle"):
-        queue.call("send_settle", id=id, sent=True, at=AT)
-    assert before == queue.row(id)
+    before = queue.row(send_id)
+    with pytest.raises(psycopg.Error, match=f"Send {send_id} is {status}, not uncertain: there is nothing to settle"):
+        queue.call("send_settle", id=send_id, sent=True, at=AT)
+    assert before == queue.row(send_id)
 
 
 def test_a_send_that_is_not_there_cannot_be_settled(conn: Connection) -> None:
     """Refused, with where to look."""
-    with pytest.raises(psycopg.Error, match="There is no send .*: see which there are with `send-queue list`"):
+    with pytest.raises(psycopg.Error, match=r"There is no send .*: see which there are with `send-queue list`"):
         Queue(conn).call("send_settle", id=UUID(int=1), sent=True)
 
 
@@ -105,7 +109,7 @@ def test_all_doubts_of_a_campaign_at_once(conn: Connection) -> None:
     queue.fill(2, campaign="summer")
     for send in queue.taken(max_rows=2, campaign="summer"):
         queue.record(send, "uncertain")
-    assert 5 == queue.call("send_settle_campaign", campaign="spring", at=AT + HOUR)
-    assert {"pending": 5, "uncertain": 2} == queue.statuses()
+    assert queue.call("send_settle_campaign", campaign="spring", at=AT + HOUR) == 5
+    assert queue.statuses() == {"pending": 5, "uncertain": 2}
     assert sorted(ids) == sorted(queue.took(AT + HOUR, 9))
     queue.assert_tally_is_the_ledger()

@@ -1,0 +1,103 @@
+"""The views that people read: they run, and what they say is so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from builders import AT, HOUR, Connection, Json, Queue
+from psycopg.rows import dict_row
+
+
+def view(queue: Queue, name: str) -> list[Json]:
+    with queue.conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(f"select * from {name}").fetchall()  # noqa: S608 — our own views
+
+
+def some_of_each(queue: Queue) -> None:
+    queue.ready(9, max_in_flight=9, daily_cap=5)
+    for outcome in ("sent", "sent", "failed", "already_done", "uncertain"):
+        queue.send(outcome)
+    queue.taken()
+
+
+def test_queue_status_counts_by_campaign_and_status(conn: Connection) -> None:
+    """A line for each that there is."""
+    queue = Queue(conn)
+    some_of_each(queue)
+    expected = {"sent": 2, "failed": 1, "skipped": 1, "uncertain": 1, "sending": 1, "pending": 3}
+    assert expected == {r["status"]: r["sends"] for r in view(queue, "send_queue_status")}
+    assert {("default", "spring")} == {(r["workspace"], r["campaign"]) for r in view(queue, "send_queue_status")}
+
+
+def test_campaign_progress(conn: Connection) -> None:
+    """Final rows of all rows; a campaign without rows is there too."""
+    queue = Queue(conn)
+    some_of_each(queue)
+    queue.campaign("empty")
+    spring, empty = view(queue, "send_campaign_progress")
+    expected: dict[str, Any] = {
+        "total": 9, "sent": 2, "pending": 3, "in_flight": 1, "failed": 1, "skipped": 1, "uncertain": 1,
+        "last_sent_at": AT,
+    }  # fmt: skip
+    assert expected == {k: spring[k] for k in expected}
+    assert float(spring["percent_done"]) == 44.4
+    assert (empty["campaign"], empty["total"], empty["percent_done"]) == ("empty", 0, None)
+
+
+def test_lane_report_says_what_is_left_and_why_nothing_goes(conn: Connection) -> None:
+    """At any moment: cap, used, left, in flight, and the next moment with its reason."""
+    queue = Queue(conn)
+    some_of_each(queue)
+    columns = "cap, used_today, remaining, used_week, in_flight, next_at, why"
+    report = f"select {columns} from send_lane_report(%s)"  # noqa: S608 — as above
+    assert queue.all(report, AT) == [(5, 4, 1, 4, 1, None, None)]
+    queue.send()
+    midnight = datetime(2026, 3, 3, tzinfo=UTC)
+    full = (5, 5, 0, 5, 1, midnight, "daily_cap: Daily limit reached (5/5)")
+    assert [full] == queue.all(report, AT)
+    queue.claim()
+    assert [full] == queue.all(report, AT)
+    assert queue.all(report, midnight) == [(5, 0, 5, 5, 1, None, None)]
+    queue.call("send_pause", paused=True, kind="account", name="ada", reason="rain")
+    assert queue.all("select next_at, why from send_lane_report(%s)", AT) == [(None, "paused: rain")]
+    assert len(view(queue, "send_lane_status")) == 1
+
+
+def test_failures_and_doubts_are_listed_with_what_to_know(conn: Connection) -> None:
+    """The dead letters newest first, the doubts oldest first."""
+    queue = Queue(conn)
+    queue.ready(4)
+    for n, outcome in enumerate(["failed", "uncertain", "failed", "uncertain"]):
+        queue.send(outcome, AT + n * HOUR)
+    assert [(r["failed_at"], r["error_code"], r["error_message"]) for r in view(queue, "send_failures")] == [
+        (AT + 2 * HOUR, "invalid_recipient", "Nobody there."),
+        (AT, "invalid_recipient", "Nobody there."),
+    ]
+    assert [r["uncertain_since"] for r in view(queue, "send_uncertain")] == [AT + HOUR, AT + 3 * HOUR]
+
+
+def test_next_lists_what_waits_by_time(conn: Connection) -> None:
+    """The next sends, each with the earliest moment that its lane and calendar allow, or who must act."""
+    queue = Queue(conn)
+    queue.ready(2)
+    future = datetime(2090, 1, 1, tzinfo=UTC)
+    queue.do("update send_lanes set next_at = %s, next_at_reason = 'provider_hold'", future)
+    queue.fill(1, scheduled_for=future + HOUR)
+    assert [(future, "provider_hold"), (future, "provider_hold"), (future + HOUR, "provider_hold")] == [
+        (r["not_before"], r["why"]) for r in view(queue, "send_next")
+    ]
+    queue.call("send_pause", paused=True, kind="campaign", name="spring")
+    assert {(None, "paused")} == {(r["not_before"], r["why"]) for r in view(queue, "send_next")}
+
+
+def test_status_is_all_of_it_in_one_object(conn: Connection) -> None:
+    """As `send-queue status --json` prints it."""
+    queue = Queue(conn)
+    some_of_each(queue)
+    status = queue.call("send_status", at=AT)
+    assert status["queue"] == {"sent": 2, "failed": 1, "skipped": 1, "uncertain": 1, "sending": 1, "pending": 3}
+    assert (
+        status["uncertain"], status["failed"], len(status["lanes"]), len(status["campaigns"]),
+    ) == (1, 1, 1, 1)  # fmt: skip
+    assert datetime.fromisoformat(status["at"]) == AT
