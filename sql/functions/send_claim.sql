@@ -6,9 +6,9 @@
 -- A lane that turns out to be at a limit is told when to look again (next_at) and is not met until then.
 --
 -- Rows are looked for between two points of an index, first to last, never by columns that equal something: so the
--- index that has that order is the only way there, whatever the statistics say. By equalities, a planner that takes one
--- lane for like another reads the whole queue for the first row of a lane that has none (measured: 1,000 pages for 50,000
--- rows that wait, where this looks at 3).
+-- index that has that order is the only way there, whatever the statistics say. By equalities, a planner that takes
+-- one lane for like another reads the whole queue for the first row of a lane that has none (measured: 1,000 pages
+-- for 50,000 rows that wait, where this looks at 3).
 --
 -- It never waits for a lock: a lane or a limit that somebody holds is passed by, so that claims cannot deadlock with
 -- anything, and `busy` says that it was so. The lanes that need nothing more than a look are looked at without a lock.
@@ -211,10 +211,8 @@ begin
     if v_taken = 0 then
         -- Why nothing? A lane that could be claimed by the look above is one that somebody else holds just now, or has
         -- given its next turn since we read the clock.
-        if send_claim.at is null then
-            v_at := clock_timestamp();
-        end if;
-        select v_busy or coalesce(bool_or(not full_up), false), string_agg(last_attempt::text, ' ' order by last_attempt)
+        select v_busy or coalesce(bool_or(not full_up), false),
+            string_agg(last_attempt::text, ' ' order by last_attempt)
         into v_busy, v_in_flight
         from (
             select f.n >= l.max_in_flight as full_up, f.last_attempt
@@ -225,7 +223,8 @@ begin
                 select count(*) as n, max(b.started_at) as last_attempt
                 from send_queue q join send_attempts b on b.send_id = q.id and b.outcome is null
                 where q.account_id = l.account_id and q.channel = l.channel and q.status = 'sending') f
-            where l.next_at <= v_at and l.paused_at is null and a.status = 'active' and w.paused_at is null
+            where l.next_at <= (select coalesce(send_claim.at, clock_timestamp()))
+              and l.paused_at is null and a.status = 'active' and w.paused_at is null
               and (send_claim.account is null or a.name = send_claim.account)
               and (send_claim.channel is null or l.channel = send_claim.channel)
               and l.account_id || l.channel <> all (v_passed)

@@ -1,13 +1,15 @@
 -- Why has a send not gone, and what is the exact earliest moment when it can? Asked of the claim's own rules and counts
 -- (send_room): what holds it now, then, at the latest moment that those name, what holds it there, until nothing does.
 --
--- windows  the openings of the send's schedule from `at` on; left out: those that are cached
+-- windows   the openings of the send's schedule from `at` on; left out: those that are cached
+-- counting  whether to count those ahead, which costs the more the more there are
 --
 -- Returns {send_id, status, ..., holds: [{rule, until, detail, found_at}], next_at, ahead, schedule, beyond}: until
 -- is null where only a person can end the hold, and then next_at is; found_at is the moment at which the rule was met;
 -- ahead counts the rows of the lane that are due at next_at and go first (10,000 at the most are counted); beyond
 -- says that the windows were not enough. Raises SQ002 where there is no such send.
-create or replace function send_explain(id uuid, at timestamptz default null, windows tstzrange[] default null)
+create or replace function send_explain(id uuid, at timestamptz default null, windows tstzrange[] default null,
+    counting boolean default true)
 returns jsonb language plpgsql stable set timezone = 'UTC' as $$
 #variable_conflict use_column
 declare
@@ -97,14 +99,20 @@ begin
         'account_id', v_send.account_id, 'channel', v_send.channel, 'campaign', v_send.campaign,
         'schedule', v_send.schedule, 'holds', v_holds, 'beyond', v_beyond,
         'next_at', case when v_send.status = 'pending' and v_now is null and not v_beyond then v_moment end,
-        'ahead', case when v_send.status = 'pending' then (
+        'ahead', case when counting and v_send.status = 'pending' then (
             select count(*) from (
                 select from send_campaign_accounts p
                 join send_campaigns c on c.id = p.campaign_id and c.status = 'active'
-                join send_queue q on q.account_id = p.account_id and q.channel = v_send.channel
-                    and q.campaign_id = p.campaign_id and q.status = 'pending' and q.scheduled_for <= v_moment
+                cross join lateral (
+                    select q.id from send_queue q
+                    where q.status = 'pending' and q.scheduled_for <= v_moment
+                      and (q.account_id, q.channel, q.campaign_id) >= (p.account_id, v_send.channel, p.campaign_id)
+                      and (q.account_id, q.channel, q.campaign_id, q.priority, q.scheduled_for, q.id)
+                        < (p.account_id, v_send.channel, p.campaign_id,
+                           v_send.priority, v_send.scheduled_for, v_send.id)
+                    order by q.account_id, q.channel, q.campaign_id, q.priority, q.scheduled_for, q.id
+                    limit 10000) q -- why in this form: send_claim
                 where p.account_id = v_send.account_id
-                  and (q.priority, q.scheduled_for, q.id) < (v_send.priority, v_send.scheduled_for, v_send.id)
                 limit 10000) before) else 0 end);
 end
 $$;

@@ -1,5 +1,5 @@
--- The name that a provider gave to a send's message; null where another send of the lane has it already: a provider that
--- names two sends alike loses the name, not us the send.
+-- The name that a provider gave to a send's message; null where another send of the lane has it already: a provider
+-- that names two sends alike loses the name, not us the send.
 create or replace function send_message_name(account_id uuid, channel text, provider_message_id text, send_id uuid)
 returns text language plpgsql as $$
 #variable_conflict use_column

@@ -11,8 +11,8 @@ begin
     if tg_table_name = 'send_queue' then
         new.account_id := coalesce(new.account_id, send_choose_account(new.campaign_id, new.channel));
         if new.account_id is null then
-            raise exception 'The campaign % has no accounts: add one with `send-queue campaign set NAME --account NAME`, '
-                'or name the account.', new.campaign_id using errcode = 'SQ002';
+            raise exception 'The campaign % has no accounts: add one with `send-queue campaign set NAME --account NAME`'
+                ', or name the account.', new.campaign_id using errcode = 'SQ002';
         end if;
         perform send_join(new.workspace_id, new.campaign_id, new.account_id, new.channel);
     end if;

@@ -1,7 +1,7 @@
 -- Delete what is over: final rows (sent, failed, skipped) last touched before a moment, with their attempts; of each
--- campaign the newest keep_last stay. Pending, in flight and uncertain rows are never deleted. A bounded batch a call,
--- passing by what is locked, so that it never keeps a claim waiting. What a rolling limit still counts at `at` (left out:
--- by the database's clock) stays too. Returns how many were deleted; call until 0.
+-- campaign the newest keep_last stay. Pending, in flight and uncertain rows are never deleted. A bounded batch a
+-- call, passing by what is locked, so that it never keeps a claim waiting. What a rolling limit still counts at `at`
+-- (left out: by the database's clock) stays too. Returns how many were deleted; call until 0.
 create or replace function send_prune(before timestamptz, keep_last int default 0, batch int default 1000,
     at timestamptz default null)
 returns int language plpgsql as $$

@@ -7,9 +7,9 @@
 -- results  [{attempt_id, outcome, http_status, provider_message_id, error_code, error_message, retry_seconds,
 --            scope, hold_seconds, ceiling_seconds}, ...]; outcome as in send_attempts
 --
--- Locks are taken in one order everywhere: account, lane, row, attempt, tally; of several, in the order of their ids (of a
--- row: by account, channel, id). So of an account's results those that stop all its lanes go first, and of a lane's those
--- that lock it.
+-- Locks are taken in one order everywhere: account, lane, row, attempt, tally; of several, in the order of their ids
+-- (of a row: by account, channel, id). So of an account's results those that stop all its lanes go first, and of a
+-- lane's those that lock it.
 create or replace function send_record(results jsonb, at timestamptz default null)
 returns table (send_id uuid, recorded boolean, status text) language plpgsql as $$
 #variable_conflict use_column
@@ -87,8 +87,8 @@ begin
             sent_at = case when v_status = 'sent' then v_at end,
             scheduled_for = case when v_result.outcome = 'retry' and v_status = 'pending'
                 then v_at + make_interval(secs => v_result.retry_seconds) else q.scheduled_for end,
-            provider_message_id = coalesce(send_message_name(q.account_id, q.channel, v_result.provider_message_id, q.id),
-                q.provider_message_id),
+            provider_message_id = coalesce(
+                send_message_name(q.account_id, q.channel, v_result.provider_message_id, q.id), q.provider_message_id),
             error_code = case when v_status <> 'sent' then v_result.error_code end,
             error_message = case when v_status <> 'sent' then v_result.error_message end
         where q.id = v_send.id;

@@ -6,8 +6,8 @@
 --
 -- room       how many more may start now; 0 or less: none
 -- until      when room returns if nothing else is sent, exact; null: not by itself
--- reach      which lanes count together: this `lane` (or its account's), those of its `channel` in the workspace, or all
---            of the `workspace`
+-- reach      which lanes count together: this `lane` (or its account's), those of its `channel` in the workspace, or
+--            all of the `workspace`
 create or replace function send_room(account_id uuid, channel text, at timestamptz)
 returns table (rule text, room int, until timestamptz, detail text, reach text) language plpgsql stable as $$
 #variable_conflict use_column

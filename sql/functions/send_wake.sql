@@ -1,9 +1,9 @@
 -- A limit of an account or a workspace keeps other lanes waiting too: let them look again when something was given back
 -- to these accounts.
 --
--- A claim that counts just now would not see it, and put its lane to sleep after we have looked who sleeps: so claims are
--- waited for, and new ones pass by until we have committed. The last thing in a transaction, since it holds lanes in no
--- order.
+-- A claim that counts just now would not see it, and put its lane to sleep after we have looked who sleeps: so claims
+-- are waited for, and new ones pass by until we have committed. The last thing in a transaction, since it holds lanes
+-- in no order.
 create or replace function send_wake(account_ids uuid[]) returns void language plpgsql as $$
 declare
     v_workspace uuid;

@@ -55,14 +55,15 @@ begin
         order by not_before, head.id limit 20
     loop
         exit when v_head.not_before >= (v_first ->> 'next_at')::timestamptz;
-        v_one := send_explain(v_head.id, v_at);
+        v_one := send_explain(v_head.id, v_at, counting => false);
         if v_first is null or (v_one ->> 'next_at')::timestamptz < (v_first ->> 'next_at')::timestamptz
            or v_first ->> 'next_at' is null then
             v_first := v_one;
         end if;
     end loop;
 
-    return jsonb_build_object('due', case when v_due is not null then send_explain(v_due, v_at) end, 'first', v_first,
+    return jsonb_build_object('first', v_first,
+        'due', case when v_due is not null then send_explain(v_due, v_at, counting => false) end,
         'remaining', case when counting then send_remaining(account, channel, campaign) end);
 end
 $$;

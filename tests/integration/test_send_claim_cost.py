@@ -135,7 +135,7 @@ def test_invariant_7_blocked_work_is_free(
 ) -> None:
     """Fifty thousand rows that wait cost a claim no more pages than a thousand do, with or without statistics.
 
-    Nor do they cost the question why nothing went out, but for the count of those that go first: 10,000 at the most.
+    Nor do they cost the question why nothing went out, where the tables were ever analyzed.
     """
     claims, whys = {}, {}
     for n in (FEW, MANY):
@@ -155,7 +155,7 @@ def test_invariant_7_blocked_work_is_free(
                 whys[n] = pages(queue, "send_why(at => %s, counting => false)")
     print(f"{world.__name__}: a claim {claims[FEW]} to {claims[MANY]} pages, why {whys[FEW]} to {whys[MANY]}")
     assert claims[MANY] <= 1.5 * claims[FEW] + 10
-    assert whys[MANY] <= 1.5 * whys[FEW] + 250
+    assert not analyzed or whys[MANY] <= 1.5 * whys[FEW] + 30
 
 
 def test_invariant_7_lanes_that_share_a_limit_are_told_together(conn: psycopg.Connection[Any]) -> None:
@@ -180,5 +180,5 @@ def test_invariant_7_lanes_that_share_a_limit_are_told_together(conn: psycopg.Co
     one = pages(queue, "send_claim(worker => 'w', at => %s)")
     assert queue.taken() == []
     assert queue.all(asleep, AT) == [("email", 300, AT + HOUR, AT + HOUR)]
-    assert one < 100 * 300 / 10
+    assert one < 20 * 300
     assert len(queue.taken(AT + HOUR, 9)) == 1

@@ -142,7 +142,8 @@ def tally_is_not_less_than_the_ledger(queue: Queue) -> None:
     """Pruning deletes attempts and leaves the tally; but for that they agree."""
     assert (
         queue.all(
-            "select b.day, count(*), u.used from send_attempts b left join send_usage u using (account_id, channel, day) "
+            "select b.day, count(*), u.used from send_attempts b "
+            "left join send_usage u using (account_id, channel, day) "
             "where b.outcome is null or b.outcome in ('sent', 'uncertain') "
             "group by b.account_id, b.channel, b.day, u.used having count(*) > coalesce(u.used, 0)"
         )
