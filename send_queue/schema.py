@@ -66,8 +66,11 @@ def sql_dir() -> Path:
 # --- installing -------------------------------------------------------------------------------------------
 
 
-def migrate(conn: Connection, folder: Path | None = None) -> Report:
+def migrate(conn: Connection, folder: Path | None = None, grants: Sequence[tuple[str, str]] = ()) -> Report:
     """Bring the database up to this code, in one transaction; several at once are fine.
+
+    `grants` are roles, each with what it may do: "work", "enqueue" or "read" (send_grant). Roles that have been granted
+    such before are given what this version needs for it.
 
     Raises ConfigurationError when it cannot or must not be done.
     """
@@ -80,7 +83,7 @@ def migrate(conn: Connection, folder: Path | None = None) -> Report:
         )
     try:
         with conn.transaction():
-            return _install(conn, folder)
+            return _install(conn, folder, grants)
     except errors.InvalidSchemaName as error:
         raise ConfigurationError(
             "No schema of the search_path exists: run `create schema …` for the first of them."
@@ -92,8 +95,9 @@ def migrate(conn: Connection, folder: Path | None = None) -> Report:
         ) from error
 
 
-def _install(conn: Connection, folder: Path) -> Report:
+def _install(conn: Connection, folder: Path, grants: Sequence[tuple[str, str]]) -> Report:
     _run(conn, (folder / "bootstrap.sql").read_bytes())
+    granted = _rows(conn, _GRANTED)  # asked now: what is dropped and made anew loses its grants
     applied = _apply_migrations(conn, _files(folder / "migrations"))
     functions, views = _files(folder / "functions"), _files(folder / "views")
     try:
@@ -106,6 +110,8 @@ def _install(conn: Connection, folder: Path) -> Report:
     if report != Report():
         _run(conn, "set local check_function_bodies = on")
         _run(conn, _CHECK_BODIES, ([file.name for file in functions],))
+    for role, may in [*(granted if report != Report() else ()), *grants]:
+        _run(conn, "select send_grant(%s, %s)", (role, may))
     return report
 
 
@@ -247,6 +253,25 @@ _RECORD: LiteralString = """
 _OVERLOADS: LiteralString = """
     select p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = pronamespace
     where proname = %s and nspname = current_schema()
+"""
+
+# The roles that send_grant has given rights to, by what nobody has otherwise. A reader may read all of our views.
+_GRANTED: LiteralString = """
+    with ours as (select oid from pg_namespace where nspname = current_schema()),
+    view as (select oid, relowner, relacl from pg_class
+             where relnamespace = (select oid from ours) and relkind = 'v' and relname like 'send\\_%'),
+    granted as (
+        select grantee, 'work' as may from pg_class c join pg_attribute t on t.attrelid = c.oid, aclexplode(t.attacl)
+        where c.relnamespace = (select oid from ours) and c.relname = 'send_queue' and t.attname = 'lease_expires_at'
+          and privilege_type = 'UPDATE'
+        union
+        select grantee, 'enqueue' from pg_proc p, aclexplode(p.proacl)
+        where p.pronamespace = (select oid from ours) and p.proname = 'send_enqueue' and grantee <> p.proowner
+        union
+        select grantee, 'read' from view v, aclexplode(v.relacl)
+        where privilege_type = 'SELECT' and grantee <> v.relowner
+        group by grantee having count(distinct v.oid) = (select count(*) from view))
+    select r.rolname, g.may from granted g join pg_roles r on r.oid = g.grantee order by g.may, r.rolname
 """
 
 # What `create function` would have checked, had all that the function uses been there.

@@ -1,0 +1,35 @@
+"""doctor: what is wrong, and what mends it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import click
+
+from send_queue.cli.app import App, as_json, json_option, printable
+
+
+@click.command("doctor")
+@json_option
+@click.pass_obj
+def doctor_command(app: App, /, json_: bool) -> int:
+    """Look for what is wrong with the queue, its database and this environment, and say what mends it.
+
+    Exits with 1 when something is wrong. Run it in the environment of your cron job, which has the secrets.
+
+    Example: send-queue doctor
+    """
+    from send_queue import doctor
+
+    with app.database() as conn:
+        findings = doctor.examine(conn, app.env, app.now(), lambda: datetime.now(UTC))
+    well = all(finding.severity != "wrong" for finding in findings)
+    if json_:
+        click.echo(as_json({"well": well, "findings": [asdict(finding) for finding in findings]}))
+        return 0 if well else 1
+    for finding in findings:
+        click.echo(f"{finding.severity}: {printable(finding.what)}\n    mend: {printable(finding.mend)}")
+    if well:
+        click.echo("All is well." if not findings else "Nothing is wrong.")
+    return 0 if well else 1

@@ -1,0 +1,196 @@
+"""What is wrong here, and the exact command that mends it.
+
+    the schema       is it this version's? Otherwise nothing else is looked at
+    the database     send_doctor, in one call: tallies, rows left behind, indexes, autovacuum, old transactions, holds
+    the environment  what the accounts with rows waiting need of it
+    the calendar     schedules that never open for the rows that wait for them, years whose holidays nobody knows
+    the clocks       the database's, which decides, and this machine's
+
+It only looks. `wrong` is what keeps sends from going, or lets them go when they should not; `worth knowing` is what a
+person may want to know all the same.
+"""
+
+from __future__ import annotations
+
+import shlex
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal, TypeAlias
+
+from send_queue import schema, store
+from send_queue.model import ConfigurationError, Schedule
+from send_queue.providers import Providers
+from send_queue.store import Connection, Json
+
+Severity: TypeAlias = Literal["wrong", "worth knowing"]
+
+CLOCKS_MAY_DIFFER = timedelta(seconds=60)
+
+YEARS_AHEAD = 10
+"""How far the holidays are looked at, however late the last row is scheduled."""
+
+KEYS = {"unipile": "UNIPILE_API_KEY"}
+"""The variable that holds a provider's key, for the accounts that name none of their own."""
+
+ADDRESSES = {"unipile": "UNIPILE_DSN"}
+"""The variable that says where a provider is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found: `what` is a sentence for a person, `mend` a command or SQL."""
+
+    check: str
+    severity: Severity
+    what: str
+    mend: str
+
+
+def examine(
+    conn: Connection, env: Mapping[str, str], at: datetime | None, clock: Callable[[], datetime]
+) -> list[Finding]:
+    """Look at everything; `clock` is this machine's. What is wrong comes first."""
+    if unfit := list(_schema(conn)):
+        return unfit
+    before = clock()
+    answer = store.doctor(conn, at)
+    after = clock()
+    findings = [
+        *map(_finding, answer["findings"]),
+        *_environment(answer["secrets"], env),
+        *_calendar(answer["schedules"], datetime.fromisoformat(answer["at"])),
+        *_clocks(datetime.fromisoformat(answer["clock"]), before, after),
+    ]
+    return sorted(findings, key=lambda finding: finding.severity == "worth knowing")
+
+
+def _finding(found: Json) -> Finding:
+    """A finding of send_doctor's, its command as a shell takes it."""
+    mend = found["mend"] if "mend" in found else shlex.join(["send-queue", *found["command"]])
+    return Finding(found["check"], found["severity"], found["what"], mend)
+
+
+# --- the schema -------------------------------------------------------------------------------------------
+
+
+def _schema(conn: Connection) -> Iterator[Finding]:
+    if (major := conn.info.server_version // 10000) < schema.OLDEST_SERVER:
+        what = f"This server is Postgres {major} and send-queue needs {schema.OLDEST_SERVER} or newer."
+        yield Finding("server", "wrong", what, "upgrade the server, or name another in DATABASE_URL")
+    try:
+        with store.in_words():
+            schema.check(conn)
+    except ConfigurationError as error:
+        if "upgrade send-queue" in str(error):
+            mend = "pip install --upgrade send-queue"
+        elif "send-queue migrate" in str(error):
+            mend = "send-queue migrate"
+        else:
+            raise  # the database refuses to say
+        what, _, _ = str(error).rpartition(": ")
+        yield Finding("schema", "wrong", f"{what}, and nothing else was looked at.", mend)
+
+
+# --- the environment --------------------------------------------------------------------------------------
+
+
+def _environment(secrets: Sequence[Json], env: Mapping[str, str]) -> Iterator[Finding]:
+    """What active accounts need; `secrets` has a row for each provider and secret_env."""
+    for row in secrets:
+        others = f" (and {row['accounts'] - 1} more)" if row["accounts"] > 1 else ""
+        variable = row["secret_env"] or KEYS.get(row["provider"])
+        if variable and not env.get(variable, "").strip() and (row["waiting"] or row["secret_env"]):
+            yield Finding(
+                "environment",
+                "wrong" if row["waiting"] else "worth knowing",
+                f"{variable}, the secret of the account {row['account']}{others}, is not in this environment, "
+                f"and {_wait(row['waiting'])} for it.",
+                f"export {variable}=…",
+            )
+    with closing(Providers(env)) as providers:
+        for name in sorted({row["provider"] for row in secrets if row["waiting"]}):
+            address = ADDRESSES.get(name)
+            if address and not env.get(address, "").strip():
+                what = f"{address} is not in this environment, and sends wait for the provider {name}."
+                yield Finding("environment", "wrong", what, f"export {address}=…")
+                continue
+            try:
+                providers.serving(name, "")
+            except ConfigurationError as error:
+                what, _, mend = str(error).partition(": ")
+                yield Finding("environment", "wrong", f"{what}, and sends wait for the provider {name}.", mend)
+
+
+# --- the calendar -----------------------------------------------------------------------------------------
+
+
+def _calendar(schedules: Sequence[Json], at: datetime) -> Iterator[Finding]:
+    """Schedules that rows wait for: do they open for the last of them, and are the holidays known until then?"""
+    from send_queue import calendar  # imported here, for pendulum is dear
+
+    years: dict[tuple[str, str | None], tuple[str, int]] = {}
+    for row in schedules:
+        last = max(datetime.fromisoformat(row["last"]), at)
+        name = shlex.quote(row["name"])
+        try:
+            schedule = calendar.schedule_from(row)
+            calendar.next_window(schedule, last)
+        except calendar.ScheduleError as error:
+            yield Finding(
+                "schedule",
+                "wrong",
+                f"The schedule {row['name']!r} does not open any more for all that waits for it, "
+                f"and {_wait(row['waiting'])}: {error}",
+                f"send-queue schedule set {name} --hours 07:00-18:00 --days mon-fri",
+            )
+            continue
+        if schedule.skip_holidays and schedule.holiday_country:
+            place = schedule.holiday_country, schedule.holiday_subdivision
+            years[place] = max(years.get(place, (name, 0)), (name, last.year), key=lambda known: known[1])
+    for (country, subdivision), (name, last_year) in years.items():
+        until = min(max(last_year, at.year + 1), at.year + YEARS_AHEAD)
+        unknown = [year for year in range(at.year, until + 1) if not _holidays_are_known(country, subdivision, year)]
+        if unknown:
+            wrong = unknown[0] <= last_year
+            yield Finding(
+                "holidays",
+                "wrong" if wrong else "worth knowing",
+                f"The holidays of {country} are not known for {unknown[0]}"
+                + (", and sends are scheduled for then." if wrong else ", which may come before the queue is empty."),
+                f"pip install --upgrade holidays (or name the days: "
+                f"send-queue schedule set {name} --closed {unknown[0]}-01-01)",
+            )
+
+
+def _holidays_are_known(country: str, subdivision: str | None, year: int) -> bool:
+    """Whether the package has any holiday in a year: else the year is open on each of its days."""
+    from send_queue import calendar
+
+    around_the_clock = dict.fromkeys(range(7), ((0, 1440),))
+    every_day = Schedule("every day", "UTC", around_the_clock, True, country, subdivision)
+    first = datetime(year, 1, 1, tzinfo=UTC)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package says itself what it does not know
+        windows = calendar.openings(every_day, first, 365)
+    return windows[-1].opens_at - first > timedelta(days=364)
+
+
+# --- the clocks -------------------------------------------------------------------------------------------
+
+
+def _clocks(database: datetime, before: datetime, after: datetime) -> Iterator[Finding]:
+    apart = max(before - database, database - after)
+    if apart > CLOCKS_MAY_DIFFER:
+        yield Finding(
+            "clock",
+            "worth knowing",
+            f"The database's clock, which decides, and this machine's differ by {round(apart.total_seconds()):,} s.",
+            "timedatectl set-ntp true (on the machine whose clock is wrong)",
+        )
+
+
+def _wait(count: int) -> str:
+    return {0: "nothing waits", 1: "1 send waits"}.get(count, f"{count:,} sends wait")

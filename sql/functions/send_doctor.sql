@@ -1,0 +1,207 @@
+-- What is wrong with the queue, as far as the database can see it. `send-queue doctor` adds what only Python can see:
+-- the environment, the calendar, the version of the schema.
+--
+-- at        the moment that the queue is believed to be at; the transactions of the server are aged by its own clock
+-- patience  how old a transaction may grow
+--
+-- Returns {clock, at, findings: [{check, severity, what, command or mend}], schedules, secrets}: command is what
+-- follows `send-queue`, word by word, mend is SQL or text as it is; schedules are those that rows wait for, secrets what
+-- the accounts need of the environment. Of one check at most 20 findings are listed, and one that counts the others.
+--
+-- It is one statement, so one snapshot: the tally and the attempts that it counts are of the same moment. A million
+-- attempts are counted from an index, in memory: with the usual settings all of the history would be read instead.
+create or replace function send_doctor(at timestamptz default null, patience interval default '10 minutes')
+returns jsonb language plpgsql stable
+set timezone = 'UTC' set work_mem = '64MB' set random_page_cost = 1.1 as $$
+#variable_conflict use_column
+declare
+    v_at    timestamptz := coalesce(send_doctor.at, clock_timestamp());
+    -- Forty days, and the two by which the days of two zones differ: bounded, however long the history is.
+    v_since timestamptz := v_at - interval '42 days';
+begin
+    return (
+    with account as (
+        select a.*, a.name || case when w.name <> 'default' then ' of ' || w.name else '' end as label,
+            case when w.name <> 'default' then jsonb_build_array('--workspace', w.name) else '[]' end as place
+        from send_accounts a join send_workspaces w on w.id = a.workspace_id
+    ), waiting as materialized (
+        select q.account_id, q.campaign_id, count(*) as n, count(*) filter (where q.channel <> 'log') as to_provider,
+            max(q.scheduled_for) as last
+        from send_queue q where q.status = 'pending' group by q.account_id, q.campaign_id
+    ), ours as (
+        select c.oid, c.relname, c.reloptions from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname = current_schema() and c.relkind = 'r' and c.relname like 'send\_%'
+    ), counted as (
+        select b.account_id, b.channel, b.day, count(*) as n
+        from send_workspaces w
+        join send_attempts b on b.workspace_id = w.id and b.started_at > v_since
+        where b.outcome is null or b.outcome in ('sent', 'uncertain')
+        group by b.account_id, b.channel, b.day
+    ), tally as (
+        select account_id, channel, day, coalesce(u.used, 0) as said, coalesce(c.n, 0) as n
+        from (select * from send_usage where day >= v_at::date - 40) u
+        full join (select * from counted where day >= v_at::date - 40) c
+            using (account_id, channel, day)
+        where coalesce(u.used, 0) <> coalesce(c.n, 0)
+          -- Days that no cap looks at any more may well have been pruned, and their tally stays.
+          and (coalesce(u.used, 0) < coalesce(c.n, 0) or day >= v_at::date - 8)
+    ), wanted_index (name, columns) as (
+        values ('send_queue_claim', '(account_id, channel, campaign_id, priority, scheduled_for, id)'),
+               ('send_queue_due', '(account_id, channel, campaign_id, scheduled_for)')
+    ), index as (
+        select w.name, w.columns, format('create index concurrently %s on send_queue %s where status = ''pending''',
+                w.name, w.columns) as made_by,
+            i.indexrelid is not null as there, i.indisvalid and i.indisready as valid,
+            pg_get_indexdef(i.indexrelid) like '% USING btree ' || w.columns || ' WHERE (status = ''pending''::text)'
+                and i.indrelid = to_regclass('send_queue') as meant
+        from wanted_index w
+        left join pg_index i on i.indexrelid = to_regclass(format('%I.%I', current_schema(), w.name))
+    ), dead as (
+        select o.relname, s.n_dead_tup as n,
+            coalesce(max(split_part(r, '=', 2)) filter (where r like 'autovacuum_vacuum_threshold=%'),
+                current_setting('autovacuum_vacuum_threshold'))::float8
+            + coalesce(max(split_part(r, '=', 2)) filter (where r like 'autovacuum_vacuum_scale_factor=%'),
+                current_setting('autovacuum_vacuum_scale_factor'))::float8 * s.n_live_tup as vacuumed_at
+        from ours o join pg_stat_user_tables s on s.relid = o.oid left join unnest(o.reloptions) r on true
+        group by o.oid, o.relname, s.n_dead_tup, s.n_live_tup
+    ), with_owners_rights as (
+        select p.oid::regprocedure::text as name, has_function_privilege('public', p.oid, 'execute') as by_all,
+            exists (select from aclexplode(p.proacl) x where x.grantee <> p.proowner) as by_others
+        from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+        where n.nspname = current_schema() and p.proname like 'send\_%' and p.prosecdef
+    ), finding (rank, "check", severity, what, command, mend) as (
+        select 1, 'tally', 'wrong', format('The tally of %s %s on %s says %s where its attempts say %s, so that its '
+                'caps let too %s.', a.label, t.channel, t.day, t.said, t.n, case when t.said < t.n then 'many through'
+                else 'few through (leave it if rows of that day were pruned or deleted)' end),
+            null::jsonb, format('select send_mend_tally(%L, %L, %L)', t.account_id, t.channel, t.day)
+        from tally t join account a on a.id = t.account_id
+
+        union all
+        select 2, 'left_in_flight', 'wrong', format('A run has died: sends in flight past their lease: %s, the first '
+                'for %s.', count(*), date_trunc('second', v_at - min(q.lease_expires_at))),
+            '["run-once"]', null
+        from send_queue q where q.status = 'sending' and q.lease_expires_at <= v_at
+        having count(*) > 0
+
+        union all
+        select 3, 'uncertain', 'wrong', format('Sends that may have gone out and wait for a person: %s, the first '
+                'since %s: look for them at the provider (`send-queue list --status uncertain` names them).',
+                count(*), date_trunc('second', min(q.updated_at))),
+            null, format('send-queue settle %s --sent (or --not-sent)', (array_agg(q.id order by q.updated_at))[1])
+        from send_queue q where q.status = 'uncertain' and q.look_up_at is null
+        having count(*) > 0
+
+        union all
+        select 4, 'index', 'wrong', format('The index %s %s, so that claims grow slower with every row.', i.name,
+                case when not i.there then 'is missing' when not i.meant then 'is another one than it should be'
+                     else 'is invalid' end),
+            null, case when not i.there then i.made_by when not i.meant then format('drop index %s; ', i.name) || i.made_by
+                       else format('reindex index concurrently %s', i.name) end
+        from index i where not (i.there and i.meant and i.valid)
+        union all
+        select 5, 'index', 'wrong', format('The index %s is invalid: a build of it has failed.', i.indexrelid::regclass),
+            null, format('reindex index concurrently %s', i.indexrelid::regclass)
+        from ours o join pg_index i on i.indrelid = o.oid
+        where not i.indisvalid and i.indexrelid::regclass::text not in (select name from wanted_index)
+
+        union all
+        select 6, 'autovacuum', 'wrong', format('The server has %s turned off, so that claims grow slower with every '
+                'send.', s.name), null, format('alter system set %s = on; select pg_reload_conf()', s.name)
+        from (values ('autovacuum'), ('track_counts')) s (name) where current_setting(s.name) = 'off'
+        union all
+        select 7, 'autovacuum', 'wrong', format('Autovacuum is turned off for the table %s, so that claims grow slower '
+                'with every send.', o.relname), null, format('alter table %I reset (autovacuum_enabled)', o.relname)
+        from ours o where exists (select from unnest(o.reloptions) r where r ~ '^autovacuum_enabled=(f|n|of|0)')
+        union all
+        select 8, 'dead_rows', 'wrong', format('Autovacuum is far behind on the table %s: %s dead rows.', d.relname, d.n),
+            null, format('vacuum (analyze) %I', d.relname)
+        from dead d where d.n > greatest(10000, 5 * d.vacuumed_at)
+
+        union all
+        select 9, 'old_transaction', 'wrong', format('The transaction of process %s (%s, %s) is open for %s and keeps '
+                'dead rows from being cleaned up.', s.pid, s.usename, coalesce(nullif(s.application_name, ''), 'no name'),
+                date_trunc('second', clock_timestamp() - s.xact_start)),
+            null, format('select pg_terminate_backend(%s)', s.pid)
+        from pg_stat_activity s
+        where s.datname = current_database() and s.backend_type = 'client backend' and s.pid <> pg_backend_pid()
+          and (s.backend_xid is not null or s.backend_xmin is not null)
+          and s.xact_start <= clock_timestamp() - patience
+        union all
+        select 10, 'old_transaction', 'wrong', format('The prepared transaction %s (%s) is open for %s and keeps dead '
+                'rows from being cleaned up: commit it, or roll it back.', p.gid, p.owner,
+                date_trunc('second', clock_timestamp() - p.prepared)), null, format('rollback prepared %L', p.gid)
+        from pg_prepared_xacts p
+        where p.database = current_database() and p.prepared <= clock_timestamp() - patience
+        union all
+        select 11, 'old_transaction', 'worth knowing', format('The role %s may not see the transactions of others, so '
+                'old ones were not looked for.', current_user), null, format('grant pg_read_all_stats to %I', current_user)
+        where not pg_has_role(current_user, 'pg_read_all_stats', 'usage')
+
+        union all
+        select 12, 'privileges', 'wrong', format('Everybody may call %s, which runs with its owner''s rights.', f.name),
+            null, format('revoke execute on function %s from public', f.name)
+        from with_owners_rights f where f.by_all
+        union all
+        select 13, 'privileges', 'wrong', format('Everybody may create things in the schema %s, in which %s runs with '
+                'its owner''s rights.', current_schema(), string_agg(f.name, ', ')),
+            null, format('revoke create on schema %I from public', current_schema())
+        from with_owners_rights f
+        where f.by_others and has_schema_privilege('public', current_schema(), 'create') having count(*) > 0
+
+        union all
+        select 14, 'disconnected', 'wrong', format('The account %s is disconnected%s, and sends wait for it: %s: connect '
+                'it at its provider, then resume it.', a.label, ' (' || a.status_reason || ')', w.n),
+            '["resume", "account"]' || jsonb_build_array(a.name) || a.place, null
+        from account a
+        join (select account_id, sum(n) as n from waiting group by account_id) w on w.account_id = a.id
+        where a.status = 'disconnected'
+        union all
+        select 15, 'provider_hold', 'worth knowing', format('The provider holds %s %s until %s%s.', a.label, l.channel,
+                date_trunc('second', l.next_at), ': ' || l.next_at_detail),
+            '["resume", "lane"]' || jsonb_build_array(a.name, l.channel) || a.place, null
+        from send_lanes l join account a on a.id = l.account_id
+        where l.next_at_reason = 'provider_hold' and l.next_at > v_at
+
+        union all
+        select 16, 'campaign_without_accounts',
+            case when exists (select from send_campaign_accounts p where p.campaign_id = c.id) then 'worth knowing'
+                 else 'wrong' end,
+            format('The active campaign %s has no accounts in its pool: what is enqueued without an account is refused.',
+                c.name || case when w.name <> 'default' then ' of ' || w.name else '' end),
+            '["campaign", "set"]' || jsonb_build_array(c.name, '--account', coalesce(
+                (select min(a.name) from send_accounts a where a.workspace_id = c.workspace_id), 'NAME'))
+                || case when w.name <> 'default' then jsonb_build_array('--workspace', w.name) else '[]' end, null
+        from send_campaigns c join send_workspaces w on w.id = c.workspace_id
+        where c.status = 'active'
+          and not exists (select from send_campaign_accounts p where p.campaign_id = c.id and p.in_pool)
+    ), numbered as (
+        select f.*, row_number() over same as nth, count(*) over (partition by f."check", f.severity) as n
+        from finding f window same as (partition by f."check", f.severity order by f.rank, f.what)
+    ), listed as (
+        select rank, "check", severity, what, command, mend from numbered where nth <= 20
+        union all
+        select rank, "check", severity, format('%s more of this kind are not listed.', n - 20), '["doctor"]', null
+        from numbered where nth = 21
+    )
+    select jsonb_build_object('clock', clock_timestamp(), 'at', v_at,
+        'findings', (select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(l) - 'rank')
+            order by l.severity = 'worth knowing', l.rank), '[]') from listed l),
+        -- Schedules that say the same are looked at once.
+        'schedules', (select coalesce(jsonb_agg(to_jsonb(s)), '[]') from (
+            select min(s.name) as name, s.timezone, s.hours, s.skip_holidays, s.holiday_country, s.holiday_subdivision,
+                s.closed_on, s.open_on, sum(w.n) as waiting, max(w.last) as last
+            from waiting w
+            join send_campaigns c on c.id = w.campaign_id and c.status = 'active'
+            join send_accounts a on a.id = w.account_id
+            join send_schedules s on s.id = coalesce(c.schedule_id, a.schedule_id)
+            group by s.timezone, s.hours, s.skip_holidays, s.holiday_country, s.holiday_subdivision, s.closed_on,
+                s.open_on) s),
+        'secrets', (select coalesce(jsonb_agg(to_jsonb(s)), '[]') from (
+            select a.provider, a.secret_env, min(a.label) as account, count(*) as accounts,
+                coalesce(sum(w.n), 0) as waiting
+            from account a
+            left join (select account_id, sum(to_provider) as n from waiting group by account_id) w
+                on w.account_id = a.id
+            where a.status = 'active' group by a.provider, a.secret_env) s)));
+end
+$$;

@@ -1,0 +1,249 @@
+"""`doctor`: what is wrong, and the command that mends it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import psycopg
+import pytest
+from conftest import Cli, Connection
+from psycopg.types.json import Jsonb
+
+from send_queue import doctor, embedded, schema, store
+
+AT = datetime(2026, 11, 23, 15, tzinfo=UTC)
+"""A Monday."""
+
+UNIPILE = {"UNIPILE_DSN": "api8.unipile.com:13851", "UNIPILE_API_KEY": "key"}
+
+Finding = dict[str, str]
+Doctor = Callable[..., list[Finding]]
+
+
+@pytest.fixture
+def doctor_says(cli: Cli) -> Doctor:
+    """What the doctor finds, apart from the autovacuum that the server of the tests has turned off."""
+
+    def says(at: datetime | None = AT, **env: str) -> list[Finding]:
+        done = cli("doctor", "--json", now=at, env=env, check=False)
+        answer = json.loads(done.stdout)
+        assert done.returncode == any(finding["severity"] == "wrong" for finding in answer["findings"])
+        assert answer["well"] == (done.returncode == 0)
+        return [finding for finding in answer["findings"] if finding["check"] != "autovacuum"]
+
+    return says
+
+
+def put(conn: Connection, kind: str, name: str, adding: bool = True, **fields: Any) -> None:
+    conn.execute("select send_set(%s, %s, %s, adding => %s)", (kind, name, Jsonb(fields), adding))
+
+
+def enqueue(conn: Connection, channel: str = "linkedin_invite", account: str = "anna", day: str = "2026-11-23") -> None:
+    conn.execute(
+        "select send_enqueue('fall', %s, %s, 'Hi', account => %s, scheduled_for => %s, at => %s)",
+        (channel, "a person", account, f"{day}T00:00:00Z", AT),
+    )
+
+
+@pytest.fixture
+def own_server() -> Iterator[dict[str, str]]:
+    """The environment of a server as users have it; that of the tests has autovacuum turned off."""
+    folder = Path(tempfile.mkdtemp(prefix="sq-test-", dir="/tmp"))
+    yield {"PATH": os.defpath, "HOME": str(folder), "DATABASE_URL": embedded.url(folder)}
+    embedded.stop(folder)
+    shutil.rmtree(folder)
+
+
+def one(findings: list[Finding], check: str) -> Finding:
+    [finding] = [finding for finding in findings if finding["check"] == check]
+    assert finding.keys() == {"check", "severity", "what", "mend"}
+    assert finding["what"].endswith(".")
+    return finding
+
+
+def test_exit_status_0_when_all_is_well(own_server: dict[str, str]) -> None:
+    """A queue at work, on a server as users have it, is well; before the tables are there it is not."""
+
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "send_queue", *shlex.split(command)],
+            env=own_server, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    done = run("doctor")
+    assert (done.returncode, done.stdout) == (
+        1,
+        "wrong: The tables are not there yet, and nothing else was looked at.\n    mend: send-queue migrate\n",
+    )
+    for command in (
+        "migrate",
+        "schedule add office --timezone America/New_York --hours 07:00-18:00 --holidays US",
+        "account add anna --provider log --schedule office",
+        "campaign add fall --account anna",
+        "enqueue --campaign fall --channel email --recipient a@example.com --message hi",
+        "run-once",
+    ):
+        assert run(command).returncode == 0
+    done = run("doctor")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "All is well.\n", "")
+    assert json.loads(run("doctor --json").stdout) == {"well": True, "findings": []}
+
+
+def test_exit_status_1_with_the_command_that_mends_it(conn: Connection, cli: Cli, doctor_says: Doctor) -> None:
+    """What is wrong is a sentence and a command; the command, run as it stands, mends it."""
+    put(conn, "account", "anna's", provider="log")
+    put(conn, "campaign", "fall", accounts=["anna's"])
+    enqueue(conn, account="anna's")
+    conn.execute("update send_accounts set status = 'disconnected'")
+    said = cli("doctor", now=AT, check=False)
+    assert said.returncode == 1
+    assert "wrong: The account anna's is disconnected, and sends wait for it: 1: connect it at its " in said.stdout
+    cli(*shlex.split(one(doctor_says(), "disconnected")["mend"])[1:])
+    assert doctor_says() == []
+
+
+def test_another_version_of_the_schema(conn: Connection, doctor_says: Doctor) -> None:
+    """Functions of another version, and a newer database, are found before anything else is asked."""
+    conn.execute("update send_definitions set digest = 'older' where name = 'send_claim'")
+    assert one(doctor_says(), "schema")["mend"] == "send-queue migrate"
+    conn.execute("insert into send_migrations (version, name, digest) values (9999, '9999_later', 'x')")
+    assert doctor_says() == [{
+        "check": "schema",
+        "severity": "wrong",
+        "what": "This database was migrated by a newer send-queue (migration 9999_later), "
+                "and nothing else was looked at.",
+        "mend": "pip install --upgrade send-queue",
+    }]  # fmt: skip
+
+
+def test_an_old_server(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is older than what the SQL needs is said to be."""
+    monkeypatch.setattr(schema, "OLDEST_SERVER", 99)
+    [finding] = doctor.examine(conn, {}, AT, lambda: datetime.now(UTC))
+    assert (finding.check, finding.severity) == ("server", "wrong")
+    assert "send-queue needs 99 or newer" in finding.what
+
+
+# --- the environment --------------------------------------------------------------------------------------
+
+
+def test_what_the_environment_lacks(conn: Connection, doctor_says: Doctor) -> None:
+    """What accounts with rows waiting need of the environment is wrong when it is missing, by its name."""
+    put(conn, "account", "anna", provider="unipile")
+    put(conn, "account", "ben", provider="unipile", secret_env="BEN_KEY")
+    put(conn, "campaign", "fall", accounts=["anna", "ben"])
+    enqueue(conn, "log", "ben")  # the provider is not asked for this one
+    unused = one(doctor_says(), "environment")
+    assert (unused["severity"], unused["mend"]) == ("worth knowing", "export BEN_KEY=…")
+    for account in ("anna", "ben"):
+        enqueue(conn, "linkedin_invite", account)
+    assert {(f["mend"], f["severity"]) for f in doctor_says()} == {
+        ("export UNIPILE_API_KEY=…", "wrong"), ("export BEN_KEY=…", "wrong"), ("export UNIPILE_DSN=…", "wrong")
+    }  # fmt: skip
+    assert doctor_says(**UNIPILE, BEN_KEY="key") == []
+    finding = one(doctor_says(**UNIPILE | {"UNIPILE_DSN": "http://example.com"}, BEN_KEY="key"), "environment")
+    assert finding["what"].startswith("UNIPILE_DSN must begin with https://")
+    conn.execute("update send_accounts set status = 'paused'")
+    assert doctor_says() == []
+
+
+def test_a_provider_that_is_not_installed(conn: Connection, doctor_says: Doctor) -> None:
+    """An account whose provider nobody has registered is found when something waits for it."""
+    put(conn, "account", "anna", provider="pigeon")
+    put(conn, "campaign", "fall", accounts=["anna"])
+    assert doctor_says() == []
+    enqueue(conn)
+    finding = one(doctor_says(), "environment")
+    assert finding["what"] == "There is no provider 'pigeon', and sends wait for the provider pigeon."
+
+
+# --- the calendar -----------------------------------------------------------------------------------------
+
+
+def scheduled(conn: Connection, day: str, **schedule: Any) -> None:
+    """A row that waits for a schedule, not before a day."""
+    hours = {weekday: [["09:00", "17:00"]] for weekday in ("mon", "tue", "wed", "thu", "fri")}
+    put(conn, "schedule", "office", timezone="UTC", hours=hours, **schedule)
+    put(conn, "account", "anna", provider="log", schedule="office")
+    put(conn, "campaign", "fall", accounts=["anna"])
+    enqueue(conn, day=day)
+
+
+def test_a_schedule_that_never_opens_again(conn: Connection, cli: Cli, doctor_says: Doctor) -> None:
+    """A schedule without an opening for the last row that waits for it is found; dates that are over are no error."""
+    scheduled(conn, "2027-01-04", closed_on=["2026-11-16"])
+    assert doctor_says() == []
+    conn.execute("update send_schedules set hours = '{}', open_on = '{2026-12-01}'")
+    finding = one(doctor_says(), "schedule")
+    assert (finding["severity"], "has no hours" in finding["what"]) == ("wrong", True)
+    cli(*shlex.split(finding["mend"])[1:])
+    assert doctor_says() == []
+
+
+def test_a_schedule_that_cannot_be_read(conn: Connection, doctor_says: Doctor) -> None:
+    """A schedule that was spoilt by hand is found while rows wait for it."""
+    scheduled(conn, "2026-11-24")
+    conn.execute("update send_schedules set hours = '{\"moon\": [[1, 2]]}'")
+    assert "'moon' is not a weekday" in one(doctor_says(), "schedule")["what"]
+    conn.execute("update send_queue set status = 'skipped', error_code = 'cancelled'")
+    assert doctor_says() == []
+
+
+@pytest.mark.parametrize(
+    ("country", "day", "severity"),
+    [
+        ("US", "2031-03-03", None),
+        ("LK", "2026-12-01", "worth knowing"),  # the package knows Sri Lanka until 2026
+        ("LK", "2027-03-01", "wrong"),
+    ],
+)
+def test_holidays_that_end_before_the_sends(
+    conn: Connection, doctor_says: Doctor, country: str, day: str, severity: str | None
+) -> None:
+    """A year of which the calendar knows no holiday is found when sends are scheduled for it, or may reach it."""
+    if country == "LK" and doctor._holidays_are_known("LK", None, 2027):
+        pytest.skip("the package holidays has learnt more years of Sri Lanka")
+    scheduled(conn, day, skip_holidays=True, holiday_country=country)
+    found = doctor_says()
+    assert [finding["severity"] for finding in found] == ([severity] if severity else [])
+    if found:
+        assert "The holidays of LK are not known for 2027" in one(found, "holidays")["what"]
+
+
+# --- the clocks -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seconds", [-90, -30, 30, 90])
+def test_clocks_that_differ(conn: Connection, seconds: int) -> None:
+    """The database's clock decides; that this machine's is more than a minute away is worth knowing."""
+
+    def clock() -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=seconds)
+
+    found = [f for f in doctor.examine(cast(store.Connection, conn), {}, None, clock) if f.check == "clock"]
+    assert [finding.severity for finding in found] == (["worth knowing"] if abs(seconds) > 60 else [])
+
+
+def test_a_database_that_cannot_be_reached(cli: Cli, tmp_path: Path) -> None:
+    """Without a database there is nothing to look at: exit status 69, as everywhere."""
+    done = cli("doctor", env={"DATABASE_URL": f"postgresql://nobody@/x?host={tmp_path}"}, check=False)
+    assert (done.returncode, done.stdout) == (69, "")
+
+
+def test_it_changes_nothing(database: str, cli: Cli) -> None:
+    """A doctor that is asked in a transaction that may not write works all the same."""
+    url = f"{database}{'&' if '?' in database else '?'}options=-cdefault_transaction_read_only%3Don"
+    with psycopg.connect(url) as conn:
+        assert conn.execute("show transaction_read_only").fetchone() == ("on",)
+    answer: Any = json.loads(cli("doctor", "--json", env={"DATABASE_URL": url}, check=False).stdout)
+    assert {finding["check"] for finding in answer["findings"]} <= {"autovacuum"}

@@ -1,0 +1,348 @@
+"""send_doctor: what the database can see of what is wrong; and the statements that mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import psycopg
+import pytest
+from conftest import Connection
+from psycopg.types.json import Jsonb
+
+AT = datetime(2026, 11, 23, 15, tzinfo=UTC)
+"""A Monday."""
+
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+
+Finding = dict[str, Any]
+
+
+@pytest.fixture
+def queue(conn: Connection) -> Connection:
+    """An account, a campaign, and one send that went out at AT."""
+    put(conn, "account", "anna", provider="log")
+    put(conn, "campaign", "fall", accounts=["anna"])
+    send(conn, "ada")
+    return conn
+
+
+@pytest.fixture
+def other(database: str) -> Iterator[Connection]:
+    """A session of somebody else's."""
+    with psycopg.connect(database) as other:
+        yield other
+
+
+def put(conn: Connection, kind: str, name: str, adding: bool = True, **fields: Any) -> None:
+    conn.execute("select send_set(%s, %s, %s, adding => %s)", (kind, name, Jsonb(fields), adding))
+
+
+def enqueue(conn: Connection, recipient: str) -> None:
+    conn.execute("select send_enqueue('fall', 'log', %s, 'Hi', at => %s)", (recipient, AT))
+
+
+def claim(conn: Connection, at: datetime = AT) -> str:
+    row = conn.execute("select send_claim('a run', lease => '5 minutes', at => %s)", (at,)).fetchone()
+    assert row is not None
+    return str(row[0]["sends"][0]["attempt_id"])
+
+
+def send(conn: Connection, recipient: str, at: datetime = AT, **result: Any) -> None:
+    enqueue(conn, recipient)
+    answer = {"attempt_id": claim(conn, at), "outcome": "sent"} | result
+    conn.execute("select send_record(%s, %s)", (Jsonb([answer]), at))
+
+
+def findings(conn: Connection, check: str, at: datetime = AT, patience: str = "10 minutes") -> list[Finding]:
+    row = conn.execute("select send_doctor(%s, %s)", (at, patience)).fetchone()
+    assert row is not None
+    return [found for found in row[0]["findings"] if found["check"] == check]
+
+
+def found(conn: Connection, check: str, **more: Any) -> Finding:
+    [finding] = findings(conn, check, **more)
+    return finding
+
+
+def mended(conn: Connection, finding: Finding) -> None:
+    """Run what mends a finding, as a person would, and see that it is gone."""
+    for statement in finding["mend"].split("; "):
+        conn.execute(statement)
+    assert findings(conn, finding["check"]) == []
+
+
+def all_checks(conn: Connection) -> set[str]:
+    row = conn.execute("select send_doctor(%s)", (AT,)).fetchone()
+    assert row is not None
+    return {found["check"] for found in row[0]["findings"]} - {"autovacuum"}
+
+
+def test_nothing_is_wrong_with_a_queue_at_work(queue: Connection) -> None:
+    """Sent, waiting, in flight, given back, failed and prepared for later: none of it is a finding."""
+    send(queue, "grace", outcome="retry", retry_seconds=60)
+    send(queue, "joan", outcome="failed")
+    enqueue(queue, "mary")
+    claim(queue)
+    assert all_checks(queue) == set()
+
+
+# --- the tally --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("said", "caps"), [(0, "too many"), (5, "too few")])
+def test_a_tally_that_disagrees_with_the_attempts(queue: Connection, said: int, caps: str) -> None:
+    """The tally is what its attempts say, whichever way it is wrong; the statement given counts it anew."""
+    queue.execute("update send_usage set used = %s", (said,))
+    finding = found(queue, "tally")
+    assert finding["severity"] == "wrong"
+    assert (
+        f"The tally of anna log on 2026-11-23 says {said} where its attempts say 1, so that its caps let {caps}"
+        in (finding["what"])
+    )
+    mended(queue, finding)
+    assert queue.execute("select used from send_usage").fetchall() == [(1,)]
+
+
+def test_a_tally_that_is_gone(queue: Connection) -> None:
+    """A day with attempts and no tally at all is found, and mended."""
+    queue.execute("delete from send_usage")
+    mended(queue, found(queue, "tally"))
+    assert queue.execute("select used from send_usage").fetchall() == [(1,)]
+
+
+def test_what_is_in_flight_or_in_doubt_counts(queue: Connection) -> None:
+    """The tally counts what may have gone out: attempts in flight, and uncertain ones."""
+    send(queue, "grace", outcome="uncertain")
+    enqueue(queue, "joan")
+    claim(queue)
+    assert findings(queue, "tally") == []
+    queue.execute("update send_usage set used = 1")
+    mended(queue, found(queue, "tally"))
+    assert queue.execute("select used from send_usage").fetchall() == [(3,)]
+
+
+def test_a_tally_of_days_that_no_cap_looks_at(queue: Connection) -> None:
+    """Old days are pruned and keep their tally, which is no error; one that says too little is, for forty days."""
+    queue.execute("update send_usage set used = 5")
+    assert findings(queue, "tally", AT + 20 * DAY) == []
+    queue.execute("update send_usage set used = 0")
+    assert len(findings(queue, "tally", AT + 20 * DAY)) == 1
+    assert findings(queue, "tally", AT + 50 * DAY) == []
+
+
+def test_mending_a_tally_waits_for_the_claim_under_way(queue: Connection, other: Connection) -> None:
+    """The lane is locked before it is counted, so that no claim is missed; a lane at its cap looks again."""
+    queue.execute("update send_usage set used = 5")
+    put(queue, "lane", "anna", adding=False, channel="log", daily_cap=3)
+    enqueue(queue, "grace")
+    queue.execute("select send_claim('a run', at => %s)", (AT,))
+    assert queue.execute("select next_at_reason from send_lanes").fetchall() == [("daily_cap",)]
+    mend = found(queue, "tally")["mend"]
+    other.execute("select from send_lanes for no key update")
+    with pytest.raises(psycopg.errors.LockNotAvailable):
+        queue.execute(cast(Any, f"set lock_timeout = '10ms'; {mend}"))
+    other.rollback()
+    queue.execute(mend)
+    claim(queue)
+
+
+# --- what waits for somebody ------------------------------------------------------------------------------
+
+
+def test_what_a_dead_run_left(queue: Connection) -> None:
+    """A row in flight is found when its lease has run out, with how long ago that was; a run sees to it."""
+    enqueue(queue, "grace")
+    claim(queue)
+    assert findings(queue, "left_in_flight", AT + 4 * MINUTE) == []
+    finding = found(queue, "left_in_flight", at=AT + 75 * MINUTE)
+    assert (finding["severity"], finding["command"]) == ("wrong", ["run-once"])
+    assert finding["what"] == "A run has died: sends in flight past their lease: 1, the first for 01:10:00."
+
+
+def test_what_waits_for_a_persons_word(queue: Connection) -> None:
+    """An uncertain row is found once no provider is asked about it any more."""
+    send(queue, "grace", outcome="uncertain")
+    assert findings(queue, "uncertain") == []
+    [[send_id]] = queue.execute(
+        "update send_queue set look_up_at = null where status = 'uncertain' returning id"
+    ).fetchall()
+    finding = found(queue, "uncertain")
+    assert (finding["severity"], finding["mend"]) == ("wrong", f"send-queue settle {send_id} --sent (or --not-sent)")
+
+
+def test_a_disconnected_account_with_rows_waiting(queue: Connection) -> None:
+    """An account that needs a person is found when something waits for it, in the shell's own words."""
+    queue.execute("update send_accounts set status = 'disconnected', status_reason = 'checkpoint', name = 'anna''s'")
+    assert findings(queue, "disconnected") == []
+    enqueue(queue, "grace")
+    finding = found(queue, "disconnected")
+    assert (finding["severity"], finding["command"]) == ("wrong", ["resume", "account", "anna's"])
+    assert "The account anna's is disconnected (checkpoint), and sends wait for it: 1:" in finding["what"]
+
+
+def test_a_name_in_another_workspace_says_which(queue: Connection) -> None:
+    """A command names the workspace where the name alone may not be clear."""
+    put(queue, "workspace", "acme")
+    queue.execute("select send_set('campaign', 'winter', '{}', adding => true, workspace => 'acme')")
+    assert found(queue, "campaign_without_accounts")["command"] == [
+        "campaign", "set", "winter", "--account", "NAME", "--workspace", "acme"
+    ]  # fmt: skip
+
+
+def test_a_lane_that_its_provider_holds(queue: Connection) -> None:
+    """A provider's hold is worth knowing while it lasts."""
+    send(queue, "grace", outcome="held", scope="lane", hold_seconds=3600, error_code="limit_exceeded")
+    finding = found(queue, "provider_hold")
+    assert (finding["severity"], finding["command"]) == ("worth knowing", ["resume", "lane", "anna", "log"])
+    assert finding["what"] == "The provider holds anna log until 2026-11-23 16:00:00+00: limit_exceeded."
+    assert findings(queue, "provider_hold", AT + 60 * MINUTE) == []
+
+
+def test_a_campaign_without_accounts(queue: Connection) -> None:
+    """An active campaign with nobody in its pool is wrong; one whose accounts were named by hand is worth knowing."""
+    put(queue, "campaign", "winter")
+    finding = found(queue, "campaign_without_accounts")
+    assert (finding["severity"], finding["command"]) == ("wrong", ["campaign", "set", "winter", "--account", "anna"])
+    queue.execute("select send_enqueue('winter', 'log', 'ada', 'Hi', account => 'anna')")
+    assert found(queue, "campaign_without_accounts")["severity"] == "worth knowing"
+    put(queue, "campaign", "winter", adding=False, status="paused")
+    assert findings(queue, "campaign_without_accounts") == []
+
+
+def test_of_many_alike_the_first_are_listed(queue: Connection) -> None:
+    """Of one check twenty are listed, and the rest counted."""
+    for n in range(25):
+        put(queue, "campaign", f"c{n:02}")
+    listed = findings(queue, "campaign_without_accounts")
+    assert len(listed) == 21
+    assert listed[-1]["what"] == "5 more of this kind are not listed."
+
+
+# --- the server -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["send_queue_claim", "send_queue_due"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "drop index {0}",
+        "update pg_index set indisvalid = false where indexrelid = '{0}'::regclass",
+        "drop index {0}; create index {0} on send_queue (account_id) where status = 'pending'",
+    ],
+)
+def test_an_index_that_the_claim_needs(queue: Connection, name: str, spoil: str) -> None:
+    """The claim's two indexes are there, valid, and the ones that are meant; the statement given makes them so."""
+    for statement in spoil.format(name).split("; "):
+        queue.execute(cast(Any, statement))
+    finding = found(queue, "index")
+    assert (finding["severity"], name in finding["what"]) == ("wrong", True)
+    mended(queue, finding)
+    [[definition]] = queue.execute("select pg_get_indexdef(%s::regclass)", (name,)).fetchall()
+    assert definition.endswith("scheduled_for, id) WHERE (status = 'pending'::text)") == (name == "send_queue_claim")
+
+
+def test_another_index_that_is_invalid(queue: Connection) -> None:
+    """An index whose build has failed is found, whichever it is."""
+    queue.execute("update pg_index set indisvalid = false where indexrelid = 'lanes_by_turn'::regclass")
+    finding = found(queue, "index")
+    assert finding["what"] == "The index lanes_by_turn is invalid: a build of it has failed."
+    mended(queue, finding)
+
+
+def test_autovacuum_that_is_turned_off_for_a_table(queue: Connection) -> None:
+    """Autovacuum must be on for our tables; whether it is on for the server is asked too."""
+    queue.execute("alter table send_queue set (autovacuum_enabled = off)")
+    [finding] = [f for f in findings(queue, "autovacuum") if "send_queue" in f["what"]]
+    assert (finding["severity"], finding["mend"]) == ("wrong", "alter table send_queue reset (autovacuum_enabled)")
+    queue.execute(finding["mend"])
+    [[on]] = queue.execute("select current_setting('autovacuum') = 'on'").fetchall()
+    assert [f["mend"] for f in findings(queue, "autovacuum")] == (
+        [] if on else ["alter system set autovacuum = on; select pg_reload_conf()"]
+    )
+
+
+def test_a_table_that_autovacuum_is_far_behind_on(queue: Connection) -> None:
+    """Dead rows far beyond where autovacuum should have come are found; a vacuum mends it."""
+    queue.execute("alter table send_workspaces set (autovacuum_enabled = off)")
+    queue.execute(
+        "insert into send_workspaces (name, timezone) select 'w' || g, 'UTC' from generate_series(1, 20000) g"
+    )
+    queue.execute("delete from send_workspaces where name <> 'default'")
+    queue.execute("select pg_stat_force_next_flush()")
+    finding = found(queue, "dead_rows")
+    assert finding["what"] == "Autovacuum is far behind on the table send_workspaces: 20000 dead rows."
+    queue.execute(finding["mend"])
+    queue.execute("select pg_stat_force_next_flush()")
+    assert findings(queue, "dead_rows") == []
+
+
+def test_an_old_transaction(queue: Connection, other: Connection) -> None:
+    """A transaction that keeps dead rows is found by its age, with the process to end; an idle one is not."""
+    other.execute("select 1")  # read committed, and between statements: it keeps nothing
+    assert findings(queue, "old_transaction", patience="0") == []
+    other.execute("select pg_current_xact_id()")
+    assert findings(queue, "old_transaction") == []
+    finding = found(queue, "old_transaction", patience="0")
+    assert (finding["severity"], finding["mend"]) == (
+        "wrong",
+        f"select pg_terminate_backend({other.info.backend_pid})",
+    )
+    mended(queue, finding)
+    with pytest.raises(psycopg.errors.AdminShutdown):
+        other.execute("select 1")
+
+
+def test_a_role_that_sees_no_transactions_of_others(queue: Connection) -> None:
+    """What could not be looked at is said."""
+    queue.execute("grant select on all tables in schema public to pg_signal_backend")
+    queue.execute("set role pg_signal_backend")
+    finding = found(queue, "old_transaction")
+    assert (finding["severity"], finding["mend"]) == (
+        "worth knowing",
+        "grant pg_read_all_stats to pg_signal_backend",
+    )
+
+
+# --- privileges -------------------------------------------------------------------------------------------
+
+
+def test_what_runs_with_its_owners_rights_is_closed(queue: Connection) -> None:
+    """A function with its owner's rights that everybody may call is found."""
+    queue.execute("grant execute on function send_enqueue to public")
+    finding = found(queue, "privileges")
+    assert finding["severity"] == "wrong"
+    mended(queue, finding)
+
+
+def test_a_schema_in_which_everybody_may_create(queue: Connection) -> None:
+    """Where others may call it, nobody else may put things into the schema that it looks names up in."""
+    queue.execute("grant create on schema public to public")
+    assert findings(queue, "privileges") == []
+    queue.execute("grant execute on function send_enqueue to pg_signal_backend")
+    finding = found(queue, "privileges")
+    assert finding["mend"] == "revoke create on schema public from public"
+    mended(queue, finding)
+
+
+# --- for Python -------------------------------------------------------------------------------------------
+
+
+def test_what_python_is_told(queue: Connection) -> None:
+    """Schedules that rows wait for, those that say the same once; and what active accounts need, by variable."""
+    for name in ("one", "two", "idle"):
+        put(queue, "schedule", name, timezone="UTC", hours={"mon": [["09:00", "17:00"]]})
+    put(queue, "account", "anna", adding=False, schedule="one", provider="unipile", secret_env="ANNA_KEY")
+    put(queue, "account", "ben", provider="unipile", secret_env="ANNA_KEY", schedule="two")
+    enqueue(queue, "grace")
+    queue.execute("select send_enqueue('fall', 'email', 'ben@example.com', 'Hi', account => 'ben', "
+                  "scheduled_for => %s, at => %s)", (AT + DAY, AT))  # fmt: skip
+    row = queue.execute("select send_doctor(%s)", (AT,)).fetchone()
+    assert row is not None
+    [schedule] = row[0]["schedules"]
+    assert (schedule["name"], schedule["waiting"]) == ("one", 2)
+    assert datetime.fromisoformat(schedule["last"]) == AT + DAY
+    assert row[0]["secrets"] == [
+        {"provider": "unipile", "secret_env": "ANNA_KEY", "account": "anna", "accounts": 2, "waiting": 1}
+    ]
