@@ -7,11 +7,13 @@ INSTALLED := $(VENV)/.installed
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 # Tests wait for databases and processes more than they compute.
 WORKERS ?= auto
+# How many runs `make chaos` kills.
+KILLS ?= 300
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format wheel clean
+.PHONY: help install demo test chaos check format wheel clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +25,9 @@ demo: $(INSTALLED) ## Show send-queue at work, with a Postgres and a provider of
 
 test: $(INSTALLED) ## Run all tests on real Postgres and real processes (WORKERS=2 for fewer at once)
 	$(BIN)/pytest -q -n $(WORKERS)
+
+chaos: $(INSTALLED) ## Kill runs, Postgres and the provider at 300 random moments, then hold the books to the journal
+	$(BIN)/python -m tests.chaos.chaos --kills $(KILLS)
 
 check: $(INSTALLED) ## Check form, style, types and which module may import which
 	$(BIN)/ruff format --check .

@@ -113,6 +113,21 @@ def closed_because(schedule: Schedule, at: datetime) -> tuple[Literal["schedule"
     return "schedule", f"open {hours} {schedule.timezone}"
 
 
+def closures(
+    schedule: Schedule, since: datetime, until: datetime
+) -> list[tuple[Literal["schedule", "weekend", "holiday"], str]]:
+    """Say all that keeps the schedule closed from `since` to `until`, its next opening: the rules as in
+    `closed_because`, of that moment and of each whole day after it, on the schedule's own calendar."""
+    zone = _zone(schedule.timezone)
+    found = [closed_because(schedule, since)]
+    day, opens_on = _local(since, zone) + timedelta(days=1), _local(until, zone)
+    while day < opens_on:
+        for midnight, _ in _intervals(zone, datetime.combine(day, time.min), datetime.combine(day, time.max)):
+            found.append(closed_because(schedule, midnight))
+        day += timedelta(days=1)
+    return list(dict.fromkeys(because for because in found if because))
+
+
 def _windows_from(schedule: Schedule, at: datetime) -> Iterator[Window]:
     """All windows that close after `at`, in order."""
     zone = _zone(schedule.timezone)

@@ -7,8 +7,8 @@ and whether a closed schedule is so for a weekend, a holiday or the hour.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from send_queue import store
@@ -55,7 +55,7 @@ def explain(conn: Connection, send_id: UUID, at: datetime | None) -> Explanation
     if facts["schedule"] and facts["status"] == "pending":
         facts, holds = _with_calendar(conn, facts)
     else:
-        holds = _merged([_hold(h, h["rule"], h["detail"]) for h in facts["holds"]])
+        holds = _merged([_hold(h) for h in facts["holds"]])
     return _explanation(facts, holds)
 
 
@@ -74,24 +74,27 @@ def _with_calendar(conn: Connection, facts: Json) -> tuple[Json, list[HoldBack]]
         return facts | {"next_at": None}, [HoldBack("schedule", None, never)]
     holds = []
     for hold in facts["holds"]:
-        rule, detail = hold["rule"], hold["detail"]
-        if rule == "schedule":
-            because = calendar.closed_because(schedule, datetime.fromisoformat(hold["found_at"]))
-            if because:
-                rule, detail = because
-        holds.append(_hold(hold, rule, detail))
+        if hold["rule"] == "schedule":
+            since, until = datetime.fromisoformat(hold["found_at"]), datetime.fromisoformat(hold["until"])
+            holds += [HoldBack(rule, until, why) for rule, why in calendar.closures(schedule, since, until)]
+        else:
+            holds.append(_hold(hold))
     return facts, _merged(holds)
 
 
-def _hold(hold: Json, rule: Any, detail: str) -> HoldBack:
-    return HoldBack(rule, datetime.fromisoformat(hold["until"]) if hold["until"] else None, detail)
+def _hold(hold: Json) -> HoldBack:
+    return HoldBack(hold["rule"], datetime.fromisoformat(hold["until"]) if hold["until"] else None, hold["detail"])
 
 
 def _merged(holds: list[HoldBack]) -> list[HoldBack]:
-    """Each rule once, with the last moment until which it holds; a pause says each level that is paused."""
+    """Each rule once, with all that it says and the last moment until which it holds; each thing that is paused."""
     merged: dict[tuple[str, str], HoldBack] = {}
     for hold in holds:
-        merged[hold.rule, hold.detail if hold.until is None else ""] = hold
+        key = hold.rule, hold.detail if hold.until is None else ""
+        before = merged.get(key)
+        if before and hold.detail not in before.detail:
+            hold = replace(hold, detail=f"{before.detail}, {hold.detail}")
+        merged[key] = replace(hold, detail=before.detail) if before and hold.detail in before.detail else hold
     return list(merged.values())
 
 

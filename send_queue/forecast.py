@@ -48,9 +48,11 @@ def _played(conn: Connection, send_id: UUID, at: datetime, providers: Providers)
         store.rehearse(conn, UUID(send["account_id"]), send["channel"])
         moment = at
         for _ in range(MOST_STEPS):
-            this = run.Run(conn, providers, partial(_same, moment), "rehearsal", Filters(channel=send["channel"]))
+            this = run.Run(
+                conn, providers, partial(_same, moment), "rehearsal", Filters(channel=send["channel"]), asking=False
+            )
             claimed = run.take(this, 1000, run.Report(), patient=False)
-            if any(c.send_id == send_id for c in claimed):
+            if any(c.send.send_id == send_id for c in claimed):
                 return moment, True
             store.rehearse_sent(conn, moment)
             if not claimed:

@@ -186,7 +186,7 @@ def _staged(
     try:
         if not isinstance(json.loads(payload), dict):
             raise ValueError
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError('the payload is not a JSON object: write it as {"key": "value"}') from None
     values: dict[str, Any] = {name: row.get(name) or None for name in (*PERSON, "subject", "account")}
     values |= {

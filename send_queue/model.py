@@ -81,7 +81,8 @@ class Claimed:
     secret_env: str | None
     campaign: str
     started_at: datetime
-    lease_expires_at: datetime
+    finished_at: datetime | None = None
+    """Set only of an attempt that is in doubt: when we gave up waiting for what became of it."""
     attempts: int = 0
     """Tries that counted so far, without this one."""
     max_attempts: int = 3

@@ -7,11 +7,13 @@ None lets the database's clock decide. Moments in JSON answers are ISO 8601 in U
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, cast
+from urllib.parse import unquote
 from uuid import UUID
 
 import psycopg
@@ -43,8 +45,20 @@ class Claim:
     expired: int
     busy: bool
     in_flight: str | None
+    left: bool
     in_doubt: bool
     stale: tuple[Json, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """A send that may have gone out, to be asked about: how often the provider could not tell, since when it has been
+    saying that the send is not there, and the moment that it is."""
+
+    send: Claimed
+    look_ups: int
+    absent_since: datetime | None
     at: datetime
 
 
@@ -60,16 +74,15 @@ class Recorded:
 # --- the connection ---------------------------------------------------------------------------------------
 
 
-@contextmanager
-def connected(url: str, warn: Callable[[str], None] = lambda _: None) -> Iterator[Connection]:
-    """Connect for the length of a command, in autocommit: a transaction is only ever one statement long.
+def connect(url: str, warn: Callable[[str], None] = lambda _: None) -> Connection:
+    """Connect, in autocommit: a transaction is only ever one statement long.
 
     `warn` is told what our SQL functions warn of; the server's own remarks are not for the user.
 
     No statement is prepared on the server, and nothing is set for the session, so that a pooler may hand each
     transaction to another connection. Raises `DatabaseUnreachable`.
     """
-    with in_words():
+    with in_words(hide=_secrets(url)):
         conn = psycopg.connect(
             url, autocommit=True, prepare_threshold=None, connect_timeout=10, application_name="send-queue"
         )
@@ -79,23 +92,48 @@ def connected(url: str, warn: Callable[[str], None] = lambda _: None) -> Iterato
             warn(notice.message_primary or "")
 
     conn.add_notice_handler(passed_on)
+    return conn
+
+
+@contextmanager
+def connected(url: str, warn: Callable[[str], None] = lambda _: None) -> Iterator[Connection]:
+    """`connect` for the length of a command."""
+    conn = connect(url, warn)
     try:
         yield conn
     finally:
         conn.close()
 
 
+def _secrets(url: str) -> list[str]:
+    """What may be a password in a connection string, in the pieces in which libpq may quote it where the string is
+    written wrongly."""
+    _, _, rest = url.rpartition("://")
+    before, at, _ = rest.rpartition("@")
+    quoted = re.findall(r"password\s*=\s*('(?:[^'\\]|\\.)*'?|[^\s&]*)", url)
+    found = [before.partition(":")[2] if at else "", *(part.strip("'") for part in quoted)]
+    pieces = {piece for part in found for piece in [part, unquote(part), *re.split(r"\W+", part)]}
+    return sorted(filter(None, pieces), key=len, reverse=True)
+
+
 @contextmanager
-def in_words() -> Iterator[None]:
-    """Turn what the database refuses into one sentence that says what to do next."""
+def in_words(hide: Sequence[str] = ()) -> Iterator[None]:
+    """Turn what the database refuses into one sentence that says what to do next.
+
+    Of the error only its first line is kept, also for a traceback: what follows it may quote the row, message and all.
+    What is to hide is not in it.
+    """
     try:
         yield
     except psycopg.Error as error:
-        raise _in_words(error) from error
+        said = (error.diag.message_primary or str(error).strip().split("\n")[0]).strip()
+        if any(secret in said for secret in hide):
+            said = "its words are left out, since they quote the password"
+        error.args = (said,)
+        raise _in_words(error, said) from error
 
 
-def _in_words(error: psycopg.Error) -> Exception:
-    said = (error.diag.message_primary or str(error).strip().split("\n")[0]).strip()
+def _in_words(error: psycopg.Error, said: str) -> Exception:
     if error.sqlstate == "SQ002":
         return UserError(said)
     if absent := schema.missing(error):
@@ -106,7 +144,7 @@ def _in_words(error: psycopg.Error) -> Exception:
         case errors.CheckViolation() | errors.ForeignKeyViolation() | errors.NotNullViolation():
             rule = (error.diag.constraint_name or said).replace("_", " ")
             return UserError(f"Refused, nothing was stored: the rule is that {rule}; mend the value and try again.")
-        case psycopg.DataError() | psycopg.errors.UniqueViolation():
+        case psycopg.DataError() | errors.UniqueViolation() | errors.ProgramLimitExceeded():
             return UserError(f"Refused, nothing was stored: {said}; mend the value and try again.")
         case psycopg.OperationalError() | psycopg.InterfaceError() if _is_lost(error):
             return DatabaseUnreachable(
@@ -153,6 +191,7 @@ def claim(
         expired=answer["expired"],
         busy=answer["busy"],
         in_flight=answer["in_flight"],
+        left=answer["left"],
         in_doubt=answer["in_doubt"],
         stale=tuple(answer["stale"]),
         at=datetime.fromisoformat(answer["at"]),
@@ -160,13 +199,14 @@ def claim(
 
 
 def _claimed(row: Json) -> Claimed:
+    finished_at = row["finished_at"]
     return Claimed(**{
         **row,
         "send_id": UUID(row["send_id"]),
         "attempt_id": UUID(row["attempt_id"]),
         "account_id": UUID(row["account_id"]),
         "started_at": datetime.fromisoformat(row["started_at"]),
-        "lease_expires_at": datetime.fromisoformat(row["lease_expires_at"]),
+        "finished_at": datetime.fromisoformat(finished_at) if finished_at else None,
         "backoff_seconds": tuple(row["backoff_seconds"]),
     })  # fmt: skip
 
@@ -176,8 +216,32 @@ def record(conn: Connection, results: Sequence[Json], at: datetime | None) -> li
     return [Recorded(*row) for row in rows]
 
 
-def recover(conn: Connection, at: datetime | None) -> list[tuple[UUID, str]]:
-    return list(_rows(conn, "send_recover", {"at": at}))
+def recover(conn: Connection, at: datetime | None) -> list[UUID]:
+    return [row[0] for row in _rows(conn, "send_recover", {"at": at})]
+
+
+def look_ups(conn: Connection, max_rows: int, lease: timedelta, at: datetime | None) -> list[InDoubt]:
+    found = []
+    for (row,) in _rows(conn, "send_look_ups", {"max_rows": max_rows, "lease": lease, "at": at}):
+        absent_since, look_ups, moment = (row.pop(name) for name in ("absent_since", "look_ups", "at"))
+        absent = datetime.fromisoformat(absent_since) if absent_since else None
+        found.append(InDoubt(_claimed(row), look_ups, absent, datetime.fromisoformat(moment)))
+    return found
+
+
+def looked_up(
+    conn: Connection,
+    send_id: UUID,
+    verdict: str,
+    provider_message_id: str | None,
+    again: timedelta | None,
+    at: datetime | None,
+) -> str:
+    status: str = _value(
+        conn, "send_looked_up", id=send_id, verdict=verdict, provider_message_id=provider_message_id,
+        again=again, at=at,
+    )  # fmt: skip
+    return status
 
 
 def set_windows(conn: Connection, windows: Sequence[Json]) -> None:
@@ -210,6 +274,11 @@ def explain(conn: Connection, send_id: UUID, at: datetime | None, windows: Seque
 
 def status(conn: Connection, at: datetime | None) -> Json:
     answer: Json = _value(conn, "send_status", at=at)
+    return answer
+
+
+def doctor(conn: Connection, at: datetime | None) -> Json:
+    answer: Json = _value(conn, "send_doctor", at=at)
     return answer
 
 
@@ -322,8 +391,8 @@ def settle_campaign(conn: Connection, campaign: str, workspace: str | None, at: 
     return changed
 
 
-def prune(conn: Connection, before: datetime, keep_last: int, batch: int) -> int:
-    deleted: int = _value(conn, "send_prune", before=before, keep_last=keep_last, batch=batch)
+def prune(conn: Connection, before: datetime, keep_last: int, batch: int, at: datetime | None) -> int:
+    deleted: int = _value(conn, "send_prune", before=before, keep_last=keep_last, batch=batch, at=at)
     return deleted
 
 

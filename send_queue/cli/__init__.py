@@ -13,7 +13,7 @@ from importlib import import_module
 
 import click
 
-from send_queue.cli.app import App
+from send_queue.cli.app import App, warn
 from send_queue.model import UserError
 
 COMMANDS = {
@@ -38,6 +38,7 @@ COMMANDS = {
     "cancel": "steering",
     "settle": "steering",
     "prune": "steering",
+    "doctor": "doctor",
     "sandbox": "system",
     "embedded": "system",
     "demo": "system",
@@ -91,22 +92,22 @@ def _status(args: list[str]) -> int:
         print(error.format_message())
         return 2
     except click.BadParameter as error:
-        _say(f"{error.format_message().rstrip('.')}.")
+        warn(f"{error.format_message().rstrip('.')}.")
         return 2
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "send-queue"
-        _say(f"{error.format_message().rstrip('.')}: see `{path} --help`.")
+        warn(f"{error.format_message().rstrip('.')}: see `{path} --help`.")
         return 2
     except UserError as error:
         if debug:
             raise
-        _say(str(error))
+        warn(str(error))
         return error.exit_status
     except UnicodeEncodeError:
         if debug:
             raise
-        _say("What was given is not text in UTF-8, and cannot be stored: check the shell's encoding.")
+        warn("What was given is not text in UTF-8, and cannot be stored: check the shell's encoding.")
         return 2
     except (click.Abort, KeyboardInterrupt):
         return 130
@@ -117,11 +118,7 @@ def _status(args: list[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        _say(
+        warn(
             f"This should not happen ({type(error).__name__}): run it again with `send-queue --debug …` and report it."
         )
         return 70
-
-
-def _say(sentence: str) -> None:
-    print(f"send-queue: {sentence}", file=sys.stderr)

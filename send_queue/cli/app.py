@@ -40,6 +40,12 @@ class App:
             self.start_clock()
             yield conn
 
+    def reconnect(self) -> Connection:
+        """Connect once more, after the connection was lost."""
+        from send_queue import store
+
+        return store.connect(self.database_url(), warn)
+
     def database_url(self) -> str:
         """DATABASE_URL, or that of the embedded Postgres, which is started if need be."""
         if url := self.env.get("DATABASE_URL"):
@@ -99,7 +105,9 @@ def as_json(value: object) -> str:
                 return str(value)
         raise TypeError(f"{type(value).__name__} has no JSON form")
 
-    return json.dumps(value, default=plain, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)
+    text = json.dumps(value, default=plain, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)
+    # What JSON lets through and a terminal may obey: C1 controls, marks that turn the direction of writing.
+    return re.sub(r"[^\x20-\x7e\n]", lambda c: c[0] if c[0].isprintable() else json.dumps(c[0])[1:-1], text)
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
@@ -118,13 +126,21 @@ def _cell(value: Any) -> str:
             return "-"
         case list():
             return ", ".join(map(_cell, value)) or "-"
-        case str() if re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d", value):
-            return short(value)
         case str():
-            text = printable(value)
+            text = short(when) if (when := _moment_in_json(value)) else printable(value)
             return text if len(text) <= 60 else text[:59] + "…"
         case _:
             return str(value)
+
+
+def _moment_in_json(text: str) -> datetime | None:
+    """The moment, if this is one as Postgres writes it in JSON; a name may begin like one."""
+    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00", text, re.ASCII):
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def short(when: str | datetime | None) -> str:
@@ -158,7 +174,10 @@ def moment(text: str) -> datetime:
         raise ValueError(f"{text!r} is not a time: write it as 2026-11-23T09:00:00+01:00") from None
     if when.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone: write it as {when.isoformat()}+01:00 or {when.isoformat()}Z")
-    return when.astimezone(UTC)
+    try:
+        return when.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is beyond the calendar: use a year from 2 to 9998") from None
 
 
 class Kind(click.ParamType[Any]):

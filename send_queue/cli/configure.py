@@ -20,6 +20,7 @@ from send_queue.cli.app import (
     App,
     as_json,
     json_option,
+    printable,
     table,
     workspace_option,
 )
@@ -47,9 +48,25 @@ def _show(kind: str, row: Mapping[str, Any], json_: bool) -> None:
     if json_:
         click.echo(as_json(row))
         return
+    shown = _readable(row)
     names = [*COLUMNS[kind], *(name for name in row if name not in COLUMNS[kind])]
-    click.echo(table([{"field": n, "value": str(v) if isinstance(v := row.get(n), dict) else v} for n in names],
-                     ("field", "value")))  # fmt: skip
+    click.echo(table([{"field": name, "value": shown.get(name)} for name in names], ("field", "value")))
+
+
+def _readable(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row as people read it: the hours of a schedule as they are typed, "mon-fri 07:00-18:00"."""
+    if not isinstance(row.get("hours"), dict):
+        return row
+    week = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    runs: list[tuple[list[str], str]] = []
+    for day in week:
+        text = ",".join("-".join(pair) for pair in row["hours"].get(day, ()))
+        if text and runs and runs[-1][1] == text and runs[-1][0][-1] == week[week.index(day) - 1]:
+            runs[-1][0].append(day)
+        elif text:
+            runs.append(([day], text))
+    hours = (f"{days[0]}-{days[-1]} {text}" if len(days) > 1 else f"{days[0]} {text}" for days, text in runs)
+    return {**row, "hours": "; ".join(hours)}
 
 
 def _group(kind: str, help: str) -> click.Group:
@@ -69,7 +86,7 @@ def _group(kind: str, help: str) -> click.Group:
         if json_:
             click.echo(as_json(rows))
         elif rows:
-            click.echo(table(rows, COLUMNS[kind]))
+            click.echo(table([_readable(row) for row in rows], COLUMNS[kind]))
         else:
             click.echo(f"There are no {kind}s yet: add one with `send-queue {kind} add`.")
 
@@ -99,7 +116,7 @@ def _put(app: App, kind: str, name: str, fields: dict[str, Any], json_: bool, *,
     if json_:
         click.echo(as_json(row))
     else:
-        click.echo(f"{'Added' if adding else 'Set'} the {kind} {name}.")
+        click.echo(f"{'Added' if adding else 'Set'} the {kind} {printable(name)}.")
 
 
 # --- workspaces -------------------------------------------------------------------------------------------
@@ -212,7 +229,7 @@ def _lane_set(app: App, /, account: str, channel: str, workspace: str | None, js
 
     with app.database() as conn:
         row = store.put(conn, "lane", account, fields, workspace=workspace, at=app.now())
-    click.echo(as_json(row) if json_ else f"Set the lane {account} {channel}.")
+    click.echo(as_json(row) if json_ else f"Set the lane {printable(account)} {channel}.")
 
 
 for _name in ("set", "add"):
@@ -330,7 +347,7 @@ def schedule_add(app: App, /, name: str, json_: bool, **options: Any) -> None:
     with app.database() as conn:
         _checked(app, fields, name)
         row = store.put(conn, "schedule", name, fields, adding=True)
-    click.echo(as_json(row) if json_ else f"Added the schedule {name}.")
+    click.echo(as_json(row) if json_ else f"Added the schedule {printable(name)}.")
 
 
 @schedule_command.command("set")
@@ -350,7 +367,7 @@ def schedule_set(app: App, /, name: str, json_: bool, **options: Any) -> None:
         [there] = store.listed(conn, "schedule", store.find(conn, "schedule", name))
         _checked(app, there | fields, name)
         row = store.put(conn, "schedule", name, fields)
-    click.echo(as_json(row) if json_ else f"Set the schedule {name}.")
+    click.echo(as_json(row) if json_ else f"Set the schedule {printable(name)}.")
 
 
 # --- campaigns --------------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def _object(text: str | None) -> dict[str, Any] | None:
         return None
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise UserError('The payload is not a JSON object: write it as {"key": "value"}.')

@@ -40,7 +40,7 @@ def run_once_command(app: App, /, limit: int, dry_run: bool, json_: bool, **filt
         if dry_run:
             _print_rehearsal(run.rehearse(this, limit), json_)
         else:
-            _print(run.run(this, limit, counting=_counting(json_)), json_)
+            _print(run.run(this, limit, telling=_telling(json_)), json_)
 
 
 @click.command("run")
@@ -61,7 +61,7 @@ def run_command(
 
     until = time.monotonic() + max_runtime.total_seconds() if max_runtime else None
     with _pass(app, filters) as this:
-        _print(run.run(this, None, concurrency, until, _counting(json_)), json_)
+        _print(run.run(this, None, concurrency, until, _telling(json_)), json_)
 
 
 @contextmanager
@@ -75,13 +75,15 @@ def _pass(app: App, filters: dict[str, str | None]) -> Iterator[Run]:
     providers = Providers(app.env)
     try:
         with app.database() as conn:
-            yield run.Run(conn, providers, app.now, app.worker, store.Filters(**filters), stop, warn)
+            this = run.Run(conn, providers, app.now, app.worker, store.Filters(**filters), stop, warn, app.reconnect)
+            yield this
+            this.conn.close()
     finally:
         providers.close()
 
 
-def _counting(json_: bool) -> bool:
-    """Whether what remains is worth counting: somebody is told."""
+def _telling(json_: bool) -> bool:
+    """Whether somebody is told what happened when nothing did."""
     return json_ or sys.stdout.isatty()
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import click
 
-from send_queue.cli.app import DURATION, ID, App, as_json, json_option, workspace_option
+from send_queue.cli.app import DURATION, ID, App, as_json, json_option, printable, workspace_option
 from send_queue.model import UserError
 
 KINDS = click.Choice(["workspace", "account", "lane", "campaign"])
@@ -30,7 +30,8 @@ def _pausing(verb: str, help: str) -> click.Command:
             raise UserError(f"{wrong}: `send-queue {verb} {kind} {'ACCOUNT CHANNEL' if kind == 'lane' else 'NAME'}`.")
         with app.database() as conn:
             changed = store.pause(conn, verb == "pause", kind or "all", name, channel, reason, workspace, app.now())
-        what = f"{changed} workspaces" if all_ else f"the {kind} {name}" + (f" {channel}" if channel else "")
+        named = f"the {kind} {printable(name or '')}" + (f" {channel}" if channel else "")
+        what = f"{changed} workspaces" if all_ else named
         click.echo(as_json({"changed": changed}) if json_ else f"{verb.capitalize()}d {what}.")
 
     decorated: Any = json_option(workspace_option(command))
@@ -157,6 +158,6 @@ def prune_command(app: App, /, older_than: timedelta, keep_last: int, json_: boo
         except OverflowError:
             raise UserError("--older-than reaches back before the calendar begins: write a shorter one.") from None
         deleted = 0
-        while batch := store.prune(conn, before, keep_last, 1000):
+        while batch := store.prune(conn, before, keep_last, 1000, app.now()):
             deleted += batch
     click.echo(as_json({"deleted": deleted}) if json_ else f"{deleted:,} deleted.")

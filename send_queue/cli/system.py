@@ -10,29 +10,38 @@ from pathlib import Path
 
 import click
 
-from send_queue.cli.app import App, as_json, json_option
+from send_queue.cli.app import App, as_json, json_option, printable
 from send_queue.model import UserError
 
 
 @click.command("migrate")
+@click.option("--grant-worker", "work", multiple=True, metavar="ROLE", help="May run, and nothing else. Repeatable.")
+@click.option("--grant-enqueue", "enqueue", multiple=True, metavar="ROLE", help="May call send_enqueue. Repeatable.")
+@click.option("--grant-read", "read", multiple=True, metavar="ROLE", help="May read the views. Repeatable.")
 @json_option
 @click.pass_obj
-def migrate_command(app: App, /, json_: bool) -> None:
+def migrate_command(app: App, /, json_: bool, **roles: tuple[str, ...]) -> None:
     """Install the tables, functions and views, or bring them up to this version. May be run at any time.
 
-    Example: send-queue migrate
+    Each task may have a database role of its own, with the right to nothing else; later migrates leave it that.
+
+    Example: send-queue migrate --grant-worker cron --grant-enqueue app --grant-read dashboard
     """
     from send_queue import schema, store
 
+    grants = [(role, may) for may, granted in roles.items() for role in granted]
     with app.database() as conn, store.in_words():
-        report = schema.migrate(conn)
+        report = schema.migrate(conn, grants=grants)
+    if not json_:
+        for role, may in grants:
+            click.echo(f"The role {printable(role)} may {may}.")
     if json_:
         click.echo(as_json({"applied": report.applied, "functions": report.functions, "dropped": report.dropped,
-                            "views": report.views}))  # fmt: skip
+                            "views": report.views, "grants": [{"role": r, "may": m} for r, m in grants]}))  # fmt: skip
     elif report.applied or report.functions or report.dropped or report.views:
         click.echo(f"Migrated: {len(report.applied)} migrations, {len(report.functions)} functions"
                    + (", views." if report.views else "."))  # fmt: skip
-    else:
+    elif not grants:
         click.echo("Nothing to do: the database is up to date.")
 
 

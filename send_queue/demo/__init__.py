@@ -274,7 +274,7 @@ def _pass(stage: Stage, account: Account, week: Week) -> None:
     providers = Providers(stage.env)
     try:
         this = run.Run(stage.conn, providers, lambda: stage.now, "demo", Filters(account=account.name))
-        _note(stage, account, run.run(this, counting=False), week)
+        _note(stage, account, run.run(this), week)
     finally:
         providers.close()
 

@@ -1,8 +1,9 @@
 """Providers: what carries a message out of the house.
 
-A provider turns a claimed send into an outcome. It never raises for what the world does (that is an outcome),
-only `ConfigurationError` for what its environment lacks. Which providers there are is data: the entry points
-`send_queue.providers`, each naming a class with the shape of `Provider`; one's own stand beside ours.
+A provider turns a claimed send into an outcome. It never raises for what the world does (that is an outcome), only
+`ConfigurationError` for what its environment lacks: when it is made, or before anything of a send has left. Which
+providers there are is data: the entry points `send_queue.providers`, each naming a class with the shape of `Provider`;
+one's own stand beside ours.
 
 Reading order: this protocol; http.py, where httpx's errors are judged once; then one module per provider.
 """
@@ -34,7 +35,10 @@ class Provider(Protocol):
         """Take what it needs from the environment; raise `ConfigurationError` where something is missing."""
 
     def send(self, send: Claimed) -> Outcome:
-        """Send it, once. Called with no transaction open."""
+        """Send it, once. Called with no transaction open.
+
+        Raises `ConfigurationError`, before anything has left, where the environment lacks the account's secret.
+        """
 
     def look_up(self, send: Claimed) -> LookUp:
         """Ask whether an earlier attempt went out. Only asks, changes nothing."""

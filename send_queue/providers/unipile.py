@@ -275,7 +275,10 @@ class Unipile:
         return Failed("channel_not_served", f"Unipile does not serve the channel {plain(send.channel, 40)}.")
 
     def look_up(self, send: Claimed) -> LookUp:
-        account = self._account(send)
+        try:
+            account = self._account(send)
+        except ConfigurationError as error:
+            return CannotTell(str(error))
         if isinstance(account, Hold):
             return CannotTell(account.detail)
         connected = account.connected()
@@ -291,19 +294,18 @@ class Unipile:
         self._http.close()
 
     def _account(self, send: Claimed) -> _Account | Hold:
-        """The account with its key. What is missing is this machine's fault: the account stays connected."""
+        """The account with its key. Raises `ConfigurationError` where this machine has none for it."""
         variable = send.secret_env or "UNIPILE_API_KEY"
         key = self._env.get(variable, "").strip()
-        quarter = timedelta(minutes=15)
         if not key or not (key.isascii() and key.isprintable()):
             what = "holds characters that no key has" if key else "is not set"
-            return Hold("account", "secret_missing", f"{variable} {what}: set it to Unipile's key.", after=quarter)
+            raise ConfigurationError(f"{variable} {what}: set it to Unipile's key.")
         if not send.provider_account_id:
             return Hold(
                 "account",
                 "provider_account_id_missing",
                 "The account has no id at Unipile: give it one with `send-queue account set`.",
-                after=quarter,
+                after=timedelta(minutes=15),
             )
         until = time.monotonic() + self.longest_call.total_seconds()
         return _Account(self._http, self._base, self._post, self._get, key, send.provider_account_id, send, until)

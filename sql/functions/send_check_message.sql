@@ -13,6 +13,8 @@ returns text language sql stable as $$
                     else '' end || '.'
         when channel = 'linkedin_invite' and char_length(message) > 300 then format(
             'The invitation has %s characters: LinkedIn takes 300 at most, shorten it.', char_length(message))
+        when greatest(scheduled_for, expires_at) >= '9999-01-01 00:00+00' then
+            'The moment is beyond the calendar: use a year before 9999.'
         when expires_at <= greatest(scheduled_for, at) then format(
             'It would expire (%s) before it can go: make expires_at later than %s.', expires_at,
             greatest(scheduled_for, at))

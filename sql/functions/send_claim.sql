@@ -17,10 +17,10 @@
 -- at        the moment that it is believed to be; null: the database's clock, read again after each lock
 -- account, channel, campaign   only rows of these (names)
 --
--- Returns {sends: [...], expired: n, busy: bool, in_flight: text, in_doubt: bool, stale: [schedules], at: moment}:
--- what was claimed; how many rows were skipped because nobody wants them any more; whether locks kept us from a lane
--- that may send; a token that changes with the sends in flight that keep us from a due row; whether a dead run left
--- rows behind; the schedules whose window must be worked out anew (until then they count as closed).
+-- Returns {sends, expired, busy, in_flight, left, in_doubt, stale, at}: what was claimed; how many rows were skipped
+-- because nobody wants them any more; whether locks kept us from a lane that may send; a token that changes with the
+-- sends in flight that keep us from a due row; whether a dead run left rows behind; whether the provider is to be asked
+-- of an uncertain one; the schedules whose window must be worked out anew (until then they count as closed).
 create or replace function send_claim(worker text, max_rows int default 1, lease interval default '5 minutes',
     at timestamptz default null, account text default null, channel text default null, campaign text default null)
 returns jsonb language plpgsql set timezone = 'UTC' as $$
@@ -38,8 +38,8 @@ declare
     v_more      uuid[];
     v_priority  smallint;
     v_day       date;
-    v_sends     jsonb := '[]';
-    v_some      jsonb;
+    v_sends     uuid[] := '{}';  -- the attempts that were begun
+    v_attempts  uuid[];
     v_expired   int;
     v_stale     jsonb;
     v_busy      boolean := false;
@@ -49,6 +49,8 @@ begin
         raise exception 'send_claim counts after it locks, which needs READ COMMITTED, not %',
             upper(current_setting('transaction_isolation'));
     end if;
+
+    perform send_check_filters(account, channel, campaign);
 
     -- Rows past their expires_at are skipped, a few hundred a call, so that they never pile up before the due ones.
     with late as (
@@ -177,21 +179,13 @@ begin
             select t.id, t.workspace_id, t.account_id, t.channel,
                    1 + coalesce((select max(b.number) from send_attempts b where b.send_id = t.id), 0),
                    v_day, v_at, worker
-            from taken t returning id, send_id, number
+            from taken t returning id, send_id
         )
-        select jsonb_agg(jsonb_build_object(
-                'send_id', t.id, 'attempt_id', b.id, 'attempt_number', b.number, 'channel', t.channel,
-                'recipient', t.recipient, 'subject', t.subject, 'message', t.message, 'payload', t.payload,
-                'account_id', a.id, 'account', a.name, 'provider', a.provider,
-                'provider_account_id', a.provider_account_id, 'secret_env', a.secret_env, 'campaign', c.name,
-                'started_at', v_at, 'lease_expires_at', t.lease_expires_at, 'attempts', t.attempts,
-                'max_attempts', c.max_attempts, 'backoff_seconds', c.backoff_seconds
-            ) order by array_position(v_ids, t.id))
-        into v_some
-        from taken t
-        join tried b on b.send_id = t.id
-        join send_accounts a on a.id = t.account_id
-        join send_campaigns c on c.id = t.campaign_id;
+        select array_agg(b.id order by array_position(v_ids, b.send_id)) into v_attempts from tried b;
+        -- Nor by a server that may otherwise forget its last commits in a crash: this one is on disk.
+        if current_setting('synchronous_commit') = 'off' then
+            perform set_config('synchronous_commit', 'local', true);
+        end if;
 
         insert into send_usage as u (account_id, channel, day, used)
         values (v_lane.account_id, v_lane.channel, v_day, cardinality(v_ids))
@@ -204,7 +198,7 @@ begin
             next_at_detail = null
         where l.account_id = v_lane.account_id and l.channel = v_lane.channel;
 
-        v_sends := v_sends || v_some;
+        v_sends := v_sends || v_attempts;
         v_taken := v_taken + cardinality(v_ids);
     end loop;
 
@@ -238,8 +232,12 @@ begin
             limit 20) lanes;
     end if;
 
-    return jsonb_build_object('sends', v_sends, 'expired', v_expired, 'busy', v_busy, 'in_flight', v_in_flight,
+    return jsonb_build_object('sends', (select coalesce(jsonb_agg(s), '[]') from send_in_hand(v_sends) s),
+        'expired', v_expired, 'busy', v_busy, 'in_flight', v_in_flight,
         'stale', coalesce(v_stale, '[]'), 'at', v_at,
-        'in_doubt', exists (select from send_queue q where q.status = 'sending' and q.lease_expires_at <= v_at));
+        'left', exists (select from send_queue q where q.status = 'sending' and q.lease_expires_at <= v_at),
+        'in_doubt', exists (
+            select from send_queue q join send_accounts a on a.id = q.account_id and a.status = 'active'
+            where q.status = 'uncertain' and q.look_up_at <= v_at));
 end
 $$;

@@ -28,7 +28,7 @@ begin
         a.name as account, a.status as account_status, a.status_reason, w.name as workspace,
         w.paused_at as workspace_paused_at, w.pause_reason as workspace_reason, l.paused_at as lane_paused_at,
         l.pause_reason as lane_reason, l.next_at, l.next_at_reason, l.next_at_detail, s.id as schedule_id,
-        s.name as schedule_name, to_jsonb(s) as schedule,
+        s.name as schedule_name, s.timezone as schedule_timezone, to_jsonb(s) as schedule,
         case when s.window_since <= v_at then tstzrange(s.opens_at, s.closes_at) || s.later_windows
              else '{}' end as cached
     into v_send
@@ -60,7 +60,9 @@ begin
             select 'scheduled_for' as rule, v_send.scheduled_for as until, 'It is scheduled for later.' as detail
             where v_send.scheduled_for > v_moment
             union all
-            select 'schedule', v_opens, format('The schedule %s is closed.', v_send.schedule_name)
+            select 'schedule', v_opens, format('The schedule %s is closed until %s %s.', v_send.schedule_name,
+                to_char(v_opens at time zone v_send.schedule_timezone, 'Dy YYYY-MM-DD HH24:MI'),
+                v_send.schedule_timezone)
             where v_opens > v_moment
             union all
             select 'paused', null, p.detail

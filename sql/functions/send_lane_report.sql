@@ -40,3 +40,17 @@ language sql stable as $$
             when l.paused_at is not null then concat_ws(': ', 'paused', 'lane', l.pause_reason) end as why) p
     order by w.name, a.name, l.channel
 $$;
+
+-- A view reads tables with its owner's rights, but calls functions with the reader's: so this one has its owner's
+-- rights too, for those who may read send_lane_status (send_grant), and is closed to all others.
+do $$
+declare
+    v_me regprocedure;
+begin
+    for v_me in select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+                where n.nspname = current_schema() and p.proname = 'send_lane_report' loop
+        execute format('alter function %s security definer set search_path = %I, pg_temp', v_me, current_schema());
+        execute format('revoke all on function %s from public', v_me);
+    end loop;
+end
+$$;

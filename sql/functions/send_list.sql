@@ -9,7 +9,7 @@ begin
             return query select to_jsonb(w) from send_workspaces w
             where send_list.id is null or w.id = send_list.id order by w.name;
         when 'schedule' then
-            return query select to_jsonb(s) - '{window_since,version}'::text[] from send_schedules s
+            return query select to_jsonb(s) - '{window_since,later_windows,version}'::text[] from send_schedules s
             where send_list.id is null or s.id = send_list.id order by s.name;
         when 'account' then
             return query select to_jsonb(a) - '{workspace_id,schedule_id}'::text[]

@@ -1,8 +1,10 @@
--- A lane whose limits are changed, by whomever, looks again at once; a cap zone that is changed re-labels the days of
--- the tally that still count (a week and the days that the zones differ by).
+-- A lane whose limits are changed, by whomever, looks again at once; a gap that grows is counted from the last send; a
+-- cap zone that is changed re-labels the days of the tally that still count (a week and the days that the zones differ
+-- by), and of all attempts, since one that was given back may turn out to be sent.
 create or replace function send_on_lane_change() returns trigger language plpgsql as $$
 declare
     v_since timestamptz;
+    v_after timestamptz;
     v_day   record;
 begin
     if new.next_at_reason in ('daily_cap', 'weekly_cap', 'rate_limit') then
@@ -14,22 +16,31 @@ begin
         new.next_at := new.next_at + make_interval(secs => new.min_gap_seconds - old.min_gap_seconds);
         new.next_at_reason := 'min_gap';
     end if;
+    if new.min_gap_seconds > old.min_gap_seconds then
+        v_after := send_after_gap(new.account_id, new.channel, new.min_gap_seconds);
+        if new.next_at < v_after then
+            new.next_at := v_after;
+            new.next_at_reason := coalesce(new.next_at_reason, 'min_gap');
+        end if;
+    end if;
     if new.cap_timezone <> old.cap_timezone then
         select coalesce(max(b.started_at), now()) - interval '10 days' into v_since
         from send_attempts b where b.account_id = new.account_id and b.channel = new.channel;
-        -- What counts in another day now is moved there; what was pruned since stays where it was counted.
+        -- What counts in another day now is moved there; what was pruned since stays where it was counted. The day of one
+        -- that does not count is corrected too: it may yet turn out to have been sent.
         for v_day in
             with moved as (
                 update send_attempts b set day = (b.started_at at time zone new.cap_timezone)::date
                 from (select o.id, o.day from send_attempts o
                       where o.account_id = new.account_id and o.channel = new.channel and o.started_at > v_since
-                        and (o.outcome is null or o.outcome in ('sent', 'uncertain'))
                       order by o.send_id, o.number for no key update) held
                 where b.id = held.id and held.day <> (b.started_at at time zone new.cap_timezone)::date
-                returning held.day as from_day, b.day as to_day
+                returning held.day as from_day, b.day as to_day,
+                    b.outcome is null or b.outcome in ('sent', 'uncertain') as counts
             )
             select d.day, sum(d.n)::int as n
-            from (select from_day as day, -1 as n from moved union all select to_day, 1 from moved) d group by d.day
+            from (select from_day as day, -1 as n from moved where counts
+                  union all select to_day, 1 from moved where counts) d group by d.day
         loop
             update send_usage u set used = u.used + v_day.n
             where u.account_id = new.account_id and u.channel = new.channel and u.day = v_day.day;

@@ -41,11 +41,12 @@ begin
             update send_lanes l
             set paused_at = case when paused then coalesce(l.paused_at, v_at) end,
                 pause_reason = case when paused then send_pause.reason end,
-                next_at = case when not paused and l.next_at_reason = 'provider_hold' then 'epoch' else l.next_at end,
+                next_at = case when not paused and l.next_at_reason = 'provider_hold'
+                    then send_after_gap(l.account_id, l.channel, l.min_gap_seconds) else l.next_at end,
                 next_at_detail = case when not paused and l.next_at_reason = 'provider_hold' then null
                                       else l.next_at_detail end,
-                next_at_reason = case when not paused and l.next_at_reason = 'provider_hold' then null
-                                      else l.next_at_reason end
+                next_at_reason = case when not paused and l.next_at_reason = 'provider_hold'
+                    then case when l.min_gap_seconds > 0 then 'min_gap' end else l.next_at_reason end
             where l.account_id = v_id and l.channel = send_pause.channel;
             get diagnostics v_n = row_count;
             if v_n = 0 then

@@ -1,8 +1,8 @@
 -- Write down what became of sends: one short transaction for all of them.
 --
 -- A result counts only while its attempt is still the current one (not finished by recovery): a worker that was
--- declared dead cannot overwrite what came after it. What such a late worker knows is still used where it settles
--- doubt: it was sent, so an uncertain row is sent.
+-- declared dead cannot overwrite what came after it. What such a late worker knows is still used: it was sent, so the
+-- row is sent, whatever recovery had thought of it.
 --
 -- results  [{attempt_id, outcome, http_status, provider_message_id, error_code, error_message, retry_seconds,
 --            scope, hold_seconds, ceiling_seconds}, ...]; outcome as in send_attempts
@@ -21,6 +21,7 @@ declare
     v_status  text;
     v_attempt uuid;
     v_day     date;
+    v_late    boolean;
     v_gave    uuid[] := '{}'; -- the accounts that have been given something back
 begin
     for v_result in
@@ -44,7 +45,7 @@ begin
             where l.account_id = v_result.account_id and l.channel = v_result.channel for no key update;
         end if;
 
-        select q.*, c.max_attempts, c.follow_up_after into v_send
+        select q.*, c.max_attempts into v_send
         from send_queue q join send_campaigns c on c.id = q.campaign_id
         where q.id = v_result.send_id for no key update of q;
 
@@ -55,12 +56,12 @@ begin
         where b.id = v_result.attempt_id and b.outcome is null
         returning b.id, b.day into v_attempt, v_day; -- the day as it is now: the lane's zone may have changed
         if v_attempt is null then
-            if v_result.outcome = 'sent' and v_send.status = 'uncertain' then
-                perform send_settle(v_send.id, true, v_result.provider_message_id, v_at);
-                return query select v_send.id, true, 'sent';
-            else
-                return query select v_send.id, false, v_send.status;
+            v_late := v_result.outcome = 'sent' and exists (select from send_attempts b where b.id = v_result.attempt_id
+                                                            and b.outcome in ('uncertain', 'released'));
+            if v_late then
+                perform send_mark_sent(v_result.attempt_id, v_result.provider_message_id, v_at);
             end if;
+            return query select q.id, v_late, q.status from send_queue q where q.id = v_send.id;
             continue;
         end if;
 
@@ -72,7 +73,9 @@ begin
 
         v_counts := v_result.outcome not in ('held', 'released');
         v_status := case
-            when v_result.outcome = 'sent' then 'sent'
+            -- Also where an earlier attempt, once given up, has turned out to be sent meanwhile.
+            when v_result.outcome = 'sent' or exists (
+                select from send_attempts b where b.send_id = v_send.id and b.outcome = 'sent') then 'sent'
             -- It was done before: by an attempt of ours that nobody could be sure of, or by somebody else.
             when v_result.outcome = 'already_done' then case when exists (
                 select from send_attempts b where b.send_id = v_send.id and b.outcome = 'uncertain')
@@ -89,18 +92,15 @@ begin
                 then v_at + make_interval(secs => v_result.retry_seconds) else q.scheduled_for end,
             provider_message_id = coalesce(
                 send_message_name(q.account_id, q.channel, v_result.provider_message_id, q.id), q.provider_message_id),
+            look_up_at = case when v_status = 'uncertain' then v_at end, look_ups = 0, absent_since = null,
             error_code = case when v_status <> 'sent' then v_result.error_code end,
             error_message = case when v_status <> 'sent' then v_result.error_message end
         where q.id = v_send.id;
 
-        if v_send.channel = 'linkedin_invite' and v_send.prospect_id is not null then
-            if v_status = 'sent' then
-                update send_prospects p
-                set status = 'connection_request_sent', follow_up_due_at = v_at + v_send.follow_up_after
-                where p.id = v_send.prospect_id;
-            elsif v_result.error_code = 'already_connected' then
-                update send_prospects p set status = 'connected' where p.id = v_send.prospect_id;
-            end if;
+        if v_status = 'sent' then
+            perform send_after_sent(v_send.id, v_at);
+        elsif v_result.error_code = 'already_connected' then
+            update send_prospects p set status = 'connected' where p.id = v_send.prospect_id;
         end if;
         return query select v_send.id, true, v_status;
     end loop;

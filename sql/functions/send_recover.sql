@@ -1,33 +1,33 @@
--- Rows whose lease has run out were left by a dead run, and may have gone out: they are in doubt now, the attempt is
--- finished as uncertain and stays counted, so that a worker that comes back late cannot write over what follows.
--- Where the campaign says `resend`, the row is pending again at once.
--- Returns the rows that were left.
-create or replace function send_recover(at timestamptz default null)
-returns table (send_id uuid, status text) language plpgsql as $$
+-- Rows whose lease has run out were left by a dead run, and may have gone out: they are in doubt now, and the provider
+-- is to be asked. The attempt is finished as uncertain and stays counted, so that a worker that comes back late cannot
+-- write over what follows. One of which an earlier attempt has turned out to be sent is sent. Returns the others.
+create or replace function send_recover(at timestamptz default null) returns setof uuid language plpgsql as $$
 #variable_conflict use_column
 declare
     v_at   timestamptz := coalesce(send_recover.at, clock_timestamp());
-    v_left record;
+    v_id   uuid;
+    v_sent uuid;
+    v_said text := 'The run that sent it did not come back to say what became of it.';
 begin
-    for v_left in
-        select q.id, c.on_uncertain, c.max_attempts, q.attempts
-        from send_queue q join send_campaigns c on c.id = q.campaign_id
+    for v_id in
+        select q.id from send_queue q left join send_attempts b on b.send_id = q.id and b.outcome is null
         where q.status = 'sending' and q.lease_expires_at <= v_at
-        order by q.id for no key update of q skip locked
+        order by b.id for no key update of q skip locked -- whoever writes several attempts does it in this order
     loop
         update send_attempts b
-        set outcome = 'uncertain', finished_at = v_at, error_code = 'lease_expired',
-            error_message = 'The run that sent it did not come back to say what became of it.'
-        where b.send_id = v_left.id and b.outcome is null;
+        set outcome = 'uncertain', finished_at = v_at, error_code = 'lease_expired', error_message = v_said
+        where b.send_id = v_id and b.outcome is null;
         update send_queue q
-        set status = case when v_left.on_uncertain = 'resend' and v_left.attempts + 1 < v_left.max_attempts
-                          then 'pending' else 'uncertain' end,
-            attempts = q.attempts + 1, claimed_by = null, lease_expires_at = null, updated_at = v_at,
-            error_code = 'lease_expired',
-            error_message = 'The run that sent it did not come back to say what became of it.'
-        where q.id = v_left.id
-        returning q.id, q.status into send_id, status;
-        return next;
+        set status = 'uncertain', attempts = q.attempts + 1, claimed_by = null, lease_expires_at = null,
+            updated_at = v_at, error_code = 'lease_expired', error_message = v_said, look_up_at = v_at, look_ups = 0,
+            absent_since = null
+        where q.id = v_id;
+        select b.id into v_sent from send_attempts b where b.send_id = v_id and b.outcome = 'sent' limit 1;
+        if found then
+            perform send_mark_sent(v_sent, null, v_at);
+        else
+            return next v_id;
+        end if;
     end loop;
 end
 $$;

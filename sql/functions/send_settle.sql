@@ -24,35 +24,22 @@ begin
         raise exception 'Send % is %, not uncertain: there is nothing to settle; see `send-queue explain %`.',
             send_settle.id, v_send.status, send_settle.id using errcode = 'SQ002';
     end if;
+    if send_settle.sent then
+        perform send_mark_sent((
+            select b.id from send_attempts b where b.send_id = v_send.id and b.outcome = 'uncertain'
+            order by b.number desc limit 1), send_settle.provider_message_id, v_at);
+        return 'sent';
+    end if;
     for v_attempt in
-        update send_attempts b
-        set outcome = case when send_settle.sent then 'sent' else 'released' end,
-            provider_message_id = coalesce(send_settle.provider_message_id, b.provider_message_id)
-        where b.send_id = v_send.id and b.outcome = 'uncertain'
-          and (not send_settle.sent or b.number = (
-              select max(o.number) from send_attempts o where o.send_id = v_send.id and o.outcome = 'uncertain'))
-        returning b.day
+        update send_attempts b set outcome = 'released'
+        where b.send_id = v_send.id and b.outcome = 'uncertain' returning b.day
     loop
-        if not send_settle.sent then
-            perform send_give_back(v_send.account_id, v_send.channel, v_attempt.day);
-        end if;
+        perform send_give_back(v_send.account_id, v_send.channel, v_attempt.day);
     end loop;
     update send_queue q
-    set status = case when send_settle.sent then 'sent' else 'pending' end, updated_at = v_at,
-        sent_at = case when send_settle.sent then v_at end,
-        provider_message_id = case when send_settle.sent then coalesce(
-            send_message_name(q.account_id, q.channel, send_settle.provider_message_id, q.id),
-            q.provider_message_id) end,
-        error_code = null, error_message = null
+    set status = 'pending', updated_at = v_at, error_code = null, error_message = null, look_up_at = null
     where q.id = v_send.id;
-    if not send_settle.sent then
-        perform send_wake(array[v_send.account_id]);
-    end if;
-    if send_settle.sent and v_send.channel = 'linkedin_invite' then
-        update send_prospects p
-        set status = 'connection_request_sent', follow_up_due_at = v_at + c.follow_up_after
-        from send_campaigns c where p.id = v_send.prospect_id and c.id = v_send.campaign_id;
-    end if;
-    return case when send_settle.sent then 'sent' else 'pending' end;
+    perform send_wake(array[v_send.account_id]);
+    return 'pending';
 end
 $$;

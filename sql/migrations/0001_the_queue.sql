@@ -265,6 +265,11 @@ create table send_queue (
     provider_message_id text,
     error_code          text,
     error_message       text,
+    -- While it is uncertain: when the provider is asked next (null: no more), how often it could not tell, and since
+    -- when it has been saying that the send is not there.
+    look_up_at          timestamptz,
+    look_ups            smallint not null default 0,
+    absent_since        timestamptz,
     created_at          timestamptz not null default now(),
     updated_at          timestamptz not null default now(),
     -- One look keeps three rules: the campaign and the account exist, in one workspace, and belong together.
@@ -280,7 +285,10 @@ create table send_queue (
     -- Unipile, POST /users/invite: the note has at most 300 characters.
     constraint invitation_fits_300_characters check (channel <> 'linkedin_invite' or char_length(message) <= 300),
     constraint payload_is_an_object check (jsonb_typeof(payload) = 'object'),
-    constraint attempts_are_not_negative check (attempts >= 0)
+    constraint attempts_are_not_negative check (attempts >= 0),
+    -- infinity, and what comes after the last year that other languages have, could be explained to nobody.
+    constraint moments_are_before_the_year_9999
+        check (scheduled_for < '9999-01-01 00:00+00' and expires_at < '9999-01-01 00:00+00')
 );
 -- The claim index: the due rows of a lane's campaign in the order in which they go. `doctor` checks that it is there.
 create index send_queue_claim on send_queue (account_id, channel, campaign_id, priority, scheduled_for, id)
@@ -296,6 +304,8 @@ create index send_queue_expiry on send_queue (expires_at) where status = 'pendin
 create index send_queue_in_flight on send_queue (account_id, channel, lease_expires_at) where status = 'sending';
 -- What people must look at.
 create index send_queue_trouble on send_queue (status, updated_at) where status in ('failed', 'uncertain');
+-- Recovery: of which send the provider is asked next.
+create index send_queue_look_up on send_queue (look_up_at) where status = 'uncertain' and look_up_at is not null;
 create unique index dedupe_key_is_unique_in_its_workspace on send_queue (workspace_id, dedupe_key)
     where dedupe_key is not null;
 create unique index provider_message_is_one_send on send_queue (account_id, channel, provider_message_id)

@@ -194,14 +194,14 @@ def test_78_when_the_rehearsed_moment_has_no_zone(queue: Queue, now: str) -> Non
     assert queue.accepted() == []
 
 
-def test_a_missing_key_holds_the_account_and_loses_nothing(queue: Queue) -> None:
-    """A secret that is missing on this machine keeps the rows pending; explain names the variable."""
+def test_78_a_missing_key_loses_nothing(queue: Queue) -> None:
+    """A secret that is missing on this machine ends the run with its name; the row waits, and goes once it is set."""
     [send_id] = queue.ready()
-    report = queue.run_once(MONDAY, env={"UNIPILE_API_KEY": ""})
-    assert (report["held"], report["reason"]) == (1, "provider_hold")
-    assert "UNIPILE_API_KEY is not set" in report["message"]
-    assert queue.row(send_id)["attempts"] == 0
-    assert queue.run_once(MONDAY + 16 * MINUTE)["sent"] == 1
+    done = queue("run-once", env={"UNIPILE_API_KEY": ""}, check=False)
+    assert done.returncode == 78
+    assert "UNIPILE_API_KEY is not set" in done.stderr
+    assert (queue.row(send_id)["status"], queue.row(send_id)["attempts"]) == ("pending", 0)
+    assert queue.run_once(MONDAY + MINUTE)["sent"] == 1
 
 
 def test_debug_shows_the_traceback(cli: Cli) -> None:

@@ -50,7 +50,7 @@ def test_what_reports_can_report_in_json(path: tuple[str, ...]) -> None:
 NOT_YET = pytest.mark.xfail(reason="it is not there yet")
 PROMISED = ["migrate", "enqueue", "import", "run-once", "run", "status", "list", "show", "explain",
             pytest.param("forecast", marks=NOT_YET), "pause", "resume", "retry", "cancel", "settle", "prune",
-            pytest.param("doctor", marks=NOT_YET), "sandbox", "demo"]  # fmt: skip
+            "doctor", "sandbox", "demo"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PROMISED)

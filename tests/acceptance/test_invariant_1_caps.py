@@ -63,7 +63,7 @@ def test_rolling_limits_are_exact_under_overlapping_runs(queue: Queue, start: Po
 
 def test_what_may_have_gone_out_is_counted(queue: Queue) -> None:
     """An answer that was lost counts as sent: a cap of 2 lets through one of those and one more."""
-    queue.sandbox.order(Fault(op="invite", drop="after", times=1))
+    queue.sandbox.order(Fault(op="invite", drop="after", times=1), Fault(op="account", status=503))
     queue.ready(rows=4, daily_cap=2)
     report = queue.json("run")
     assert (report["sent"], report["uncertain"]) == (1, 1)

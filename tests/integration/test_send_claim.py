@@ -271,7 +271,8 @@ def test_filters_narrow_what_is_claimed(conn: Connection) -> None:
     assert {x for x in everything if x[1] == "sms"} == seen(channel="sms")
     assert {x for x in everything if x[2] == "summer"} == seen(campaign="summer")
     assert {("bob", "sms", "summer")} == seen(account="bob", channel="sms", campaign="summer")
-    assert set() == seen(campaign="winter")
+    with pytest.raises(psycopg.DatabaseError, match="There is no campaign 'winter'"):
+        seen(campaign="winter")
 
 
 # --- what nobody wants any more ---------------------------------------------------------------------------
@@ -375,9 +376,9 @@ def test_a_lane_that_another_run_has_just_filled_is_in_flight_not_passed_by(data
 
 
 def test_a_claim_says_that_a_dead_run_left_rows(conn: Connection) -> None:
-    """in_doubt: from the moment a lease has run out."""
+    """left: from the moment a lease has run out."""
     queue = Queue(conn)
     queue.ready(1)
     queue.taken(lease=MINUTE)
-    assert not queue.claim(AT + MINUTE - TICK)["in_doubt"]
-    assert queue.claim(AT + MINUTE)["in_doubt"]
+    assert not queue.claim(AT + MINUTE - TICK)["left"]
+    assert queue.claim(AT + MINUTE)["left"]

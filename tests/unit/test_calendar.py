@@ -19,6 +19,7 @@ from send_queue.calendar import (
     ScheduleError,
     check,
     closed_because,
+    closures,
     hours_from_text,
     next_window,
     openings,
@@ -645,3 +646,16 @@ def test_window_of_any_schedule(schedule_and_midnight: tuple[Schedule, datetime]
     following = next_window(schedule, window.closes_at)
     assert window.closes_at <= following.opens_at
     assert openings(schedule, at, 2) == [window, following]
+
+
+def test_a_closing_says_all_its_reasons_in_turn() -> None:
+    """From Wednesday evening to the Friday after Thanksgiving the hour, then the holiday keep it closed."""
+    office = schedule_from({
+        "name": "office", "timezone": "America/New_York", "hours": hours_from_text(["07:00-18:00"], "mon-fri"),
+        "skip_holidays": True, "holiday_country": "US",
+    })  # fmt: skip
+    evening = datetime(2026, 11, 26, 0, 30, tzinfo=UTC)
+
+    found = closures(office, evening, next_window(office, evening).opens_at)
+
+    assert found == [("schedule", "open 07:00-18:00 America/New_York"), ("holiday", "Thanksgiving Day")]

@@ -31,7 +31,6 @@ SEND = Claimed(
     secret_env=None,
     campaign="spring",
     started_at=NOON,
-    lease_expires_at=NOON + timedelta(minutes=5),
 )
 
 

@@ -57,7 +57,6 @@ INVITE = Claimed(
     secret_env=None,
     campaign="spring",
     started_at=NOON,
-    lease_expires_at=NOON + timedelta(minutes=5),
 )
 MESSAGE = replace(INVITE, channel="linkedin_message")
 
@@ -252,14 +251,12 @@ def test_an_account_has_its_own_key(api: Api, unipile: Unipile) -> None:
         ({"ANAS_KEY": "a\nb"}, "ANAS_KEY", "ANAS_KEY"),
     ],
 )
-def test_a_missing_secret_holds_the_account(env: dict[str, str], secret_env: str | None, variable: str) -> None:
-    """A secret that this machine lacks costs no message and disconnects nobody; the detail names it."""
-    outcome = Unipile({"UNIPILE_DSN": "a.example", **env}).send(replace(INVITE, secret_env=secret_env))
-
-    assert isinstance(outcome, Hold)
-    assert (outcome.scope, outcome.code) == ("account", "secret_missing")
-    assert outcome.after == timedelta(minutes=15)
-    assert variable in outcome.detail
+def test_a_missing_secret_is_said_before_anything_leaves(
+    env: dict[str, str], secret_env: str | None, variable: str
+) -> None:
+    """A secret that this machine lacks is its configuration's fault, and the sentence names it."""
+    with pytest.raises(ConfigurationError, match=variable):
+        Unipile({"UNIPILE_DSN": "a.example", **env}).send(replace(INVITE, secret_env=secret_env))
     assert isinstance(Unipile({"UNIPILE_DSN": "a.example", **env}).look_up(INVITE), CannotTell)
 
 

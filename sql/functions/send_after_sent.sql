@@ -1,0 +1,7 @@
+-- What a sent message changes for its prospect: after an invitation they are asked, and a follow-up is due.
+create or replace function send_after_sent(send_id uuid, at timestamptz) returns void language sql as $$
+    update send_prospects p
+    set status = 'connection_request_sent', follow_up_due_at = at + c.follow_up_after
+    from send_queue q join send_campaigns c on c.id = q.campaign_id
+    where q.id = send_id and q.channel = 'linkedin_invite' and p.id = q.prospect_id
+$$;

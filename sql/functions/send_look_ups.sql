@@ -1,0 +1,21 @@
+-- Uncertain rows of which the provider is to be asked now, each given to one run only: the next look is put off by
+-- `lease`. Accounts that are not connected are left alone: what a provider lists of them may be stale (Unipile, account
+-- lifecycle). Returns them as send_claim does, for the attempt in doubt, with {look_ups, absent_since, at}.
+create or replace function send_look_ups(max_rows int, lease interval, at timestamptz default null)
+returns setof jsonb language sql set timezone = 'UTC' as $$
+    with due as (
+        select q.id from send_queue q join send_accounts a on a.id = q.account_id and a.status = 'active'
+        where q.status = 'uncertain' and q.look_up_at <= coalesce(send_look_ups.at, clock_timestamp())
+        order by q.look_up_at limit max_rows for no key update of q skip locked
+    ), taken as (
+        update send_queue q set look_up_at = coalesce(send_look_ups.at, clock_timestamp()) + lease
+        from due where q.id = due.id returning q.*
+    )
+    select h || jsonb_build_object('look_ups', t.look_ups, 'absent_since', t.absent_since,
+        'at', coalesce(send_look_ups.at, clock_timestamp()))
+    from taken t
+    cross join lateral (
+        select b.id from send_attempts b where b.send_id = t.id and b.outcome = 'uncertain'
+        order by b.number desc limit 1) b
+    cross join send_in_hand(array[b.id]) h
+$$;

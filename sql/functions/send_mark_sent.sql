@@ -1,0 +1,28 @@
+-- An attempt of which nobody was sure did go out: it is sent, and so is its row. What had been given back to the caps
+-- is spent again. The caller holds the lane and the row.
+create or replace function send_mark_sent(attempt_id uuid, provider_message_id text, at timestamptz)
+returns void language plpgsql as $$
+#variable_conflict use_column
+declare
+    v_attempt record;
+begin
+    select b.* into v_attempt from send_attempts b where b.id = attempt_id;
+    if v_attempt.outcome not in ('sent', 'uncertain') then
+        insert into send_usage as u (account_id, channel, day, used)
+        values (v_attempt.account_id, v_attempt.channel, v_attempt.day, 1)
+        on conflict (account_id, channel, day) do update set used = u.used + 1;
+    end if;
+    update send_attempts b
+    set outcome = 'sent', provider_message_id = coalesce(send_mark_sent.provider_message_id, b.provider_message_id)
+    where b.id = v_attempt.id;
+    update send_queue q
+    set status = 'sent', sent_at = send_mark_sent.at, updated_at = send_mark_sent.at, look_up_at = null,
+        provider_message_id = coalesce(
+            send_message_name(q.account_id, q.channel, send_mark_sent.provider_message_id, q.id), q.provider_message_id),
+        error_code = null, error_message = null
+    where q.id = v_attempt.send_id and q.status not in ('sent', 'sending');
+    if found then
+        perform send_after_sent(v_attempt.send_id, send_mark_sent.at);
+    end if;
+end
+$$;
