@@ -13,9 +13,11 @@ with one of six outcomes and never with an exception; `run.py` matches them exha
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from math import inf
 from typing import Any, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -87,6 +89,13 @@ class Claimed:
     """Tries that counted so far, without this one."""
     max_attempts: int = 3
     backoff_seconds: tuple[int, ...] = (300, 900, 3600)
+    leave_by: float = inf
+    """On `clock`: from then on no byte of it may leave any more, for others may take it for dead and send it."""
+
+
+def clock() -> float:
+    """Seconds that go on while the machine is suspended, as those of the database do; Linux's monotonic ones do not."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 # --- outcomes ---------------------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ from send_queue.model import (
     Sent,
     Uncertain,
     Window,
+    clock,
 )
 from send_queue.providers import Provider, Providers
 from send_queue.store import Connection, Filters, Json, Recorded
@@ -114,7 +115,7 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class InHand:
-    """A claimed send, and the moment (of `_clock`) by which its lease is surely not over."""
+    """A claimed send, and the moment (of `model.clock`) by which its lease is surely not over."""
 
     send: Claimed
     safe_until: float
@@ -226,7 +227,7 @@ def take(this: Run, max_rows: int, report: Report, patient: bool = True) -> tupl
     began = waited_since = time.monotonic()
     seen: str | None = None
     while not this.stop.is_set():
-        asked_at = _clock()
+        asked_at = clock()
         claim = store.claim(this.conn, this.worker, max_rows, LEASE, this.filters, this.now())
         report.skipped += claim.expired
         if claim.left:
@@ -270,11 +271,6 @@ def _work_out_windows(this: Run, stale: Sequence[Json], at: datetime) -> None:
     store.set_windows(this.conn, windows)
 
 
-def _clock() -> float:
-    """Seconds that go on while the machine is suspended, as those of the database do; Linux's monotonic ones do not."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-
-
 # --- send -------------------------------------------------------------------------------------------------
 
 
@@ -293,10 +289,10 @@ def _send(provider: Provider, in_hand: InHand) -> Outcome | Released:
     send = in_hand.send
     if send.channel not in provider.channels:
         return Failed("channel_not_served", f"The provider {send.provider} does not send {send.channel}.")
-    if _clock() + provider.longest_call.total_seconds() > in_hand.safe_until:
+    if clock() + provider.longest_call.total_seconds() > in_hand.safe_until:
         return Released()
     try:
-        return provider.send(send)
+        return provider.send(replace(send, leave_by=in_hand.safe_until))
     except ConfigurationError:
         raise
     except Exception as error:  # a provider of one's own may break the rule: then nobody knows what became of it
@@ -336,9 +332,9 @@ def _written(this: Run, in_hand: InHand, result: Json) -> Recorded:
             return written
         except DatabaseUnreachable:
             if this.stop.is_set() and told_at is None:
-                told_at = _clock()
+                told_at = clock()
             until = in_hand.safe_until if told_at is None else min(in_hand.safe_until, told_at + PATIENCE)
-            if this.reconnect is None or _clock() > until:
+            if this.reconnect is None or clock() > until:
                 raise
             time.sleep(0.1)
             with suppress(DatabaseUnreachable):

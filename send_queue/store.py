@@ -146,7 +146,7 @@ def _in_words(error: psycopg.Error, said: str) -> Exception:
             return UserError(f"Refused, nothing was stored: the rule is that {rule}; mend the value and try again.")
         case psycopg.DataError() | errors.UniqueViolation() | errors.ProgramLimitExceeded():
             return UserError(f"Refused, nothing was stored: {said}; mend the value and try again.")
-        case psycopg.OperationalError() | psycopg.InterfaceError() if _is_lost(error):
+        case psycopg.OperationalError() | psycopg.InterfaceError() | psycopg.InternalError() if _is_lost(error):
             return DatabaseUnreachable(
                 f"The database cannot be reached ({said}): check DATABASE_URL and that the server is up."
             )
@@ -156,9 +156,11 @@ def _in_words(error: psycopg.Error, said: str) -> Exception:
 
 
 def _is_lost(error: psycopg.Error) -> bool:
-    """Whether the connection could not be made or is gone, rather than a statement refused: no SQLSTATE at all, or
-    one of the classes 08 connection, 28 authorization, 3D catalog name, 53 resources, 57 operator intervention."""
-    return error.sqlstate is None or error.sqlstate[:2] in ("08", "28", "3D", "53", "57")
+    """Whether the server is away or cannot just now, rather than a statement refused: no SQLSTATE at all, one of the
+    classes 08 connection, 28 authorization, 3D catalog name, 40 deadlock, 53 resources, 55 locks, 57 operator
+    intervention, 58 system; or 25006, a server that has become a standby."""
+    state = error.sqlstate
+    return state is None or state == "25006" or state[:2] in ("08", "28", "3D", "40", "53", "55", "57", "58")
 
 
 def _value(conn: Connection, function: str, **named: Any) -> Any:

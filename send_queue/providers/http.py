@@ -45,11 +45,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from math import inf
 from socket import gaierror
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
-from send_queue.model import Failed, Hold, Retry, Uncertain
+from send_queue.model import Failed, Hold, Retry, Uncertain, clock
 
 if TYPE_CHECKING:
     # At run time httpx (70 ms) is imported by the first call: a tick with nothing due makes none.
@@ -105,6 +106,7 @@ _LEFT: Mapping[str, tuple[Literal["no", "perhaps", "never"], str, str]] = {
     "LocalProtocolError": ("never", "invalid_request", "no valid request can be made of it"),
     "UnsupportedProtocol": ("never", "invalid_request", "no valid request can be made of it"),
     "InvalidURL": ("never", "invalid_request", "no valid request can be made of it"),
+    "_TooLate": ("no", "deadline", "the request had not left in time, and will not"),
     "Exception": ("perhaps", "connection_lost", "the call broke off"),
 }
 
@@ -148,10 +150,15 @@ class Http:
         *,
         limits: Limits,
         headers: Mapping[str, str] | None = None,
+        leave_by: float = inf,
         **content: Any,
     ) -> Answer | NoAnswer:
-        """Make one request and follow nothing. `content` is httpx's: json, files, data, content, params."""
-        call = _Call()
+        """Make one request and follow nothing. `content` is httpx's: json, files, data, content, params.
+
+        It leaves before its deadline and `leave_by` (on `model.clock`) or not at all, also where this process was
+        suspended in between.
+        """
+        call = _Call(min(leave_by, clock() + limits.total))
         try:
             client = self._client()
         except Exception as error:  # an unknown proxy scheme, an unreadable certificate file
@@ -210,8 +217,9 @@ class _TooLate(Exception):
 class _Call:
     """One request on its thread, and what the caller may know of it at the deadline."""
 
-    def __init__(self) -> None:
+    def __init__(self, leave_by: float) -> None:
         self.done = threading.Event()
+        self._leave_by = leave_by
         self._lock = threading.Lock()
         self._left = False
         self._given_up = False
@@ -221,7 +229,7 @@ class _Call:
         """httpx tells what it is about to do. The CONNECT to a proxy carries nothing of the message."""
         if event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
             with self._lock:
-                if self._given_up:
+                if self._given_up or clock() > self._leave_by:
                     raise _TooLate
                 self._left = True
         # The headers are checked after that event and before their first byte.

@@ -364,8 +364,9 @@ class _Account:
 
     def post(self, path: str, **content: Any) -> Answer | Outcome:
         answer = self.http.request(
-            "POST", self.base + path, limits=self.post_limits, headers=self._headers(), **content
-        )
+            "POST", self.base + path, limits=self.post_limits, headers=self._headers(),
+            leave_by=self.sending.leave_by, **content
+        )  # fmt: skip
         return self._judge(answer)
 
     def get(self, path: str, **params: str) -> Said | Outcome:

@@ -10,9 +10,9 @@ declare
     v_said text := 'The run that sent it did not come back to say what became of it.';
 begin
     for v_id in
-        select q.id from send_queue q left join send_attempts b on b.send_id = q.id and b.outcome is null
+        select q.id from send_queue q
         where q.status = 'sending' and q.lease_expires_at <= v_at
-        order by b.id for no key update of q skip locked -- whoever writes several attempts does it in this order
+        order by q.id for no key update of q skip locked
     loop
         update send_attempts b
         set outcome = 'uncertain', finished_at = v_at, error_code = 'lease_expired', error_message = v_said

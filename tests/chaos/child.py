@@ -1,0 +1,116 @@
+"""`python child.py POINT … -- COMMAND …`: send-queue itself, which kills or suspends itself at a named point.
+
+Production code has no hook: what is patched here is patched in this process only.
+
+POINT is SIGNAL@PLACE, e.g. KILL@after-claim or STOP@before-request; PLACE one of
+
+    after-claim      rows are claimed, and nothing is done with them yet
+    before-send      on the thread of a send, before the run looks whether the lease outlasts it
+    before-request   in the provider: decided, and not a byte has left
+    leaving          in the HTTP client, about to write the first byte
+    accepted         the answer's head is there, the answer is not read
+    before-record    the outcome is known, and not written
+    after-record     it is written, and nothing is said yet
+    look-up          a send in doubt is this run's to ask about, and nobody is asked yet
+    looked-up        the provider has answered, and that is not written
+
+or SETTING=SECONDS: `lease`, `longest_call`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from send_queue import cli, recover, run, store
+from send_queue.providers import http, unipile
+
+
+def before(owner: Any, name: str, act: Callable[[], None], when: Callable[..., bool] = lambda *_, **__: True) -> None:
+    original = getattr(owner, name)
+
+    def patched(*args: Any, **named: Any) -> Any:
+        if when(*args, **named):
+            act()
+        return original(*args, **named)
+
+    setattr(owner, name, patched)
+
+
+def after(owner: Any, name: str, act: Callable[[], None], when: Callable[[Any], bool] = lambda _: True) -> None:
+    original = getattr(owner, name)
+
+    def patched(*args: Any, **named: Any) -> Any:
+        result = original(*args, **named)
+        if when(result):
+            act()
+        return result
+
+    setattr(owner, name, patched)
+
+
+def arm(place: str, act: Callable[[], None]) -> None:
+    match place:
+        case "after-claim":
+            after(store, "claim", act, lambda claim: bool(claim.sends))
+        case "before-send":
+            before(run, "_send", act)
+        case "before-request":
+            before(unipile.Unipile, "send", act)
+        case "leaving":
+            before(http._Call, "trace", act, lambda _, event, __: event.endswith("send_request_headers.started"))
+        case "accepted":
+            before(http._Call, "_read", act, lambda _, response, __: response.request.method == "POST")
+        case "before-record":
+            before(store, "record", act)
+        case "after-record":
+            after(store, "record", act)
+        case "look-up":
+            before(recover, "ask", act)
+        case "looked-up":
+            after(recover, "ask", act)
+        case _:
+            raise SystemExit(f"There is no place {place}.")
+
+
+def once(number: signal.Signals) -> Callable[[], None]:
+    left = [number]
+
+    def act() -> None:
+        if left:
+            os.kill(os.getpid(), left.pop())
+            time.sleep(0.5)  # seconds; a stop reaches the other threads first, and this one here
+
+    return act
+
+
+def main(args: list[str]) -> None:
+    end = args.index("--")
+    for point in args[:end]:
+        if "@" in point:
+            name, _, place = point.partition("@")
+            arm(place, once(signal.Signals[f"SIG{name}"]))
+            continue
+        name, _, seconds = point.partition("=")
+        value = timedelta(seconds=float(seconds))
+        if name == "lease":
+            run.LEASE = value
+        else:
+            original = unipile.Unipile.__init__
+
+            def shorter(self: Any, *a: Any, value: timedelta = value, original: Any = original, **n: Any) -> None:
+                original(self, *a, **n)
+                self.longest_call = value
+
+            unipile.Unipile.__init__ = shorter  # type: ignore[method-assign]  # only in this process
+    sys.argv[1:] = args[end + 1 :]
+    cli.main()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
