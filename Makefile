@@ -9,13 +9,11 @@ PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 WORKERS ?= auto
 # How many runs `make chaos` kills.
 KILLS ?= 300
-# Minutes of kills and cut connections: a target of their own.
-BREAKING := $(addprefix tests/acceptance/test_,chaos.py crashes.py hostile.py pgbouncer.py)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test breaking chaos check format wheel clean
+.PHONY: help install demo test chaos check format wheel clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,10 +24,7 @@ demo: $(INSTALLED) ## Show send-queue at work, with a Postgres and a provider of
 	@$(BIN)/send-queue demo
 
 test: $(INSTALLED) ## Run the tests on real Postgres and real processes (WORKERS=2 for fewer at once)
-	$(BIN)/pytest -q -n $(WORKERS) $(BREAKING:%=--ignore=%)
-
-breaking: $(INSTALLED) ## Run the tests that break things: kills, cut connections, hostile input, a pooler
-	$(BIN)/pytest -q -n $(WORKERS) $(BREAKING)
+	$(BIN)/pytest -q -n $(WORKERS)
 
 chaos: $(INSTALLED) ## Kill runs, Postgres and the provider at 300 random moments, then hold the books to the journal
 	$(BIN)/python -m tests.chaos.chaos --kills $(KILLS)

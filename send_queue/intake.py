@@ -87,6 +87,8 @@ def import_file(
         raise UserError(
             f"{file} is not UTF-8 (there is a byte {error.object[error.start]:#04x}): save it as 'CSV UTF-8'."
         ) from None
+    except OSError as error:  # no leave to read it, a name too long, a disk that fails
+        raise UserError(f"{str(file)[:200]} cannot be read ({error.strerror}): check the path.") from None
     except csv.Error as error:
         raise UserError(f"{file} cannot be read as CSV ({error}): mend it and import again.") from None
     result.wrong = sorted(result.wrong + [(w["line"], w["reason"]) for w in answer["wrong"]])

@@ -62,6 +62,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["enqueue", "--campaign", "fall", "--channel", "log", "--recipient", "x", "--message", "m",
       "--payload", "[]"], "not a JSON object"),
     (["import", "nowhere.csv", "--campaign", "fall", "--channel", "log"], "There is no file nowhere.csv"),
+    (["import", "long" * 100, "--campaign", "fall", "--channel", "log"], "cannot be read (File name too long)"),
     (["account", "add", "carla", "--provider", "pigeon"], "There is no provider 'pigeon'"),
     (["account", "add", "carla", "--provider", "log", "--tier", "gold"], "gold"),
     (["account", "add", "anna", "--provider", "log"], "The account 'anna' is there already"),

@@ -1,0 +1,319 @@
+"""The rules of the queue once more, as plain lists and dicts: slow, obvious, and nothing of how the database does it.
+
+The model is told what happens and says what follows. Where the queue has a choice (whose turn it is, which account of a
+pool, how much of the jitter), the model is told what was chosen and judges whether it might have been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from send_queue import calendar
+from send_queue.model import Window
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SPENT = (None, "sent", "uncertain")
+"""The outcomes of attempts that were, or may have been, accepted: they count for every cap."""
+
+
+@dataclass
+class Account:
+    name: str
+    status: str = "active"
+    schedule: str | None = None
+
+
+@dataclass
+class Campaign:
+    name: str
+    max_attempts: int
+    on_uncertain: str
+    status: str = "active"
+    schedule: str | None = None
+
+
+@dataclass
+class Lane:
+    account: str
+    channel: str
+    daily_cap: int | None = None
+    weekly_cap: int | None = None
+    zone: str = "UTC"
+    gap: timedelta = timedelta()
+    jitter: timedelta = timedelta()
+    max_in_flight: int = 1
+    warm_up: tuple[int, int, date] | None = None
+    paused: bool = False
+    held_until: datetime = EPOCH
+    holds: int = 0
+    turn: datetime = EPOCH
+    """When its last attempt began, with the jitter that chance added: the gap is counted from here."""
+
+    def day(self, moment: datetime) -> date:
+        return moment.astimezone(ZoneInfo(self.zone)).date()
+
+    def cap_on(self, day: date) -> int | None:
+        if self.warm_up is None:
+            return self.daily_cap
+        start, step, began = self.warm_up
+        ramp = start + step * max((day - began).days, 0)
+        return ramp if self.daily_cap is None else min(ramp, self.daily_cap)
+
+
+@dataclass
+class Limit:
+    account: str | None
+    channel: str | None
+    per: timedelta
+    max_sends: int
+
+
+@dataclass
+class Attempt:
+    id: UUID
+    send: UUID
+    account: str
+    channel: str
+    started_at: datetime
+    lease: datetime
+    outcome: str | None = None
+    given_back: bool = False
+    """Taken for not sent once: what turns out later moved no turn."""
+
+
+@dataclass
+class Send:
+    id: UUID
+    campaign: str
+    account: str
+    channel: str
+    priority: int
+    scheduled_for: datetime
+    expires_at: datetime | None
+    status: str = "pending"
+    attempts: int = 0
+    look_up_at: datetime | None = None
+    look_ups: int = 0
+    absent_since: datetime | None = None
+
+    @property
+    def place(self) -> tuple[int, datetime, UUID]:
+        """Its place in its lane: what is smaller goes first."""
+        return self.priority, self.scheduled_for, self.id
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a worker says became of an attempt."""
+
+    attempt: UUID
+    outcome: str
+    wait: timedelta | None = None
+    """Of a retry: the back-off. Of a hold: how long; None: until a person acts."""
+    scope: str = "lane"
+    ceiling: timedelta | None = None
+
+
+@dataclass
+class Model:
+    now: datetime
+    paused: bool = False
+    accounts: dict[str, Account] = field(default_factory=dict)
+    campaigns: dict[str, Campaign] = field(default_factory=dict)
+    lanes: dict[tuple[str, str], Lane] = field(default_factory=dict)
+    limits: list[Limit] = field(default_factory=list)
+    schedules: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sends: dict[UUID, Send] = field(default_factory=dict)
+    attempts: dict[UUID, Attempt] = field(default_factory=dict)
+    keys: dict[str, UUID] = field(default_factory=dict)
+
+    # --- what may go --------------------------------------------------------------------------------------
+
+    def in_window(self, send: Send) -> bool:
+        name = self.campaigns[send.campaign].schedule or self.accounts[send.account].schedule
+        if name is None:
+            return True
+        window = self.window(name)
+        return window.opens_at <= self.now < window.closes_at
+
+    def window(self, schedule: str) -> Window:
+        return calendar.next_window(calendar.schedule_from({"name": schedule, **self.schedules[schedule]}), self.now)
+
+    def due(self, lane: Lane, **only: str | None) -> list[Send]:
+        """The rows of a lane that its campaigns and calendars let go now, first one first."""
+        return sorted(
+            (s for s in self.sends.values()
+             if (s.account, s.channel) == (lane.account, lane.channel) and s.status == "pending"
+             and s.scheduled_for <= self.now and (s.expires_at is None or s.expires_at > self.now)
+             and self.campaigns[s.campaign].status == "active" and self.in_window(s)
+             and all(value is None or getattr(s, name) == value for name, value in only.items())),
+            key=lambda s: s.place,
+        )  # fmt: skip
+
+    def spent(self, lane: Lane) -> list[Attempt]:
+        return [a for a in self.attempts.values()
+                if (a.account, a.channel) == (lane.account, lane.channel) and a.outcome in SPENT]  # fmt: skip
+
+    def in_flight(self, lane: Lane) -> int:
+        return sum(a.outcome is None and a.lease > self.now for a in self.spent(lane))
+
+    def forbids(self, lane: Lane) -> Iterator[str]:
+        """Why the lane may not begin one more attempt now."""
+        spent, today = self.spent(lane), lane.day(self.now)
+        if self.paused or self.accounts[lane.account].status != "active" or lane.paused:
+            yield "it is paused"
+        if self.now < lane.held_until:
+            yield "its provider holds it"
+        if self.in_flight(lane) >= lane.max_in_flight:
+            yield "its sends in flight are as many as may be"
+        if any(self.now - a.started_at < lane.gap for a in spent if not a.given_back):
+            yield "the gap is not over"
+        used = sum(lane.day(a.started_at) == today for a in spent)
+        if (cap := lane.cap_on(today)) is not None and used >= cap:
+            yield f"the daily cap is reached ({used}/{cap})"
+        week = sum(today - timedelta(days=6) <= lane.day(a.started_at) <= today for a in spent)
+        if lane.weekly_cap is not None and week >= lane.weekly_cap:
+            yield f"the weekly cap is reached ({week}/{lane.weekly_cap})"
+        for limit in self.limits:
+            if limit.account in (None, lane.account) and limit.channel in (None, lane.channel):
+                count = sum(
+                    a.outcome in SPENT and a.started_at > self.now - limit.per
+                    and limit.account in (None, a.account) and limit.channel in (None, a.channel)
+                    for a in self.attempts.values()
+                )  # fmt: skip
+                if count >= limit.max_sends:
+                    yield f"a rolling limit is reached ({count}/{limit.max_sends} in {limit.per})"
+
+    def can_surely_go(self, lane: Lane, **only: str | None) -> bool:
+        """Whether a claim that passes by the lane now has no excuse."""
+        return self.now >= lane.turn + lane.gap and not any(self.forbids(lane)) and bool(self.due(lane, **only))
+
+    # --- what happens -------------------------------------------------------------------------------------
+
+    def expire(self) -> None:
+        for s in self.sends.values():
+            if s.status == "pending" and s.expires_at is not None and s.expires_at <= self.now:
+                s.status = "skipped"
+
+    def begin(
+        self, send: Send, attempt_id: UUID, lease: timedelta, next_at: datetime | None, in_order: bool,
+        **only: str | None,
+    ) -> None:  # fmt: skip
+        """Judge that a claim took this row, and follow it. `next_at` is the lane's next turn, jitter and all."""
+        lane = self.lanes[send.account, send.channel]
+        assert list(self.forbids(lane)) == [], f"{lane} may not begin {send} at {self.now}"
+        first = self.due(lane, **only)
+        assert send in first, f"{send} is not due at {self.now}, or its calendar is closed"
+        assert send is first[0] or not in_order, f"{first[0]} goes before {send}"
+        send.status = "sending"
+        self.attempts[attempt_id] = Attempt(attempt_id, send.id, send.account, send.channel, self.now, self.now + lease)
+        lane.turn = self.now if next_at is None else next_at - lane.gap
+        assert self.now <= lane.turn <= self.now + lane.jitter
+
+    def recover(self) -> set[UUID]:
+        left = {a.send for a in self.attempts.values() if a.outcome is None and a.lease <= self.now}
+        for a in self.attempts.values():
+            if a.send in left and a.outcome is None:
+                a.outcome = "uncertain"
+                self._in_doubt(self.sends[a.send])
+                self.sends[a.send].attempts += 1
+                self._known_as_sent(self.sends[a.send])
+        return left
+
+    def record(self, results: list[Result]) -> None:
+        """All that one call says: holds of accounts first, then lane by lane."""
+        for r in sorted(results, key=lambda r: not (r.outcome == "held" and r.scope == "account")):
+            self._record(r)
+
+    def _record(self, r: Result) -> None:
+        a = self.attempts[r.attempt]
+        s, lane = self.sends[a.send], self.lanes[a.account, a.channel]
+        if r.outcome == "held":
+            self._hold(a, r)
+        if r.outcome == "sent":
+            lane.holds = 0
+        if a.outcome is not None:  # somebody else has finished it: of what a late worker knows only `sent` is used
+            if r.outcome == "sent" and a.outcome in ("uncertain", "released"):
+                a.outcome = "sent"
+                if s.status != "sending":
+                    s.status, s.look_up_at = "sent", None
+            return
+        doubted = any(o.send == s.id and o.outcome in ("sent", "uncertain") for o in self.attempts.values())
+        a.outcome, a.given_back = r.outcome, r.outcome not in SPENT
+        s.attempts += r.outcome not in ("held", "released")
+        s.look_up_at, s.look_ups, s.absent_since = None, 0, None
+        match r.outcome:
+            case "sent" | "failed":
+                s.status = r.outcome
+            case "already_done":
+                s.status = "sent" if doubted else "skipped"
+            case "uncertain":
+                self._in_doubt(s)
+            case "retry" if s.attempts >= self.campaigns[s.campaign].max_attempts:
+                s.status = "failed"
+            case _:
+                s.status = "pending"
+        self._known_as_sent(s)
+        if r.outcome == "retry" and s.status == "pending":
+            assert r.wait is not None
+            s.scheduled_for = self.now + r.wait
+
+    def _known_as_sent(self, s: Send) -> None:
+        """A send of which any attempt is known to have gone out is sent, whatever became of a later one."""
+        if any(o.send == s.id and o.outcome == "sent" for o in self.attempts.values()):
+            s.status, s.look_up_at = "sent", None
+
+    def _in_doubt(self, s: Send) -> None:
+        s.status, s.look_up_at, s.look_ups, s.absent_since = "uncertain", self.now, 0, None
+
+    def _hold(self, a: Attempt, r: Result) -> None:
+        account = self.accounts[a.account]
+        if r.wait is None:
+            if account.status == "active":
+                account.status = "disconnected"
+            return
+        for lane in self.lanes.values():
+            if lane.account == a.account and (r.scope == "account" or lane.channel == a.channel):
+                if r.ceiling is None:
+                    wait = r.wait
+                elif self.now < lane.held_until:
+                    continue  # held already: sends that were in flight together count as one
+                else:
+                    wait = min(r.wait * 2**lane.holds, r.ceiling)
+                    lane.holds += 1
+                lane.held_until = max(lane.held_until, lane.turn + lane.gap, self.now + wait)
+
+    # --- what is in doubt ---------------------------------------------------------------------------------
+
+    def to_look_up(self) -> list[Send]:
+        return [s for s in self.sends.values() if s.status == "uncertain" and s.look_up_at is not None
+                and s.look_up_at <= self.now and self.accounts[s.account].status == "active"]  # fmt: skip
+
+    def looked_up(self, s: Send, verdict: str, again: timedelta | None) -> None:
+        campaign = self.campaigns[s.campaign]
+        if s.status != "uncertain":
+            return
+        if verdict in ("sent", "not_sent"):
+            self.settle(s, verdict == "sent")
+            if s.status == "pending" and s.attempts >= campaign.max_attempts:
+                s.status = "failed"
+            return
+        s.look_up_at = self.now + again if again is not None else None
+        s.look_ups += verdict == "unknown"
+        s.absent_since = (s.absent_since or self.now) if verdict == "absent" else None
+        if again is None and campaign.on_uncertain == "resend" and s.attempts < campaign.max_attempts:
+            s.status = "pending"
+
+    def settle(self, s: Send, sent: bool) -> None:
+        doubted = [a for a in self.attempts.values() if a.send == s.id and a.outcome == "uncertain"]
+        if sent:
+            doubted[-1].outcome = "sent"
+        else:
+            for a in doubted:
+                a.outcome, a.given_back = "released", True
+        s.status, s.look_up_at = "sent" if sent else "pending", None
