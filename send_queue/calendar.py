@@ -23,6 +23,7 @@ What the rules are:
 from __future__ import annotations
 
 import re
+import warnings
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -228,10 +229,14 @@ def _holidays(country: str | None, subdivision: str | None, year: int) -> dict[d
     import holidays  # 0.1 s (it reads every country) that only a schedule with holidays pays
 
     try:
-        # English whatever the locale of the machine, for the countries that have their names in English.
-        found = holidays.country_holidays(
-            country, subdiv=subdivision, years=year, expand=False, observed=True, language="en_US"
-        )
+        # It warns of years that it knows little of (India's after 2035): cron would mail that with each tick, and
+        # nobody can mend it there. `doctor` tells of a year without holidays.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            # English whatever the locale of the machine, for the countries that have their names in English.
+            found = holidays.country_holidays(
+                country, subdiv=subdivision, years=year, expand=False, observed=True, language="en_US"
+            )
     except NotImplementedError:
         raise ScheduleError(_unknown_holidays(country, subdivision)) from None
     return dict(found)
@@ -364,9 +369,7 @@ def check(schedule: Schedule, at: datetime) -> Window:
     Raises ScheduleError: an unknown zone, country or subdivision, holidays of no country, a date that is both
     closed and open, and NeverOpens.
     """
-    # `localtime` is whatever the machine is set to.
-    if schedule.timezone not in pendulum.timezones() - {"localtime"}:
-        raise ScheduleError(_unknown_zone(schedule.timezone))
+    check_zone(schedule.timezone)
     country, subdivision = schedule.holiday_country, schedule.holiday_subdivision
     if country is not None:
         import holidays
@@ -379,6 +382,16 @@ def check(schedule: Schedule, at: datetime) -> Window:
     for day in sorted(schedule.closed_on & schedule.open_on):
         raise ScheduleError(f"{day} is both closed and open: name it in --closed or in --open, not in both.")
     return next_window(schedule, at)
+
+
+def check_zone(name: str) -> None:
+    """Refuse what is no name of the time zone database: an abbreviation or an offset would be wrong half the year.
+
+    Raises ScheduleError, which says what to write instead.
+    """
+    # `localtime` is whatever the machine is set to.
+    if name not in pendulum.timezones() - {"localtime"}:
+        raise ScheduleError(_unknown_zone(name))
 
 
 _EXAMPLE = "07:00-18:00, 09:00-12:00,13:00-17:00 or 'fri 08:00-12:00'"
@@ -455,12 +468,24 @@ def _dates(dates: Sequence[str] | None) -> frozenset[date]:
 # --- what to write instead --------------------------------------------------------------------------------
 
 
+_ABBREVIATIONS = {
+    "America/New_York": "edt et est5 eastern", "America/Chicago": "cst cdt ct central",
+    "America/Denver": "mdt mt mountain", "America/Los_Angeles": "pst pdt pt pacific",
+    "Europe/London": "bst", "Europe/Paris": "cest mez mesz", "Europe/Athens": "eest", "Asia/Kolkata": "ist",
+    "Asia/Tokyo": "jst", "Australia/Sydney": "aest aedt", "UTC": "z gmt+0 utc+0 +00:00",
+}  # fmt: skip
+"""What people write for a zone, and the name that they most likely mean."""
+
+
 def _unknown_zone(name: str) -> str:
     """Name the zones whose name, or whose city alone, is nearest."""
+    for zone, written in _ABBREVIATIONS.items():
+        if name.strip().lower() in written.split():
+            return f"There is no time zone {name!r}: write a name of the IANA database, such as {zone}."
     zones = pendulum.timezones() - {"localtime"}
     by_spelling = {zone.rpartition("/")[2].lower(): zone for zone in sorted(zones)}
     by_spelling |= {zone.lower(): zone for zone in zones}
-    near = get_close_matches(name.strip().lower().replace(" ", "_"), by_spelling, n=6)
+    near = get_close_matches(name.strip().lower().replace(" ", "_"), by_spelling, n=6, cutoff=0.75)
     nearest = list(dict.fromkeys(by_spelling[spelling] for spelling in near))[:3]
     instead = " or ".join(nearest) or "a name of the IANA time zone database, such as America/New_York"
     return f"There is no time zone {name!r}: write {instead}."

@@ -36,19 +36,21 @@ deadline. A request that has not left by then never will.
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import ssl
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from math import inf
 from socket import gaierror
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, quote_plus, urljoin, urlsplit
 
 from send_queue.model import Failed, Hold, Retry, Uncertain, clock
 
@@ -82,7 +84,7 @@ class Answer:
     """What the server answered, read to its end.
 
     `headers` have names in lower case; `json` is null where the body is not JSON; `text` is its beginning
-    for a person, on one line.
+    for a person, on one line, without what the call was told to hide.
     """
 
     status: int
@@ -128,10 +130,11 @@ class Http:
         limits: Limits,
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
+        hide: Sequence[str] = (),
     ) -> Answer | NoAnswer:
         """Ask. Redirects are followed on the same host only: a header with a key goes nowhere else."""
         until = time.monotonic() + limits.total
-        answer = self.request("GET", url, limits=limits, headers=headers, params=params)
+        answer = self.request("GET", url, limits=limits, headers=headers, params=params, hide=hide)
         for _ in range(REDIRECTS):
             if not isinstance(answer, Answer):
                 return answer
@@ -140,7 +143,7 @@ class Http:
                 return answer
             url = target
             left = replace(limits, total=max(0.0, until - time.monotonic()))
-            answer = self.request("GET", url, limits=left, headers=headers)
+            answer = self.request("GET", url, limits=left, headers=headers, hide=hide)
         return answer
 
     def request(
@@ -151,14 +154,17 @@ class Http:
         limits: Limits,
         headers: Mapping[str, str] | None = None,
         leave_by: float = inf,
+        hide: Sequence[str] = (),
         **content: Any,
     ) -> Answer | NoAnswer:
         """Make one request and follow nothing. `content` is httpx's: json, files, data, content, params.
 
+        The strings of `hide`, such as a key that an error page may repeat, are kept out of the answer's text.
+
         It leaves before its deadline and `leave_by` (on `model.clock`) or not at all, also where this process was
         suspended in between.
         """
-        call = _Call(min(leave_by, clock() + limits.total))
+        call = _Call(min(leave_by, clock() + limits.total), hide)
         try:
             client = self._client()
         except Exception as error:  # an unknown proxy scheme, an unreadable certificate file
@@ -217,9 +223,10 @@ class _TooLate(Exception):
 class _Call:
     """One request on its thread, and what the caller may know of it at the deadline."""
 
-    def __init__(self, leave_by: float) -> None:
+    def __init__(self, leave_by: float, hide: Sequence[str]) -> None:
         self.done = threading.Event()
         self._leave_by = leave_by
+        self._hide = hide
         self._lock = threading.Lock()
         self._left = False
         self._given_up = False
@@ -277,7 +284,7 @@ class _Call:
             return Uncertain("unreadable_answer", f"{host}: the answer could not be unpacked.", status)
         if taken > max_bytes or len(whole) > max_bytes:
             return Uncertain("answer_too_large", f"{host}: the answer is over {max_bytes} bytes.", status)
-        text = plain(whole[:2000].decode("utf-8", "replace"))
+        text = plain(hidden(whole.decode("utf-8", "replace"), self._hide))
         return Answer(status, dict(response.headers), _json(whole), text)
 
 
@@ -293,8 +300,33 @@ def retry_after(answer: Answer, now: datetime) -> timedelta | None:
     until = _http_date(value)
     if until is None:
         return None
-    wait = until - (_http_date(answer.headers.get("date", "")) or now)
+    wait = until - (answered_at(answer) or now)
     return min(max(wait, timedelta(0)), LONGEST_WAIT)
+
+
+def answered_at(answer: Answer) -> datetime | None:
+    """When the server answered by its own clock, to the second; null where its Date header says nothing usable."""
+    return _http_date(answer.headers.get("date", ""))
+
+
+def hidden(text: str, secrets: Sequence[str]) -> str:
+    """A text on one line without the secrets, in whatever form an answer repeats what it was sent.
+
+    Of the whole text: a secret that has been cut through is no longer found. One of less than 8 characters gives
+    nothing away, and is part of other words.
+
+    >>> hidden("X-API-KEY: a&b/c-0123 /?key=a%26b%2fc-0123", ["a&b/c-0123"])
+    'X-API-KEY: … /?key=…'
+    """
+    line = _one_line(text)
+    for secret in secrets:
+        in_json = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+        in_url = (quote(secret, safe=safe, errors="replace") for safe in ("", "/"))
+        forms = {secret, *in_json, *in_url, quote_plus(secret, errors="replace"), html.escape(secret)}
+        for form in sorted(map(_one_line, forms), key=len, reverse=True):
+            if len(form) >= 8:
+                line = re.sub(re.escape(form), "…", line, flags=re.IGNORECASE)
+    return line
 
 
 def plain(text: str, limit: int = 300) -> str:
@@ -303,8 +335,13 @@ def plain(text: str, limit: int = 300) -> str:
     >>> plain("Cannot\\r\\n  resend\\x00 \\x1b[31myet")
     'Cannot resend [31myet'
     """
-    line = "".join(c for c in " ".join(text[: limit * 20].split()) if c.isprintable())
+    line = _one_line(text[: limit * 20])
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if line.isprintable() else "".join(filter(str.isprintable, line))
 
 
 def _judge(error: BaseException, host: str, *, left: bool) -> NoAnswer:

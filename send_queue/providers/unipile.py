@@ -34,7 +34,17 @@ from send_queue.model import (
     Sent,
     Uncertain,
 )
-from send_queue.providers.http import LOOPBACK, Answer, Http, Limits, NoAnswer, plain, retry_after
+from send_queue.providers.http import (
+    LOOPBACK,
+    Answer,
+    Http,
+    Limits,
+    NoAnswer,
+    answered_at,
+    hidden,
+    plain,
+    retry_after,
+)
 
 Said: TypeAlias = dict[str, Any]
 """The JSON object of an answer that says yes."""
@@ -165,11 +175,22 @@ UNKNOWN_BY_STATUS: Mapping[int, Meaning] = {401: BROKEN, 429: THROTTLED}
 """For types that are not above, where the status says enough. Any other is parked: an unknown error that is
 tried again for ever is how an account gets restricted."""
 
+IN_DOUBT_BY_STATUS = frozenset({408, 499})
+"""A gateway's time-out, and its word that its client is gone: what stands behind it may have the request."""
 
-def judge(answer: Answer | NoAnswer, *, now: datetime, hide: Sequence[str]) -> Answer | Outcome:
+OF_THIS_REQUEST = frozenset({400, 413, 414, 415, 422, 431})
+"""Statuses that speak of one request also where something that is not Unipile says them: the next may pass."""
+
+HOLDS = 3
+"""How often a send may stop its lane because something that is not Unipile refuses it. It may be the address, and then
+no message is to blame; or a firewall that dislikes this one text, and then all others would wait behind it for ever."""
+
+
+def judge(answer: Answer | NoAnswer, *, now: datetime, hide: Sequence[str], held: int = 0) -> Answer | Outcome:
     """Read an answer to a POST: itself, if it says yes with a JSON object, or what became of the send.
 
-    `now` is what a Retry-After date is measured by; the strings of `hide` are kept out of every detail.
+    `now` is what a Retry-After date is measured by; the strings of `hide` are kept out of every detail; `held` is
+    how many tries of the send did not count.
     """
     if not isinstance(answer, Answer):
         return answer
@@ -179,15 +200,16 @@ def judge(answer: Answer | NoAnswer, *, now: datetime, hide: Sequence[str]) -> A
         if isinstance(body, dict) and code is None:
             return answer
         return Uncertain("unreadable_answer", f"HTTP {status} with no answer of Unipile's in it.", status)
-    if 300 <= status < 400:
-        return Hold("lane", "unexpected_redirect", _check_dsn(status), after=_hours(1), http_status=status)
     detail = _detail(answer, hide)
-    if status < 200 or (status >= 500 and (status, code) != (501, "feature_not_implemented")):
+    if (
+        status < 200
+        or status in IN_DOUBT_BY_STATUS
+        or (status >= 500 and (status, code) != (501, "feature_not_implemented"))
+    ):
         return Uncertain(code or f"http_{status}", detail, status)
-    if code is None:
-        if status != 429:
-            return Hold("lane", "unexpected_answer", _check_dsn(status), after=_hours(1), http_status=status)
-        code = "too_many_requests"
+    if status < 400 or (code is None and status != 429):
+        return _not_unipile(status, detail, held)
+    code = code or "too_many_requests"
     meaning = MEANINGS.get(code) or UNKNOWN_BY_STATUS.get(status, REFUSED)
     detail = f"{detail} {meaning.advice}".strip()
     match meaning.kind:
@@ -220,15 +242,16 @@ def _detail(answer: Answer, hide: Sequence[str]) -> str:
     """What the error says to a person: its title and detail, without what was in the request."""
     body = answer.json if isinstance(answer.json, dict) else {}
     said = [s for s in (body.get("title"), body.get("detail")) if isinstance(s, str) and s.strip()]
-    text = " ".join((": ".join(said) or answer.text).split())
-    for line in (" ".join(secret.split()) for secret in hide):
-        if len(line) >= 8:  # a shorter one gives nothing away, and is part of other words
-            text = text.replace(line, "…")
-    return plain(text)
+    return plain(hidden(": ".join(said), hide) if said else answer.text)
 
 
-def _check_dsn(status: int) -> str:
-    return f"HTTP {status} from something that is not Unipile's API: check UNIPILE_DSN."
+def _not_unipile(status: int, said: str, held: int) -> Hold | Retry:
+    """What another server's no means. It certainly did not go out, and nothing says that it never will."""
+    code = "unexpected_redirect" if status < 400 else "unexpected_answer"
+    detail = plain(f"HTTP {status} from something that is not Unipile's API: check UNIPILE_DSN. {said}".strip())
+    if status in OF_THIS_REQUEST or held >= HOLDS:
+        return Retry(code, detail, http_status=status)
+    return Hold("lane", code, detail, after=_hours(1), http_status=status)
 
 
 # --- the provider -----------------------------------------------------------------------------------------
@@ -282,12 +305,12 @@ class Unipile:
         if isinstance(account, Hold):
             return CannotTell(account.detail)
         connected = account.connected()
-        if connected is not True:
+        if isinstance(connected, CannotTell):
             return connected
         if send.channel == "linkedin_invite":
             return _find_invitation(account, send)
         if send.channel == "linkedin_message":
-            return _find_message(account, send)
+            return _find_message(account, send, answered_at(connected))
         return CannotTell("Unipile does not serve this channel.")
 
     def close(self) -> None:
@@ -365,23 +388,28 @@ class _Account:
     def post(self, path: str, **content: Any) -> Answer | Outcome:
         answer = self.http.request(
             "POST", self.base + path, limits=self.post_limits, headers=self._headers(),
-            leave_by=self.sending.leave_by, **content
+            leave_by=self.sending.leave_by, hide=self._secrets(), **content
         )  # fmt: skip
         return self._judge(answer)
 
     def get(self, path: str, **params: str) -> Said | Outcome:
         """Ask. No usable answer is Retry, for nothing was sent; Hold and Failed are those of `MEANINGS`."""
+        answer = self._ask(path, **params)
+        if isinstance(answer, Answer):
+            said: Said = answer.json
+            return said
+        return answer
+
+    def _ask(self, path: str, **params: str) -> Answer | Outcome:
         left = self.until - time.monotonic()
         if left <= 0:
             return Retry("deadline", "Unipile answered too slowly to ask it everything.")
         limits = replace(self.get_limits, total=min(self.get_limits.total, left))
-        url = self.base + path
-        said = self._judge(self.http.get(url, limits=limits, headers=self._headers(), params=params))
+        said = self._judge(
+            self.http.get(self.base + path, limits=limits, headers=self._headers(), params=params, hide=self._secrets())
+        )
         if isinstance(said, Uncertain | AlreadyDone):
             return Retry(said.code, said.detail, http_status=said.http_status)
-        if isinstance(said, Answer):
-            body: Said = said.json
-            return body
         return said
 
     def profile(self, identifier: str) -> Said | Outcome:
@@ -390,17 +418,17 @@ class _Account:
             return Retry("unreadable_answer", "Unipile answered with a profile that names nobody.")
         return said
 
-    def connected(self) -> CannotTell | Literal[True]:
+    def connected(self) -> CannotTell | Answer:
         """Unipile answers for a broken account too, from what it knew before: that proves nothing."""
-        said = self.get(f"/accounts/{_segment(self.id)}")
-        if not isinstance(said, dict):
+        said = self._ask(f"/accounts/{_segment(self.id)}")
+        if not isinstance(said, Answer):
             return _cannot_tell(said)
-        sources = said.get("sources")
+        sources = said.json.get("sources")
         if not isinstance(sources, list) or not sources:
             return CannotTell("Unipile does not say whether the account is connected.")
         if any(not isinstance(s, dict) or s.get("status") != "OK" for s in sources):
             return CannotTell("The account is not connected at Unipile, which then lists nothing new.")
-        return True
+        return said
 
     def search(self, path: str, match: Callable[[Said], LookUp], **params: str) -> LookUp:
         """Go through a list of Unipile's, newest pages first, until an item matches.
@@ -427,7 +455,11 @@ class _Account:
         return CannotTell(f"Unipile lists more than {PAGES * PER_PAGE}: the rest was not read.")
 
     def _judge(self, answer: Answer | NoAnswer) -> Answer | Outcome:
-        return judge(answer, now=self.sending.started_at, hide=(self.key, self.sending.message))
+        held = self.sending.attempt_number - 1 - self.sending.attempts
+        return judge(answer, now=self.sending.started_at, hide=self._secrets(), held=held)
+
+    def _secrets(self) -> tuple[str, str]:
+        return self.key, self.sending.message
 
     def _headers(self) -> dict[str, str]:
         return {"X-API-KEY": self.key, "accept": "application/json"}
@@ -552,42 +584,104 @@ def _find_invitation(account: _Account, send: Claimed) -> LookUp:
     return account.search("/users/invite/sent", match, account_id=account.id)
 
 
-def _find_message(account: _Account, send: Claimed) -> LookUp:
-    after = _moment(send.started_at - timedelta(minutes=5))
-    wanted = _bare(send.message)
+AHEAD = timedelta(days=1)
+"""By how much the database's clock may have been ahead of Unipile's at an attempt. Nobody overlooks more for long; a
+clock that takes its local time for UTC is ahead by up to 14 hours."""
 
-    def same(item: Said) -> LookUp:
-        ours, text = item.get("is_sender"), item.get("text")
-        if ours in (0, False):
+APART = timedelta(minutes=5)
+"""By how much two clocks that are kept right may differ."""
+
+
+def _find_message(account: _Account, send: Claimed, now: datetime | None) -> LookUp:
+    """Look for the text among what we wrote to the recipient; `now` is Unipile's clock.
+
+    The times in its lists are Unipile's, `started_at` is the database's. Had that been ahead at the attempt, the
+    message would be listed as older than its own attempt, also when the clock has been put right since: no list that
+    begins near `started_at` proves that something is not there. Hence, from the oldest to the newest:
+
+        older than AHEAD before the attempt   certainly not ours; it is not even asked for
+        older than APART before the attempt   an older message, or ours by a clock that was ahead: a person can tell
+        since then                            ours, if it has the text; if it has another, a person can tell whether
+                                              LinkedIn has changed it on its way
+
+    Where the attempt was given up at a moment that has not come yet by Unipile's clock, the database's was ahead by
+    that much at the least, and all three begin as much earlier. `now` can prove no more, for how long ago the attempt
+    was only the database's clock says. So an absence can be wrong only if that clock was ahead by more than AHEAD, and
+    only from AHEAD after the attempt on.
+
+    A text that is there twice is another send's at least once: neither is taken for ours.
+    """
+    given_up = max(send.started_at, send.finished_at or send.started_at)
+    began = send.started_at - max(given_up - (now or given_up), timedelta())
+    oldest, ours_since = began - AHEAD, began - APART
+    wanted = _bare(send.message)
+    copies: dict[str, bool] = {}  # by the message's id: may it be told for ours by its time?
+
+    def note(item: Said) -> LookUp:
+        is_sender, text, name = item.get("is_sender"), item.get("text"), _id(item.get("id"))
+        if is_sender in (0, False):
             return NotThere()
-        if ours not in (1, True):
+        if is_sender not in (1, True) or name is None:
             return CannotTell(ODD)
-        if isinstance(text, str) and _bare(text) == wanted:
-            return Found(_id(item.get("id")))
-        # LinkedIn may have changed the text on its way: a person can see whether this is the one.
-        return CannotTell("The chat has another message of ours from that time.")
+        at = _time(item.get("timestamp"))
+        if at is not None and at < oldest:
+            return NotThere()
+        if not isinstance(text, str) or _bare(text) != wanted:
+            return CannotTell("The chat has another message of ours from that time.")
+        copies[name] = at is not None and at >= ours_since
+        return NotThere()
 
     def in_chat(chat_id: str) -> LookUp:
-        return account.search(f"/chats/{_segment(chat_id)}/messages", same, after=after)
+        return account.search(f"/chats/{_segment(chat_id)}/messages", note, after=_moment(oldest))
 
     chat_id = send.payload.get("chat_id")
     if isinstance(chat_id, str) and _segment(chat_id):
-        return in_chat(chat_id)
-    recipient = _resolved(account, send.recipient)
-    if not isinstance(recipient, str):
-        return _cannot_tell(recipient)
+        others = in_chat(chat_id)
+    else:
+        others = _in_chats_with(account, send, in_chat, after=_moment(oldest))
+    match list(copies.items()):
+        case []:
+            return others
+        case [(name, True)]:
+            return Found(name)
+        case [_]:
+            return CannotTell("The chat has this text from before the attempt: an older one, or a clock was wrong.")
+        case _:
+            return CannotTell("The chat has this text more than once.")
+
+
+def _in_chats_with(account: _Account, send: Claimed, in_chat: Callable[[str], LookUp], after: str) -> LookUp:
+    """Look into every chat with the recipient that has something new."""
+    names = _names(account, send.recipient)
+    if not isinstance(names, frozenset):
+        return _cannot_tell(names)
 
     def with_recipient(item: Said) -> LookUp:
+        if item.get("type") in (1, 2) and not isinstance(item.get("type"), bool):
+            return NotThere()  # a group, a channel: what is sent to one person goes to neither
         attendee, chat = item.get("attendee_provider_id"), _id(item.get("id"))
         if not isinstance(attendee, str) or chat is None or not _segment(chat):
             return CannotTell(ODD)
-        return in_chat(chat) if attendee == recipient else NotThere()
+        return in_chat(chat) if attendee in names else NotThere()
 
     found = account.search("/chats", with_recipient, account_id=account.id, after=after)
     if isinstance(found, NotThere) and send.payload.get("linkedin"):
         # Sales Navigator and Recruiter have ids of their own for the same person.
         return CannotTell("An InMail's chat may name its recipient by another id.")
     return found
+
+
+def _names(account: _Account, recipient: str) -> frozenset[str] | Outcome:
+    """The ids by which chats may name a recipient: as it is written, and LinkedIn's usual one (`ACoAA…`)."""
+    if recipient.strip().startswith("ACoAA"):
+        return frozenset({recipient.strip()})
+    slug = _slug(recipient)
+    if not _segment(recipient if slug is None else slug):
+        return Failed("invalid_recipient", "The recipient is neither an id of LinkedIn's nor a profile's URL.")
+    profile = account.profile(recipient.strip() if slug is None else slug)
+    if not isinstance(profile, dict):
+        return profile
+    return frozenset({recipient.strip(), _id(profile["provider_id"]) or ""})
 
 
 def _relation(profile: Said) -> str | None:
@@ -639,6 +733,19 @@ def _form_value(value: str | bool | int) -> str:
 def _bare(text: str) -> str:
     """A text without what may change on the way: white space, invisible characters, composed letters."""
     return "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c)[0] not in "ZC")
+
+
+def _time(value: object) -> datetime | None:
+    """A moment of Unipile's lists; null where it is none, or in no zone.
+
+    >>> print(_time("2026-04-12T19:09:31.566Z"), _time("yesterday"))
+    2026-04-12 19:09:31.566000+00:00 None
+    """
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return moment if moment is not None and moment.tzinfo is not None else None
 
 
 def _moment(moment: datetime) -> str:

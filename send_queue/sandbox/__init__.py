@@ -74,7 +74,7 @@ class Sandbox:
     faults              in force from the start
     sync                False leaves out the fdatasync of each accept, for benchmarks: the journal still
                         survives a `kill -9`, but not a power cut
-    clock               what time it is, for rehearsals that play in another time
+    clock               what time it is, for rehearsals that play in another time; answers are dated by it
     redirect_profiles, viewer_scoped_ids   habits of Unipile's that not every account shows: see `Unipile`
 
     Raises `JournalInUse`, `JournalDamaged`, `BadSettings` or `OSError` when it is started.
@@ -131,7 +131,7 @@ class Sandbox:
                     viewer_scoped_ids=self._viewer_scoped_ids,
                 ),
             )
-            server = Server(self._host, self._port, App(providers, self._faults, Control(self)))
+            server = Server(self._host, self._port, App(providers, self._faults, Control(self)), self._clock)
             undo.pop_all()
         self._port = server.server_port
         self._running = _Running(server, world, providers, journal, changes)

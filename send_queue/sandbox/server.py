@@ -12,6 +12,9 @@ import socketserver
 import sys
 import threading
 import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
@@ -38,14 +41,15 @@ class Answering(Protocol):
 
 
 class Server(ThreadingHTTPServer):
-    """The listening socket and the connections that came through it."""
+    """The listening socket and the connections that came through it. `clock` is what answers are dated by."""
 
     daemon_threads = True
     block_on_close = False
     request_queue_size = 1024  # connections that may come at once
 
-    def __init__(self, host: str, port: int, answering: Answering) -> None:
+    def __init__(self, host: str, port: int, answering: Answering, clock: Callable[[], datetime]) -> None:
         self.answering = answering
+        self.clock = clock
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()
         super().__init__((host, port), _Handler)
@@ -148,6 +152,8 @@ class _Handler(BaseHTTPRequestHandler):
             f"Content-Length: {len(answer.body)}",
             *(f"{name}: {value}" for name, value in answer.headers.items()),
         ]
+        if "date" not in answer.headers:
+            lines.append(f"Date: {format_datetime(self.server.clock().astimezone(UTC), usegmt=True)}")
         if self.close_connection:
             lines.append("Connection: close")
         head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import warnings
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -233,6 +234,16 @@ def test_subdivision_has_holidays_of_its_own(zone: str, country: str, subdivisio
     noon = datetime.fromisoformat(f"{day} 12:00").replace(tzinfo=ZoneInfo(zone))
     assert closed_because(national, noon) is None
     assert closed_because(regional, noon) == ("holiday", name)
+
+
+def test_a_country_of_whose_year_little_is_known_says_nothing() -> None:
+    """The package warns of such a year; cron would mail that with each tick, and nobody could mend it."""
+    delhi = a_schedule("Asia/Kolkata", "09:00-17:00", skip_holidays=True, holiday_country="IN")
+    calendar._holidays.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check(delhi, utc("2036-01-04 00:00"))
+        assert closed_because(delhi, utc("2036-08-15 05:00")) == ("holiday", "Independence Day")
 
 
 def test_holidays_of_a_country_do_not_count_unless_skipped() -> None:

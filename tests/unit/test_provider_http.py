@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from send_queue.model import Failed, Hold, Retry, Uncertain
 from send_queue.providers import http
-from send_queue.providers.http import Answer, Http, Limits, NoAnswer, plain, retry_after
+from send_queue.providers.http import Answer, Http, Limits, NoAnswer, answered_at, hidden, plain, retry_after
 
 QUICK = Limits(connect=1, read=1, total=2, max_bytes=100_000)
 HASTY = Limits(connect=1, read=5, total=0.3)
@@ -582,6 +582,44 @@ def test_a_date_is_measured_by_the_servers_clock() -> None:
     answer = answered(retry_after="Mon, 02 Mar 2026 13:30:00 GMT", date="Mon, 02 Mar 2026 13:00:00 GMT")
 
     assert retry_after(answer, NOON) == timedelta(minutes=30)
+
+
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        ("Mon, 02 Mar 2026 13:00:00 GMT", NOON + timedelta(hours=1)),
+        ("now", None),
+        ("", None),
+    ],
+)
+def test_when_a_server_answered(date: str, expected: datetime | None) -> None:
+    """By its Date header alone; nonsense is silence."""
+    assert answered_at(answered(date=date)) == expected
+
+
+def test_a_secret_is_hidden_before_the_text_is_cut(server: Server, client: Http) -> None:
+    """A page that repeats the key across the end of what is kept shows no part of it; also when it was asked for
+    through a redirect."""
+    page = b"x" * 290 + b" " * 5000 + b"the-secret-key, and so on"
+    server.script = server.answer(status="502 Bad Gateway", body=page)
+    answer = client.request("POST", server.url, limits=QUICK, hide=("the-secret-key",))
+    assert isinstance(answer, Answer)
+    assert answer.text == "x" * 290 + " …, and s…"
+
+    asked = client.get(server.url, limits=QUICK, hide=("the-secret-key",))
+    assert isinstance(asked, Answer)
+    assert asked.text == answer.text
+
+
+@given(st.text(min_size=8), st.text(max_size=20), st.text(max_size=20))
+def test_what_is_hidden_is_not_there(secret: str, before: str, after: str) -> None:
+    """Whatever stands around it."""
+    line = hidden(" ".join(secret.split()), [])
+    found = hidden(f"{before} {secret} {after}", [secret])
+
+    if len(line) >= 8:
+        assert line not in found.replace("…", "")
+        assert "…" in found
 
 
 @given(st.text(), st.integers(1, 50))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.message import Message
 from email.parser import BytesParser
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -34,9 +35,9 @@ from send_queue.model import (
 )
 from send_queue.providers import Provider
 from send_queue.providers.http import Limits
-from send_queue.providers.unipile import MEANINGS, PAGES, Unipile
+from send_queue.providers.unipile import HOLDS, MEANINGS, PAGES, Unipile
 
-HOUR = timedelta(hours=1)
+SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 QUICK = Limits(connect=1, read=1, total=2)
 NOON = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
 KEY = "the-secret-api-key"
@@ -104,12 +105,13 @@ Reply = tuple[int, Any] | tuple[int, Any, Mapping[str, str]] | Callable[[Asked],
 class Api:
     """Answers each method and path with what was ordered for it, in order, the last one again and again.
 
-    A reply of null drops the connection; bytes are sent as they are.
+    A reply of null drops the connection; bytes are sent as they are. Each is dated by `now`, if that is not null.
     """
 
     replies: dict[str, list[Reply]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     dsn: str = ""
+    now: datetime | None = None
 
     def order(self, what: str, *replies: Reply) -> None:
         self.replies[what] = list(replies)
@@ -144,7 +146,9 @@ def running() -> Iterator[Api]:
                 self.close_connection = True
                 return
             body = reply[1] if isinstance(reply[1], bytes) else json.dumps(reply[1]).encode()
-            self.send_response(reply[0])
+            self.send_response_only(reply[0])
+            if api.now is not None:
+                self.send_header("Date", format_datetime(api.now, usegmt=True))
             self.send_header("Content-Length", str(len(body)))
             for name, value in reply[2].items() if len(reply) > 2 else ():
                 self.send_header(name, value)
@@ -168,6 +172,7 @@ def running() -> Iterator[Api]:
 def api(running: Api) -> Api:
     running.replies.clear()
     running.asked.clear()
+    running.now = NOON + MINUTE
     running.order("GET /api/v1/accounts/acc1", (200, CONNECTED))
     return running
 
@@ -582,6 +587,17 @@ def test_a_throttle_with_a_5xx_status_is_uncertain(api: Api, unipile: Unipile) -
     assert isinstance(unipile.send(INVITE), Uncertain)
 
 
+@pytest.mark.parametrize("status", [408, 499])
+@pytest.mark.parametrize(
+    "body", [b"<html>Request Time-out</html>", {}, error(408, "brand_new")[1], error(408, "limit_exceeded")[1]]
+)
+def test_a_gateways_time_out_is_uncertain(api: Api, unipile: Unipile, status: int, body: Any) -> None:
+    """A 408 is not Unipile's answer to the message: what stands behind the gateway may have taken it."""
+    api.order("POST /api/v1/users/invite", (status, body))
+
+    assert isinstance(unipile.send(INVITE), Uncertain)
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirected_post_holds_the_lane(api: Api, unipile: Unipile, status: int) -> None:
     """A POST that is sent elsewhere has the wrong address: nothing is followed, a person is told."""
@@ -595,8 +611,11 @@ def test_a_redirected_post_holds_the_lane(api: Api, unipile: Unipile, status: in
     assert len(api.asked) == 1
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 407, 413, 422])
-@pytest.mark.parametrize("body", [b"<html>Not here</html>", {}, {"type": None}, {"type": "about:blank"}, []])
+NOT_UNIPILES = [b"<html>Not here</html>", {}, {"type": None}, {"type": "about:blank"}, []]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 407, 410])
+@pytest.mark.parametrize("body", NOT_UNIPILES)
 def test_a_4xx_that_is_not_unipiles(api: Api, unipile: Unipile, status: int, body: Any) -> None:
     """Some other server's refusal fails no message: the lane waits, the address is to be checked."""
     api.order("POST /api/v1/users/invite", (status, body))
@@ -606,6 +625,30 @@ def test_a_4xx_that_is_not_unipiles(api: Api, unipile: Unipile, status: int, bod
     assert isinstance(outcome, Hold)
     assert outcome.code == "unexpected_answer"
     assert "UNIPILE_DSN" in outcome.detail
+    assert ("Not here" in outcome.detail) == isinstance(body, bytes)
+
+
+@pytest.mark.parametrize("status", [400, 413, 414, 415, 422, 431])
+@pytest.mark.parametrize("body", NOT_UNIPILES)
+def test_a_4xx_that_is_not_unipiles_and_about_this_request(api: Api, unipile: Unipile, status: int, body: Any) -> None:
+    """What a proxy finds too large or malformed did not go out: tried again, as often as tries are left, while the
+    others go on."""
+    api.order("POST /api/v1/users/invite", (status, body))
+    outcome = unipile.send(INVITE)
+
+    assert isinstance(outcome, Retry)
+    assert (outcome.code, outcome.after, outcome.http_status) == ("unexpected_answer", None, status)
+    assert "UNIPILE_DSN" in outcome.detail
+
+
+@pytest.mark.parametrize("status", [302, 401, 403, 404])
+@pytest.mark.parametrize("tried", [0, 1])
+def test_one_message_does_not_stop_its_lane_for_ever(api: Api, unipile: Unipile, status: int, tried: int) -> None:
+    """A firewall may dislike one text. It holds the lane a few times; then its tries count, and others go on."""
+    api.order("POST /api/v1/users/invite", (status, b"<html>Blocked</html>"))
+    sends = [replace(INVITE, attempt_number=tried + n, attempts=tried) for n in range(1, HOLDS + 2)]
+
+    assert [type(unipile.send(send)) for send in sends] == [Hold] * HOLDS + [Retry]
 
 
 def test_an_unknown_error_is_parked(api: Api, unipile: Unipile) -> None:
@@ -631,6 +674,49 @@ def test_a_detail_says_nothing_secret(api: Api, unipile: Unipile) -> None:
     assert isinstance(outcome, Failed)
     assert outcome.detail.startswith("Title: Bad [31m … in: … xxx")
     assert len(outcome.detail) == 300
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        "X-API-KEY: {key}",
+        'the header {{"x-api-key": "{key}"}}',
+        "  \r\n" * 400 + "{key}",  # white space goes, so that what stands behind it moves to the front
+        "The\x00 key {key}",
+    ],
+)
+@pytest.mark.parametrize("status", [403, 413, 502])
+@pytest.mark.parametrize("before", [0, 200, 270, 285, 1990])
+def test_a_key_is_hidden_before_a_text_is_cut(api: Api, unipile: Unipile, status: int, echo: str, before: int) -> None:
+    """An error page that repeats the request's headers, the key across the end of what is kept: no part of it is."""
+    page = "<html>" + "x" * before + " " + echo.format(key=KEY) + "</html>"
+    api.order("POST /api/v1/users/invite", (status, page.encode()))
+    outcome = unipile.send(INVITE)
+
+    assert not isinstance(outcome, Sent)
+    assert KEY[:5] not in outcome.detail
+    assert len(outcome.detail) <= 300
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        '{"text": "Hi \\"Ana\\" & co \\u2013\\nshall we?"}',
+        '{"text": "Hi \\"Ana\\" & co –\\nshall we?"}',
+        "text=Hi%20%22Ana%22%20%26%20co%20%E2%80%93%0Ashall%20we%3F",
+        "text=Hi+%22Ana%22+%26+co+%e2%80%93%0ashall+we%3f",
+        "<p>Hi &quot;Ana&quot; &amp; co –\nshall we?</p>",
+    ],
+)
+def test_a_message_is_hidden_in_every_form(api: Api, unipile: Unipile, form: str) -> None:
+    """JSON, a URL, a form and HTML each write a text in their own way; none of them gets into a detail."""
+    api.order("POST /api/v1/users/invite", (502, form.encode()), error(400, "invalid_parameters", detail=form))
+    for _ in range(2):
+        outcome = unipile.send(replace(INVITE, message='Hi "Ana" & co –\nshall we?'))
+
+        assert not isinstance(outcome, Sent)
+        assert "Ana" not in outcome.detail
+        assert "…" in outcome.detail
 
 
 def test_a_lost_answer_is_uncertain(api: Api, unipile: Unipile) -> None:
@@ -869,8 +955,12 @@ def test_what_can_be_compared_is_found_beside_what_cannot(api: Api, unipile: Uni
 # --- looking up a message ---------------------------------------------------------------------------------
 
 
-def written(text: object = MESSAGE.message, *, is_sender: object = 1, number: str = "m1") -> dict[str, object]:
-    return {"object": "Message", "id": number, "text": text, "is_sender": is_sender}
+def written(
+    text: object = MESSAGE.message, *, is_sender: object = 1, number: str | None = "m1", at: datetime | object = NOON
+) -> dict[str, object]:
+    if isinstance(at, datetime):
+        at = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {"object": "Message", "id": number, "text": text, "is_sender": is_sender, "timestamp": at}
 
 
 def chat(attendee: object = "ACoAAana", number: object = "c1") -> dict[str, object]:
@@ -882,7 +972,7 @@ def listed(*items: object) -> tuple[int, object]:
 
 
 def test_a_message_is_found(api: Api, unipile: Unipile) -> None:
-    """The recipient's chat, since five minutes before the attempt, has our text from us."""
+    """The recipient's chat has our text, from us, since the attempt. It is read from a day before that."""
     api.order("GET /api/v1/chats", listed(chat("ACoAAbob", "c0"), chat()))
     api.order("GET /api/v1/chats/c1/messages", listed(written("Hi", is_sender=0), written()))
 
@@ -892,7 +982,7 @@ def test_a_message_is_found(api: Api, unipile: Unipile) -> None:
         "GET /api/v1/chats",
         "GET /api/v1/chats/c1/messages",
     ]
-    after = "2026-03-02T11:55:00.123Z"
+    after = "2026-03-01T12:00:00.123Z"
     assert api.asked[1].query == {"account_id": "acc1", "after": after, "limit": "250"}
     assert api.asked[2].query == {"after": after, "limit": "250"}
 
@@ -953,6 +1043,12 @@ def test_no_message(api: Api, unipile: Unipile, chats: Reply, messages: Reply) -
         (listed(chat()), listed(written(None))),
         (listed(chat()), listed(written(is_sender=None))),
         (listed(chat()), listed(written(is_sender="1"))),
+        (listed(chat()), listed(written(number=None))),
+        (listed(chat()), listed(written(at=None))),
+        (listed(chat()), listed(written(at="2026-03-02T12:00:00"))),  # in whose time zone?
+        (listed(chat()), listed(written(at="today"))),
+        (listed({**chat(None), "type": 0}), listed()),
+        (listed({**chat(None), "type": True}), listed()),
         (listed(chat()), error(500, "provider_error")),
         (listed(chat()), None),
         (listed(chat(None)), listed()),
@@ -978,6 +1074,104 @@ def test_a_missing_inmail_proves_nothing(api: Api, unipile: Unipile) -> None:
     assert isinstance(unipile.look_up(replace(MESSAGE, payload=payload)), CannotTell)
 
 
+@pytest.mark.parametrize("ahead", [timedelta(), 4 * MINUTE, 6 * MINUTE, HOUR, 14 * HOUR, 3 * DAY])
+@pytest.mark.parametrize("asked_after", [2 * SECOND, 4 * MINUTE, 20 * HOUR])
+@pytest.mark.parametrize("put_right", [False, True])
+@pytest.mark.parametrize("in_chat", [False, True])
+def test_invariant_3_a_clock_that_is_ahead_hides_no_message(
+    api: Api, unipile: Unipile, ahead: timedelta, asked_after: timedelta, put_right: bool, in_chat: bool
+) -> None:
+    """The database's clock was ahead at the attempt, and has perhaps been put right since: the message that is there is
+    found, or a person is asked, but it is never said not to be there."""
+    sent_at = NOON - ahead  # by Unipile's clock, which is right
+    message, here = written(at=sent_at + SECOND), {**chat(), "timestamp": written(at=sent_at + SECOND)["timestamp"]}
+
+    def since(item: dict[str, object]) -> Callable[[Asked], Reply]:
+        return lambda asked: listed(*([item] if asked.query["after"] < str(item["timestamp"]) else []))
+
+    api.now = sent_at + asked_after
+    api.order("GET /api/v1/chats", since(here))
+    api.order("GET /api/v1/chats/c1/messages", since(message))
+    given_up = NOON - ahead + SECOND if put_right else NOON + SECOND
+    send = replace(MESSAGE, payload={"chat_id": "c1"} if in_chat else {}, finished_at=given_up)
+    found = unipile.look_up(send)
+
+    assert found == Found("m1") or isinstance(found, CannotTell)
+    if ahead < 5 * MINUTE or asked_after == 2 * SECOND:
+        assert found == Found("m1")
+
+
+@pytest.mark.parametrize("now", [None, NOON + 2 * MINUTE, NOON + 5 * DAY])
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        (NOON + HOUR, Found),
+        (NOON - 4 * MINUTE, Found),
+        (NOON - 6 * MINUTE, CannotTell),
+        (NOON - 23 * HOUR, CannotTell),
+        (NOON - 25 * HOUR, NotThere),
+        (NOON - 400 * DAY, NotThere),
+    ],
+)
+def test_an_older_message_is_not_taken_for_ours(
+    api: Api, unipile: Unipile, at: datetime, expected: type, now: datetime | None
+) -> None:
+    """The same text from well before the attempt is another message, unless a clock was wrong: a person can tell. From
+    over a day before it is certainly another's, also where the list gives more than it was asked for."""
+    api.now = now
+    api.order("GET /api/v1/chats/c9/messages", listed(written(at=at)))
+
+    assert isinstance(unipile.look_up(replace(MESSAGE, payload={"chat_id": "c9"})), expected)
+
+
+@pytest.mark.parametrize("other", [NOON - 20 * HOUR, NOON - MINUTE, NOON, NOON + HOUR])
+def test_the_same_text_twice_is_for_a_person(api: Api, unipile: Unipile, other: datetime) -> None:
+    """One of them is another send's, perhaps both: neither settles this one. On two pages, it is the same message."""
+    send = replace(MESSAGE, payload={"chat_id": "c9"})
+    again = 200, {"items": [written()], "cursor": "more"}
+    api.order("GET /api/v1/chats/c9/messages", again, listed(written(number="m2", at=other)))
+    assert isinstance(unipile.look_up(send), CannotTell)
+
+    api.order("GET /api/v1/chats/c9/messages", again, listed(written()))
+    assert unipile.look_up(send) == Found("m1")
+
+
+def test_a_text_that_is_ours_is_found_beside_another(api: Api, unipile: Unipile) -> None:
+    """What else we wrote in that chat does not hide it."""
+    api.order("GET /api/v1/chats/c9/messages", listed(written("Hi", number="m0"), None, written()))
+
+    assert unipile.look_up(replace(MESSAGE, payload={"chat_id": "c9"})) == Found("m1")
+
+
+@pytest.mark.parametrize("kind", [1, 2])
+def test_a_group_is_not_the_recipients_chat(api: Api, unipile: Unipile, kind: int) -> None:
+    """A group names no single person, and what is sent to one goes to none."""
+    group = {**chat(None, "c0"), "type": kind}
+    api.order("GET /api/v1/chats", listed(group), listed(group, {**chat(), "type": 0}))
+    api.order("GET /api/v1/chats/c1/messages", listed(written()))
+
+    assert unipile.look_up(MESSAGE) == NotThere()
+    assert unipile.look_up(MESSAGE) == Found("m1")
+
+
+@pytest.mark.parametrize("attendee", ["ACoAAana", "ACwAAana"])
+def test_a_recipient_with_two_ids_is_found_by_either(api: Api, unipile: Unipile, attendee: str) -> None:
+    """A recipient with Sales Navigator's id has LinkedIn's usual one in a chat: the profile names it."""
+    api.order("GET /api/v1/users/ACwAAana", (200, STRANGER))
+    api.order("GET /api/v1/chats", listed(chat(attendee)))
+    api.order("GET /api/v1/chats/c1/messages", listed(written()))
+
+    assert unipile.look_up(replace(MESSAGE, recipient="ACwAAana")) == Found("m1")
+
+
+def test_a_recipient_whose_other_id_is_not_known_proves_nothing(api: Api, unipile: Unipile) -> None:
+    """Without the profile, that no chat names the recipient is no proof."""
+    api.order("GET /api/v1/users/ACwAAana", error(500, "provider_error"))
+    api.order("GET /api/v1/chats", listed())
+
+    assert isinstance(unipile.look_up(replace(MESSAGE, recipient="ACwAAana")), CannotTell)
+
+
 # --- anything at all --------------------------------------------------------------------------------------
 
 ANYTHING = st.recursive(
@@ -992,6 +1186,7 @@ ANYTHING = st.recursive(
                         "invitation",
                         "is_sender",
                         "text",
+                        "timestamp",
                         "attendee_provider_id",
                         "invited_user_id",
                         "message_id",
