@@ -52,7 +52,7 @@ def _played(conn: Connection, send_id: UUID, at: datetime, providers: Providers)
                 conn, providers, partial(_same, moment), "rehearsal", Filters(channel=send["channel"]), asking=False
             )
             claimed = run.take(this, 1000, run.Report(), patient=False)
-            if any(c.send.send_id == send_id for c in claimed):
+            if any(c.send_id == send_id for c in claimed):
                 return moment, True
             store.rehearse_sent(conn, moment)
             if not claimed:

@@ -35,7 +35,7 @@ def judge(doubt: InDoubt, lag: timedelta, answer: LookUp) -> Verdict:
     """What an answer proves at this moment."""
     match answer:
         case Found(provider_message_id):
-            return "sent", provider_message_id, None
+            return "sent", provider_message_id, look_up_again(doubt.look_ups)  # it may be another send's
         case NotThere():
             age = doubt.at - (doubt.send.finished_at or doubt.send.started_at)
             if age < lag:

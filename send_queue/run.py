@@ -15,13 +15,16 @@ from __future__ import annotations
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from math import inf
 from threading import Event
-from typing import TypeAlias, assert_never
+from types import MappingProxyType
+from typing import Any, TypeAlias, assert_never
 from uuid import UUID
 
 from send_queue import explain, recover, store
@@ -40,8 +43,8 @@ from send_queue.model import (
     Window,
     clock,
 )
-from send_queue.providers import Provider, Providers
-from send_queue.store import Connection, Filters, Json, Recorded
+from send_queue.providers import InBatches, Provider, Providers
+from send_queue.store import Connection, Filters, InDoubt, Json
 
 Now: TypeAlias = Callable[[], datetime | None]
 """The moment that it is believed to be; None: the database's clock decides."""
@@ -57,6 +60,9 @@ LOOK_UPS_A_RUN = 10
 
 LONGEST_WAIT = 30.0
 """Seconds to wait for other runs in all."""
+
+LONGEST_HOLD = timedelta(days=3650).total_seconds()
+"""Seconds that a provider may ask us to wait, at the most: as long as a rolling limit may be."""
 
 EVERYTHING = Filters()
 
@@ -83,6 +89,9 @@ class Report:
     lacking: ConfigurationError | None = None
     doubted: set[UUID] = field(default_factory=set)
     """The sends that became uncertain in this run."""
+    in_doubt: bool = False
+    """Whether there may be sends of which a provider is to be asked now."""
+    asked: int = 0
 
     @property
     def processed(self) -> int:
@@ -106,51 +115,94 @@ class Run:
     warn: Callable[[str], None] = lambda _: None
     reconnect: Callable[[], Connection] | None = None
     asking: bool = True
+    unable: set[UUID] = field(default_factory=set)
+    """Accounts that cannot send here, since something is lacking: passed by for the rest of the run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """Not begun: the lease would not have outlasted it."""
+    """Not begun: the lease would not have outlasted it, or something is lacking here."""
+
+    lacking: ConfigurationError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class InHand:
-    """A claimed send, and the moment (of `model.clock`) by which its lease is surely not over."""
+Result: TypeAlias = Outcome | Released
 
-    send: Claimed
-    safe_until: float
+
+@dataclass(slots=True)
+class Hands:
+    """Calls to providers under way, each in a thread of its own: sends, and questions about sends in doubt."""
+
+    threads: ThreadPoolExecutor
+    free: int
+    sending: dict[Future[Sequence[Result]], Sequence[Claimed]] = field(default_factory=dict)
+    asking: dict[Future[recover.Verdict], InDoubt] = field(default_factory=dict)
+    began: dict[Future[Any], float] = field(default_factory=dict)
+    slowest: float = 0.0
+    """Seconds that the slowest call so far has taken."""
+
+    def send(self, provider: Provider, sends: Sequence[Claimed]) -> None:
+        self.sending[self._begin(_send, provider, sends)] = sends
+
+    def ask(self, providers: Providers, doubt: InDoubt) -> None:
+        self.asking[self._begin(recover.ask, providers, doubt)] = doubt
+
+    def _begin(self, call: Callable[..., Any], *given: Any) -> Future[Any]:
+        future = self.threads.submit(call, *given)
+        self.began[future] = clock()
+        self.free -= 1
+        return future
+
+    def done(self) -> list[Future[Any]]:
+        """Wait until one or more are done."""
+        done = list(wait(self.began, return_when=FIRST_COMPLETED).done)
+        for future in done:
+            self.slowest = max(self.slowest, clock() - self.began.pop(future))
+            self.free += 1
+        return done
 
 
 def run(
-    this: Run, limit: int | None = 1, concurrency: int = 1, until: float | None = None, telling: bool = True
+    this: Run,
+    limit: int | None = 1,
+    concurrency: int = 1,
+    until: float = inf,
+    telling: bool = True,
+    progress: Callable[[Report], None] = lambda _: None,
 ) -> Report:
-    """Send what is due: up to `limit` rows, `concurrency` at a time, claiming none after `until` (`time.monotonic`).
+    """Send what is due: up to `limit` rows, in up to `concurrency` calls at a time; with no limit, as many rows in a
+    call as its provider takes. Nothing is begun that might not be done by `until` (of `model.clock`).
 
     `telling` False: nobody is told why nothing went out, or what remains, so a run with nothing to do does not ask.
-    Raises `ConfigurationError` where a provider lacks something, after the rest has been recorded or released;
+    `progress` is told what was done so far.
+    Raises `ConfigurationError` where a provider lacks something, after all others had their turn;
     `DatabaseUnreachable` where the database does not come back while the leases last.
     """
     report = Report()
     left = limit if limit is not None else sys.maxsize
-    with ThreadPoolExecutor(concurrency) as hands:
-        flying: dict[Future[Outcome | Released], InHand] = {}
+    with ThreadPoolExecutor(concurrency) as threads:
+        hands = Hands(threads, concurrency)
         try:
             while True:
-                free = min(concurrency - len(flying), left)
-                if free and not report.lacking and (until is None or time.monotonic() < until):
-                    claimed = take(this, free, report, patient=not flying)
+                in_time = clock() + 2 * hands.slowest < until
+                claimed: tuple[Claimed, ...] = ()
+                if in_time and min(hands.free, left) > 0:
+                    batches = this.providers.batches() if limit is None else {}
+                    claimed = take(this, min(hands.free, left), report, not hands.began, batches, until)
                     left -= len(claimed)
-                    for in_hand, provider in _with_providers(this, claimed, report):
-                        flying[hands.submit(_send, provider, in_hand)] = in_hand
-                if not flying:
+                    for provider, sends in _calls(this, claimed, report):
+                        hands.send(provider, sends)
+                if in_time:
+                    _ask(this, hands, report)
+                if hands.began:
+                    _finish(this, hands, report)
+                    progress(report)
+                elif not claimed:
                     break
-                _record_done(this, flying, report)
         finally:
-            while flying:
-                _record_done(this, flying, report)
+            _finish_all(this, hands, report)
     if report.lacking:
         raise report.lacking
-    _ask(this, report)
     if report.sent == 0 and (telling or report.processed):
         say_why(this, report, counting=telling)
     elif telling:
@@ -158,49 +210,55 @@ def run(
     return report
 
 
-def _record_done(this: Run, flying: dict[Future[Outcome | Released], InHand], report: Report) -> None:
-    """Wait until a send is done, and record all that are."""
-    done, _ = wait(flying, return_when=FIRST_COMPLETED)
-    for future in done:
-        in_hand = flying.pop(future)
-        try:
-            outcome = future.result()
-        except ConfigurationError as lacking:
-            _released(this, [in_hand], lacking, report)
+def _finish(this: Run, hands: Hands, report: Report) -> None:
+    """Wait until a call is done, and record all that are."""
+    results: list[tuple[Claimed, Result]] = []
+    for future in hands.done():
+        if future in hands.sending:
+            results += zip(hands.sending.pop(future), future.result(), strict=True)
         else:
-            record(this, in_hand, outcome, report)
+            _settle(this, hands.asking.pop(future), future.result(), report)
+    record(this, results, report)
 
 
-def _released(this: Run, in_hand: Sequence[InHand], lacking: ConfigurationError, report: Report) -> None:
-    """Let go of sends that cannot be made here, with nothing spent; the run ends with what is lacking."""
-    store.record(this.conn, [_result(h.send, Released()) for h in in_hand], this.now())
-    report.lacking = lacking
+def _finish_all(this: Run, hands: Hands, report: Report) -> None:
+    """Record all that is under way, each though another could not be."""
+    problem: Exception | None = None
+    while hands.began:
+        try:
+            _finish(this, hands, report)
+        except Exception as error:
+            problem = problem or error
+    if problem:
+        raise problem
 
 
-def rehearse(this: Run, limit: int) -> tuple[Claimed, ...]:
-    """Claim as a run would, and take it all back: what would go out now."""
+def rehearse(this: Run, limit: int, report: Report) -> tuple[Claimed, ...]:
+    """Claim as a run would, and take it all back: what would go out now. The report says why nothing would."""
     with store.nothing_kept(this.conn):
-        return tuple(i.send for i in take(replace(this, asking=False), limit, Report(), patient=False))
+        claimed = take(replace(this, asking=False), limit, Report(), patient=False)
+        if not claimed:
+            say_why(this, report, counting=False)
+        return claimed
 
 
 # --- recover ----------------------------------------------------------------------------------------------
 
 
-def _ask(this: Run, report: Report) -> bool:
-    """Ask the providers about sends in doubt, a few a run; say whether any is pending again."""
-    again = False
-    for _ in range(LOOK_UPS_A_RUN):
-        if not this.asking or this.stop.is_set():
-            break
+def _ask(this: Run, hands: Hands, report: Report) -> None:
+    """Begin to ask the providers about sends in doubt, with the hands that are free, a few a run."""
+    while report.in_doubt and this.asking and hands.free and report.asked < LOOK_UPS_A_RUN and not this.stop.is_set():
         doubts = store.look_ups(this.conn, 1, LEASE, this.now())
         for doubt in doubts:
-            verdict, message_id, wait_for = recover.ask(this.providers, doubt)
-            status = store.looked_up(this.conn, doubt.send.send_id, verdict, message_id, wait_for, this.now())
-            again = again or status == "pending"
-            _count_settled(report, doubt.send, status)
-        if not doubts:
-            break
-    return again
+            hands.ask(this.providers, doubt)
+        report.asked += len(doubts)
+        report.in_doubt = bool(doubts)
+
+
+def _settle(this: Run, doubt: InDoubt, verdict: recover.Verdict, report: Report) -> None:
+    """Write down what a provider said of a send in doubt."""
+    status = store.looked_up(this.conn, doubt.send.attempt_id, doubt.until, *verdict, this.now())
+    _count_settled(report, doubt.send, status)
 
 
 def _count_settled(report: Report, send: Claimed, status: str) -> None:
@@ -222,28 +280,42 @@ def _count_settled(report: Report, send: Claimed, status: str) -> None:
 # --- claim ------------------------------------------------------------------------------------------------
 
 
-def take(this: Run, max_rows: int, report: Report, patient: bool = True) -> tuple[InHand, ...]:
-    """Claim; see to what the claim finds on the way; with patience, wait a moment for others that hold what we need."""
-    began = waited_since = time.monotonic()
+def take(
+    this: Run,
+    max_rows: int,
+    report: Report,
+    patient: bool = True,
+    batches: Mapping[str, int] = MappingProxyType({}),
+    until: float = inf,
+) -> tuple[Claimed, ...]:
+    """Claim; see to what the claim finds on the way; with patience, wait a moment for others that hold what we need.
+
+    Of a provider in `batches` so many rows count as one.
+    """
+    began = waited_since = clock()
     seen: str | None = None
     while not this.stop.is_set():
-        asked_at = clock()
-        claim = store.claim(this.conn, this.worker, max_rows, LEASE, this.filters, this.now())
+        claim = store.claim(
+            this.conn, this.worker, max_rows, LEASE, this.filters, this.now(), batches, tuple(this.unable)
+        )
         report.skipped += claim.expired
+        report.in_doubt = report.in_doubt or claim.in_doubt
         if claim.left:
             left = store.recover(this.conn, this.now())
             report.doubted.update(left)
             report.uncertain += len(left)
+            report.in_doubt = True
         if claim.stale:
             _work_out_windows(this, claim.stale, claim.at)
         if claim.sends:
-            return tuple(InHand(send, asked_at + LEASE.total_seconds()) for send in claim.sends)
-        if claim.left or claim.stale or (claim.in_doubt and _ask(this, report)):
+            return claim.sends
+        if claim.left or claim.stale:
             continue
         if claim.in_flight != seen:
-            seen, waited_since = claim.in_flight, time.monotonic()
-        waiting = patient and (claim.busy or claim.in_flight is not None)
-        if not waiting or time.monotonic() - waited_since > PATIENCE or time.monotonic() - began > LONGEST_WAIT:
+            seen, waited_since = claim.in_flight, clock()
+        others = claim.busy or claim.in_flight is not None
+        given_up = clock() > min(waited_since + PATIENCE, began + LONGEST_WAIT, until)
+        if not patient or not others or given_up or (report.in_doubt and this.asking):
             break
         this.stop.wait(random.uniform(0.01, 0.05))
     return ()
@@ -274,66 +346,96 @@ def _work_out_windows(this: Run, stale: Sequence[Json], at: datetime) -> None:
 # --- send -------------------------------------------------------------------------------------------------
 
 
-def _with_providers(this: Run, claimed: Sequence[InHand], report: Report) -> Iterator[tuple[InHand, Provider]]:
-    """Give each send its provider. Where one lacks its configuration, it and those after it are released."""
-    for i, in_hand in enumerate(claimed):
+def _calls(this: Run, claimed: Sequence[Claimed], report: Report) -> Iterator[tuple[Provider, Sequence[Claimed]]]:
+    """The calls that carry these sends: one for each, or one for as many of a lane as its provider takes at once.
+
+    Those whose provider lacks its configuration are released.
+    """
+    for _, of_lane in groupby(claimed, key=lambda send: (send.account_id, send.channel)):
+        sends = tuple(of_lane)
         try:
-            provider = this.providers.serving(in_hand.send.provider, in_hand.send.channel)
+            provider = this.providers.serving(sends[0].provider, sends[0].channel)
+            if provider.longest_call >= LEASE:
+                raise ConfigurationError(
+                    f"A call of the provider {sends[0].provider!r} may last {provider.longest_call}, and a send {LEASE}"
+                    " in all: give it shorter time-outs."
+                )
         except ConfigurationError as lacking:
-            _released(this, claimed[i:], lacking, report)
-            return
-        yield in_hand, provider
+            record(this, [(send, Released(lacking)) for send in sends], report)
+            continue
+        size = provider.batch if isinstance(provider, InBatches) else 1
+        for first in range(0, len(sends), size):
+            yield provider, sends[first : first + size]
 
 
-def _send(provider: Provider, in_hand: InHand) -> Outcome | Released:
-    send = in_hand.send
-    if send.channel not in provider.channels:
-        return Failed("channel_not_served", f"The provider {send.provider} does not send {send.channel}.")
-    if clock() + provider.longest_call.total_seconds() > in_hand.safe_until:
-        return Released()
+def _send(provider: Provider, sends: Sequence[Claimed]) -> Sequence[Result]:
+    """Make one call. What it answers is an outcome for each send, whatever happens."""
+    first = sends[0]
+    if first.channel not in provider.channels:
+        return [Failed("channel_not_served", f"The provider {first.provider} does not send {first.channel}.")]
+    if clock() + provider.longest_call.total_seconds() > first.leave_by:
+        return [Released()] * len(sends)
     try:
-        return provider.send(replace(send, leave_by=in_hand.safe_until))
-    except ConfigurationError:
-        raise
+        outcomes = provider.send_batch(sends) if isinstance(provider, InBatches) else [provider.send(first)]
+    except ConfigurationError as lacking:
+        return [Released(lacking)] * len(sends)
     except Exception as error:  # a provider of one's own may break the rule: then nobody knows what became of it
-        return Uncertain("provider_raised", type(error).__name__)
+        return [Uncertain("provider_raised", type(error).__name__)] * len(sends)
+    if len(outcomes) != len(sends) or not all(isinstance(outcome, Outcome) for outcome in outcomes):
+        return [Uncertain("provider_raised", f"It answered with {type(outcomes).__name__}.")] * len(sends)
+    return outcomes
 
 
 # --- record -----------------------------------------------------------------------------------------------
 
 
-def record(this: Run, in_hand: InHand, outcome: Outcome | Released, report: Report) -> None:
-    """Write down what became of a send, and count it."""
-    written = _written(this, in_hand, _result(in_hand.send, outcome))
-    report.send_id = in_hand.send.send_id
-    match written.status:
+def record(this: Run, results: Sequence[tuple[Claimed, Result]], report: Report) -> None:
+    """Write down what became of sends, and count it: those that went out in one transaction, the others in one."""
+    for went_out in (True, False):
+        group = [(send, result) for send, result in results if isinstance(result, Sent) is went_out]
+        if not group:
+            continue
+        statuses = _written(
+            this, [_storable(_result(*pair)) for pair in group], min(send.leave_by for send, _ in group)
+        )
+        for send, result in group:
+            _count(this, report, send, result, statuses[send.send_id])
+
+
+def _count(this: Run, report: Report, send: Claimed, result: Result, status: str) -> None:
+    if isinstance(result, Released) and result.lacking:
+        report.lacking = report.lacking or result.lacking
+        this.unable.add(send.account_id)
+        return
+    report.send_id = send.send_id
+    match status:
         case "sent":
             report.sent += 1
-            report.sent_to = in_hand.send.recipient
+            report.sent_to = send.recipient
         case "pending":
-            report.held += isinstance(outcome, Hold | Released)
-            report.retried += not isinstance(outcome, Hold | Released)
+            report.held += isinstance(result, Hold | Released)
+            report.retried += not isinstance(result, Hold | Released)
         case "failed":
             report.failed += 1
         case "skipped":
             report.skipped += 1
         case _:
             report.uncertain += 1
-            report.doubted.add(in_hand.send.send_id)
+            report.doubted.add(send.send_id)
+            report.in_doubt = True
 
 
-def _written(this: Run, in_hand: InHand, result: Json) -> Recorded:
-    """Record a result. If the database is gone, keep it and try again for as long as the lease lasts, or a moment where
-    we are told to stop: whether an earlier try came through or not, the attempt is finished once."""
+def _written(this: Run, results: Sequence[Json], lease_until: float) -> dict[UUID, str]:
+    """Record results. If the database is gone, keep them and try again for as long as the lease lasts, or a moment
+    where we are told to stop: whether an earlier try came through or not, an attempt is finished once."""
     told_at: float | None = None
     while True:
         try:
-            [written] = store.record(this.conn, [result], this.now())
-            return written
+            return {row.send_id: row.status for row in store.record(this.conn, results, this.now())}
         except DatabaseUnreachable:
             if this.stop.is_set() and told_at is None:
                 told_at = clock()
-            until = in_hand.safe_until if told_at is None else min(in_hand.safe_until, told_at + PATIENCE)
+            until = lease_until if told_at is None else min(lease_until, told_at + PATIENCE)
             if this.reconnect is None or clock() > until:
                 raise
             time.sleep(0.1)
@@ -341,7 +443,7 @@ def _written(this: Run, in_hand: InHand, result: Json) -> Recorded:
                 this.conn = this.reconnect()
 
 
-def _result(send: Claimed, outcome: Outcome | Released) -> Json:
+def _result(send: Claimed, outcome: Result) -> Json:
     """An outcome as send_record takes it."""
     result: Json = {"attempt_id": str(send.attempt_id)}
     if isinstance(outcome, Released):
@@ -371,6 +473,15 @@ def _result(send: Claimed, outcome: Outcome | Released) -> Json:
     assert_never(outcome)
 
 
+def _storable(result: Json) -> Json:
+    """What the database takes: a provider may name a message with a NUL, or hold for longer than there are days."""
+    return {
+        name: value.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str)
+        else min(value, LONGEST_HOLD) if isinstance(value, float) else value
+        for name, value in result.items()
+    }  # fmt: skip
+
+
 # --- say why ----------------------------------------------------------------------------------------------
 
 
@@ -380,6 +491,9 @@ def say_why(this: Run, report: Report, counting: bool) -> None:
     report.remaining = why["remaining"]
     if report.processed == 0 or why["due"] is None or why["due"]["holds"]:
         report.reason, report.message = explain.reason(why["due"])
+    if report.processed:  # why others wait says nothing of these
+        held, report.message = explain.last(this.conn, report.send_id, this.now())
+        report.reason = held or report.reason
     first = why["first"]
     if first and first["beyond"]:
         found = explain.explain(this.conn, UUID(first["send_id"]), datetime.fromisoformat(first["at"]))

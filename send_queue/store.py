@@ -12,17 +12,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import inf
 from typing import Any, TypeAlias, cast
 from urllib.parse import unquote
 from uuid import UUID
 
 import psycopg
 from psycopg import errors
+from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 from psycopg.types.range import TimestamptzRange
 
 from send_queue import schema
-from send_queue.model import Claimed, ConfigurationError, DatabaseUnreachable, UserError, Window
+from send_queue.model import Claimed, ConfigurationError, DatabaseUnreachable, UserError, Window, clock
 
 Connection: TypeAlias = psycopg.Connection[Any]
 Json: TypeAlias = dict[str, Any]
@@ -54,12 +56,13 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class InDoubt:
     """A send that may have gone out, to be asked about: how often the provider could not tell, since when it has been
-    saying that the send is not there, and the moment that it is."""
+    saying that the send is not there, the moment that it is, and until when nobody else asks."""
 
     send: Claimed
     look_ups: int
     absent_since: datetime | None
     at: datetime
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def connect(url: str, warn: Callable[[str], None] = lambda _: None) -> Connectio
         )
 
     def passed_on(notice: psycopg.errors.Diagnostic) -> None:
-        if notice.severity_nonlocalized == "WARNING":
+        if notice.severity_nonlocalized == "WARNING" or notice.sqlstate == "SQ003":
             warn(notice.message_primary or "")
 
     conn.add_notice_handler(passed_on)
@@ -169,12 +172,22 @@ def _value(conn: Connection, function: str, **named: Any) -> Any:
     return row[0] if row else None
 
 
+RETRIES = 5
+"""How often a statement that was picked to end a deadlock is tried again: nothing of it has happened."""
+
+
 def _rows(conn: Connection, function: str, named: Mapping[str, Any]) -> psycopg.Cursor[Any]:
     given = {k: Jsonb(v) if isinstance(v, dict) else v for k, v in named.items() if v is not None}
     arguments = ", ".join(f"{name} => %({name})s" for name in given)
     # The names are this module's own; every value travels apart from the text.
     query = cast(Any, f"select * from {function}({arguments})")  # noqa: S608 — as said above
     with in_words():
+        for _ in range(RETRIES):
+            try:
+                return conn.execute(query, given)
+            except errors.DeadlockDetected:
+                if conn.info.transaction_status is not TransactionStatus.IDLE:
+                    raise  # a part of somebody's transaction, which is gone with it
         return conn.execute(query, given)
 
 
@@ -182,14 +195,23 @@ def _rows(conn: Connection, function: str, named: Mapping[str, Any]) -> psycopg.
 
 
 def claim(
-    conn: Connection, worker: str, max_rows: int, lease: timedelta, filters: Filters, at: datetime | None
+    conn: Connection,
+    worker: str,
+    max_rows: int,
+    lease: timedelta,
+    filters: Filters,
+    at: datetime | None,
+    batches: Mapping[str, int],
+    without: Sequence[UUID],
 ) -> Claim:
+    leave_by = clock() + lease.total_seconds()
     answer = _value(
         conn, "send_claim", worker=worker, max_rows=max_rows, lease=lease, at=at,
         account=filters.account, channel=filters.channel, campaign=filters.campaign,
+        batches=dict(batches) or None, without=list(without) or None,
     )  # fmt: skip
     return Claim(
-        sends=tuple(_claimed(s) for s in answer["sends"]),
+        sends=tuple(_claimed(s, leave_by) for s in answer["sends"]),
         expired=answer["expired"],
         busy=answer["busy"],
         in_flight=answer["in_flight"],
@@ -200,17 +222,15 @@ def claim(
     )
 
 
-def _claimed(row: Json) -> Claimed:
+def _claimed(row: Json, leave_by: float = inf) -> Claimed:
     finished_at = row["finished_at"]
-    return Claimed(**{
-        **row,
-        "send_id": UUID(row["send_id"]),
-        "attempt_id": UUID(row["attempt_id"]),
-        "account_id": UUID(row["account_id"]),
-        "started_at": datetime.fromisoformat(row["started_at"]),
-        "finished_at": datetime.fromisoformat(finished_at) if finished_at else None,
-        "backoff_seconds": tuple(row["backoff_seconds"]),
-    })  # fmt: skip
+    row["send_id"] = UUID(row["send_id"])
+    row["attempt_id"] = UUID(row["attempt_id"])
+    row["account_id"] = UUID(row["account_id"])
+    row["started_at"] = datetime.fromisoformat(row["started_at"])
+    row["finished_at"] = datetime.fromisoformat(finished_at) if finished_at else None
+    row["backoff_seconds"] = tuple(row["backoff_seconds"])
+    return Claimed(**row, leave_by=leave_by)
 
 
 def record(conn: Connection, results: Sequence[Json], at: datetime | None) -> list[Recorded]:
@@ -225,23 +245,26 @@ def recover(conn: Connection, at: datetime | None) -> list[UUID]:
 def look_ups(conn: Connection, max_rows: int, lease: timedelta, at: datetime | None) -> list[InDoubt]:
     found = []
     for (row,) in _rows(conn, "send_look_ups", {"max_rows": max_rows, "lease": lease, "at": at}):
-        absent_since, look_ups, moment = (row.pop(name) for name in ("absent_since", "look_ups", "at"))
+        names = ("absent_since", "look_ups", "at", "until")
+        absent_since, look_ups, moment, until = (row.pop(name) for name in names)
         absent = datetime.fromisoformat(absent_since) if absent_since else None
-        found.append(InDoubt(_claimed(row), look_ups, absent, datetime.fromisoformat(moment)))
+        asked = (datetime.fromisoformat(moment), datetime.fromisoformat(until))
+        found.append(InDoubt(_claimed(row), look_ups, absent, *asked))
     return found
 
 
 def looked_up(
     conn: Connection,
-    send_id: UUID,
+    attempt_id: UUID,
+    until: datetime,
     verdict: str,
     provider_message_id: str | None,
     again: timedelta | None,
     at: datetime | None,
 ) -> str:
     status: str = _value(
-        conn, "send_looked_up", id=send_id, verdict=verdict, provider_message_id=provider_message_id,
-        again=again, at=at,
+        conn, "send_looked_up", attempt_id=attempt_id, until=until, verdict=verdict,
+        provider_message_id=provider_message_id, again=again, at=at,
     )  # fmt: skip
     return status
 

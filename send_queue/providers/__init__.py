@@ -10,9 +10,9 @@ Reading order: this protocol; http.py, where httpx's errors are judged once; the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from send_queue.model import Claimed, ConfigurationError, LookUp, Outcome
 
@@ -47,6 +47,19 @@ class Provider(Protocol):
         """Give back connections."""
 
 
+@runtime_checkable
+class InBatches(Provider, Protocol):
+    """A provider that takes several sends of one lane in a call.
+
+    batch  how many at the most. `longest_call` is then the longest that one such call can last.
+    """
+
+    batch: int
+
+    def send_batch(self, sends: Sequence[Claimed]) -> Sequence[Outcome]:
+        """As `send`, for up to `batch` sends: an outcome for each, in their order."""
+
+
 class Providers:
     """The providers of this run, made when first needed and closed together."""
 
@@ -57,7 +70,7 @@ class Providers:
     def serving(self, provider: str, channel: str) -> Provider:
         """The provider that serves the channel of an account; the channel `log` is always served by `log`.
 
-        Raises `ConfigurationError` for a name that nothing is registered under.
+        Raises `ConfigurationError` for a name that nothing is registered under, and where it cannot be made.
         """
         from importlib.metadata import entry_points  # dear, and a run that finds nothing due has no need of it
 
@@ -71,8 +84,20 @@ class Providers:
                     f"There is no provider {name!r}: install the package that brings it,"
                     f" or give the account one of {known} with `send-queue account set`."
                 )
-            self._made[name] = found[0].load()(self._env)
+            try:
+                self._made[name] = found[0].load()(self._env)
+            except ConfigurationError:
+                raise
+            except Exception as error:
+                raise ConfigurationError(
+                    f"The provider {name!r} cannot be loaded ({type(error).__name__}: {error}): mend or reinstall the"
+                    " package that brings it."
+                ) from error
         return self._made[name]
+
+    def batches(self) -> dict[str, int]:
+        """The names of those made so far that take several sends in a call, and how many."""
+        return {name: made.batch for name, made in self._made.items() if isinstance(made, InBatches)}
 
     def close(self) -> None:
         for provider in self._made.values():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -17,16 +17,22 @@ class Log:
     channels: frozenset[str] = frozenset(CHANNELS)
     longest_call: timedelta = timedelta(seconds=1)
     lag: timedelta | None = None
+    batch: int = 1000
 
     def __init__(self, env: Mapping[str, str]) -> None:
         """It needs nothing."""
 
     def send(self, send: Claimed) -> Outcome:
+        [outcome] = self.send_batch([send])
+        return outcome
+
+    def send_batch(self, sends: Sequence[Claimed]) -> Sequence[Outcome]:
         # A stderr that nobody holds any more is no reason to keep a send that goes nowhere.
         with suppress(OSError, ValueError, AttributeError):
-            sys.stderr.write(_line(send, for_person=sys.stderr.isatty()) + "\n")
+            for_person = sys.stderr.isatty()
+            sys.stderr.write("".join(_line(send, for_person=for_person) + "\n" for send in sends))
             sys.stderr.flush()
-        return Sent(f"log-{send.attempt_id}")
+        return [Sent(None)] * len(sends)
 
     def look_up(self, send: Claimed) -> LookUp:
         return CannotTell(f"The provider log keeps nothing: look for {send.send_id} in what it wrote.")

@@ -13,16 +13,18 @@ begin
     if ids is null and v_campaign is null then
         raise exception 'Say what to cancel: ids, or --campaign NAME.' using errcode = 'SQ002';
     end if;
+    -- In the order of send_record; those that are named whatever they are, so that one which a claim is taking just now
+    -- is waited for, and refused.
+    perform from send_queue q
+    where (ids is null or q.id = any (ids)) and (v_campaign is null or q.campaign_id = v_campaign)
+      and (q.status = 'pending' or ids is not null)
+    order by q.account_id, q.channel, q.id for no key update;
     select i.id, q.status into v_odd from unnest(ids) i (id) left join send_queue q using (id)
     where q.status is null or q.status not in ('pending', 'failed') limit 1;
     if found then
         raise exception 'Send % %: only what is pending or failed can be cancelled.', v_odd.id,
             coalesce('is ' || v_odd.status, 'is not there') using errcode = 'SQ002';
     end if;
-    perform from send_queue q
-    where (ids is null or q.id = any (ids)) and (v_campaign is null or q.campaign_id = v_campaign)
-      and (q.status = 'pending' or (ids is not null and q.status = 'failed'))
-    order by q.account_id, q.channel, q.id for no key update; -- in the order of send_record
     update send_queue q
     set status = 'skipped', error_code = 'cancelled', error_message = 'It was cancelled by hand.', updated_at = v_at
     where (ids is null or q.id = any (ids)) and (v_campaign is null or q.campaign_id = v_campaign)

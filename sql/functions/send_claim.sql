@@ -14,6 +14,8 @@
 -- anything, and `busy` says that it was so. The lanes that need nothing more than a look are looked at without a lock.
 --
 -- max_rows  how many rows at most           lease  how long a send may last; then it counts as left by a dead run
+-- batches   {provider: rows} of providers that take several rows of a lane in one call: so many count as one of max_rows
+-- without   accounts to pass by
 -- at        the moment that it is believed to be; null: the database's clock, read again after each lock
 -- account, channel, campaign   only rows of these (names)
 --
@@ -22,8 +24,9 @@
 -- sends in flight that keep us from a due row; whether a dead run left rows behind; whether the provider is to be asked
 -- of an uncertain one; the schedules whose window must be worked out anew (until then they count as closed).
 create or replace function send_claim(worker text, max_rows int default 1, lease interval default '5 minutes',
-    at timestamptz default null, account text default null, channel text default null, campaign text default null)
-returns jsonb language plpgsql set timezone = 'UTC' as $$
+    at timestamptz default null, account text default null, channel text default null, campaign text default null,
+    batches jsonb default '{}', without uuid[] default '{}')
+returns json language plpgsql set timezone = 'UTC' as $$
 #variable_conflict use_column
 declare
     v_at        timestamptz := coalesce(send_claim.at, clock_timestamp());
@@ -32,7 +35,8 @@ declare
     v_campaigns uuid[];
     v_room      int;
     v_wanted    int;
-    v_taken     int := 0;
+    v_batch     int;
+    v_calls     int := 0; -- what was taken, counted as max_rows counts it
     v_wait      record;
     v_ids       uuid[];
     v_more      uuid[];
@@ -67,14 +71,15 @@ begin
     from (select * from send_schedules s
           where s.closes_at is null or s.closes_at <= v_at or s.window_since > v_at limit 200) s;
 
-    while v_taken < max_rows loop
+    while v_calls < max_rows loop
         select l.account_id, l.channel, a.workspace_id into v_lane
         from send_lanes l
         join send_accounts a on a.id = l.account_id
         join send_workspaces w on w.id = a.workspace_id
-        where l.next_at <= v_at and l.paused_at is null and a.status = 'active' and w.paused_at is null
+        where greatest(l.next_at, l.closed_until) <= v_at and l.paused_at is null and a.status = 'active'
+          and w.paused_at is null
           and (send_claim.account is null or a.name = send_claim.account)
-          and (send_claim.channel is null or l.channel = send_claim.channel)
+          and (send_claim.channel is null or l.channel = send_claim.channel) and l.account_id <> all (without)
           and exists (
               select from send_open_campaigns(l.account_id, a.schedule_id, v_at, send_claim.campaign) c
               cross join lateral (
@@ -86,7 +91,7 @@ begin
               select count(*) from send_queue f
               where f.account_id = l.account_id and f.channel = l.channel and f.status = 'sending')
           and l.account_id || l.channel <> all (v_passed)
-        order by l.next_at
+        order by greatest(l.next_at, l.closed_until)
         limit 1 for no key update of l skip locked;
         exit when not found;
 
@@ -110,7 +115,7 @@ begin
         end if;
 
         -- From here on every statement sees what was committed before the lock was ours.
-        select l.*, a.workspace_id, array(
+        select l.*, a.workspace_id, case when l.channel = 'log' then 'log' else a.provider end as provider, array(
             select c.id from send_open_campaigns(l.account_id, a.schedule_id, v_at, send_claim.campaign) c) as campaigns
         into v_lane
         from send_lanes l
@@ -144,7 +149,8 @@ begin
             continue; -- nor will it meet a lane that another claim has filled in between: those in flight are counted
         end if;
 
-        v_wanted := least(v_room, max_rows - v_taken);
+        v_batch := coalesce((batches->>v_lane.provider)::int, 1);
+        v_wanted := least(v_room, (max_rows - v_calls)::bigint * v_batch);
         if v_lane.min_gap_seconds + v_lane.jitter_seconds > 0 then
             v_wanted := 1;
         end if;
@@ -169,19 +175,21 @@ begin
         end if;
 
         v_day := (v_at at time zone v_lane.cap_timezone)::date;
-        with taken as (
-            update send_queue q
-            set status = 'sending', claimed_by = worker, lease_expires_at = v_at + lease, updated_at = v_at
-            where q.id = any (v_ids) returning q.*
-        ), tried as (
-            -- The attempt is written before the send: what may have gone out is never forgotten.
+        -- The attempts are written before the sends: what may have gone out is never forgotten.
+        with tried as (
             insert into send_attempts (send_id, workspace_id, account_id, channel, number, day, started_at, worker)
-            select t.id, t.workspace_id, t.account_id, t.channel,
-                   1 + coalesce((select max(b.number) from send_attempts b where b.send_id = t.id), 0),
-                   v_day, v_at, worker
-            from taken t returning id, send_id
+            select i.id, v_lane.workspace_id, v_lane.account_id, v_lane.channel, 1 + coalesce(b.number, 0), v_day, v_at,
+                   worker
+            from unnest(v_ids) i (id)
+            left join lateral (
+                select max(b.number) as number from send_attempts b where b.send_id = i.id) b on true
+            returning id, send_id
         )
-        select array_agg(b.id order by array_position(v_ids, b.send_id)) into v_attempts from tried b;
+        select array_agg(b.id order by i.nth) into v_attempts
+        from unnest(v_ids) with ordinality i (id, nth) join tried b on b.send_id = i.id;
+        update send_queue q
+        set status = 'sending', claimed_by = worker, lease_expires_at = v_at + lease, updated_at = v_at
+        where q.id = any (v_ids);
         -- Nor by a server that may otherwise forget its last commits in a crash: this one is on disk.
         if current_setting('synchronous_commit') = 'off' then
             perform set_config('synchronous_commit', 'local', true);
@@ -199,10 +207,10 @@ begin
         where l.account_id = v_lane.account_id and l.channel = v_lane.channel;
 
         v_sends := v_sends || v_attempts;
-        v_taken := v_taken + cardinality(v_ids);
+        v_calls := v_calls + (cardinality(v_ids) + v_batch - 1) / v_batch;
     end loop;
 
-    if v_taken = 0 then
+    if v_calls = 0 then
         -- Why nothing? A lane that could be claimed by the look above is one that somebody else holds just now, or has
         -- given its next turn since we read the clock.
         select v_busy or coalesce(bool_or(not full_up), false),
@@ -217,10 +225,10 @@ begin
                 select count(*) as n, max(b.started_at) as last_attempt
                 from send_queue q join send_attempts b on b.send_id = q.id and b.outcome is null
                 where q.account_id = l.account_id and q.channel = l.channel and q.status = 'sending') f
-            where l.next_at <= (select coalesce(send_claim.at, clock_timestamp()))
+            where greatest(l.next_at, l.closed_until) <= (select coalesce(send_claim.at, clock_timestamp()))
               and l.paused_at is null and a.status = 'active' and w.paused_at is null
               and (send_claim.account is null or a.name = send_claim.account)
-              and (send_claim.channel is null or l.channel = send_claim.channel)
+              and (send_claim.channel is null or l.channel = send_claim.channel) and l.account_id <> all (without)
               and l.account_id || l.channel <> all (v_passed)
               and exists (
                   select from send_open_campaigns(l.account_id, a.schedule_id, v_at, send_claim.campaign) c
@@ -232,7 +240,7 @@ begin
             limit 20) lanes;
     end if;
 
-    return jsonb_build_object('sends', (select coalesce(jsonb_agg(s), '[]') from send_in_hand(v_sends) s),
+    return json_build_object('sends', (select coalesce(json_agg(s), '[]') from send_in_hand(v_sends) s),
         'expired', v_expired, 'busy', v_busy, 'in_flight', v_in_flight,
         'stale', coalesce(v_stale, '[]'), 'at', v_at,
         'left', exists (select from send_queue q where q.status = 'sending' and q.lease_expires_at <= v_at),

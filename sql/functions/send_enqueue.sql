@@ -6,7 +6,8 @@
 -- prospect       left out: found by the recipient in the workspace, or made
 -- scheduled_for  not before; left out: now       expires_at  not after: it is skipped then
 -- dedupe_key     unique in its workspace: a key that is there returns the row that has it, with created = false, and
---                raises a warning where that row says something else
+--                raises a warning where that row says something else. Without one, each call is a message of its own;
+--                a notice (SQ003) says where an import has put in one for the same recipient, campaign and channel
 -- at             the moment that it is believed to be, for rehearsals; left out: the database's clock
 --
 -- Raises SQ002, with a sentence that says what to do, and stores nothing, where something is wrong.
@@ -80,6 +81,15 @@ begin
         on conflict (workspace_id, dedupe_key) where dedupe_key is not null do nothing
         returning q.id, true into id, created;
         if found then
+            -- Looked for by the key that an import gives, which is all that an index can find.
+            select q.* into v_there from send_queue q
+            where send_enqueue.dedupe_key is null and q.workspace_id = v_campaign.workspace_id
+              and q.dedupe_key = concat_ws(':', v_campaign.name, send_enqueue.channel, btrim(send_enqueue.recipient));
+            if v_there.id is not null then
+                raise notice '% has a % of the campaign % already (send %, %), and this is one more: cancel it if it is '
+                    'not meant, and give a dedupe key to have a message stored once.', quote_literal(v_there.recipient),
+                    v_there.channel, quote_literal(v_campaign.name), v_there.id, v_there.status using errcode = 'SQ003';
+            end if;
             return next;
             return;
         end if;

@@ -97,7 +97,9 @@ begin
 
     return jsonb_build_object('send_id', v_send.id, 'status', v_send.status, 'error_code', v_send.error_code,
         'error_message', v_send.error_message, 'expires_at', v_send.expires_at,
-        'lease_expires_at', v_send.lease_expires_at, 'sent_at', v_send.sent_at, 'at', v_at, 'account', v_send.account,
+        'lease_expires_at', v_send.lease_expires_at, 'sent_at', v_send.sent_at, 'updated_at', v_send.updated_at,
+        'provider_message_id', v_send.provider_message_id,
+        'look_up_at', case when v_send.account_status = 'active' then v_send.look_up_at end, 'at', v_at, 'account', v_send.account,
         'account_id', v_send.account_id, 'channel', v_send.channel, 'campaign', v_send.campaign,
         'schedule', v_send.schedule, 'holds', v_holds, 'beyond', v_beyond,
         'next_at', case when v_send.status = 'pending' and v_now is null and not v_beyond then v_moment end,

@@ -1,5 +1,5 @@
 -- Give back what an attempt had taken from the caps of its day, since it certainly did not go out, and let the lane
--- look again if it waits for that room. The caller holds the lane, and ends with send_wake.
+-- look again if it waits for that room. The caller holds the lane, and has begun with send_wake.
 create or replace function send_give_back(account_id uuid, channel text, day date) returns void language plpgsql as $$
 #variable_conflict use_column
 begin

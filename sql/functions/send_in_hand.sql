@@ -1,17 +1,19 @@
 -- Attempts with all that a provider needs to send them, or to look them up, and the run to record them; in the order
 -- given.
-create or replace function send_in_hand(attempt_ids uuid[]) returns setof jsonb
+create or replace function send_in_hand(attempt_ids uuid[]) returns setof json
 language sql stable set timezone = 'UTC' as $$
-    select jsonb_build_object(
-        'send_id', q.id, 'attempt_id', b.id, 'attempt_number', b.number, 'channel', q.channel,
-        'recipient', q.recipient, 'subject', q.subject, 'message', q.message, 'payload', q.payload,
-        'account_id', a.id, 'account', a.name, 'provider', a.provider, 'provider_account_id', a.provider_account_id,
-        'secret_env', a.secret_env, 'campaign', c.name, 'started_at', b.started_at, 'finished_at', b.finished_at,
-        'attempts', q.attempts, 'max_attempts', c.max_attempts, 'backoff_seconds', c.backoff_seconds)
+    select to_json(s)
     from unnest(attempt_ids) with ordinality i (id, nth)
-    join send_attempts b on b.id = i.id
-    join send_queue q on q.id = b.send_id
-    join send_accounts a on a.id = q.account_id
-    join send_campaigns c on c.id = q.campaign_id
+    cross join lateral (
+        select
+            q.id as send_id, b.id as attempt_id, b.number as attempt_number, q.channel, q.recipient, q.subject,
+            q.message, q.payload, a.id as account_id, a.name as account, a.provider, a.provider_account_id,
+            a.secret_env, c.name as campaign, b.started_at, b.finished_at, q.attempts, c.max_attempts,
+            c.backoff_seconds
+        from send_attempts b
+        join send_queue q on q.id = b.send_id
+        join send_accounts a on a.id = q.account_id
+        join send_campaigns c on c.id = q.campaign_id
+        where b.id = i.id) s
     order by i.nth
 $$;

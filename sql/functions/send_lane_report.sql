@@ -9,19 +9,27 @@ language sql stable as $$
         week.used, flying.n,
         case when p.why is null then coalesce(nullif(greatest(l.next_at, send_lane_report.at), send_lane_report.at),
             case when today.used >= today.cap then send_day_start(today.day + 1, l.cap_timezone) end,
-            case when s.window_since <= send_lane_report.at and send_lane_report.at < s.opens_at then s.opens_at end)
+            case when flying.leased >= l.max_in_flight then flying.until end,
+            nullif(greatest(o.opens_at, send_lane_report.at), send_lane_report.at))
         end,
         coalesce(p.why,
             case when l.next_at > send_lane_report.at then
                 concat_ws(': ', coalesce(l.next_at_reason, 'held'), l.next_at_detail) end,
             case when today.used >= today.cap then format('daily_cap: Daily limit reached (%s/%s)', today.used,
                 today.cap) end,
-            case when s.window_since <= send_lane_report.at and send_lane_report.at < s.opens_at then
-                format('schedule: %s is closed', s.name) end)
+            case when flying.leased >= l.max_in_flight then
+                format('in_flight: %s of %s in flight', flying.leased, l.max_in_flight) end,
+            case when o.opens_at > send_lane_report.at then format('schedule: %s is closed', s.name)
+                 when s.id is not null and o.opens_at is null then
+                     format('schedule: the window of %s is not worked out yet, the next run does it', s.name) end)
     from send_lanes l
     join send_accounts a on a.id = l.account_id
     join send_workspaces w on w.id = a.workspace_id
     left join send_schedules s on s.id = a.schedule_id
+    left join lateral (
+        -- The opening that holds the moment, or comes next, of those that are cached.
+        select min(lower(w)) as opens_at from unnest(tstzrange(s.opens_at, s.closes_at) || s.later_windows) w
+        where s.window_since <= send_lane_report.at and upper(w) > send_lane_report.at) o on true
     cross join lateral (select (send_lane_report.at at time zone l.cap_timezone)::date as day) d
     cross join lateral (
         select d.day, send_cap_on(l.daily_cap, l.warm_up_start, l.warm_up_step, l.warm_up_began, d.day) as cap,
@@ -31,7 +39,9 @@ language sql stable as $$
         select coalesce(sum(u.used), 0)::int as used from send_usage u
         where u.account_id = l.account_id and u.channel = l.channel and u.day between d.day - 6 and d.day) week
     cross join lateral (
-        select count(*)::int as n from send_queue q
+        select count(*)::int as n, count(*) filter (where q.lease_expires_at > send_lane_report.at) as leased,
+            min(q.lease_expires_at) filter (where q.lease_expires_at > send_lane_report.at) as until
+        from send_queue q
         where q.account_id = l.account_id and q.channel = l.channel and q.status = 'sending') flying
     cross join lateral (
         select case

@@ -1,6 +1,8 @@
 -- Uncertain rows of which the provider is to be asked now, each given to one run only: the next look is put off by
 -- `lease`. Accounts that are not connected are left alone: what a provider lists of them may be stale (Unipile, account
--- lifecycle). Returns them as send_claim does, for the attempt in doubt, with {look_ups, absent_since, at}.
+-- lifecycle). Returns them as send_claim does, for the newest attempt in doubt, with {look_ups, absent_since, at, until}:
+-- `until` is when the look-up is no longer this run's. `started_at` is of the oldest attempt in doubt: where that one is
+-- found, the send went out.
 create or replace function send_look_ups(max_rows int, lease interval, at timestamptz default null)
 returns setof jsonb language sql set timezone = 'UTC' as $$
     with due as (
@@ -11,11 +13,11 @@ returns setof jsonb language sql set timezone = 'UTC' as $$
         update send_queue q set look_up_at = coalesce(send_look_ups.at, clock_timestamp()) + lease
         from due where q.id = due.id returning q.*
     )
-    select h || jsonb_build_object('look_ups', t.look_ups, 'absent_since', t.absent_since,
-        'at', coalesce(send_look_ups.at, clock_timestamp()))
+    select h::jsonb || jsonb_build_object('look_ups', t.look_ups, 'absent_since', t.absent_since,
+        'at', coalesce(send_look_ups.at, clock_timestamp()), 'until', t.look_up_at, 'started_at', b.since)
     from taken t
     cross join lateral (
-        select b.id from send_attempts b where b.send_id = t.id and b.outcome = 'uncertain'
-        order by b.number desc limit 1) b
+        select (array_agg(b.id order by b.number desc))[1] as id, min(b.started_at) as since
+        from send_attempts b where b.send_id = t.id and b.outcome = 'uncertain') b
     cross join send_in_hand(array[b.id]) h
 $$;

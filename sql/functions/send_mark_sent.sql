@@ -1,5 +1,5 @@
 -- An attempt of which nobody was sure did go out: it is sent, and so is its row. What had been given back to the caps
--- is spent again. The caller holds the lane and the row.
+-- is spent again: only a caller that holds the lane may name a released attempt. The caller holds the row.
 create or replace function send_mark_sent(attempt_id uuid, provider_message_id text, at timestamptz)
 returns void language plpgsql as $$
 #variable_conflict use_column
@@ -17,11 +17,10 @@ begin
     where b.id = v_attempt.id;
     update send_queue q
     set status = 'sent', sent_at = send_mark_sent.at, updated_at = send_mark_sent.at, look_up_at = null,
-        provider_message_id = coalesce(
-            send_message_name(q.account_id, q.channel, send_mark_sent.provider_message_id, q.id), q.provider_message_id),
         error_code = null, error_message = null
     where q.id = v_attempt.send_id and q.status not in ('sent', 'sending');
     if found then
+        perform send_name_message(v_attempt.send_id, send_mark_sent.provider_message_id);
         perform send_after_sent(v_attempt.send_id, send_mark_sent.at);
     end if;
 end

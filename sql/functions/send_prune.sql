@@ -1,7 +1,8 @@
 -- Delete what is over: final rows (sent, failed, skipped) last touched before a moment, with their attempts; of each
 -- campaign the newest keep_last stay. Pending, in flight and uncertain rows are never deleted. A bounded batch a
 -- call, passing by what is locked, so that it never keeps a claim waiting. What a rolling limit still counts at `at`
--- (left out: by the database's clock) stays too. Returns how many were deleted; call until 0.
+-- (left out: by the database's clock) stays too, and what was tried in the 14 days before: a change of the cap zone,
+-- send_mend_tally and the doctor count the tally from it. Returns how many were deleted; call until 0.
 create or replace function send_prune(before timestamptz, keep_last int default 0, batch int default 1000,
     at timestamptz default null)
 returns int language plpgsql as $$
@@ -20,8 +21,12 @@ begin
                   where o.campaign_id = c.id and o.status in ('sent', 'failed', 'skipped')
                   order by o.updated_at desc, o.id desc limit keep_last) k))
           and not exists (
+              select from send_attempts b
+              where b.send_id = q.id and b.started_at > v_at - interval '14 days')
+          and not exists (
               select from send_attempts b join send_limits m on m.workspace_id = b.workspace_id
-              where b.send_id = q.id and b.started_at > v_at - m.per and b.outcome in ('sent', 'uncertain'))
+              where b.send_id = q.id and b.outcome in ('sent', 'uncertain')
+                and b.started_at > v_at - send_period(m.per))
         limit batch for update of q skip locked);
     -- In the order in which a change of the cap zone takes them.
     perform from send_attempts b where b.send_id = any (v_ids) order by b.send_id, b.number for update;

@@ -1,53 +1,101 @@
 -- Write down what became of sends: one short transaction for all of them.
 --
 -- A result counts only while its attempt is still the current one (not finished by recovery): a worker that was
--- declared dead cannot overwrite what came after it. What such a late worker knows is still used: it was sent, so the
--- row is sent, whatever recovery had thought of it.
+-- declared dead cannot overwrite what came after it, nor hold a lane. What such a late worker knows is still used: it
+-- was sent, so the row is sent, whatever recovery had thought of it.
 --
 -- results  [{attempt_id, outcome, http_status, provider_message_id, error_code, error_message, retry_seconds,
 --            scope, hold_seconds, ceiling_seconds}, ...]; outcome as in send_attempts
 --
--- Locks are taken in one order everywhere: account, lane, row, attempt, tally; of several, in the order of their ids
--- (of a row: by account, channel, id). So of an account's results those that stop all its lanes go first, and of a
--- lane's those that lock it.
+-- All locks are taken before anything is written, in the one order that is everywhere: accounts, lanes, rows, attempts,
+-- tally; of several, in the order of their ids (of lanes and rows: by account, channel, id; of attempts: by send,
+-- number). Lanes only for what needs them, so that what was sent waits for no claim: what stops a lane or gives
+-- something back, what comes late (it may have to be counted again), and what ends a lane's ladder of holds.
 create or replace function send_record(results jsonb, at timestamptz default null)
 returns table (send_id uuid, recorded boolean, status text) language plpgsql as $$
 #variable_conflict use_column
 declare
-    v_at      timestamptz := coalesce(send_record.at, clock_timestamp());
-    v_result  record;
-    v_send    record;
-    v_counts  boolean;
-    v_status  text;
-    v_attempt uuid;
-    v_day     date;
-    v_late    boolean;
-    v_gave    uuid[] := '{}'; -- the accounts that have been given something back
+    v_at       timestamptz := coalesce(send_record.at, clock_timestamp());
+    v_others   boolean := exists (select from jsonb_to_recordset(results) r (outcome text)
+                                  where r.outcome is distinct from 'sent');
+    v_accounts uuid[]; -- and channels: the lanes to lock
+    v_channels text[];
+    v_giving   uuid[]; -- the accounts that something is given back to
+    v_ids      uuid[];
+    v_sent     uuid[];
+    v_result   record;
+    v_send     record;
+    v_attempt  uuid;
+    v_day      date;
+    v_ours     uuid;
+    v_counts   boolean;
+    v_late     boolean;
+    v_status   text;
 begin
+    if exists (select from jsonb_to_recordset(results) r (outcome text, hold_seconds float8)
+               where r.outcome = 'held' and r.hold_seconds is null) then
+        perform send_lock_gates();
+        perform from send_accounts a
+        where a.id in (select b.account_id
+                       from jsonb_to_recordset(results) r (attempt_id uuid, outcome text, hold_seconds float8)
+                       join send_attempts b on b.id = r.attempt_id
+                       where r.outcome = 'held' and r.hold_seconds is null)
+        order by a.id for no key update;
+    end if;
+    select array_agg(l.account_id) filter (where n.lane), array_agg(l.channel) filter (where n.lane),
+        array_agg(distinct b.account_id) filter (where r.outcome not in ('sent', 'uncertain')),
+        array_agg(distinct b.send_id)
+    into v_accounts, v_channels, v_giving, v_ids
+    from jsonb_to_recordset(results) r (attempt_id uuid, outcome text, scope text, hold_seconds float8)
+    join send_attempts b on b.id = r.attempt_id
+    join send_lanes l on l.account_id = b.account_id
+        and (l.channel = b.channel or r.outcome = 'held' and (r.scope = 'account' or r.hold_seconds is null))
+    cross join lateral (
+        select r.outcome not in ('sent', 'uncertain')
+            or r.outcome = 'sent' and (b.outcome is not null or l.holds_in_a_row > 0) as lane) n;
+    if v_accounts is not null then
+        perform send_wake(v_accounts, v_channels, v_giving);
+    end if;
+    perform from send_queue q where q.id = any (v_ids) order by q.account_id, q.channel, q.id for no key update;
+    perform from send_attempts b where b.send_id = any (v_ids) order by b.send_id, b.number for no key update;
+
+    -- One that goes out ends the ladder of holds. Not while a hold lasts: then it began before the hold did.
+    if v_accounts is not null then
+        update send_lanes l set holds_in_a_row = 0
+        where l.holds_in_a_row > 0 and (l.next_at_reason is distinct from 'provider_hold' or l.next_at <= v_at)
+          and (l.account_id, l.channel) in (select * from unnest(v_accounts, v_channels))
+          and (l.account_id, l.channel) in (
+              select b.account_id, b.channel
+              from jsonb_to_recordset(results) r (attempt_id uuid, outcome text)
+              join send_attempts b on b.id = r.attempt_id and b.outcome is null
+              where r.outcome = 'sent');
+    end if;
+
+    -- What was sent, as most was, is written at once; only what somebody else knows more of goes on from here.
+    if not v_others then
+        begin
+            select array_agg(s) into v_sent from send_record_sent(results, v_at) s;
+        exception when unique_violation then
+            v_sent := '{}'; -- a provider named two of them alike: see send_name_message
+        end;
+        return query select s, true, 'sent' from unnest(v_sent) s;
+        if cardinality(v_sent) = jsonb_array_length(results) then
+            return;
+        end if;
+    end if;
+
     for v_result in
-        select r.*, b.send_id, b.account_id, b.channel, b.started_at
+        select r.*, b.send_id, b.account_id, b.channel
         from jsonb_to_recordset(results) r (attempt_id uuid, outcome text, http_status int, provider_message_id text,
             error_code text, error_message text, retry_seconds float8, scope text, hold_seconds float8,
             ceiling_seconds float8)
         join send_attempts b on b.id = r.attempt_id
-        order by b.account_id, r.outcome = 'held' and (r.scope = 'account' or r.hold_seconds is null) desc, b.channel,
-            r.outcome in ('sent', 'uncertain'), b.send_id
+        where b.send_id <> all (coalesce(v_sent, '{}'))
+        order by b.account_id, b.channel, b.send_id
     loop
-        if v_result.outcome = 'held' then
-            perform send_hold(v_result.account_id, v_result.channel, v_result.scope, v_result.error_code,
-                v_result.error_message, v_result.hold_seconds, v_result.ceiling_seconds, v_result.started_at, v_at);
-        elsif v_result.outcome in ('sent', 'uncertain') then
-            update send_lanes l set holds_in_a_row = 0
-            where l.account_id = v_result.account_id and l.channel = v_result.channel and l.holds_in_a_row > 0
-              and v_result.outcome = 'sent';
-        else
-            perform from send_lanes l
-            where l.account_id = v_result.account_id and l.channel = v_result.channel for no key update;
-        end if;
-
         select q.*, c.max_attempts into v_send
         from send_queue q join send_campaigns c on c.id = q.campaign_id
-        where q.id = v_result.send_id for no key update of q;
+        where q.id = v_result.send_id;
 
         update send_attempts b
         set outcome = v_result.outcome, finished_at = v_at, http_status = v_result.http_status,
@@ -68,34 +116,49 @@ begin
         -- Only what was or may have been accepted is spent.
         if v_result.outcome not in ('sent', 'uncertain') then
             perform send_give_back(v_result.account_id, v_result.channel, v_day);
-            v_gave := v_gave || v_result.account_id;
+        end if;
+        if v_result.outcome = 'held' then
+            perform send_hold(v_result.account_id, v_result.channel, v_result.scope, v_result.error_code,
+                v_result.error_message, v_result.hold_seconds, v_result.ceiling_seconds, v_at);
+        end if;
+
+        -- It was done before: by an attempt of ours that was in doubt, even if it was taken for not sent since (one that
+        -- was never in doubt was released without a code), or else by somebody else.
+        if v_result.outcome = 'already_done' then
+            select b.id into v_ours from send_attempts b
+            where b.send_id = v_send.id
+              and (b.outcome = 'uncertain' or b.outcome = 'released' and b.error_code is not null)
+            order by b.outcome = 'uncertain' desc, b.number desc limit 1;
+            if found then
+                perform send_mark_sent(v_ours, null, v_at);
+            end if;
         end if;
 
         v_counts := v_result.outcome not in ('held', 'released');
         v_status := case
             -- Also where an earlier attempt, once given up, has turned out to be sent meanwhile.
-            when v_result.outcome = 'sent' or exists (
-                select from send_attempts b where b.send_id = v_send.id and b.outcome = 'sent') then 'sent'
-            -- It was done before: by an attempt of ours that nobody could be sure of, or by somebody else.
-            when v_result.outcome = 'already_done' then case when exists (
-                select from send_attempts b where b.send_id = v_send.id and b.outcome = 'uncertain')
-                then 'sent' else 'skipped' end
+            when exists (select from send_attempts b where b.send_id = v_send.id and b.outcome = 'sent') then 'sent'
+            when v_result.outcome = 'already_done' then 'skipped'
             when v_result.outcome = 'retry' and v_send.attempts + 1 >= v_send.max_attempts then 'failed'
             when v_result.outcome in ('retry', 'held', 'released') then 'pending'
             else v_result.outcome -- failed, uncertain
         end;
+        if v_status = 'failed' and exists (select from send_attempts b where b.send_id = v_send.id
+                                                                         and b.outcome = 'uncertain') then
+            v_result.error_message := concat_ws(' ', nullif(v_result.error_message, ''),
+                'An earlier try may have gone out.');
+        end if;
         update send_queue q
         set status = v_status, claimed_by = null, lease_expires_at = null, updated_at = v_at,
             attempts = q.attempts + v_counts::int,
             sent_at = case when v_status = 'sent' then v_at end,
             scheduled_for = case when v_result.outcome = 'retry' and v_status = 'pending'
                 then v_at + make_interval(secs => v_result.retry_seconds) else q.scheduled_for end,
-            provider_message_id = coalesce(
-                send_message_name(q.account_id, q.channel, v_result.provider_message_id, q.id), q.provider_message_id),
             look_up_at = case when v_status = 'uncertain' then v_at end, look_ups = 0, absent_since = null,
             error_code = case when v_status <> 'sent' then v_result.error_code end,
             error_message = case when v_status <> 'sent' then v_result.error_message end
         where q.id = v_send.id;
+        perform send_name_message(v_send.id, v_result.provider_message_id);
 
         if v_status = 'sent' then
             perform send_after_sent(v_send.id, v_at);
@@ -104,6 +167,5 @@ begin
         end if;
         return query select v_send.id, true, v_status;
     end loop;
-    perform send_wake(v_gave);
 end
 $$;

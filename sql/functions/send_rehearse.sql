@@ -16,7 +16,7 @@ begin
             ('send_attempts', 'workspace_id = (select a.workspace_id from send_accounts a where a.id = $1)'
                 ' and (outcome is null or outcome in (''sent'', ''uncertain'')) and started_at > (select coalesce('
                 'max(b.started_at), now()) from %1$I.send_attempts b where b.account_id = $1) - coalesce('
-                '(select max(m.per) from %1$I.send_limits m), interval ''0'')')
+                '(select max(send_period(m.per)) from %1$I.send_limits m), interval ''0'')')
         ) v (t, w)
     loop
         execute format('create temporary table %2$I (like %1$I.%2$I including defaults including indexes) '

@@ -1,5 +1,5 @@
 -- Put failed rows back: those named, or all (of a campaign). They are due at once, with all their tries before them.
--- Returns how many; refuses a row that has not failed.
+-- Returns how many; refuses a row that has not failed; warns where an earlier try of one may have gone out.
 create or replace function send_retry(ids uuid[] default null, campaign text default null,
     workspace text default null, at timestamptz default null)
 returns int language plpgsql as $$
@@ -21,6 +21,14 @@ begin
     where q.status = 'failed' and (ids is null or q.id = any (ids))
       and (v_campaign is null or q.campaign_id = v_campaign)
     order by q.account_id, q.channel, q.id for no key update; -- in the order of send_record
+    select count(*) as n, min(q.id::text) as id into v_odd from send_queue q
+    where q.status = 'failed' and (ids is null or q.id = any (ids))
+      and (v_campaign is null or q.campaign_id = v_campaign)
+      and exists (select from send_attempts b where b.send_id = q.id and b.outcome = 'uncertain');
+    if v_odd.n > 0 then
+        raise warning 'Of % put back an earlier try may have gone out (send %): look for it at the provider, and cancel '
+            'what is there.', v_odd.n, v_odd.id;
+    end if;
     update send_queue q
     set status = 'pending', scheduled_for = v_at, attempts = 0, updated_at = v_at,
         expires_at = case when q.expires_at > v_at then q.expires_at end

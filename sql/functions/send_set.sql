@@ -26,6 +26,9 @@ begin
             case when fields ->> 'schedule' is not null then send_find('schedule', fields ->> 'schedule') end);
     end if;
 
+    if kind in ('schedule', 'account', 'campaign') then
+        perform send_lock_gates(); -- before their rows, as an UPDATE by hand does
+    end if;
     case kind
         when 'workspace' then
             if adding then

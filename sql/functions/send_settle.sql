@@ -1,14 +1,13 @@
--- A person's word, or a provider's, on a send that is in doubt: it went out, or it did not.
--- Went out: the row is sent. Did not: it is pending again, and what it had taken from the caps is given back.
--- Returns the status that the row has afterwards; refuses a row that is not in doubt.
+-- A person's word on a send that is in doubt: it went out, or it did not.
+-- Went out: the row is sent. Did not: it is pending again, and what all its attempts in doubt had taken from the caps is
+-- given back. Returns the status that the row has afterwards; refuses a row that is not in doubt.
 create or replace function send_settle(id uuid, sent boolean, provider_message_id text default null,
     at timestamptz default null)
 returns text language plpgsql as $$
 #variable_conflict use_column
 declare
-    v_at      timestamptz := coalesce(send_settle.at, clock_timestamp());
-    v_send    record;
-    v_attempt record;
+    v_at   timestamptz := coalesce(send_settle.at, clock_timestamp());
+    v_send record;
 begin
     select q.* into v_send from send_queue q where q.id = send_settle.id;
     if not found then
@@ -16,8 +15,7 @@ begin
             using errcode = 'SQ002';
     end if;
     if not send_settle.sent then -- something is given back; a late result that settles holds its row, and needs no lane
-        perform from send_lanes l
-        where l.account_id = v_send.account_id and l.channel = v_send.channel for no key update;
+        perform send_wake(array[v_send.account_id], array[v_send.channel], array[v_send.account_id]);
     end if;
     select q.* into v_send from send_queue q where q.id = send_settle.id for no key update;
     if v_send.status <> 'uncertain' then
@@ -30,16 +28,10 @@ begin
             order by b.number desc limit 1), send_settle.provider_message_id, v_at);
         return 'sent';
     end if;
-    for v_attempt in
-        update send_attempts b set outcome = 'released'
-        where b.send_id = v_send.id and b.outcome = 'uncertain' returning b.day
-    loop
-        perform send_give_back(v_send.account_id, v_send.channel, v_attempt.day);
-    end loop;
+    perform send_release(v_send.id);
     update send_queue q
     set status = 'pending', updated_at = v_at, error_code = null, error_message = null, look_up_at = null
     where q.id = v_send.id;
-    perform send_wake(array[v_send.account_id]);
     return 'pending';
 end
 $$;

@@ -4,22 +4,23 @@ create or replace function send_settle_campaign(campaign text, workspace text de
 returns int language plpgsql as $$
 #variable_conflict use_column
 declare
+    v_at       timestamptz := coalesce(send_settle_campaign.at, clock_timestamp());
     v_campaign uuid := send_find('campaign', campaign, workspace);
     v_ids      uuid[];
-    v_n        int := 0;
-    v_id       uuid;
+    v_accounts uuid[];
+    v_channels text[];
 begin
     v_ids := array(select q.id from send_queue q where q.status = 'uncertain' and q.campaign_id = v_campaign);
     -- All lanes before the first row, in the order of send_record.
-    perform from send_lanes l
-    where (l.account_id, l.channel) in (select q.account_id, q.channel from send_queue q where q.id = any (v_ids))
-    order by l.account_id, l.channel for no key update;
+    select array_agg(l.account_id), array_agg(l.channel) into v_accounts, v_channels
+    from (select distinct q.account_id, q.channel from send_queue q where q.id = any (v_ids)) l;
+    perform send_wake(v_accounts, v_channels, v_accounts);
     v_ids := array(select q.id from send_queue q where q.id = any (v_ids) and q.status = 'uncertain'
                    order by q.account_id, q.channel, q.id for no key update);
-    foreach v_id in array v_ids loop
-        perform send_settle(v_id, false, null, send_settle_campaign.at);
-        v_n := v_n + 1;
-    end loop;
-    return v_n;
+    perform send_release(i.id) from unnest(v_ids) i (id);
+    update send_queue q
+    set status = 'pending', updated_at = v_at, error_code = null, error_message = null, look_up_at = null
+    where q.id = any (v_ids);
+    return cardinality(v_ids);
 end
 $$;

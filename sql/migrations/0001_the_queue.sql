@@ -139,6 +139,8 @@ create table send_lanes (
     next_at_reason  text,
     next_at_detail  text,
     holds_in_a_row  int not null default 0,
+    -- Nothing goes before, whatever waits: no campaign of the account is open, or a person stopped it (send_close_lanes).
+    closed_until    timestamptz not null default 'epoch',
     paused_at       timestamptz,
     pause_reason    text,
     primary key (account_id, channel),
@@ -153,7 +155,7 @@ create table send_lanes (
         ('daily_cap', 'weekly_cap', 'rate_limit', 'min_gap', 'provider_hold'))
 ) with (fillfactor = 70);
 -- The claim walks this, oldest first: lanes take turns, and one that must wait is not met at all.
-create index lanes_by_turn on send_lanes (next_at) where paused_at is null;
+create index lanes_by_turn on send_lanes (greatest(next_at, closed_until)) where paused_at is null;
 
 create table send_limits (
     id           uuid primary key default send_uuid(),

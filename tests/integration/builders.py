@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from threading import Barrier
+from threading import Barrier, Thread
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -270,6 +270,31 @@ def result(attempt: str, outcome: str, **fields: Any) -> Json:
         case "uncertain":
             given |= {"error_code": "read_timeout"}
     return given | fields
+
+
+class Meanwhile:
+    """Work in a thread, on a connection of its own, that has begun and may wait for somebody's locks."""
+
+    def __init__(self, database: str, work: Callable[[Queue], object]) -> None:
+        self._problem: BaseException | None = None
+
+        def run() -> None:
+            try:
+                with psycopg.connect(database, autocommit=True) as conn:
+                    work(Queue(conn))
+            except BaseException as problem:  # handed over to end()
+                self._problem = problem
+
+        self._thread = Thread(target=run)
+        self._thread.start()
+        self._thread.join(0.3)  # seconds that it is given to get to where it waits
+
+    def end(self) -> None:
+        """Wait until it is done; what it raised is raised."""
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+        if self._problem:
+            raise self._problem
 
 
 def at_once(database: str, n: int, work: Callable[[Queue, int], T]) -> list[T]:

@@ -84,6 +84,8 @@ class Attempt:
     outcome: str | None = None
     given_back: bool = False
     """Taken for not sent once: what turns out later moved no turn."""
+    doubted: bool = False
+    """In doubt once."""
 
 
 @dataclass
@@ -100,6 +102,8 @@ class Send:
     look_up_at: datetime | None = None
     look_ups: int = 0
     absent_since: datetime | None = None
+    name: str | None = None
+    """The provider's, for its message."""
 
     @property
     def place(self) -> tuple[int, datetime, UUID]:
@@ -117,6 +121,8 @@ class Result:
     """Of a retry: the back-off. Of a hold: how long; None: until a person acts."""
     scope: str = "lane"
     ceiling: timedelta | None = None
+    name: str | None = None
+    """The provider's, for the message."""
 
 
 @dataclass
@@ -219,45 +225,51 @@ class Model:
         left = {a.send for a in self.attempts.values() if a.outcome is None and a.lease <= self.now}
         for a in self.attempts.values():
             if a.send in left and a.outcome is None:
-                a.outcome = "uncertain"
+                a.outcome, a.doubted = "uncertain", True
                 self._in_doubt(self.sends[a.send])
                 self.sends[a.send].attempts += 1
                 self._known_as_sent(self.sends[a.send])
         return left
 
     def record(self, results: list[Result]) -> None:
-        """All that one call says: holds of accounts first, then lane by lane."""
-        for r in sorted(results, key=lambda r: not (r.outcome == "held" and r.scope == "account")):
+        """All that one call says. What went out ends the ladder of holds, but not of one that came while it was out."""
+        for r in results:
+            a = self.attempts[r.attempt]
+            lane = self.lanes[a.account, a.channel]
+            if r.outcome == "sent" and a.outcome is None and self.now >= lane.held_until:
+                lane.holds = 0
+        for r in results:
             self._record(r)
 
     def _record(self, r: Result) -> None:
         a = self.attempts[r.attempt]
-        s, lane = self.sends[a.send], self.lanes[a.account, a.channel]
-        if r.outcome == "held":
-            self._hold(a, r)
-        if r.outcome == "sent":
-            lane.holds = 0
+        s = self.sends[a.send]
         if a.outcome is not None:  # somebody else has finished it: of what a late worker knows only `sent` is used
             if r.outcome == "sent" and a.outcome in ("uncertain", "released"):
-                a.outcome = "sent"
-                if s.status != "sending":
-                    s.status, s.look_up_at = "sent", None
+                self._turns_out_sent(a, r.name)
             return
-        doubted = any(o.send == s.id and o.outcome in ("sent", "uncertain") for o in self.attempts.values())
-        a.outcome, a.given_back = r.outcome, r.outcome not in SPENT
+        if r.outcome == "held":
+            self._hold(a, r)
+        if r.outcome == "already_done":
+            tries = [o for o in self.attempts.values() if o.send == s.id and o.doubted]
+            in_doubt = [o for o in tries if o.outcome == "uncertain"]
+            if ours := in_doubt or [o for o in tries if o.outcome == "released"]:
+                ours[-1].outcome = "sent"
+        a.outcome, a.given_back, a.doubted = r.outcome, r.outcome not in SPENT, r.outcome == "uncertain"
         s.attempts += r.outcome not in ("held", "released")
         s.look_up_at, s.look_ups, s.absent_since = None, 0, None
         match r.outcome:
             case "sent" | "failed":
                 s.status = r.outcome
             case "already_done":
-                s.status = "sent" if doubted else "skipped"
+                s.status = "skipped"
             case "uncertain":
                 self._in_doubt(s)
             case "retry" if s.attempts >= self.campaigns[s.campaign].max_attempts:
                 s.status = "failed"
             case _:
                 s.status = "pending"
+        self._name(s, r.name)
         self._known_as_sent(s)
         if r.outcome == "retry" and s.status == "pending":
             assert r.wait is not None
@@ -267,6 +279,22 @@ class Model:
         """A send of which any attempt is known to have gone out is sent, whatever became of a later one."""
         if any(o.send == s.id and o.outcome == "sent" for o in self.attempts.values()):
             s.status, s.look_up_at = "sent", None
+
+    def _turns_out_sent(self, a: Attempt, name: str | None) -> None:
+        """An attempt that was given up did go out; while the send is under way once more, its row waits for that."""
+        a.outcome, s = "sent", self.sends[a.send]
+        if s.status not in ("sending", "sent"):
+            s.status, s.look_up_at = "sent", None
+            self._name(s, name)
+
+    def _named_like(self, s: Send, name: str | None) -> list[Send]:
+        return [o for o in self.sends.values() if (o.account, o.channel) == (s.account, s.channel)
+                and name is not None and o.name == name]  # fmt: skip
+
+    def _name(self, s: Send, name: str | None) -> None:
+        """A provider that names two alike loses the second name."""
+        if name is not None and self._named_like(s, name) in ([], [s]):
+            s.name = name
 
     def _in_doubt(self, s: Send) -> None:
         s.status, s.look_up_at, s.look_ups, s.absent_since = "uncertain", self.now, 0, None
@@ -282,7 +310,7 @@ class Model:
                 if r.ceiling is None:
                     wait = r.wait
                 elif self.now < lane.held_until:
-                    continue  # held already: sends that were in flight together count as one
+                    wait = min(r.wait, r.ceiling)  # held already: sends that were in flight together are one step
                 else:
                     wait = min(r.wait * 2**lane.holds, r.ceiling)
                     lane.holds += 1
@@ -294,13 +322,28 @@ class Model:
         return [s for s in self.sends.values() if s.status == "uncertain" and s.look_up_at is not None
                 and s.look_up_at <= self.now and self.accounts[s.account].status == "active"]  # fmt: skip
 
-    def looked_up(self, s: Send, verdict: str, again: timedelta | None) -> None:
+    def in_doubt(self, s: Send) -> list[Attempt]:
+        return [a for a in self.attempts.values() if a.send == s.id and a.outcome == "uncertain"]
+
+    def looked_up(
+        self, a: Attempt, until: datetime, verdict: str, name: str | None, again: timedelta | None
+    ) -> None:  # fmt: skip
+        """What a provider said of one attempt: believed while that is the one in doubt, and its look-up the asker's."""
+        s = self.sends[a.send]
         campaign = self.campaigns[s.campaign]
-        if s.status != "uncertain":
+        if verdict == "sent" and any(o is not s or o.status == "sent" for o in self._named_like(s, name)):
+            verdict = "unknown"  # it is another's
+        if verdict == "sent":
+            if a.outcome in ("uncertain", "released"):
+                self._turns_out_sent(a, name)
             return
-        if verdict in ("sent", "not_sent"):
-            self.settle(s, verdict == "sent")
-            if s.status == "pending" and s.attempts >= campaign.max_attempts:
+        if s.status != "uncertain" or s.look_up_at != until or self.in_doubt(s)[-1] is not a:
+            return
+        if verdict == "not_sent":
+            a.outcome, a.given_back, s.look_up_at = "released", True, None
+            if s.attempts < campaign.max_attempts:
+                s.status = "pending"
+            elif not self.in_doubt(s):
                 s.status = "failed"
             return
         s.look_up_at = self.now + again if again is not None else None
@@ -310,10 +353,9 @@ class Model:
             s.status = "pending"
 
     def settle(self, s: Send, sent: bool) -> None:
-        doubted = [a for a in self.attempts.values() if a.send == s.id and a.outcome == "uncertain"]
         if sent:
-            doubted[-1].outcome = "sent"
+            self.in_doubt(s)[-1].outcome = "sent"
         else:
-            for a in doubted:
+            for a in self.in_doubt(s):
                 a.outcome, a.given_back = "released", True
         s.status, s.look_up_at = "sent" if sent else "pending", None

@@ -141,7 +141,9 @@ def test_a_worker_records_every_outcome(queue: Connection, role: Role, result: A
         if status == "uncertain":
             [[doubt]] = worker.execute("select * from send_look_ups(1, '1 minute', %s)", (AT,)).fetchall()
             assert str(send) == doubt["send_id"]
-            worker.execute("select send_looked_up(%s, 'sent', 'm', at => %s)", (send, AT))
+            worker.execute(
+                "select send_looked_up(%s, %s, 'sent', 'm', at => %s)", (doubt["attempt_id"], doubt["until"], AT)
+            )
             assert statuses(queue) == {"sent": 1}
 
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from builders import AT, MINUTE, Connection, Queue
+from builders import AT, DAY, MINUTE, Connection, Queue
 
 
 @pytest.fixture
@@ -308,7 +308,7 @@ def test_attempts_are_not_deleted_by_hand(queue: Queue, outcome: str | None) -> 
 
 def test_prune_takes_the_attempts_of_what_it_deletes(queue: Queue) -> None:
     a_send(queue, "sent")
-    assert queue.call("send_prune", before=AT + 2 * MINUTE, at=AT + 2 * MINUTE) == 1
+    assert queue.call("send_prune", before=AT + 2 * MINUTE, at=AT + 30 * DAY) == 1
     assert queue.all("select count(*) from send_attempts") == [0]
 
 

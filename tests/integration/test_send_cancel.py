@@ -6,7 +6,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from builders import AT, Connection, Queue
+from builders import AT, Connection, Meanwhile, Queue
 
 
 def test_invariant_4_what_is_cancelled_is_skipped_and_says_so(conn: Connection) -> None:
@@ -43,6 +43,19 @@ def test_what_has_gone_cannot_be_cancelled(conn: Connection, outcome: str | None
         queue.record(send, outcome)
     with pytest.raises(psycopg.Error, match=f"Send {gone} is .*: only what is pending or failed can be cancelled"):
         queue.call("send_cancel", ids=[waits, gone])
+    assert queue.row(waits)["status"] == "pending"
+
+
+def test_what_is_being_claimed_just_now_is_refused_too(database: str, conn: Connection) -> None:
+    """It is waited for, and not passed over in silence: who cancels is told what went after all."""
+    queue = Queue(conn)
+    [send_id, waits] = queue.ready(2)
+    with psycopg.connect(database) as other:
+        assert [send_id] == Queue(other).took()
+        cancels = Meanwhile(database, lambda own: own.call("send_cancel", ids=[waits, send_id]))
+        other.commit()
+    with pytest.raises(psycopg.Error, match=f"Send {send_id} is sending: only what is pending or failed can be"):
+        cancels.end()
     assert queue.row(waits)["status"] == "pending"
 
 

@@ -46,12 +46,87 @@ def test_invariant_8_holds_in_a_row_climb_a_ladder_that_a_send_resets(conn: Conn
 
 
 def test_invariant_8_several_in_flight_that_meet_one_limit_count_once(conn: Connection) -> None:
-    """Five sends that were out together and come back with the same limit are one step of the ladder."""
+    """Five sends that were out together and come back with the same limit are one step of the ladder; the last of them
+    says when it is over."""
     queue = Queue(conn)
     queue.ready(20, max_in_flight=5)
     for n, send in enumerate(queue.taken(max_rows=5)):
         queue.record(send, "held", AT + n * MINUTE, **LADDER)
-    assert (queue.the_lane()["holds_in_a_row"], queue.the_lane()["next_at"]) == (1, AT + 6 * HOUR)
+    assert (queue.the_lane()["holds_in_a_row"], queue.the_lane()["next_at"]) == (1, AT + 4 * MINUTE + 6 * HOUR)
+
+
+@pytest.mark.parametrize("ceiling_seconds", [None, 72 * 3600])
+@pytest.mark.parametrize("longest_first", [False, True])
+def test_of_several_holds_the_longest_wins(
+    conn: Connection, longest_first: bool, ceiling_seconds: float | None
+) -> None:
+    """Whichever came first, and whether they are of a ladder: an hour does not cut short three days."""
+    queue = Queue(conn)
+    queue.ready(2, max_in_flight=2)
+    first, second = queue.taken(max_rows=2)
+    days = {"hold_seconds": 72 * 3600, "ceiling_seconds": ceiling_seconds, "error_message": "days"}
+    hour = {"hold_seconds": 3600, "ceiling_seconds": 6 * 3600, "error_message": "an hour"}
+    queue.record(first, "held", **(days if longest_first else hour))
+    queue.record(second, "held", **(hour if longest_first else days))
+    lane = queue.the_lane()
+    assert (lane["next_at"], lane["next_at_detail"]) == (AT + 72 * HOUR, "limit: days")
+    assert queue.taken(AT + 72 * HOUR - TICK) == []
+
+
+def test_a_send_that_was_out_when_the_hold_came_does_not_reset_the_ladder(conn: Connection) -> None:
+    """It proves nothing of the provider after the hold: else a lane with two in flight would never climb."""
+    queue = Queue(conn)
+    queue.ready(20, max_in_flight=2)
+    moment, hours = AT, []
+    for _ in range(3):
+        held, sent = queue.taken(moment, 2)
+        queue.record(held, "held", moment, **LADDER)
+        hours.append((queue.the_lane()["next_at"] - moment) / HOUR)
+        queue.record(sent, "sent", moment + MINUTE)
+        moment = queue.the_lane()["next_at"]
+    assert hours == [6, 12, 24]
+
+
+# --- a worker that was declared dead ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("named", [{"hold_seconds": None}, {"hold_seconds": 3600}, LADDER])
+@pytest.mark.parametrize("scope", ["lane", "account"])
+def test_invariant_6_a_hold_that_comes_late_holds_nothing(
+    conn: Connection, scope: str, named: dict[str, float]
+) -> None:
+    """A run that wakes after a day with a refusal in hand: the account was mended meanwhile, and goes on."""
+    queue = Queue(conn)
+    queue.ready(2)
+    queue.lane(channel="sms")
+    [send] = queue.taken(lease=MINUTE)
+    queue.rows("send_recover", at=AT + MINUTE)
+    lanes = queue.all("select channel, next_at, next_at_reason, holds_in_a_row from send_lanes order by 1")
+    assert queue.record(send, "held", AT + DAY, scope=scope, **named) == (False, "uncertain")
+    assert lanes == queue.all("select channel, next_at, next_at_reason, holds_in_a_row from send_lanes order by 1")
+    assert queue.one("select status from send_accounts") == "active"
+
+
+def test_invariant_6_a_hold_that_is_told_twice_counts_once(conn: Connection) -> None:
+    """The run did not hear that its result was stored, and stores it again after a person has resumed the account."""
+    queue = Queue(conn)
+    queue.ready(2)
+    [send] = queue.taken()
+    queue.record(send, "held", scope="account", hold_seconds=None)
+    queue.call("send_pause", paused=False, kind="account", name="ada")
+    assert queue.record(send, "held", scope="account", hold_seconds=None)[0] is False
+    assert queue.one("select status from send_accounts") == "active"
+
+
+def test_invariant_6_a_late_word_that_it_was_sent_does_not_reset_the_ladder(conn: Connection) -> None:
+    """It is long ago that it went out."""
+    queue = Queue(conn)
+    queue.ready(9)
+    [late] = queue.taken(lease=MINUTE)
+    queue.rows("send_recover", at=AT + MINUTE)
+    queue.send("held", AT + HOUR, **LADDER)
+    assert queue.record(late, "sent", AT + DAY) == (True, "sent")
+    assert queue.the_lane()["holds_in_a_row"] == 1
 
 
 def test_a_hold_of_the_account_holds_all_its_lanes(conn: Connection) -> None:

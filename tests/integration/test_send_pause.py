@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from threading import Thread
 
 import psycopg
 import pytest
-from builders import AT, HOUR, Connection, Queue, at_once
+from builders import AT, HOUR, Connection, Meanwhile, Queue, at_once, result
+from psycopg.types.json import Jsonb
 
 LEVELS = {
     "workspace": (
@@ -160,6 +162,45 @@ def test_pausing_everything(conn: Connection) -> None:
     assert queue.call("send_pause", paused=False, kind="all") == 2
     assert queue.call("send_pause", paused=False, kind="all") == 0
     assert len(queue.taken(max_rows=9)) == 9
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_pausing_everything_and_results_of_several_workspaces_never_wait_for_each_other(
+    database: str, conn: Connection, by_hand: bool
+) -> None:
+    """A batch that gives something back to accounts of two workspaces, with somebody in its way: the order of accounts
+    is not that of workspaces, and the panic button works all the same."""
+    queue = Queue(conn)
+    queue.workspace("other")
+    queue.account("first", workspace="other")
+    queue.account("second")
+    queue.campaign("theirs", ["first"], workspace="other")
+    queue.campaign("ours", ["second"])
+    queue.fill(1, account="first", campaign="theirs", workspace="other")
+    queue.fill(1, account="second", campaign="ours")
+    sends = queue.taken(max_rows=2)
+
+    def record(queue: Queue, results: Jsonb) -> None:
+        queue.rows("send_record", results=results, at=AT)
+
+    def stop(queue: Queue) -> None:
+        if by_hand:
+            queue.do("update send_workspaces set paused_at = now()")
+        else:
+            queue.call("send_pause", paused=True, kind="all")
+
+    for account in ("first", "second"):
+        with psycopg.connect(database) as other:
+            mine = [s["send_id"] for s in sends if s["account"] == account]
+            Queue(other).all("select 1 from send_queue where id = any (%s::uuid[]) for update", mine)
+            results = Jsonb([result(s["attempt_id"], "released") for s in sends])
+            records = Meanwhile(database, partial(record, results=results))
+            stops = Meanwhile(database, stop)
+            other.commit()
+        records.end()
+        stops.end()
+        queue.call("send_pause", paused=False, kind="all")
+        sends = queue.taken(max_rows=2)
 
 
 def test_resuming_a_lane_ends_the_hold_of_its_provider(conn: Connection) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from builders import AT, DAY, HOUR, TICK, Connection, Queue
 
+LATER = AT + 400 * DAY
+"""When everything is long over."""
 
-def prune(queue: Queue, before: datetime, **named: Any) -> int:
-    n: int = queue.call("send_prune", before=before, **named)
+
+def prune(queue: Queue, before: datetime, at: datetime = LATER, **named: Any) -> int:
+    n: int = queue.call("send_prune", before=before, at=at, **named)
     return n
 
 
@@ -96,6 +100,42 @@ def test_invariant_1_what_a_rolling_limit_still_counts_is_not_deleted(conn: Conn
     assert prune(queue, AT + DAY, at=AT + 30 * DAY - TICK) == 0
     assert queue.taken(AT + 30 * DAY - TICK) == []
     assert prune(queue, AT + DAY, at=AT + 30 * DAY) == 1
+
+
+@pytest.mark.parametrize("outcome", ["sent", "failed", "already_done"])
+def test_invariant_1_what_was_tried_in_the_last_two_weeks_is_not_deleted(conn: Connection, outcome: str) -> None:
+    """The week's caps are counted anew from it when the cap zone changes, or when the tally is mended."""
+    queue = Queue(conn)
+    queue.ready(3, weekly_cap=1)
+    queue.send(outcome)
+    spent = queue.one("select sum(used) from send_usage")
+    assert prune(queue, AT + DAY, at=AT + 14 * DAY - TICK) == 0
+    account = queue.one("select id from send_accounts")
+    assert queue.call("send_mend_tally", account_id=account, channel="email", day=AT.date()) == spent
+    assert prune(queue, AT + DAY, at=AT + 14 * DAY) == 1
+
+
+@pytest.mark.parametrize("per", ["1 month", "3 months", "1 year", "2 years"])
+def test_invariant_1_a_limit_of_months_is_pruned_by_the_month_that_it_counts(conn: Connection, per: str) -> None:
+    """To the microsecond: what is pruned is what no longer counts, on every day of the calendar."""
+    queue = Queue(conn)
+    queue.ready(2)
+    queue.call("send_set_limit", max_sends=1, per=per)
+    at = datetime(2027, 1, 31, 9, tzinfo=UTC)
+    send_id = queue.send(at=at)
+    [until] = queue.all("select until from send_room((select id from send_accounts), 'email', %s) "
+                        "where rule = 'rate_limit'", at)  # fmt: skip
+    assert prune(queue, LATER + 1000 * DAY, at=until - TICK) == 0
+    assert queue.row(send_id)["status"] == "sent"
+    assert prune(queue, LATER + 1000 * DAY, at=until) == 1
+
+
+def test_what_was_never_tried_may_go_at_once(conn: Connection) -> None:
+    """Cancelled before it began: nothing counts it."""
+    queue = Queue(conn)
+    queue.ready(1)
+    queue.call("send_cancel", campaign="spring", at=AT)
+    assert prune(queue, AT + HOUR, at=AT + HOUR) == 1
 
 
 def test_a_change_of_the_cap_zone_keeps_what_was_deleted_in_the_tally(conn: Connection) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from builders import AT, DAY, HOUR, MINUTE, Connection, Queue, at_once, result
+from builders import AT, DAY, HOUR, MINUTE, Connection, Meanwhile, Queue, at_once, result
 from psycopg.types.json import Jsonb
 
 STATE = "status, attempts, scheduled_for, sent_at, claimed_by, lease_expires_at, error_code"
@@ -70,6 +70,33 @@ def test_already_done_after_a_doubt_of_ours_is_our_own_send(conn: Connection) ->
     [send] = queue.taken()
     assert queue.record(send, "already_done") == (True, "sent")
     assert queue.row(send_id)["sent_at"] == AT
+
+
+def test_already_done_after_an_attempt_that_was_taken_for_lost_is_our_own_send(conn: Connection) -> None:
+    """The provider listed it late: it is sent, and counted on the day of the attempt that went out."""
+    queue = Queue(conn)
+    [send_id] = queue.ready(1, daily_cap=5)
+    queue.send("uncertain")
+    queue.call("send_settle", id=send_id, sent=False, at=AT + HOUR)
+    [send] = queue.taken(AT + DAY)
+    assert queue.record(send, "already_done", AT + DAY, error_code="invitation_pending") == (True, "sent")
+    assert queue.all("select outcome from send_attempts order by number") == ["sent", "already_done"]
+    assert queue.all("select day, used from send_usage order by 1") == [
+        (AT.date(), 1), ((AT + DAY).date(), 0),
+    ]  # fmt: skip
+    assert queue.row(send_id)["sent_at"] == AT + DAY
+    queue.assert_tally_is_the_ledger()
+    queue.assert_rows_say_why()
+
+
+def test_already_done_after_an_attempt_that_never_began_is_somebody_else_s(conn: Connection) -> None:
+    """A run let go of it: nothing of ours went out."""
+    queue = Queue(conn)
+    queue.ready(1)
+    queue.send("released")
+    [send] = queue.taken()
+    assert queue.record(send, "already_done") == (True, "skipped")
+    queue.assert_tally_is_the_ledger()
 
 
 def test_a_sent_invitation_moves_its_prospect_on(conn: Connection) -> None:
@@ -170,6 +197,76 @@ def test_invariant_6_recovery_and_a_late_result_at_once_agree(database: str, con
 
 
 # --- adversities ------------------------------------------------------------------------------------------
+
+
+def test_a_claim_does_not_wait_for_a_late_word_that_counts_again(database: str, conn: Connection) -> None:
+    """Given back, it is spent once more: who writes a lane's tally holds the lane, which a claim passes by."""
+    queue = Queue(conn)
+    [send_id, _] = queue.ready(2)
+    [send] = queue.taken(lease=MINUTE)
+    queue.rows("send_recover", at=AT + MINUTE)
+    queue.call("send_settle", id=send_id, sent=False, at=AT + HOUR)
+    queue.call("send_cancel", ids=[send_id], at=AT + HOUR)
+    conn.execute("set lock_timeout = '1s'")
+    with psycopg.connect(database) as other:
+        assert Queue(other).record(send, "sent", AT + HOUR) == (True, "sent")
+        claim = queue.claim(AT + HOUR)
+        assert (claim["sends"], claim["busy"]) == ([], True)
+        other.commit()
+    assert len(queue.taken(AT + HOUR)) == 1
+    queue.assert_tally_is_the_ledger()
+
+
+@pytest.mark.parametrize("given_back", [False, True])
+def test_late_words_of_several_lanes_and_others_never_wait_for_each_other(
+    database: str, conn: Connection, given_back: bool
+) -> None:
+    """Batches that name two lanes in opposite orders, and people who settle both: lanes come before rows."""
+    queue = Queue(conn)
+    for name in ("ada", "bob"):
+        queue.account(name)
+    queue.campaign(accounts=["ada", "bob"])
+    for name in ("ada", "bob"):
+        queue.lane(name, max_in_flight=9)
+        queue.fill(2, account=name)
+    sends = queue.taken(max_rows=4, lease=MINUTE)
+    queue.rows("send_recover", at=AT + MINUTE)
+    if given_back:
+        queue.call("send_settle_campaign", campaign="spring", at=AT + MINUTE)
+    batches = [sends, sends[::-1]]
+
+    def work(queue: Queue, thread: int) -> None:
+        for n in range(40):
+            if thread == 0:
+                queue.call("send_settle_campaign", campaign="spring", at=AT + HOUR)
+            else:
+                kinds = ("sent", "failed", "held")
+                results = [result(s["attempt_id"], kinds[n % 3 if i else 0]) for i, s in enumerate(batches[thread % 2])]
+                queue.rows("send_record", results=Jsonb(results), at=AT + HOUR)
+
+    at_once(database, 5, work)
+    queue.assert_tally_is_the_ledger()
+    queue.assert_rows_say_why()
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_batch_of_sent_and_a_change_of_the_cap_zone_never_wait_for_each_other(
+    database: str, conn: Connection, backwards: bool
+) -> None:
+    """Both write many attempts of a lane, with somebody in their way: by send and number, however the results lie."""
+    queue = Queue(conn)
+    queue.ready(9, max_in_flight=9)
+    attempts = [send["attempt_id"] for send in queue.taken(max_rows=9)]
+    results = Jsonb([result(attempt, "sent") for attempt in attempts[:: -1 if backwards else 1]])
+    with psycopg.connect(database) as other:
+        Queue(other).all("select 1 from send_attempts where id = %s for update", attempts[4])
+        records = Meanwhile(database, lambda own: own.rows("send_record", results=results, at=AT))
+        changes = Meanwhile(database, lambda own: own.do("update send_lanes set cap_timezone = 'Asia/Tokyo'"))
+        other.commit()
+    records.end()
+    changes.end()
+    assert queue.statuses() == {"sent": 9}
+    queue.assert_tally_is_the_ledger()
 
 
 def test_results_of_several_lanes_are_recorded_together(conn: Connection) -> None:

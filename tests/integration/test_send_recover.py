@@ -34,8 +34,11 @@ def test_a_campaign_may_say_that_it_would_rather_send_twice(conn: Connection) ->
     seen = []
     for n in range(3):
         assert len(queue.taken(AT + n * HOUR, lease=MINUTE)) == 1
-        [send_id] = queue.rows("send_recover", at=AT + n * HOUR + MINUTE)
-        seen.append(queue.call("send_looked_up", id=send_id, verdict="unknown", at=AT + n * HOUR + MINUTE))
+        assert len(queue.rows("send_recover", at=AT + n * HOUR + MINUTE)) == 1
+        moment = AT + n * HOUR + MINUTE
+        [doubt] = queue.rows("send_look_ups", max_rows=1, lease=MINUTE, at=moment)
+        asked = {"attempt_id": doubt["attempt_id"], "until": doubt["until"]}
+        seen.append(queue.call("send_looked_up", **asked, verdict="unknown", at=moment))
     assert seen == ["pending", "pending", "uncertain"]
     assert queue.one("select sum(used) from send_usage") == 3
     queue.assert_tally_is_the_ledger()

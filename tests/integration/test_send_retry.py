@@ -29,6 +29,24 @@ def test_a_failed_row_goes_again_with_all_its_tries(conn: Connection) -> None:
     assert queue.record(send, "sent", AT + DAY) == (True, "sent")
 
 
+def test_who_puts_back_what_may_have_gone_out_is_warned(conn: Connection) -> None:
+    """A failed send of which an earlier try is in doubt says so, and so does retry: it might go out twice."""
+    queue = Queue(conn)
+    [send_id, *_] = queue.ready(2)
+    queue.send("uncertain")
+    queue.do("update send_queue set status = 'pending' where status = 'uncertain'")
+    queue.send("failed")
+    assert queue.row(send_id)["error_message"] == "Nobody there. An earlier try may have gone out."
+    queue.send("failed")
+    said: list[str] = []
+    conn.add_notice_handler(lambda notice: said.append(notice.message_primary or ""))
+    assert queue.call("send_retry", at=AT) == 2
+    assert len(said) == 1
+    assert said[0].startswith(f"Of 1 put back an earlier try may have gone out (send {send_id}): look for it")
+    assert queue.call("send_retry", at=AT) == 0
+    assert len(said) == 1
+
+
 def test_an_operator_s_own_update_sends_a_failed_row_again(conn: Connection) -> None:
     """UPDATE send_queue SET status='pending', scheduled_for=now() WHERE id=… simply works, attempts used up or not."""
     queue = Queue(conn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -52,10 +53,16 @@ def test_several_doubts_of_one_send_are_settled_together(conn: Connection) -> No
     queue.campaign(on_uncertain="resend", max_attempts=3)
     [send_id] = queue.fill(1)
     for day in range(3):
-        queue.taken(AT + day * DAY, lease=MINUTE)
-        queue.rows("send_recover", at=AT + day * DAY + HOUR)
+        at = AT + day * DAY
+        queue.taken(at, lease=MINUTE)
+        queue.rows("send_recover", at=at + HOUR)
+        [doubt] = queue.rows("send_look_ups", max_rows=1, lease=MINUTE, at=at + HOUR)
+        queue.call("send_looked_up", attempt_id=UUID(doubt["attempt_id"]), until=datetime.fromisoformat(doubt["until"]),
+                   verdict="unknown", at=at + HOUR)  # fmt: skip
+    assert queue.all("select outcome from send_attempts") == ["uncertain"] * 3
     assert queue.call("send_settle", id=send_id, sent=False, at=AT + 3 * DAY) == "pending"
     assert queue.one("select sum(used) from send_usage") == 0
+    assert queue.all("select outcome from send_attempts") == ["released"] * 3
     queue.assert_tally_is_the_ledger()
 
 

@@ -107,6 +107,7 @@ class Queue(RuleBasedStateMachine):
         self.model = Model(BEGINNING)
         self.final: dict[UUID, dict[str, Any]] = {}
         self.pushed = 0
+        self.asked: list[tuple[UUID, datetime]] = []  # the look-ups that were begun: which attempt, until when
         self.this = run.Run(self.conn, Providers({}), lambda: self.model.now, "worker", asking=False)
 
     def count(self, name: str) -> None:
@@ -209,16 +210,16 @@ class Queue(RuleBasedStateMachine):
                  for r in self._rows(LANES)}  # fmt: skip
         assert len(taken) <= max_rows
         for got in taken:
-            s = m.sends[got.send.send_id]
-            assert got.send.attempt_number == 1 + sum(a.send == s.id for a in m.attempts.values())
-            m.begin(s, got.send.attempt_id, run.LEASE, lanes[s.account, s.channel], not stale, **only)
+            s = m.sends[got.send_id]
+            assert got.attempt_number == 1 + sum(a.send == s.id for a in m.attempts.values())
+            m.begin(s, got.attempt_id, run.LEASE, lanes[s.account, s.channel], not stale, **only)
         if len(taken) < max_rows and not (taken and (stale or left_by_dead_runs)):  # else the next claim goes on
             for lane in m.lanes.values():
                 assert not m.can_surely_go(lane, **only), f"stuck: {lane} at {m.now}, {m.due(lane, **only)[0]}"
         self.count("claim: nothing" if not taken else "claim: some")
         if left_by_dead_runs:
             self.count("claim: with recovery")
-        return [m.attempts[got.send.attempt_id] for got in taken]
+        return [m.attempts[got.attempt_id] for got in taken]
 
     @rule(after=passings, max_rows=st.sampled_from([1, 2, 5]), only=filters,
           outcome=st.lists(st.none() | outcomes, min_size=5, max_size=5), wait=waits, ladder=st.booleans(),
@@ -231,7 +232,7 @@ class Queue(RuleBasedStateMachine):
         self.model.now += after
         for a, became in zip(self._claim(max_rows, only, True), outcome, strict=False):
             if became is not None:
-                self._record([self._result(a, became, wait, ladder, scope, 1)], 0)
+                self._record([self._result(a, became, wait, ladder, scope, 1)])
             self.count(f"tick: {became or 'killed'}")
 
     @rule(after=passings, outcome=outcomes)
@@ -277,8 +278,8 @@ class Queue(RuleBasedStateMachine):
         self, pick: int, outcome: str, wait: timedelta, ladder: bool, scope: str, person: int, named: int
     ) -> None:
         """A worker says what became of a send in its hands, its lease over or not, the row looked at or not."""
-        result = self._result(chosen(self.in_flight(), pick), outcome, wait, ladder, scope, person)
-        self._record([result], named)
+        result = self._result(chosen(self.in_flight(), pick), outcome, wait, ladder, scope, person, named)
+        self._record([result])
         self.count(f"record: {outcome}")
 
     @precondition(lambda self: len(self.in_flight()) > 1)
@@ -287,7 +288,7 @@ class Queue(RuleBasedStateMachine):
         """Several results in one call; of the lanes' ladders there is one order, so holds have none here."""
         results = [self._result(a, outcome, wait, False, scope, 1)
                    for a, outcome in zip(self.in_flight(), kinds, strict=False)]  # fmt: skip
-        self._record(results, 0)
+        self._record(results)
         self.count("record: several")
 
     @precondition(lambda self: self.finished())
@@ -295,7 +296,7 @@ class Queue(RuleBasedStateMachine):
     def come_late(self, pick: int, outcome: str, wait: timedelta, named: int) -> None:
         """A worker that was declared dead, or did not hear that its result was stored, comes back with a result."""
         whose = (self.given_up() or self.finished()) if pick % 4 else self.finished()
-        self._record([self._result(chosen(whose, pick), outcome, wait, False, "lane", 1)], named)
+        self._record([self._result(chosen(whose, pick), outcome, wait, False, "lane", 1, named)])
         self.count("come late")
 
     @precondition(lambda self: any(self.model.sends[a.send].status == "pending" for a in self.given_up()))
@@ -304,22 +305,26 @@ class Queue(RuleBasedStateMachine):
         """What was given up turns out to be sent while the send is under way once more."""
         for again in self._claim(5, {}, True):
             if earlier := [a for a in self.given_up() if a.send == again.send]:
-                self._record([Result(earlier[0].id, "sent")], 0)
+                self._record([Result(earlier[0].id, "sent")])
                 if outcome is not None:
-                    self._record([self._result(again, outcome, MINUTE, False, "lane", 1)], 0)
+                    self._record([self._result(again, outcome, MINUTE, False, "lane", 1)])
                 self.count(f"come late to a second try: {outcome}")
 
-    def _result(self, a: Attempt, outcome: str, wait: timedelta, ladder: bool, scope: str, person: int) -> Result:
+    def _result(
+        self, a: Attempt, outcome: str, wait: timedelta, ladder: bool, scope: str, person: int, named: int = 0
+    ) -> Result:  # fmt: skip
         return Result(a.id, outcome, None if outcome == "held" and person == 0 else wait, scope,
-                      4 * wait if ladder and outcome == "held" else None)  # fmt: skip
+                      4 * wait if ladder and outcome == "held" else None,
+                      f"m{named}" if named and outcome == "sent" else None)  # fmt: skip
 
-    def _record(self, results: list[Result], named: int) -> None:
+    def _record(self, results: list[Result]) -> None:
         rows = [{
-            "attempt_id": str(r.attempt), "outcome": r.outcome, "error_code": f"said_{r.outcome}", "scope": r.scope,
+            "attempt_id": str(r.attempt), "outcome": r.outcome, "scope": r.scope,
+            "error_code": f"said_{r.outcome}" if r.outcome != "released" else None,
             "retry_seconds": r.wait.total_seconds() if r.wait is not None else None,
             "hold_seconds": r.wait.total_seconds() if r.wait is not None else None,
             "ceiling_seconds": r.ceiling.total_seconds() if r.ceiling is not None else None,
-            "provider_message_id": f"m{named}" if r.outcome == "sent" and named else None,
+            "provider_message_id": r.name,
         } for r in results]  # fmt: skip
         store.record(self.conn, rows, self.model.now)
         self.model.record(results)
@@ -335,8 +340,8 @@ class Queue(RuleBasedStateMachine):
 
     @precondition(lambda self: self.with_status("uncertain"))
     @rule(at_most=st.integers(1, 4), verdict=st.sampled_from(["sent", "not_sent", "absent", "unknown"]),
-          again=st.none() | waits, dies=st.booleans())  # fmt: skip
-    def look_up(self, at_most: int, verdict: str, again: timedelta | None, dies: bool) -> None:
+          again=st.none() | waits, dies=st.booleans(), named=st.integers(0, 3))  # fmt: skip
+    def look_up(self, at_most: int, verdict: str, again: timedelta | None, dies: bool, named: int = 0) -> None:
         """Each send in doubt is given to one run; it settles it, asks again, or leaves it to a person."""
         m = self.model
         there = m.to_look_up()
@@ -346,22 +351,43 @@ class Queue(RuleBasedStateMachine):
             s = m.sends[doubt.send.send_id]
             assert s in there
             assert (doubt.look_ups, doubt.absent_since) == (s.look_ups, s.absent_since)
-            s.look_up_at = m.now + run.LEASE
+            assert doubt.send.attempt_id == m.in_doubt(s)[-1].id
+            assert doubt.send.started_at == m.in_doubt(s)[0].started_at
+            assert doubt.until == m.now + run.LEASE
+            s.look_up_at = doubt.until
+            self.asked.append((doubt.send.attempt_id, doubt.until))
             if not dies:
-                self._looked_up(s, verdict, again)
+                self._looked_up(len(self.asked) - 1, verdict, named, again)
         self.count("look up: nothing to do" if not doubts else f"look up: {verdict}")
 
-    @precondition(lambda self: any(s.absent_since or s.look_ups for s in self.model.sends.values()))
-    @rule(pick=picks, verdict=st.sampled_from(["sent", "not_sent", "absent", "unknown"]), again=st.none() | waits)
-    def look_up_late(self, pick: int, verdict: str, again: timedelta | None) -> None:
-        """The answer of a look-up that took long leaves alone what is settled by then."""
-        self._looked_up(chosen(list(self.model.sends.values()), pick), verdict, again)
+    @precondition(lambda self: self.asked)
+    @rule(pick=picks, verdict=st.sampled_from(["sent", "not_sent", "not_sent", "absent", "unknown"]),
+          again=st.none() | waits, named=st.integers(0, 3))  # fmt: skip
+    def look_up_late(self, pick: int, verdict: str, again: timedelta | None, named: int) -> None:
+        """The answer of a look-up that took long leaves alone what is settled by then, and what it was not about."""
+        self._looked_up(pick % len(self.asked), verdict, named, again)
         self.count("look up: late")
 
-    def _looked_up(self, s: Send, verdict: str, again: timedelta | None) -> None:
-        status = store.looked_up(self.conn, s.id, verdict, None, again, self.model.now)
-        self.model.looked_up(s, verdict, again)
-        assert status == s.status
+    @precondition(lambda self: self.asked)
+    @rule(pick=picks, verdict=st.sampled_from(["not_sent", "not_sent", "absent", "unknown"]))
+    def look_up_late_after_a_second_try(self, pick: int, verdict: str) -> None:
+        """An answer about the first try leaves alone the doubt about the second one."""
+        attempt = self.model.attempts[self.asked[pick % len(self.asked)][0]]
+        s = self.model.sends[attempt.send]
+        if s.status == "uncertain":
+            self.model.settle(s, False)
+            store.settle(self.conn, s.id, False, None, self.model.now)
+        for again in self._claim(5, {}, True):
+            self._record([self._result(again, "uncertain", MINUTE, False, "lane", 1)])
+        self._looked_up(pick % len(self.asked), verdict, 0, None)
+        self.count(f"look up: late, {'after a second try' if s.status == 'uncertain' else 'no second try'}")
+
+    def _looked_up(self, which: int, verdict: str, named: int, again: timedelta | None) -> None:
+        attempt, until = self.asked[which]
+        name = f"m{named}" if named and verdict == "sent" else None
+        status = store.looked_up(self.conn, attempt, until, verdict, name, again, self.model.now)
+        self.model.looked_up(self.model.attempts[attempt], until, verdict, name, again)
+        assert status == self.model.sends[self.model.attempts[attempt].send].status
 
     @rule(by=passings)
     def time_passes(self, by: timedelta) -> None:
@@ -541,8 +567,9 @@ class Queue(RuleBasedStateMachine):
         assert rows.keys() == m.sends.keys(), "a row is lost, or came from nowhere"
         for s in m.sends.values():
             r = rows[s.id]
-            assert (r["status"], r["attempts"], r["scheduled_for"], r["expires_at"], r["look_up_at"]) == (
-                s.status, s.attempts, s.scheduled_for, s.expires_at, s.look_up_at), s  # fmt: skip
+            told = (r["status"], r["attempts"], r["scheduled_for"], r["expires_at"], r["look_up_at"])
+            assert told == (s.status, s.attempts, s.scheduled_for, s.expires_at, s.look_up_at), s
+            assert r["provider_message_id"] == s.name, s
             if r["status"] == "sent":
                 assert self.final.setdefault(s.id, r) == r, "a sent row has changed"
         attempts = self._rows("select b.*, a.name as account from send_attempts b join send_accounts a"

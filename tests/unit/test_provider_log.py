@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from send_queue.model import CHANNELS, CannotTell, Claimed, Sent
-from send_queue.providers import Provider
+from send_queue.providers import InBatches, Provider
 from send_queue.providers.log import Log
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -49,7 +49,7 @@ def test_a_send_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
     outcome = Log({}).send(SEND)
     out, err = capsys.readouterr()
 
-    assert outcome == Sent(f"log-{SEND.attempt_id}")
+    assert outcome == Sent(None)
     assert out == ""
     assert err.count("\n") == 1
     assert json.loads(err) == {
@@ -73,11 +73,13 @@ def test_a_send_is_a_sentence_on_a_terminal(
     assert "private" not in err
 
 
-def test_each_attempt_has_its_own_id() -> None:
-    """Two attempts are two messages."""
-    again = replace(SEND, attempt_id=UUID(int=9))
-
-    assert Log({}).send(SEND) != Log({}).send(again)
+def test_many_sends_are_one_call_and_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    """An outcome for each send, in their order."""
+    sends = [replace(SEND, send_id=UUID(int=n), recipient=f"r{n}") for n in range(1, 4)]
+    log = Log({})
+    assert isinstance(log, InBatches)
+    assert log.send_batch(sends) == [Sent(None)] * 3
+    assert [json.loads(line)["recipient"] for line in capsys.readouterr().err.splitlines()] == ["r1", "r2", "r3"]
 
 
 @pytest.mark.parametrize("closed", [True, False])

@@ -1,0 +1,24 @@
+-- Note on the lanes of accounts until when nothing can go from them, whatever waits: until the first opening of their
+-- campaigns, or for ever while a person stops them. It saves claims a look, and decides nothing: a claim asks again. A
+-- schedule whose window is not worked out, or has passed, closes nothing here.
+create or replace function send_close_lanes(account_ids uuid[]) returns void language plpgsql as $$
+begin
+    perform from send_lanes l where l.account_id = any (account_ids)
+    order by l.account_id, l.channel for no key update;
+    -- A later statement, which sees what was committed while it waited.
+    update send_lanes l set closed_until = gate.until
+    from (
+        select a.id, case when a.status = 'active' and w.paused_at is null then coalesce(first.opens_at, '9999-12-31')
+            else '9999-12-31' end as until
+        from send_accounts a
+        join send_workspaces w on w.id = a.workspace_id
+        cross join lateral (
+            select min(coalesce(s.opens_at, 'epoch')) as opens_at
+            from send_campaign_accounts p
+            join send_campaigns c on c.id = p.campaign_id and c.status = 'active'
+            left join send_schedules s on s.id = coalesce(c.schedule_id, a.schedule_id)
+            where p.account_id = a.id) first
+        where a.id = any (account_ids)) gate
+    where l.account_id = gate.id and l.closed_until <> gate.until;
+end
+$$;

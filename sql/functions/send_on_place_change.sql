@@ -1,0 +1,22 @@
+-- An account that joins a campaign, or leaves it, may go at other hours. Seen to when the transaction commits: until then
+-- nobody else's claim waits for somebody's own long transaction.
+create or replace function send_on_place_change() returns trigger language plpgsql as $$
+begin
+    perform send_lock_gates();
+    perform send_close_lanes(array[coalesce(new.account_id, old.account_id)]);
+    return null;
+end
+$$;
+
+drop trigger if exists place_changed on send_campaign_accounts;
+create constraint trigger place_changed after insert or delete on send_campaign_accounts
+deferrable initially deferred for each row execute function send_on_place_change();
+
+-- With its owner's rights, like send_enqueue, which makes places for roles that see no table.
+do $$
+begin
+    execute format('alter function send_on_place_change() security definer set search_path = %I, pg_temp',
+        current_schema());
+    revoke all on function send_on_place_change() from public;
+end
+$$;

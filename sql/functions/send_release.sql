@@ -1,0 +1,17 @@
+-- A send that was in doubt did not go out after all: its attempts in doubt, or the one named, are released, and what
+-- they had taken from the caps is given back. The caller holds the lane and the row, and has begun with send_wake.
+create or replace function send_release(send_id uuid, attempt_id uuid default null) returns void language plpgsql as $$
+#variable_conflict use_column
+declare
+    v_attempt record;
+begin
+    for v_attempt in
+        update send_attempts b set outcome = 'released'
+        where b.send_id = send_release.send_id and b.outcome = 'uncertain'
+          and (attempt_id is null or b.id = attempt_id)
+        returning b.account_id, b.channel, b.day
+    loop
+        perform send_give_back(v_attempt.account_id, v_attempt.channel, v_attempt.day);
+    end loop;
+end
+$$;
