@@ -9,11 +9,16 @@ PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 WORKERS ?= auto
 # How many runs `make chaos` kills.
 KILLS ?= 300
+# What `make bench` measures against has a venv of its own; SIZE is tiny, default or 10m; ONLY=idle,claim names figures.
+RIVALS := .venv-rivals
+SIZE ?= default
+ONLY ?=
+STRICT ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos check format wheel clean
+.PHONY: help install demo test chaos bench latency check format wheel clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +34,13 @@ test: $(INSTALLED) ## Run the tests on real Postgres and real processes (WORKERS
 chaos: $(INSTALLED) ## Kill runs, Postgres and the provider at 300 random moments, then hold the books to the journal
 	$(BIN)/python -m tests.chaos.chaos --kills $(KILLS)
 
+bench: $(INSTALLED) $(RIVALS)/.installed ## Measure it beside its rivals (SIZE=10m, ONLY=idle,claim, STRICT=1)
+	@$(BIN)/python -m tests.benchmarks --size $(SIZE) --rivals $(RIVALS)/bin \
+	  $(if $(ONLY),--only $(ONLY)) $(if $(filter-out 0,$(STRICT)),--strict)
+
+latency: $(INSTALLED) ## Measure what 1, 30 and 100 ms to the database cost, in five minutes
+	@$(BIN)/python -m tests.latency
+
 check: $(INSTALLED) ## Check form, style, types and which module may import which
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -43,7 +55,7 @@ wheel: $(INSTALLED) ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation
 
 clean: ## Remove what was installed and built
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(RIVALS) bench.json dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find send_queue tests -name __pycache__ -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml
@@ -59,4 +71,10 @@ $(INSTALLED): pyproject.toml
 	fi
 	@echo "Installing into $(VENV) …"
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+$(RIVALS)/.installed: tests/benchmarks/rivals/requirements.txt | $(INSTALLED)
+	@$(BIN)/python -m venv $(RIVALS) >/dev/null 2>&1 || $(BIN)/python -m virtualenv -q $(RIVALS)
+	@echo "Installing into $(RIVALS) …"
+	@$(RIVALS)/bin/python -m pip install --quiet -r $<
 	@touch $@
