@@ -7,6 +7,7 @@ and whether a closed schedule is so for a weekend, a holiday or the hour.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -42,10 +43,51 @@ def reason(due: Json | None) -> tuple[str, str]:
     for rule, word in REASONS.items():
         for hold in now:
             if hold["rule"] == rule:
-                return word, hold["detail"]
+                return word, _ended(hold["detail"])
     if due["beyond"]:
         return "outside_schedule", "The schedule is closed."
     return "in_flight", "Another run has it in hand."
+
+
+def last(conn: Connection, send_id: UUID | None, at: datetime | None) -> tuple[str | None, str]:
+    """Say of the last send that a run had in hand, which did not go out, the reason where it is held, and in the words
+    of its provider what it met."""
+    if send_id is None:
+        return None, ""
+    facts = store.explain(conn, send_id, at)
+    held = any(hold["rule"] in REASONS and hold["found_at"] == facts["at"] for hold in facts["holds"])
+    said = ": ".join(filter(None, (facts["error_code"], facts["error_message"])))
+    return reason(facts)[0] if held and not _is_later(facts) else None, said
+
+
+def _is_later(facts: Json) -> bool:
+    return any(hold["rule"] == "scheduled_for" for hold in facts["holds"])
+
+
+def status(conn: Connection, at: datetime | None) -> Json:
+    """All that `send-queue status` shows: what send_status has, with the windows that no run has worked out yet."""
+    status = store.status(conn, at)
+    if stale := status.pop("stale"):
+        _with_windows(status["lanes"], stale, datetime.fromisoformat(status["at"]))
+    return status
+
+
+def _with_windows(lanes: list[Json], stale: list[Json], at: datetime) -> None:
+    from send_queue import calendar
+
+    for row in stale:
+        opens_at: datetime | None = None
+        why: str | None = None
+        try:
+            opens_at = calendar.next_window(calendar.schedule_from(row), at).opens_at
+        except calendar.ScheduleError as error:
+            why = f"schedule: {row['name']} does not open: {error}"
+        if opens_at and opens_at > at:
+            why = f"schedule: {row['name']} is closed"
+        for lane in lanes:
+            # What holds it before its schedule does stays said.
+            if [lane["workspace"], lane["account"]] in row["accounts"] and str(lane["why"]).startswith("schedule: "):
+                lane |= {"why": why, "next_at": opens_at.isoformat() if opens_at and opens_at > at else None}
 
 
 def explain(conn: Connection, send_id: UUID, at: datetime | None) -> Explanation:
@@ -83,7 +125,14 @@ def _with_calendar(conn: Connection, facts: Json) -> tuple[Json, list[HoldBack]]
 
 
 def _hold(hold: Json) -> HoldBack:
-    return HoldBack(hold["rule"], datetime.fromisoformat(hold["until"]) if hold["until"] else None, hold["detail"])
+    return HoldBack(
+        hold["rule"], datetime.fromisoformat(hold["until"]) if hold["until"] else None, _ended(hold["detail"])
+    )
+
+
+def _ended(sentence: str) -> str:
+    """A sentence that ends once, also where it ends in one of somebody else's."""
+    return re.sub(r"(?<!\.)\.\.$", ".", sentence)
 
 
 def _merged(holds: list[HoldBack]) -> list[HoldBack]:
@@ -123,10 +172,36 @@ def _explanation(facts: Json, holds: list[HoldBack]) -> Explanation:
             holds = [HoldBack("in_flight", lease, "It is being sent.")]
             verdict = "waiting"
         case "uncertain":
-            holds = [HoldBack("uncertain", None, facts["error_message"] or "It may have gone out.")]
+            asked = datetime.fromisoformat(facts["look_up_at"]) if facts["look_up_at"] else None
+            holds = [HoldBack("uncertain", asked, facts["error_message"] or "It may have gone out.")]
             verdict = "needs_person"
         case _:
             verdict = "final"
     return Explanation(
-        UUID(facts["send_id"]), facts["status"], verdict, next_at, tuple(holds), datetime.fromisoformat(facts["at"])
-    )
+        UUID(facts["send_id"]), facts["status"], verdict, next_at, tuple(holds), datetime.fromisoformat(facts["at"]),
+        _epilogue(facts),
+    )  # fmt: skip
+
+
+def _epilogue(facts: Json) -> tuple[str, ...]:
+    """Of a send that is over: why and when, and what can still be done."""
+    send_id = facts["send_id"]
+    why = ": ".join(filter(None, (facts["error_code"], facts["error_message"])))
+    when = datetime.fromisoformat(facts["sent_at"] or facts["updated_at"])
+    at = f"{when:%a %Y-%m-%d %H:%M} UTC"
+    match facts["status"]:
+        case "sent":
+            known = facts["provider_message_id"]
+            return (f"The provider accepted it at {at}" + (f", as {known}." if known else "."),)
+        case "failed":
+            return (
+                f"It failed at {at}{': ' + why if why else ''}",
+                f"Mend the cause, then `send-queue retry {send_id}`; or give it up with `send-queue cancel {send_id}`.",
+            )
+        case "skipped":
+            return (
+                f"It was skipped at {at}{': ' + why if why else ''}",
+                "To send it after all: update send_queue set status = 'pending', scheduled_for = now() "  # noqa: S608 — shown
+                f"where id = '{send_id}'",
+            )
+    return ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,8 +17,8 @@ from typing import Any, TextIO
 from uuid import UUID
 
 from send_queue import store
-from send_queue.model import UserError
-from send_queue.store import STAGED, Connection
+from send_queue.model import CHANNELS, ConfigurationError, UserError
+from send_queue.store import STAGED, Connection, Json
 
 ADDRESS = {
     "linkedin_invite": "linkedin_user_id",
@@ -34,16 +34,19 @@ KNOWN = {"recipient", "message", "subject", "priority", "scheduled_for", "expire
 """The columns that have a meaning; any other is kept with the prospect, and may be used in the message."""
 
 PLACE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+NAMED = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(slots=True)
 class Imported:
-    """What became of a file. Where `wrong` is not empty, nothing was stored."""
+    """What became of a file. Where `wrong` is not empty, nothing was stored. `remarks` are sentences about what was
+    taken as it stands, and may not be meant."""
 
     created: int = 0
     there: int = 0
     differing: list[int] = field(default_factory=list)
     wrong: list[tuple[int, str]] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 def enqueue(conn: Connection, **message: Any) -> tuple[UUID, bool]:
@@ -72,13 +75,23 @@ def import_file(
     `template` replaces the column `message`, its {fields} filled in from each line. `progress` is told the bytes
     read so far. Raises `UserError` where the file as a whole cannot be read.
     """
+    if channel not in CHANNELS:
+        raise UserError(f"There is no channel {channel!r}: use one of {', '.join(CHANNELS)}.")
+    if template is not None:
+        check_template(template)
     result = Imported()
+    pool = senders(conn, campaign, workspace)
+    named: set[str | None] = set()
+
+    def keep(_: Json) -> bool:
+        if unserved := _unserved(channel, pool, named):
+            raise UserError(unserved)
+        return not (dry_run or result.wrong)
+
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
-            lines = _lines(text, campaign, channel, template, result.wrong, progress)
-            answer = store.import_lines(
-                conn, lines, campaign, channel, workspace, at, keep=lambda _: not (dry_run or result.wrong)
-            )
+            lines = _lines(text, campaign, channel, template, result, named, progress)
+            answer = store.import_lines(conn, lines, campaign, channel, workspace, at, keep)
     except FileNotFoundError:
         raise UserError(f"There is no file {file}: check the path.") from None
     except IsADirectoryError:
@@ -89,13 +102,20 @@ def import_file(
         ) from None
     except OSError as error:  # no leave to read it, a name too long, a disk that fails
         raise UserError(f"{str(file)[:200]} cannot be read ({error.strerror}): check the path.") from None
-    except csv.Error as error:
-        raise UserError(f"{file} cannot be read as CSV ({error}): mend it and import again.") from None
     result.wrong = sorted(result.wrong + [(w["line"], w["reason"]) for w in answer["wrong"]])
     result.created, result.there, result.differing = answer["created"], answer["there"], answer["differing"]
     if result.wrong:
         result.created = 0
     return result
+
+
+def check_template(template: str) -> None:
+    """Refuse a template with a brace that is neither of a {field} nor doubled: it would be sent as it stands."""
+    rest = PLACE.sub("", template)
+    for brace, other, mend in (("{", "}", "close it"), ("}", "{", "take it out")):
+        if brace in rest:
+            raise UserError(f"The message has a {brace} without its {other}: {mend}, or write {brace * 2} where the "
+                            "brace itself is meant.")  # fmt: skip
 
 
 def render(template: str, fields: Mapping[str, str]) -> str:
@@ -123,29 +143,67 @@ def _lines(
     campaign: str,
     channel: str,
     template: str | None,
-    wrong: list[tuple[int, str]],
+    result: Imported,
+    named: set[str | None],
     progress: Callable[[int], None],
 ) -> Iterator[Sequence[Any]]:
-    """Yield the good lines as `STAGED` wants them, and add the others to `wrong`."""
+    """Yield the good lines as `STAGED` wants them, and add the others to those that are wrong; `named` is told the
+    accounts that the lines name, None for none."""
     reader = csv.reader(text, _dialect(text), strict=True)
-    header = [_column(name) for name in next(reader, [])]
+    header = [_column(name) for name in _next(reader, 1) or []]
     _check_header(header, channel, template)
     address = ADDRESS.get(channel)
+    if doubled := sorted(set(re.findall(r"\{\{(\w+)\}\}", template or "")) & {*header, "recipient"}):
+        result.remarks.append(
+            f"{{{{{doubled[0]}}}}} in the message is sent as {{{doubled[0]}}}, for doubled braces stand for themselves:"
+            f" write {{{doubled[0]}}} to have it filled in."
+        )
+    braces: dict[str, list[int]] = {}
     began = reader.line_num + 1
-    for cells in reader:
+    while (cells := _next(reader, began)) is not None:
         number, began = began, reader.line_num + 1
         if number % 1000 < 2:
             progress(text.buffer.tell())
         if not any(cells):
             continue
         if len(cells) != len(header):
-            wrong.append((number, f"it has {len(cells)} fields, the header has {len(header)}"))
+            result.wrong.append(
+                (
+                    number,
+                    f"it has {len(cells)} {'field' if len(cells) == 1 else 'fields'}, the header has {len(header)}",
+                )
+            )
             continue
         row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
         try:
-            yield _staged(number, row, campaign, channel, address, template)
+            staged = _staged(number, row, campaign, channel, address, template)
         except ValueError as error:
-            wrong.append((number, str(error)))
+            result.wrong.append((number, str(error)))
+            continue
+        named.add(row.get("account") or None)
+        for field_ in NAMED.findall(staged[STAGED.index("message")]) if not doubled else ():
+            if field_ in row:
+                braces.setdefault(field_, []).append(number)
+        yield staged
+    for name, numbers in braces.items():
+        more = f" and {len(numbers) - 1:,} more" if len(numbers) > 1 else ""
+        result.remarks.append(f"{{{name}}} is sent as it stands, with its braces, on line {numbers[0]}{more}: "
+                              "only the text of --message is filled in, once.")  # fmt: skip
+
+
+def _next(reader: Iterator[list[str]], number: int) -> list[str] | None:
+    """The next record, which begins on line `number`; None: there is none."""
+    try:
+        return next(reader, None)
+    except csv.Error as error:
+        reason = str(error)
+        if "unexpected end" in reason:
+            reason = "a quote is opened and not closed"
+        elif "field larger" in reason:
+            reason = f"field larger than {csv.field_size_limit():,} characters; is a quote not closed?"
+        raise UserError(
+            f"The file cannot be read as CSV from line {number} on ({reason}): mend it and import again."
+        ) from None
 
 
 def _dialect(text: TextIO) -> type[csv.Dialect]:
@@ -167,11 +225,17 @@ def _check_header(header: Sequence[str], channel: str, template: str | None) -> 
     if twice := {name for name in header if header.count(name) > 1}:
         raise UserError(f"The file has the column {min(twice)!r} twice: rename one.")
     address = ADDRESS.get(channel)
+    there = ", ".join(filter(None, header))
     if "recipient" not in header and address not in header:
         names = " or ".join(filter(None, ("recipient", address)))
-        raise UserError(f"The file has no column {names}: its first line must name the columns.")
+        if not there:
+            raise UserError(f"The file is empty, so it has no column {names}: its first line must name the columns.")
+        raise UserError(f"The file has no column {names}: its first line must name the columns, and it has {there}.")
     if template is None and "message" not in header:
         raise UserError("The file has no column message: add it, or give the message with --message.")
+    places = [place.group(1).strip() for place in PLACE.finditer(template or "") if place.group(1) is not None]
+    if unknown := [name for name in places if name not in (*header, "recipient")]:
+        raise UserError(f"The message needs {{{unknown[0]}}}, and the file has no such column: it has {there}.")
 
 
 def _staged(
@@ -191,6 +255,10 @@ def _staged(
     except (ValueError, RecursionError):
         raise ValueError('the payload is not a JSON object: write it as {"key": "value"}') from None
     values: dict[str, Any] = {name: row.get(name) or None for name in (*PERSON, "subject", "account")}
+    if values["timezone"]:
+        from send_queue import calendar  # pendulum, which it needs, is dear
+
+        calendar.check_zone(values["timezone"])
     values |= {
         "line": number,
         "recipient": recipient,
@@ -224,3 +292,62 @@ def _moment(name: str, text: str | None) -> datetime | None:
         iso = moment.isoformat()
         raise ValueError(f"{name} {text!r} has no time zone: write it as {iso}+01:00 or {iso}Z")
     return moment
+
+
+# --- who serves what --------------------------------------------------------------------------------------
+
+
+def providers() -> Collection[str]:
+    """The names of the providers that are installed here."""
+    from importlib.metadata import entry_points
+
+    return entry_points(group="send_queue.providers").names
+
+
+def channels(provider: str) -> Collection[str] | None:
+    """The channels of a provider; None where it is not known here. The channel `log` is served for all accounts."""
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group="send_queue.providers"):
+        if entry.name == provider:
+            try:
+                return frozenset(entry.load().channels)
+            except Exception:  # one that cannot be loaded here may well be loaded where it sends
+                return None
+    return None
+
+
+def senders(conn: Connection, campaign: str, workspace: str | None) -> list[Json]:
+    """The accounts of a campaign's workspace, each with `in_pool`; none where this role may not see them."""
+    try:
+        [found] = store.listed(conn, "campaign", store.find(conn, "campaign", campaign, workspace))
+        there = [row for row in store.listed(conn, "account") if row["workspace"] == found["workspace"]]
+    except ConfigurationError:
+        return []
+    return [row | {"in_pool": row["name"] in found["accounts"]} for row in there]
+
+
+def not_served(channel: str, accounts: Sequence[Json]) -> str | None:
+    """Say which of these accounts cannot send on a channel, by what its provider serves; None: they all can, as far
+    as is known here."""
+    for account in accounts if channel != "log" else ():
+        served = channels(account["provider"])
+        if served is not None and channel not in served:
+            return (f"The account {account['name']}'s provider {account['provider']} does not send {channel}, "
+                    f"only {', '.join(sorted({*served, 'log'}))}.")  # fmt: skip
+    return None
+
+
+def refuse_unserved(conn: Connection, campaign: str, channel: str, account: str | None, workspace: str | None) -> None:
+    """Refuse a message that nobody could send, as far as is known here. Raises `UserError`."""
+    there = senders(conn, campaign, workspace) if channel in CHANNELS else []
+    if unserved := _unserved(channel, there, {account}):
+        raise UserError(unserved)
+
+
+def _unserved(channel: str, accounts: Sequence[Json], named: Collection[str | None]) -> str | None:
+    """Say why messages from these accounts (None: any of the pool) could not be sent, and what to do."""
+    meant = [row for row in accounts if row["name"] in named or (None in named and row["in_pool"])]
+    if wrong := not_served(channel, meant):
+        return f"{wrong} Nothing was stored: use another channel, or name an account that sends it."
+    return None

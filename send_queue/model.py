@@ -222,6 +222,8 @@ class Explanation:
     holds: tuple[HoldBack, ...]
     at: datetime
     """The moment that it was explained for."""
+    epilogue: tuple[str, ...] = ()
+    """Of a send that is over: why and when, and what can still be done, as sentences."""
 
 
 class UserError(Exception):

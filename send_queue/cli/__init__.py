@@ -7,6 +7,7 @@ database cannot be reached, 78 configuration missing or wrong; a traceback only 
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -52,6 +53,12 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 — click's signature
         return list(COMMANDS)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List them, each with its whole first sentence: click would cut it where the line ends."""
+        there = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(500)) for name, command in there if command])
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 — click's signature
         if cmd_name not in COMMANDS:
             return None
@@ -79,8 +86,20 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 
 def main() -> None:
-    """Run the command and exit with its status."""
-    sys.exit(_status(sys.argv[1:]))
+    """Run the command and exit with its status.
+
+    Cron pays for each start: rubbish is looked for seldom, and the interpreter is left, not taken apart.
+    """
+    gc.set_threshold(50_000)
+    status = _status(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, ValueError, BrokenPipeError):
+            pass  # it is closed: whoever read us has seen enough
+        except OSError as error:
+            status = status or error.errno or 1
+    os._exit(status)
 
 
 def _status(args: list[str]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 import sys
 import time
@@ -110,24 +111,79 @@ def as_json(value: object) -> str:
     return re.sub(r"[^\x20-\x7e\n]", lambda c: c[0] if c[0].isprintable() else json.dumps(c[0])[1:-1], text)
 
 
-def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """Rows as text in columns, for people."""
-    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
-    head = [column.replace("_", " ") for column in columns]
-    widths = [max(len(line[i]) for line in [head, *cells]) for i in range(len(columns))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-             for line in [head, *cells]]  # fmt: skip
-    return "\n".join(lines)
+def table(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], width: int | None = None, spare: Sequence[str] = ()
+) -> str:
+    """Rows as text in columns, for people.
+
+    Where it is wider than `width`, moments become short, the words of a heading stand below each other, columns in
+    `spare` are left out (first those that are empty, then in their order), and the widest cells are cut.
+    """
+    head = [[column.replace("_", " ")] for column in columns]
+    lines = [[_cell(row.get(column)) for column in columns] for row in rows]
+    if width is None or sum(_widths(head, lines)) + 2 * (len(columns) - 1) <= width:
+        return _laid_out(head, lines, _widths(head, lines))
+
+    shown = [c for c in columns if c not in spare or any(_cell(row.get(c)) != "-" for row in rows)]
+    dropping = [c for c in spare if c in shown]
+    while True:
+        head = [column.split("_") for column in shown]
+        lines = [[_cell(row.get(column), narrow=True) for column in shown] for row in rows]
+        widths = _widths(head, lines)
+        room = width - 2 * (len(shown) - 1)
+        # An id is copied, a status asked for, and a moment cut in two says nothing.
+        whole = [column in ("id", "status") or column.endswith(("_at", "_for")) for column in shown]
+        bare = [w if kept else min(w, LEAST) for w, kept in zip(widths, whole, strict=True)]
+        least = [max(w, *map(len, words)) for w, words in zip(bare, head, strict=True)]
+        if sum(least) <= room or not dropping:
+            break
+        shown.remove(dropping.pop(0))
+    if sum(least) > room:
+        least = bare
+    while sum(widths) > room and widths != least:
+        widest = max((i for i, w in enumerate(widths) if w > least[i]), key=lambda i: widths[i])
+        widths[widest] -= 1
+    head = [[_cut(word, w) for word in words] for words, w in zip(head, widths, strict=True)]
+    return _laid_out(head, [list(map(_cut, line, widths)) for line in lines], widths)
 
 
-def _cell(value: Any) -> str:
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+LEAST = 8
+"""Letters that a cut cell has at the least."""
+
+
+def terminal_width() -> int | None:
+    """How many columns there are to print to; None: as many as it takes, for nobody looks."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _widths(head: Sequence[Sequence[str]], lines: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(len, [*words, *(line[i] for line in lines)])) for i, words in enumerate(head)]
+
+
+def _laid_out(head: Sequence[Sequence[str]], lines: Sequence[Sequence[str]], widths: Sequence[int]) -> str:
+    high = max(map(len, head))
+    stacked = [[words[row - high] if len(words) >= high - row else "" for words in head] for row in range(high)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in [*stacked, *lines]
+    )
+
+
+def _cell(value: Any, narrow: bool = False) -> str:
     match value:
         case None:
             return "-"
         case list():
             return ", ".join(map(_cell, value)) or "-"
         case str():
-            text = short(when) if (when := _moment_in_json(value)) else printable(value)
+            when = _moment_in_json(value)
+            if when and narrow:
+                return f"{when:%m-%d %H:%M}Z"
+            text = short(when) if when else printable(value)
             return text if len(text) <= 60 else text[:59] + "…"
         case _:
             return str(value)
@@ -223,8 +279,8 @@ def _ramp(text: str) -> tuple[int, int]:
 
 
 def _rate(text: str) -> tuple[int, timedelta]:
-    count, _, per = text.partition("/")
-    if not re.fullmatch(r"[1-9]\d{0,8}", count):
+    count, slash, per = text.partition("/")
+    if not re.fullmatch(r"[1-9]\d{0,8}", count) or not slash:
         raise ValueError(f"{text!r} is not a limit: write 10/10m for ten in ten minutes")
     return int(count), duration(per)
 
@@ -233,7 +289,24 @@ def _backoff(text: str) -> list[int]:
     return [int(duration(part.strip()).total_seconds()) for part in text.split(",")]
 
 
+def _timezone(name: str) -> str:
+    from send_queue import calendar  # pendulum, which it needs, is dear
+
+    calendar.check_zone(name)
+    return name
+
+
+def _variable(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        # It is not shown: it may be the secret itself.
+        raise ValueError("this is not the name of an environment variable: write one such as ANNA_KEY, and keep the "
+                         "secret itself in that variable")  # fmt: skip
+    return name
+
+
 DURATION = Kind("duration", duration)
+TIMEZONE = Kind("tz", _timezone)
+VARIABLE = Kind("var|none", _variable, clearable=True)
 MOMENT = Kind("time", moment)
 ID = Kind("id", _uuid)
 CAP = Kind("n|none", _whole, clearable=True)
@@ -249,10 +322,16 @@ workspace_option = click.option("--workspace", metavar="W", help="The workspace,
 
 def filter_options(command: Any) -> Any:
     """The options that say which sends a command is about."""
-    for option in (
+    return with_options(
+        command,
         click.option("--campaign", metavar="C", help="Only sends of this campaign."),
-        click.option("--channel", metavar="CH", help="Only sends of this channel."),
         click.option("--account", metavar="A", help="Only sends of this account."),
-    ):
+        click.option("--channel", metavar="CH", help="Only sends of this channel."),
+    )
+
+
+def with_options(command: Any, *options: Any) -> Any:
+    """Give a command options, which its help then lists in this order."""
+    for option in reversed(options):
         command = option(command)
     return command

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -17,14 +19,18 @@ from send_queue.cli.app import (
     RATE,
     SECONDS,
     TEXT_OR_NONE,
+    TIMEZONE,
+    VARIABLE,
     App,
     as_json,
     json_option,
     printable,
     table,
+    terminal_width,
+    with_options,
     workspace_option,
 )
-from send_queue.model import UserError
+from send_queue.model import CHANNELS, UserError
 
 COLUMNS = {
     "workspace": ("name", "timezone", "paused_at", "pause_reason"),
@@ -37,6 +43,14 @@ COLUMNS = {
                  "on_uncertain"),
     "limit": ("id", "workspace", "account", "channel", "max_sends", "per"),
 }  # fmt: skip
+
+SPARE = {
+    "account": ("workspace", "tier", "schedule", "provider_account_id"),
+    "lane": ("workspace", "paused_at", "next_at_reason", "next_at", "jitter_seconds", "cap_timezone", "max_in_flight"),
+    "schedule": ("holiday_subdivision", "open_on", "closes_at", "closed_on", "skip_holidays"),
+    "campaign": ("workspace", "backoff_seconds", "schedule", "on_uncertain"),
+}
+"""The columns that a list leaves out where the terminal is too narrow, the first of them first; `show` has them all."""
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,19 +68,33 @@ def _show(kind: str, row: Mapping[str, Any], json_: bool) -> None:
 
 
 def _readable(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A row as people read it: the hours of a schedule as they are typed, "mon-fri 07:00-18:00"."""
-    if not isinstance(row.get("hours"), dict):
-        return row
+    """A row as people read it: the hours of a schedule and the period of a limit as they are typed."""
+    if isinstance(row.get("hours"), dict):
+        row = {**row, "hours": _week(row["hours"])}
+    if isinstance(row.get("per"), str):
+        row = {**row, "per": _period(row["per"])}
+    return row
+
+
+def _week(hours: Mapping[str, Any]) -> str:
+    """Hours as they are typed: "mon-fri 07:00-18:00"."""
     week = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
     runs: list[tuple[list[str], str]] = []
     for day in week:
-        text = ",".join("-".join(pair) for pair in row["hours"].get(day, ()))
+        text = ",".join("-".join(pair) for pair in hours.get(day, ()))
         if text and runs and runs[-1][1] == text and runs[-1][0][-1] == week[week.index(day) - 1]:
             runs[-1][0].append(day)
         elif text:
             runs.append(([day], text))
-    hours = (f"{days[0]}-{days[-1]} {text}" if len(days) > 1 else f"{days[0]} {text}" for days, text in runs)
-    return {**row, "hours": "; ".join(hours)}
+    return "; ".join(f"{days[0]}-{days[-1]} {text}" if len(days) > 1 else f"{days[0]} {text}" for days, text in runs)
+
+
+def _period(interval: str) -> str:
+    """An interval as Postgres writes it, `1 day 02:30:00`, as a duration is typed: 1d2h30m."""
+    parts = re.fullmatch(r"(?:(\d+) days? ?)?(?:(\d+):(\d\d):(\d\d))?", interval)
+    if not parts:
+        return interval
+    return "".join(f"{int(n)}{unit}" for n, unit in zip(parts.groups(), "dhms", strict=True) if n and int(n))
 
 
 def _group(kind: str, help: str) -> click.Group:
@@ -75,24 +103,24 @@ def _group(kind: str, help: str) -> click.Group:
     @click.group(kind, help=help)
     def group() -> None: ...
 
-    @group.command("list", help=f"List the {kind}s.\n\nExample: send-queue {kind} list --json")
+    @group.command("list", help=f"List the {kind}s.\n\n\b\nExample: send-queue {kind} list --json")
     @json_option
     @click.pass_obj
     def list_(app: App, json_: bool) -> None:
         from send_queue import store
 
         with app.database() as conn:
-            rows = store.listed(conn, kind)
+            rows = _with_windows(app, kind, store.listed(conn, kind))
         if json_:
             click.echo(as_json(rows))
         elif rows:
-            click.echo(table([_readable(row) for row in rows], COLUMNS[kind]))
+            click.echo(table([_readable(row) for row in rows], COLUMNS[kind], terminal_width(), SPARE.get(kind, ())))
         else:
             click.echo(f"There are no {kind}s yet: add one with `send-queue {kind} add`.")
 
     if kind not in ("lane", "limit"):
 
-        @group.command("show", help=f"Show one {kind}.\n\nExample: send-queue {kind} show NAME")
+        @group.command("show", help=f"Show one {kind}.\n\n\b\nExample: send-queue {kind} show NAME")
         @click.argument("name")
         @workspace_option
         @json_option
@@ -101,10 +129,26 @@ def _group(kind: str, help: str) -> click.Group:
             from send_queue import store
 
             with app.database() as conn:
-                [row] = store.listed(conn, kind, store.find(conn, kind, name, workspace))
+                rows = store.listed(conn, kind, store.find(conn, kind, name, workspace))
+            [row] = _with_windows(app, kind, rows)
             _show(kind, row, json_)
 
     return group
+
+
+def _with_windows(app: App, kind: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Schedules with the window that holds the moment, or comes next, whether a run has worked it out yet or not."""
+    if kind != "schedule" or not rows:
+        return rows
+    from send_queue import calendar
+
+    at = app.now() or datetime.now(UTC)
+    for row in rows:
+        row |= {"opens_at": None, "closes_at": None}
+        with suppress(calendar.ScheduleError):  # it was spoilt by hand, or does not open again
+            window = calendar.next_window(calendar.schedule_from(row), at)
+            row |= {"opens_at": window.opens_at.isoformat(), "closes_at": window.closes_at.isoformat()}
+    return rows
 
 
 def _put(app: App, kind: str, name: str, fields: dict[str, Any], json_: bool, *, adding: bool,
@@ -115,8 +159,14 @@ def _put(app: App, kind: str, name: str, fields: dict[str, Any], json_: bool, *,
         row = store.put(conn, kind, name, fields, adding=adding, workspace=workspace, at=app.now())
     if json_:
         click.echo(as_json(row))
-    else:
+    elif adding or fields:
         click.echo(f"{'Added' if adding else 'Set'} the {kind} {printable(name)}.")
+    else:
+        click.echo(_unchanged(kind, name))
+
+
+def _unchanged(kind: str, name: str) -> str:
+    return f"Nothing was named to set: the {kind} {printable(name)} stays as it is, see `send-queue {kind} set --help`."
 
 
 # --- workspaces -------------------------------------------------------------------------------------------
@@ -126,12 +176,13 @@ workspace_command = _group("workspace", "Tenants: each owns accounts, campaigns,
 
 @workspace_command.command("add")
 @click.argument("name")
-@click.option("--timezone", metavar="TZ", help="Where its people are (default UTC).")
+@click.option("--timezone", metavar="TZ", type=TIMEZONE, help="Where its people are (default UTC).")
 @json_option
 @click.pass_obj
 def workspace_add(app: App, /, name: str, json_: bool, **options: Any) -> None:
     """Add a workspace (there is one from the start: default).
 
+    \b
     Example: send-queue workspace add acme --timezone Europe/Paris
     """
     _put(app, "workspace", name, _given(options), json_, adding=True)
@@ -139,12 +190,13 @@ def workspace_add(app: App, /, name: str, json_: bool, **options: Any) -> None:
 
 @workspace_command.command("set")
 @click.argument("name")
-@click.option("--timezone", metavar="TZ", help="Where its people are.")
+@click.option("--timezone", metavar="TZ", type=TIMEZONE, help="Where its people are.")
 @json_option
 @click.pass_obj
 def workspace_set(app: App, /, name: str, json_: bool, **options: Any) -> None:
     """Change a workspace.
 
+    \b
     Example: send-queue workspace set acme --timezone Europe/Berlin
     """
     _put(app, "workspace", name, _given(options), json_, adding=False)
@@ -156,28 +208,26 @@ account_command = _group("account", "Sending identities: a LinkedIn seat, a mail
 
 
 def _account_options(command: Any) -> Any:
-    for option in (
+    return with_options(
+        command,
         click.option("--provider-account-id", metavar="ID", type=TEXT_OR_NONE, help="The provider's id of it."),
         click.option("--tier", type=click.Choice(["free", "premium", "sales_navigator"]), help="Decides the caps."),
         click.option("--schedule", metavar="NAME", type=TEXT_OR_NONE, help="When it may send (default: always)."),
-        click.option("--secret-env", metavar="VAR", type=TEXT_OR_NONE, help="The name of the environment variable "
-                     "that holds its secret."),
+        click.option("--secret-env", metavar="VAR", type=VARIABLE, help="The name of the environment variable "
+                     "that holds its secret; not the secret."),
         workspace_option,
         json_option,
-    ):  # fmt: skip
-        command = option(command)
-    return command
+    )  # fmt: skip
 
 
 def _provider_channels(name: str) -> list[str]:
     """The channels of a provider, for the lanes of a new account. Raises `UserError` where there is none so named."""
-    from importlib.metadata import entry_points
+    from send_queue import intake
 
-    found = {entry.name: entry for entry in entry_points(group="send_queue.providers")}
-    if name not in found:
-        raise UserError(f"There is no provider {name!r}: use one of {', '.join(sorted(found))}.")
+    if name not in (known := intake.providers()):
+        raise UserError(f"There is no provider {name!r}: use one of {', '.join(sorted(known))}.")
     # The provider `log` takes every channel; only its own is worth a lane from the start.
-    return ["log"] if name == "log" else sorted(found[name].load().channels)
+    return ["log"] if name == "log" else sorted(intake.channels(name) or ())
 
 
 @account_command.command("add")
@@ -188,6 +238,7 @@ def _provider_channels(name: str) -> list[str]:
 def account_add(app: App, /, name: str, provider: str, workspace: str | None, json_: bool, **options: Any) -> None:
     """Add an account, and its lanes with the caps of its tier.
 
+    \b
     Example: send-queue account add anna --provider unipile --provider-account-id Xb3c --tier premium
     """
     fields = _given(options) | {"provider": provider, "channels": _provider_channels(provider)}
@@ -204,6 +255,7 @@ def account_set(
 ) -> None:
     """Change an account. A new tier does not change the caps of its lanes: see `lane set`.
 
+    \b
     Example: send-queue account set anna --schedule new-york
     """
     fields = _given(options)
@@ -225,9 +277,14 @@ def _lane_set(app: App, /, account: str, channel: str, workspace: str | None, js
         fields |= {"warm_up_start": start, "warm_up_step": step}
         if start is None:
             fields["warm_up_began"] = None
-    from send_queue import store
+    from send_queue import intake, store
 
     with app.database() as conn:
+        account_id = store.find(conn, "account", account, workspace)
+        if channel in CHANNELS and not store.listed(conn, "lane", account_id, channel):
+            [of] = store.listed(conn, "account", account_id)
+            if wrong := intake.not_served(channel, [of]):
+                raise UserError(f"{wrong} No lane was made: use another channel or account.")
         row = store.put(conn, "lane", account, fields, workspace=workspace, at=app.now())
     click.echo(as_json(row) if json_ else f"Set the lane {printable(account)} {channel}.")
 
@@ -237,7 +294,9 @@ for _name in ("set", "add"):
     for _option in (
         json_option,
         workspace_option,
-        click.option("--cap-timezone", metavar="TZ", help="Where the cap's day begins at midnight (default UTC)."),
+        click.option(
+            "--cap-timezone", metavar="TZ", type=TIMEZONE, help="Where the cap's day begins at midnight (default UTC)."
+        ),
         click.option("--warm-up", type=RAMP, help="A ramp from today on: 5+2 is 5, then 2 more each day."),
         click.option("--max-in-flight", type=click.IntRange(1), help="How many at the same time (default 1)."),
         click.option("--jitter", "jitter_seconds", type=SECONDS, help="Chance adds up to this to each gap."),
@@ -249,8 +308,8 @@ for _name in ("set", "add"):
     ):
         _command = _option(_command)
     lane_command.command(_name, help="Set what a lane may do; it is made if need be. `none` takes a limit away.\n\n"
-                         f"Example: send-queue lane {_name} anna linkedin_invite --daily-cap 20 --min-gap 30m "
-                         "--jitter 5m")(_command)  # fmt: skip
+                         f"\b\nExample: send-queue lane {_name} anna linkedin_invite --daily-cap 20 --min-gap 30m"
+                         )(_command)  # fmt: skip
 
 
 @lane_command.command("show")
@@ -262,6 +321,7 @@ for _name in ("set", "add"):
 def lane_show(app: App, /, account: str, channel: str, workspace: str | None, json_: bool) -> None:
     """Show one lane.
 
+    \b
     Example: send-queue lane show anna linkedin_invite
     """
     from send_queue import store
@@ -279,19 +339,17 @@ schedule_command = _group("schedule", "Business hours, weekdays, holidays, in a 
 
 
 def _schedule_options(command: Any) -> Any:
-    for option in (
+    return with_options(
+        command,
         click.option("--hours", multiple=True, metavar="FROM-TO", help="07:00-18:00; several: 9:00-12:00,13:00-17:00; "
                      "over midnight: 22:00-02:00; of some days only: 'fri 9:00-12:00'. May be given again."),
         click.option("--days", help="The days that --hours is about: mon-fri (default), sun-thu, mon,wed,fri."),
         click.option("--holidays", type=TEXT_OR_NONE, metavar="COUNTRY", help="Closed on its public holidays: US, DE."),
         click.option("--holidays-subdivision", type=TEXT_OR_NONE, metavar="CODE", help="Of this state too: CA, BY."),
-        click.option("--closed", multiple=True, metavar="DATE", help="Closed on this day. May be given again."),
-        click.option("--open", "open_", multiple=True, metavar="DATE", help="Open on this day in spite of a weekend "
-                     "or a holiday. May be given again."),
-        json_option,
-    ):  # fmt: skip
-        command = option(command)
-    return command
+        click.option("--closed", multiple=True, metavar="DATE", help="Closed on this day too. May be given again."),
+        click.option("--open", "open_", multiple=True, metavar="DATE", help="Open on this day too, in spite of a "
+                     "weekend or a holiday. May be given again."),
+    )  # fmt: skip
 
 
 def _schedule_fields(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -308,10 +366,47 @@ def _schedule_fields(options: Mapping[str, Any]) -> dict[str, Any]:
                    "holiday_subdivision": None}  # fmt: skip
     if "holidays_subdivision" in given:
         fields["holiday_subdivision"] = given["holidays_subdivision"]
-    for option, column in (("closed", "closed_on"), ("open_", "open_on")):
+    for option, column in DAYS.items():
         if option in given:
-            fields[column] = [_date(text) for text in given[option] if text != "none"]
+            fields[column] = sorted({_date(text) for text in given[option] if text != "none"})
     return fields
+
+
+DAYS = {"closed": "closed_on", "open_": "open_on"}
+"""The options that name days, and the columns that hold them."""
+
+
+def _with_days(there: Mapping[str, Any], fields: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The days of a schedule with those that are added and without those that are taken out; `none` empties the list
+    first."""
+    for option, column in DAYS.items():
+        removed = {_date(text) for text in options[f"remove_{option.rstrip('_')}"]}
+        if option not in _given(options) and not removed:
+            continue
+        before = set() if "none" in options[option] else set(there[column])
+        if unknown := removed - set(there[column]):
+            raise UserError(f"{min(unknown)} is not among the days of {column}: see `send-queue schedule show`.")
+        fields[column] = sorted(before - removed | set(fields.get(column, ())))
+    return fields
+
+
+def _changes(there: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    """What a schedule says now and said otherwise before, in the order of its columns."""
+    changed = []
+    before, after = _readable(there), _readable(row)
+    for column in COLUMNS["schedule"][1:]:
+        if column in ("opens_at", "closes_at") or before[column] == after[column]:
+            continue
+        if column in DAYS.values():
+            gone, new = ([d for d in a if d not in b] for a, b in ((before[column], after[column]),
+                                                                   (after[column], before[column])))  # fmt: skip
+            what = column.replace("_on", "")
+            changed += [f"{what} also on {', '.join(new)}"] if new else []
+            changed += [f"no longer {what} on {', '.join(gone)}"] if gone else []
+        else:
+            was, now = ("none" if row[column] is None else row[column] for row in (before, after))
+            changed.append(f"{column.replace('_', ' ')} {now} (was {was})")
+    return "; ".join(changed)
 
 
 def _date(text: str) -> str:
@@ -330,14 +425,16 @@ def _checked(app: App, fields: Mapping[str, Any], name: str) -> None:
 
 @schedule_command.command("add")
 @click.argument("name")
-@click.option("--timezone", metavar="TZ", required=True, help="An IANA name: America/New_York.")
+@click.option("--timezone", metavar="TZ", type=TIMEZONE, required=True, help="An IANA name: America/New_York.")
 @_schedule_options
+@json_option
 @click.pass_obj
 def schedule_add(app: App, /, name: str, json_: bool, **options: Any) -> None:
     """Add a schedule.
 
-    Example: send-queue schedule add new-york --timezone America/New_York --hours 07:00-18:00 --days mon-fri
-    --holidays US --closed 2026-12-24
+    \b
+    Example: send-queue schedule add new-york --timezone America/New_York --hours 07:00-18:00 \\
+               --days mon-fri --holidays US --closed 2026-12-24
     """
     from send_queue import store
 
@@ -352,12 +449,19 @@ def schedule_add(app: App, /, name: str, json_: bool, **options: Any) -> None:
 
 @schedule_command.command("set")
 @click.argument("name")
-@click.option("--timezone", metavar="TZ", help="An IANA name: America/New_York.")
+@click.option("--timezone", metavar="TZ", type=TIMEZONE, help="An IANA name: America/New_York.")
 @_schedule_options
+@click.option("--remove-closed", multiple=True, metavar="DATE", help="Not closed on this day. May be given again.")
+@click.option("--remove-open", multiple=True, metavar="DATE", help="Not open on this day. May be given again.")
+@json_option
 @click.pass_obj
 def schedule_set(app: App, /, name: str, json_: bool, **options: Any) -> None:
-    """Change a schedule; what is not named stays. `--closed none` empties the list.
+    """Change a schedule; what is not named stays.
 
+    --hours replaces the hours of the whole week. --closed and --open add days to those that are there;
+    --remove-closed and --remove-open take days out, `--closed none` and `--open none` take out all.
+
+    \b
     Example: send-queue schedule set new-york --closed 2026-12-24 --closed 2026-12-31
     """
     from send_queue import store
@@ -365,9 +469,16 @@ def schedule_set(app: App, /, name: str, json_: bool, **options: Any) -> None:
     fields = _schedule_fields(options)
     with app.database() as conn:
         [there] = store.listed(conn, "schedule", store.find(conn, "schedule", name))
+        fields = _with_days(there, fields, options)
         _checked(app, there | fields, name)
         row = store.put(conn, "schedule", name, fields)
-    click.echo(as_json(row) if json_ else f"Set the schedule {printable(name)}.")
+    if json_:
+        click.echo(as_json(row))
+    elif changes := _changes(there, row):
+        click.echo(f"Set the schedule {printable(name)}: {printable(changes)}.")
+    else:
+        click.echo(f"Set the schedule {printable(name)}: it says what it said before." if fields
+                   else _unchanged("schedule", name))  # fmt: skip
 
 
 # --- campaigns --------------------------------------------------------------------------------------------
@@ -376,7 +487,8 @@ campaign_command = _group("campaign", "Sends that belong together: a pool of acc
 
 
 def _campaign_options(command: Any) -> Any:
-    for option in (
+    return with_options(
+        command,
         click.option("--account", "accounts", multiple=True, metavar="A", help="An account of its pool; repeatable."),
         click.option("--schedule", metavar="S", type=TEXT_OR_NONE, help="When it may send (default: the account's)."),
         click.option("--max-attempts", type=click.IntRange(1), help="Tries before it is failed (default 3)."),
@@ -385,11 +497,7 @@ def _campaign_options(command: Any) -> Any:
                      "have gone out and cannot be looked up (default hold: a person decides)."),
         click.option("--follow-up", "follow_up_after", type=DURATION, help="When a follow-up is due after an "
                      "invitation (default 3d)."),
-        workspace_option,
-        json_option,
-    ):  # fmt: skip
-        command = option(command)
-    return command
+    )  # fmt: skip
 
 
 def _campaign_fields(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -405,10 +513,13 @@ def _campaign_fields(options: Mapping[str, Any]) -> dict[str, Any]:
 @campaign_command.command("add")
 @click.argument("name")
 @_campaign_options
+@workspace_option
+@json_option
 @click.pass_obj
 def campaign_add(app: App, /, name: str, workspace: str | None, json_: bool, **options: Any) -> None:
     """Add a campaign.
 
+    \b
     Example: send-queue campaign add fall --account anna --account ben --max-attempts 3 --backoff 5m,15m,1h
     """
     _put(app, "campaign", name, _campaign_fields(options), json_, adding=True, workspace=workspace)
@@ -419,10 +530,13 @@ def campaign_add(app: App, /, name: str, workspace: str | None, json_: bool, **o
 @_campaign_options
 @click.option("--remove-account", "remove_accounts", multiple=True, metavar="A", help="It leaves the pool.")
 @click.option("--done", "status", flag_value="done", help="It is over: nothing more goes out.")
+@workspace_option
+@json_option
 @click.pass_obj
 def campaign_set(app: App, /, name: str, workspace: str | None, json_: bool, **options: Any) -> None:
     """Change a campaign; accounts are added to the pool.
 
+    \b
     Example: send-queue campaign set fall --account carla --remove-account ben
     """
     _put(app, "campaign", name, _campaign_fields(options), json_, adding=False, workspace=workspace)
@@ -459,9 +573,9 @@ def _limit(verb: str, help: str) -> None:
 
 
 _limit("add", "Add a limit, or change the one for the same period.\n\n"
-       "Example: send-queue limit add --account anna 10/10m")  # fmt: skip
-_limit("set", "Change a limit (the same as add).\n\nExample: send-queue limit set --workspace acme 1000/1h")
-_limit("remove", "Remove the limit for this period.\n\nExample: send-queue limit remove --account anna 10/10m")
+       "\b\nExample: send-queue limit add --account anna 10/10m")  # fmt: skip
+_limit("set", "Change a limit (the same as add).\n\n\b\nExample: send-queue limit set --workspace acme 1000/1h")
+_limit("remove", "Remove the limit for this period.\n\n\b\nExample: send-queue limit remove --account anna 10/10m")
 
 
 @limit_command.command("show")
@@ -471,6 +585,7 @@ _limit("remove", "Remove the limit for this period.\n\nExample: send-queue limit
 def limit_show(app: App, /, id: str, json_: bool) -> None:
     """Show one limit.
 
+    \b
     Example: send-queue limit show 0199…
     """
     from send_queue import store

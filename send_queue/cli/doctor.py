@@ -18,6 +18,7 @@ def doctor_command(app: App, /, json_: bool) -> int:
 
     Exits with 1 when something is wrong. Run it in the environment of your cron job, which has the secrets.
 
+    \b
     Example: send-queue doctor
     """
     from send_queue import doctor

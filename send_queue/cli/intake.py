@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,11 @@ from send_queue.model import UserError
 @click.option("--channel", metavar="CH", required=True, help="linkedin_invite, linkedin_message, log, …")
 @click.option("--recipient", metavar="R", required=True, help="The provider's id of the person, or an address.")
 @click.option("--message", metavar="M", required=True, help="The text.")
-@click.option("--account", metavar="A", help="Who sends it (default: the least loaded of the campaign's pool).")
+@click.option(
+    "--account",
+    metavar="A",
+    help="Who sends it, in the campaign's pool or not (default: the least loaded of the pool).",
+)
 @click.option("--subject", metavar="S", help="The subject, where the channel has one.")
 @click.option("--at", "scheduled_for", type=MOMENT, metavar="T", help="Not before: 2026-11-23T09:00:00+01:00.")
 @click.option("--priority", type=click.IntRange(-32768, 32767), help="Lower goes first (default 100).")
@@ -32,11 +36,16 @@ from send_queue.model import UserError
 def enqueue_command(app: App, /, payload: str | None, json_: bool, **message: Any) -> None:
     """Put one message into the queue.
 
-    Example: send-queue enqueue --campaign fall --channel linkedin_invite --recipient ACoAAB… --message 'Hi Ada'
+    Nothing tells two messages to one person apart from a mistake, unless each has a --dedupe-key.
+
+    \b
+    Example: send-queue enqueue --campaign fall --channel linkedin_invite --recipient ACoAAB… \\
+               --message 'Hi Ada' --dedupe-key lead:4711
     """
     from send_queue import intake
 
     with app.database() as conn:
+        intake.refuse_unserved(conn, message["campaign"], message["channel"], message["account"], message["workspace"])
         send_id, created = intake.enqueue(conn, **message, payload=_object(payload), at=app.now())
     if json_:
         click.echo(as_json({"id": send_id, "created": created}))
@@ -58,11 +67,17 @@ def _object(text: str | None) -> dict[str, Any] | None:
     return value
 
 
+SAID = 20
+"""How many lines are named at the most."""
+
+
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE.csv")
 @click.option("--campaign", metavar="C", required=True, help="The campaign that they belong to.")
 @click.option("--channel", metavar="CH", required=True, help="linkedin_invite, linkedin_message, log, …")
-@click.option("--message", "template", metavar="M", help="The text, {fields} filled in from the columns.")
+@click.option(
+    "--message", "template", metavar="M", help="The text, {fields} filled in from the columns; {{ and }} are braces."
+)
 @click.option("--dry-run", is_flag=True, help="Check the whole file, store nothing.")
 @workspace_option
 @json_option
@@ -78,11 +93,15 @@ def import_command(
     other is kept with the prospect. A line that is in the queue already (campaign, channel and recipient) is left
     alone, so that a file may be imported again.
 
-    Example: send-queue import people.csv --campaign fall --channel linkedin_invite --message 'Hi {first_name}'
+    \b
+    Example: send-queue import people.csv --campaign fall --channel linkedin_invite \\
+               --message 'Hi {first_name}'
     """
     from send_queue import intake
 
-    size = file.stat().st_size if file.is_file() else 0
+    size = 0
+    with suppress(OSError):  # what is wrong with the file is said when it is read
+        size = file.stat().st_size
     bar: Any = nullcontext()
     if sys.stderr.isatty() and size:
         bar = click.progressbar(length=size, label="Reading", file=sys.stderr)
@@ -97,11 +116,16 @@ def import_command(
                 read = position
 
         result = intake.import_file(conn, file, campaign, channel, template, workspace, at, dry_run, progress)
-    for number, reason in result.wrong:
+    for number, reason in result.wrong[:SAID]:
         warn(f"{file.name}, line {number}: {reason}")
     if result.differing:
-        lines = ", ".join(map(str, result.differing[:20])) + (", …" if len(result.differing) > 20 else "")
-        warn(f"Already in the queue with another message, and left as they are: {file.name}, line {lines}.")
+        lines = ", ".join(map(str, result.differing[:SAID])) + (", …" if len(result.differing) > SAID else "")
+        warn(
+            f"Already in the queue (or earlier in the file) with another message, and left as they are: {file.name}, "
+            f"line {lines}."
+        )
+    for remark in result.remarks:
+        warn(remark)
     if json_:
         click.echo(as_json({
             "created": 0 if dry_run else result.created, "there": result.there, "differing": result.differing,
@@ -109,8 +133,13 @@ def import_command(
         }))  # fmt: skip
     if result.wrong:
         n = len(result.wrong)
-        warn(f"Nothing was stored: mend the {n} {'line' if n == 1 else 'lines'} above and import the file again.")
+        if n > SAID:
+            warn(f"{file.name}: … and {n - SAID:,} more lines are wrong; --json names them all.")
+        which = "the line above" if n == 1 else f"the {n:,} lines{' above' if n <= SAID else ''}"
+        warn(f"Nothing was stored: mend {which} and import the file again.")
         return 2
+    if not result.created and not result.there:
+        warn(f"{file.name} has no lines below its header: nothing was stored.")
     if not json_:
         verb = "would be enqueued" if dry_run else "enqueued"
         click.echo(f"{result.created:,} {verb}, {result.there:,} there already.")

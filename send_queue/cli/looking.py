@@ -7,7 +7,18 @@ from uuid import UUID
 
 import click
 
-from send_queue.cli.app import ID, App, as_json, filter_options, json_option, printable, short, table
+from send_queue.cli.app import (
+    ID,
+    App,
+    as_json,
+    filter_options,
+    json_option,
+    printable,
+    short,
+    table,
+    terminal_width,
+    warn,
+)
 
 if TYPE_CHECKING:
     from send_queue.model import Explanation
@@ -19,12 +30,14 @@ if TYPE_CHECKING:
 def status_command(app: App, /, json_: bool) -> None:
     """Show how the queue stands: counts, lanes with their caps, campaigns.
 
+    \b
     Example: send-queue status
     """
-    from send_queue import store
+    from send_queue import explain
 
     with app.database() as conn:
-        status = store.status(conn, app.now())
+        status = explain.status(conn, app.now())
+    look_ups, retrying = status.pop("look_ups"), status.pop("retrying")
     if json_:
         click.echo(as_json(status))
         return
@@ -39,20 +52,30 @@ def status_command(app: App, /, json_: bool) -> None:
             }
             for lane in status["lanes"]
         ]
-        click.echo(
-            "\n" + table(lanes, ("workspace", "account", "channel", "today", "week", "in_flight", "next_at", "why"))
-        )
+        columns = ("workspace", "account", "channel", "today", "week", "in_flight", "next_at", "why")
+        click.echo("\n" + table(lanes, columns, terminal_width(), ("workspace",)))
     if status["campaigns"]:
-        click.echo("\n" + table(status["campaigns"], ("workspace", "campaign", "status", "total", "sent", "pending",
-                                                      "in_flight", "failed", "skipped", "uncertain")))  # fmt: skip
+        counts_of = ("workspace", "campaign", "status", "total", "sent", "pending", "in_flight", "failed", "skipped",
+                     "uncertain")  # fmt: skip
+        click.echo("\n" + table(status["campaigns"], counts_of, terminal_width(), ("workspace",)))
+    for code, n in retrying.items():
+        click.echo(f"\n{n:,} to be tried again after {printable(code)}: see `send-queue list --status pending`.")
     if status["uncertain"]:
-        click.echo(f"\n{status['uncertain']:,} uncertain: see `send-queue list --status uncertain`, then settle them.")
+        click.echo(f"\n{status['uncertain']:,} uncertain: see `send-queue list --status uncertain`"
+                   + ("." if look_ups["sends"] else ", then settle them."))  # fmt: skip
+        if look_ups["sends"]:
+            click.echo(f"A run asks the provider again of {look_ups['sends']:,}, first at {short(look_ups['first'])}: "
+                       "settle what is left then.")  # fmt: skip
     if status["failed"]:
         click.echo(f"\n{status['failed']:,} failed: see `send-queue list --status failed`, then retry or cancel them.")
 
 
 def _of(used: int, cap: int | None) -> str:
     return f"{used}" if cap is None else f"{used}/{cap}"
+
+
+COUNTED = 10_000
+"""How many rows `list` counts at the most, to say how many it does not show."""
 
 
 @click.command("list")
@@ -65,17 +88,25 @@ def _of(used: int, cap: int | None) -> str:
 def list_command(app: App, /, status: str | None, limit: int, json_: bool, **filters: str | None) -> None:
     """List sends, by time.
 
+    \b
     Example: send-queue list --status failed --campaign fall
     """
     from send_queue import store
 
     with app.database() as conn:
         rows = store.sends(conn, store.Filters(**filters), status, limit)
+        there = len(rows)
+        if there == limit and not json_:
+            there = len(store.sends(conn, store.Filters(**filters), status, max(COUNTED, limit + 1)))
     if json_:
         click.echo(as_json(rows))
     elif rows:
-        click.echo(table(rows, ("id", "status", "scheduled_for", "account", "channel", "campaign", "recipient",
-                                "attempts", "error_code")))  # fmt: skip
+        columns = ("id", "status", "scheduled_for", "account", "channel", "campaign", "recipient", "attempts",
+                   "error_code")  # fmt: skip
+        click.echo(table(rows, columns, terminal_width(), ("attempts", "channel", "campaign", "error_code")))
+        if there > limit:
+            of = f"{there:,}" if there < COUNTED else f"{COUNTED:,} or more"
+            warn(f"These are the first {limit:,} of {of}, by time: see more with --limit.")
     else:
         click.echo("There are none.")
 
@@ -87,6 +118,7 @@ def list_command(app: App, /, status: str | None, limit: int, json_: bool, **fil
 def show_command(app: App, /, id: UUID, json_: bool) -> None:
     """Show one send with its attempts.
 
+    \b
     Example: send-queue show 01939c5e-…
     """
     from send_queue import store
@@ -111,6 +143,7 @@ def show_command(app: App, /, id: UUID, json_: bool) -> None:
 def explain_command(app: App, /, id: UUID, json_: bool) -> None:
     """Say why a send has not gone, and the exact earliest moment when it can.
 
+    \b
     Example: send-queue explain 01939c5e-…
     """
     from send_queue import forecast
@@ -140,6 +173,8 @@ def lines(found: Explanation) -> list[str]:
             head = f"waits; it can go at {found.next_at.isoformat()}"
         case "waiting":
             head = "waits"
+        case "needs_person" if asked := next((h.until for h in found.holds if h.rule == "uncertain"), None):
+            head = f"a run asks the provider of it at {short(asked)}: settle it only if that comes to nothing"
         case "needs_person":
             head = "waits for a person"
         case _:
@@ -149,4 +184,4 @@ def lines(found: Explanation) -> list[str]:
         f"  {h.rule:14} {'until ' + short(h.until) if h.until else 'until somebody acts':32} {printable(h.detail)}"
         for h in found.holds
     ]
-    return text
+    return text + [f"  {printable(sentence)}" for sentence in found.epilogue]

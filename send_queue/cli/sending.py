@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
 from contextlib import contextmanager
 from datetime import timedelta
+from math import inf
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from send_queue.cli.app import DURATION, App, as_json, filter_options, json_option, printable, short, warn
+from send_queue.model import clock
 from send_queue.providers import Providers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from send_queue.run import Report, Run
 
@@ -32,21 +33,23 @@ def run_once_command(app: App, /, limit: int, dry_run: bool, json_: bool, **filt
 
     Prints one line, and nothing at all when stdout is not a terminal and nothing happened.
 
+    \b
     Example: send-queue run-once --limit 5 --account anna
     """
     from send_queue import run
 
     with _pass(app, filters) as this:
         if dry_run:
-            _print_rehearsal(run.rehearse(this, limit), json_)
+            report = run.Report()
+            _print_rehearsal(run.rehearse(this, limit, report), report, json_)
         else:
             _print(run.run(this, limit, telling=_telling(json_)), json_)
 
 
 @click.command("run")
-@click.option("--max-runtime", type=DURATION, help="Stop claiming after this long: 4m.")
-@click.option("--concurrency", type=click.IntRange(1), default=1, show_default=True,
-              help="How many sends at the same time.")  # fmt: skip
+@click.option("--max-runtime", type=DURATION, help="Be done after this long, by stopping to claim in time: 4m.")
+@click.option("--concurrency", type=click.IntRange(1, 256), default=8, show_default=True,
+              help="How many calls to providers at the same time.")  # fmt: skip
 @filter_options
 @json_option
 @click.pass_obj
@@ -55,13 +58,28 @@ def run_command(
 ) -> None:
     """Send all that is due, then exit.
 
+    \b
     Example: send-queue run --max-runtime 4m
     """
     from send_queue import run
 
-    until = time.monotonic() + max_runtime.total_seconds() if max_runtime else None
-    with _pass(app, filters) as this:
-        _print(run.run(this, None, concurrency, until, _telling(json_)), json_)
+    until = clock() + max_runtime.total_seconds() if max_runtime else inf
+    with _pass(app, filters) as this, _bar(this, json_) as progress:
+        report = run.run(this, None, concurrency, until, _telling(json_), progress)
+    _print(report, json_)
+
+
+@contextmanager
+def _bar(this: Run, json_: bool) -> Iterator[Callable[[Report], None]]:
+    """A progress bar over all that waits, for somebody who looks on; rows that may not go now leave it short."""
+    if json_ or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from send_queue import store
+
+    waiting = store.remaining(this.conn, this.filters)
+    with click.progressbar(length=waiting, label="Sending", file=sys.stderr, hidden=not waiting) as bar:
+        yield lambda report: bar.update(report.processed - bar.pos)
 
 
 @contextmanager
@@ -108,7 +126,7 @@ def _object(report: Report) -> dict[str, Any]:
         "send_id": report.send_id,
         "remaining_in_queue": report.remaining,
         "reason": report.reason,
-        "message": report.message or _line(report),
+        "message": _line(report) if report.processed else report.message,
         "next_at": report.next_at,
     }
 
@@ -120,9 +138,9 @@ def _line(report: Report) -> str:
     done = [f"{n:,} {what}" for what, n in counts.items() if n]
     line = ", ".join(done).capitalize() if done else "Nothing sent"
     if report.sent_to and report.sent == 1:
-        line += f" to {printable(report.sent_to)}"
+        line = line.replace("1 sent", f"1 sent to {printable(report.sent_to)}", 1)
     if report.message and not report.sent:
-        line += f": {printable(report.message)}"
+        line += f"{'; the last' if report.processed > 1 else ''}: {printable(report.message)}"
     line = line.rstrip(".") + "."
     if report.next_at:
         line += f" Next: {short(report.next_at)}."
@@ -131,13 +149,17 @@ def _line(report: Report) -> str:
     return line
 
 
-def _print_rehearsal(claimed: Any, json_: bool) -> None:
+def _print_rehearsal(claimed: Any, report: Report, json_: bool) -> None:
     if json_:
         click.echo(as_json([
             {"send_id": c.send_id, "account": c.account, "channel": c.channel, "campaign": c.campaign,
              "recipient": c.recipient} for c in claimed
         ]))  # fmt: skip
     elif not claimed:
-        click.echo("Nothing would be sent now.")
+        line = "Nothing would be sent now"
+        if report.reason != "no_messages_due":
+            line += f": {printable(report.message)}"
+        line = line.rstrip(".") + "."
+        click.echo(line + (f" Next: {short(report.next_at)}." if report.next_at else ""))
     for send in [] if json_ else claimed:
         click.echo(f"Would send {send.channel} from {printable(send.account)} to {printable(send.recipient)}.")

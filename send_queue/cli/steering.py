@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
 
-from send_queue.cli.app import DURATION, ID, App, as_json, json_option, printable, workspace_option
+from send_queue.cli.app import DURATION, ID, App, as_json, json_option, printable, warn, workspace_option
 from send_queue.model import UserError
+
+if TYPE_CHECKING:
+    from send_queue.store import Connection
 
 KINDS = click.Choice(["workspace", "account", "lane", "campaign"])
 
@@ -29,12 +32,25 @@ def _pausing(verb: str, help: str) -> click.Command:
             wrong = "A lane has an account and a channel" if kind == "lane" else "Only a lane has a channel"
             raise UserError(f"{wrong}: `send-queue {verb} {kind} {'ACCOUNT CHANNEL' if kind == 'lane' else 'NAME'}`.")
         with app.database() as conn:
+            before = _row(conn, kind, name, channel, workspace) if kind and verb == "resume" and not json_ else None
             changed = store.pause(conn, verb == "pause", kind or "all", name, channel, reason, workspace, app.now())
-        named = f"the {kind} {printable(name or '')}" + (f" {channel}" if channel else "")
-        what = f"{changed} workspaces" if all_ else named
-        click.echo(as_json({"changed": changed}) if json_ else f"{verb.capitalize()}d {what}.")
+            above = _still_paused(conn, kind, before) if kind and before else []
+        if json_:
+            click.echo(as_json({"changed": changed}))
+            return
+        what = f"the {kind} {printable(name or '')}" + (f" {channel}" if channel else "")
+        if all_:
+            what = f"{changed} {'workspace' if changed == 1 else 'workspaces'}"
+        if kind and before and not _is_held(kind, before):
+            click.echo(f"{what[0].upper()}{what[1:]} was not paused: nothing to resume.")
+        elif all_ and not changed:
+            click.echo(f"No workspace {'is there' if verb == 'pause' else 'was paused'}: nothing to {verb}.")
+        else:
+            click.echo(f"{verb.capitalize()}d {what}.")
+        for sentence in above:
+            warn(sentence)
 
-    decorated: Any = json_option(workspace_option(command))
+    decorated: Any = workspace_option(json_option(command))
     decorated = click.option("--all", "all_", is_flag=True, help=f"{verb.capitalize()} every workspace.")(decorated)
     if verb == "pause":
         decorated = click.option("--reason", metavar="R", help="Why, for the others.")(decorated)
@@ -48,14 +64,48 @@ def _pausing(verb: str, help: str) -> click.Command:
     return made
 
 
+def _row(
+    conn: Connection, kind: str, name: str | None, channel: str | None, workspace: str | None
+) -> dict[str, Any] | None:
+    from send_queue import store
+
+    found = store.find(conn, "account" if kind == "lane" else kind, name or "", workspace)
+    return next(iter(store.listed(conn, kind, found, channel)), None)
+
+
+def _is_held(kind: str, row: dict[str, Any]) -> bool:
+    """Whether there is something for `resume` to end."""
+    if kind in ("account", "campaign"):
+        return bool(row["status"] != "active")
+    return row["paused_at"] is not None or row.get("next_at_reason") == "provider_hold"
+
+
+def _still_paused(conn: Connection, kind: str, row: dict[str, Any]) -> list[str]:
+    """What holds it still, a level above: each is resumed by itself."""
+    from send_queue import store
+
+    above = []
+    if kind == "lane":
+        above += [("account", row["account"], row["workspace"])]
+    if kind != "workspace":
+        above += [("workspace", row["workspace"], None)]
+    return [
+        f"The {level} {name} is still {'paused' if level == 'workspace' else there['status']}, so nothing goes: "
+        f"`send-queue resume {level} {name}`."
+        for level, name, workspace in above
+        for there in store.listed(conn, level, store.find(conn, level, name, workspace))
+        if _is_held(level, there)
+    ]
+
+
 pause_command = _pausing(
     "pause",
     "Stop sending at one level, from now on; what is in flight finishes.\n\n"
-    "Example: send-queue pause lane anna linkedin_invite --reason 'too many declines'",
+    "\b\nExample: send-queue pause lane anna linkedin_invite --reason 'too many declines'",
 )
 resume_command = _pausing(
     "resume",
-    "Go on after a pause, a disconnection or a provider's hold.\n\nExample: send-queue resume account anna",
+    "Go on after a pause, a disconnection or a provider's hold.\n\n\b\nExample: send-queue resume account anna",
 )
 
 
@@ -71,6 +121,7 @@ def retry_command(
 ) -> None:
     """Put failed sends back into the queue, due at once.
 
+    \b
     Example: send-queue retry --failed --campaign fall
     """
     from send_queue import store
@@ -95,6 +146,7 @@ def cancel_command(
 ) -> None:
     """Take sends out of the queue before they go; they stay in the table, as skipped.
 
+    \b
     Example: send-queue cancel --campaign fall
     """
     from send_queue import store
@@ -122,6 +174,7 @@ def settle_command(
 ) -> None:  # fmt: skip
     """Say what became of an uncertain send, after looking at the provider.
 
+    \b
     Example: send-queue settle 01939c5e-… --sent
     """
     from send_queue import store
@@ -148,6 +201,7 @@ def settle_command(
 def prune_command(app: App, /, older_than: timedelta, keep_last: int, json_: bool) -> None:
     """Delete sends that are long over, with their attempts. Nothing else ever deletes.
 
+    \b
     Example: send-queue prune --older-than 90d --keep-last 100
     """
     from send_queue import store

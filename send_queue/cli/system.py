@@ -21,10 +21,13 @@ from send_queue.model import UserError
 @json_option
 @click.pass_obj
 def migrate_command(app: App, /, json_: bool, **roles: tuple[str, ...]) -> None:
-    """Install the tables, functions and views, or bring them up to this version. May be run at any time.
+    """Install or upgrade the tables, functions and views.
+
+    May be run at any time.
 
     Each task may have a database role of its own, with the right to nothing else; later migrates leave it that.
 
+    \b
     Example: send-queue migrate --grant-worker cron --grant-enqueue app --grant-read dashboard
     """
     from send_queue import schema, store
@@ -39,10 +42,14 @@ def migrate_command(app: App, /, json_: bool, **roles: tuple[str, ...]) -> None:
         click.echo(as_json({"applied": report.applied, "functions": report.functions, "dropped": report.dropped,
                             "views": report.views, "grants": [{"role": r, "may": m} for r, m in grants]}))  # fmt: skip
     elif report.applied or report.functions or report.dropped or report.views:
-        click.echo(f"Migrated: {len(report.applied)} migrations, {len(report.functions)} functions"
+        click.echo(f"Migrated: {_some(len(report.applied), 'migration')}, {_some(len(report.functions), 'function')}"
                    + (", views." if report.views else "."))  # fmt: skip
     elif not grants:
         click.echo("Nothing to do: the database is up to date.")
+
+
+def _some(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 @click.command("sandbox")
@@ -54,6 +61,7 @@ def migrate_command(app: App, /, json_: bool, **roles: tuple[str, ...]) -> None:
 def sandbox_command(app: App, /, port: int, journal: Path, faults: Path | None) -> None:
     """Run a local server that behaves like the providers, to try things out without sending anything.
 
+    \b
     Example: send-queue sandbox --port 8765   (then: UNIPILE_DSN=http://127.0.0.1:8765 UNIPILE_API_KEY=any)
     """
     from send_queue.sandbox import BadSettings, JournalDamaged, JournalInUse, Sandbox, read_faults, serve
@@ -76,6 +84,7 @@ def embedded_command() -> None:
 def embedded_url(app: App) -> None:
     """Start it if need be and print its URL.
 
+    \b
     Example: psql "$(send-queue embedded url)"
     """
     from send_queue import embedded
@@ -88,6 +97,7 @@ def embedded_url(app: App) -> None:
 def embedded_stop(app: App) -> None:
     """Stop it.
 
+    \b
     Example: send-queue embedded stop
     """
     from send_queue import embedded
@@ -99,6 +109,7 @@ def embedded_stop(app: App) -> None:
 def demo_command() -> None:
     """Play a campaign through a week with a holiday, against the sandbox, and show what went out when.
 
+    \b
     Example: send-queue demo
     """
     from send_queue import demo

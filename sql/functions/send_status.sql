@@ -1,4 +1,7 @@
--- All that `status` shows, at a moment, as one JSON object: {queue, lanes, campaigns, uncertain, failed, in_flight}.
+-- All that `status` shows, at a moment, as one JSON object: {at, queue, lanes, campaigns, uncertain, failed, look_ups,
+-- retrying, stale}. Of the uncertain, look_ups says of how many the provider is asked again, and when first; retrying
+-- which errors were met by those that wait to be tried again; stale has the schedules of accounts whose window is not
+-- cached for the moment, each with its accounts.
 create or replace function send_status(at timestamptz default null) returns jsonb language sql stable set timezone = 'UTC' as $$
     select jsonb_build_object(
         'at', m.at,
@@ -7,6 +10,22 @@ create or replace function send_status(at timestamptz default null) returns json
         'lanes', (select coalesce(jsonb_agg(to_jsonb(r)), '[]') from send_lane_report(m.at) r),
         'campaigns', (select coalesce(jsonb_agg(to_jsonb(p)), '[]') from send_campaign_progress p),
         'uncertain', (select count(*) from send_queue q where q.status = 'uncertain'),
-        'failed', (select count(*) from send_queue q where q.status = 'failed'))
+        'failed', (select count(*) from send_queue q where q.status = 'failed'),
+        'look_ups', (select jsonb_build_object('sends', count(*), 'first', min(q.look_up_at))
+                     from send_queue q join send_accounts a on a.id = q.account_id and a.status = 'active'
+                     where q.status = 'uncertain' and q.look_up_at is not null),
+        'retrying', (select coalesce(jsonb_object_agg(r.error_code, r.n), '{}') from (
+                         select q.error_code, count(*) as n from send_queue q
+                         where q.status = 'pending' and q.attempts > 0 and q.error_code is not null
+                         group by q.error_code) r),
+        'stale', (select coalesce(jsonb_agg(to_jsonb(s) || jsonb_build_object('accounts', used.accounts)), '[]')
+                  from send_schedules s
+                  cross join lateral (
+                      select jsonb_agg(jsonb_build_array(w.name, a.name)) as accounts
+                      from send_accounts a join send_workspaces w on w.id = a.workspace_id
+                      where a.schedule_id = s.id) used
+                  where used.accounts is not null and not coalesce(s.window_since <= m.at and exists (
+                      select from unnest(tstzrange(s.opens_at, s.closes_at) || s.later_windows) o
+                      where upper(o) > m.at), false)))
     from (select coalesce(send_status.at, clock_timestamp()) as at) m
 $$;

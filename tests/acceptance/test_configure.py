@@ -21,6 +21,8 @@ STORY: dict[str, list[tuple[list[str], dict[str, object]]]] = {
         (["schedule", "set", "ny", "--hours", "09:00-12:00,13:00-17:00", "--holidays", "none"],
          {"timezone": "America/New_York", "skip_holidays": False, "holiday_country": None,
           "hours": {day: [["09:00", "12:00"], ["13:00", "17:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}}),
+        (["schedule", "set", "ny", "--closed", "2026-12-31"], {"closed_on": ["2026-12-24", "2026-12-31"]}),
+        (["schedule", "set", "ny", "--remove-closed", "2026-12-24"], {"closed_on": ["2026-12-31"]}),
         (["schedule", "set", "ny", "--closed", "none"], {"closed_on": [], "open_on": ["2026-12-26"]}),
         (["schedule", "show", "ny"], {"name": "ny", "closed_on": []}),
     ],
@@ -34,6 +36,7 @@ STORY: dict[str, list[tuple[list[str], dict[str, object]]]] = {
         (["account", "show", "anna"], {"provider_account_id": "Xb3c", "schedule": None}),
     ],
     "lane": [
+        (["account", "add", "ben", "--provider", "log"], {}),
         (["account", "add", "anna", "--provider", "unipile", "--provider-account-id", "x", "--tier", "premium"], {}),
         (["lane", "show", "anna", "linkedin_invite"], {"daily_cap": 50, "weekly_cap": 100, "max_in_flight": 1}),
         (["lane", "set", "anna", "linkedin_invite", "--daily-cap", "30", "--weekly-cap", "none", "--min-gap", "30m",
@@ -43,8 +46,8 @@ STORY: dict[str, list[tuple[list[str], dict[str, object]]]] = {
           "warm_up_began": f"{MONDAY:%Y-%m-%d}", "cap_timezone": "America/New_York"}),
         (["lane", "set", "anna", "linkedin_invite", "--warm-up", "none"],
          {"daily_cap": 30, "warm_up_start": None, "warm_up_began": None}),
-        (["lane", "add", "anna", "sms", "--daily-cap", "7"], {"channel": "sms", "daily_cap": 7}),
-        (["lane", "show", "anna", "sms"], {"daily_cap": 7, "min_gap_seconds": 0}),
+        (["lane", "add", "ben", "sms", "--daily-cap", "7"], {"channel": "sms", "daily_cap": 7}),
+        (["lane", "show", "ben", "sms"], {"daily_cap": 7, "min_gap_seconds": 0}),
     ],
     "campaign": [
         (["schedule", "add", "ny", "--timezone", "America/New_York", "--hours", "07:00-18:00"], {}),
@@ -107,6 +110,41 @@ def test_for_a_person_add_and_set_say_what_they_did(queue: Queue) -> None:
     assert queue("workspace", "set", "acme", "--timezone", "Asia/Tokyo").stdout == "Set the workspace acme.\n"
     assert "timezone" in queue("workspace", "show", "acme").stdout
     assert "Asia/Tokyo" in queue("workspace", "show", "acme").stdout
+
+
+def test_a_schedule_says_what_is_changed(queue: Queue) -> None:
+    """Days add up, and what is dropped is said: a closing day that is lost without a word would be sent on."""
+    queue("schedule", "add", "ny", "--timezone", "America/New_York", "--hours", "07:00-18:00", "--closed", "2026-12-24")
+
+    def said(*args: str) -> str:
+        return queue("schedule", "set", "ny", *args).stdout
+
+    assert said("--closed", "2026-12-31") == "Set the schedule ny: closed also on 2026-12-31.\n"
+    assert said("--remove-closed", "2026-12-24") == "Set the schedule ny: no longer closed on 2026-12-24.\n"
+    assert said("--closed", "none", "--hours", "08:00-18:00") == (
+        "Set the schedule ny: hours mon-fri 08:00-18:00 (was mon-fri 07:00-18:00); no longer closed on 2026-12-31.\n"
+    )
+    assert said().startswith("Nothing was named to set: the schedule ny stays as it is")
+    done = queue("schedule", "set", "ny", "--remove-closed", "2026-12-24", check=False)
+    assert (done.returncode, "2026-12-24 is not among the days" in done.stderr) == (2, True)
+
+
+def test_a_schedule_shows_its_window_before_any_run(queue: Queue) -> None:
+    """The one that is open, or comes next."""
+    queue("schedule", "add", "ny", "--timezone", "America/New_York", "--hours", "07:00-18:00")
+    shown = queue.json("schedule", "show", "ny")
+    assert (shown["opens_at"], shown["closes_at"]) == ("2026-11-23T12:00:00+00:00", "2026-11-23T23:00:00+00:00")
+
+
+def test_a_lane_is_made_only_where_its_provider_serves_the_channel(queue: Queue) -> None:
+    """What is sent there would fail; a lane that is there already can still be changed."""
+    queue("account", "add", "anna", "--provider", "unipile", "--provider-account-id", "x")
+    done = queue("lane", "set", "anna", "email", "--daily-cap", "7", check=False)
+    assert (done.returncode, "provider unipile does not send email" in done.stderr) == (2, True)
+    assert "email" not in [lane["channel"] for lane in queue.json("lane", "list")]
+    queue("lane", "set", "anna", "log")
+    queue.lane("anna", "email")
+    queue("lane", "set", "anna", "email", "--daily-cap", "0")
 
 
 def test_names_may_be_the_same_in_two_workspaces(queue: Queue) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -99,6 +100,29 @@ def test_the_same_key_is_stored_once(queue: Queue) -> None:
     assert "is there already, with other content" in other.stderr
     assert queue.row(first["id"])["message"] == "Hello"
     assert "is there already: nothing was stored" in queue("enqueue", *args(dedupe_key="k")).stdout
+
+
+def test_a_second_message_beside_an_imported_one_is_said(queue: Queue, tmp_path: Path) -> None:
+    """Without a key each call is a message: where an import has put one in for the same person, stderr says so."""
+    queue.ready(rows=0)
+    (tmp_path / "people.csv").write_text("recipient,message\nACoAA-x,Hello\n")
+    queue("import", tmp_path / "people.csv", "--campaign", "fall", "--channel", "linkedin_invite")
+    said = queue("enqueue", *args(), now=None)
+    assert "'ACoAA-x' has a linkedin_invite of the campaign 'fall' already (send " in said.stderr
+    assert queue.statuses() == {"pending": 2}
+    assert queue("enqueue", *args(dedupe_key="k"), now=None).stderr == ""
+    assert queue("enqueue", *args(recipient="ACoAA-y"), now=None).stderr == ""
+
+
+def test_a_channel_that_nobody_serves_is_refused(queue: Queue) -> None:
+    """By the command, which knows the provider; SQL may still put it in."""
+    queue.ready(rows=0)
+    queue("account", "add", "mail", "--provider", "log")
+    refused = queue("enqueue", *args(channel="email"), check=False)
+    assert (refused.returncode, queue.statuses()) == (2, {})
+    assert "The account anna's provider unipile does not send email" in refused.stderr
+    assert queue.json("enqueue", *args(channel="email", account="mail"))["created"]
+    assert queue.enqueue(channel="email")
 
 
 def test_the_key_is_unique_in_its_workspace_and_not_beyond(queue: Queue) -> None:

@@ -41,6 +41,21 @@ def test_every_command_has_help_with_an_example(path: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_an_example_can_be_copied_from_a_narrow_terminal(path: tuple[str, ...]) -> None:
+    """It is not wrapped anew: a line ends within a word of an option only where the shell goes on."""
+    wide, narrow = (CliRunner().invoke(root, [*path, "--help"], terminal_width=n).output for n in (100, 40))
+    example = wide.partition("Example")[2].partition("\n\n")[0]
+    assert example in narrow
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_options_stand_in_order(path: tuple[str, ...]) -> None:
+    """What is required comes first, --json last."""
+    options = [option for option in ALL[path].params if isinstance(option, click.Option)]
+    assert options == sorted(options, key=lambda option: (not option.required, option.name == "json_"))
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
 def test_what_reports_can_report_in_json(path: tuple[str, ...]) -> None:
     """Whatever prints something that a program may want has --json."""
     without = {("sandbox",), ("demo",), ("embedded", "url"), ("embedded", "stop")}
@@ -69,5 +84,6 @@ def test_help_for_the_command_itself_and_its_version(cli: Cli) -> None:
     """Without a word the help is shown, with status 2; --version names the version."""
     done = cli(check=False)
     assert (done.returncode, "Commands:" in done.stdout + done.stderr) == (2, True)
+    assert "..." not in (done.stdout + done.stderr).partition("Commands:")[2], "a command's sentence is cut"
     assert cli("--version").stdout.startswith("send-queue ")
     assert "Usage: send-queue run-once" in cli("run-once", "-h").stdout

@@ -143,8 +143,39 @@ def test_a_field_that_is_missing_or_empty_is_not_papered_over(importing: Importi
     done = importing("recipient,first_name\na,Ada\nb,\n", *HELLO, check=False)
     assert (done.returncode, importing.rows()) == (2, [])
     assert "line 3: the message needs {first_name}, which this line lacks" in done.stderr
-    done = importing("recipient,name\na,Ada\n", *HELLO, check=False)
-    assert "line 2: the message needs {first_name}, which this line lacks" in done.stderr
+
+
+@pytest.mark.parametrize(("message", "hint"), [
+    ("Hi {first_name", "The message has a { without its }: close it, or write {{ where the brace itself is meant."),
+    ("Hi {frist_name}", "The message needs {frist_name}, and the file has no such column: it has recipient, first_name."),  # noqa: E501 — one sentence
+])  # fmt: skip
+def test_a_message_that_cannot_be_filled_in_is_refused_once(importing: Importing, message: str, hint: str) -> None:
+    """What is wrong with the template is one sentence, however many lines there are."""
+    done = importing("recipient,first_name\na,Ada\nb,Ben\n", "--message", message, check=False)
+    assert (done.returncode, done.stdout, importing.rows()) == (2, "", [])
+    assert [line for line in done.stderr.splitlines() if "rehearsing" not in line] == [f"send-queue: {hint}"]
+
+
+def test_of_many_bad_lines_twenty_are_said(importing: Importing) -> None:
+    """And how many more there are; --json has all."""
+    text = "recipient,message\n" + ",x\n" * 500
+    done = importing(text, check=False)
+    said = [line for line in done.stderr.splitlines() if "rehearsing" not in line]
+    assert (done.returncode, len(said)) == (2, 22)
+    assert said[20:] == ["send-queue: people.csv: … and 480 more lines are wrong; --json names them all.",
+                         "send-queue: Nothing was stored: mend the 500 lines and import the file again."]  # fmt: skip
+    assert len(json.loads(importing(text, "--json", check=False).stdout)["wrong"]) == 500
+
+
+def test_a_channel_that_no_account_of_the_campaign_serves_is_refused(importing: Importing) -> None:
+    """It would fail days later; a line may name an account that serves it."""
+    text = "recipient,message,account\na,Hello,\n"
+    done = importing(text, channel="email", check=False)
+    assert (done.returncode, importing.rows()) == (2, [])
+    assert "The account anna's provider unipile does not send email" in done.stderr
+    importing.queue("account", "add", "mail", "--provider", "log")
+    importing("recipient,message,account\na,Hello,mail\n", channel="email")
+    assert importing.rows() == [("a", "Hello")]
 
 
 def test_a_dry_run_stores_nothing(importing: Importing) -> None:
@@ -162,7 +193,10 @@ def test_the_same_file_twice_adds_nothing(importing: Importing) -> None:
     importing("recipient,first_name\na,Ada\nb,Ben\n", *HELLO)
     done = importing("recipient,first_name\na,Ada\nb,Bert\nc,Cleo\n", *HELLO)
     assert done.stdout == "1 enqueued, 2 there already.\n"
-    assert "Already in the queue with another message, and left as they are: people.csv, line 3." in done.stderr
+    said = (
+        "Already in the queue (or earlier in the file) with another message, and left as they are: people.csv, line 3."
+    )
+    assert said in done.stderr
     assert importing.rows() == [("a", "Hi Ada"), ("b", "Hi Ben"), ("c", "Hi Cleo")]
 
 

@@ -251,6 +251,61 @@ def test_one_line_is_printed_when_something_happened(queue: Queue) -> None:
     assert "1 sent to ACoAA-0" in done.stdout
 
 
+def closed_beside(queue: Queue, *faults: Fault, rows: int = 1) -> None:
+    """Anna's rows, which meet what is ordered; and one of Ben's, due for longer, whose office is closed."""
+    queue.schedule("office", "America/New_York", ["03:00-04:00"], "mon-fri")
+    queue.ready(rows=rows)
+    queue.account("ben", schedule="office")
+    queue.campaign("other", "ben")
+    queue.enqueue(campaign="other", at=MONDAY - 3 * HOUR)
+    queue.sandbox.order(*faults)
+
+
+def test_the_line_speaks_of_what_the_run_did(queue: Queue) -> None:
+    """Why others wait is not why this one did not go."""
+    closed_beside(queue, Fault(op="invite", status=400, type="invalid_parameters", detail="Not like this."))
+    assert queue("run-once").stdout.startswith("1 failed: invalid_parameters: ")
+    queue.enqueue(at=MONDAY)
+    report = queue.run_once(MONDAY + MINUTE)
+    assert (report["failed"], "office" in report["message"]) == (1, False)
+    assert "invalid_parameters" in report["message"]
+
+
+def test_what_is_held_names_its_own_hold(queue: Queue) -> None:
+    """Not the closed office of another account."""
+    closed_beside(queue, Fault(op="invite", status=401, type="disconnected_account"))
+    report = queue.run_once()
+    assert (report["held"], report["reason"]) == (1, "provider_hold")
+    assert report["message"].startswith("1 held back: disconnected_account: ")
+
+
+def test_when_all_fail_it_does_not_say_that_nothing_is_due(queue: Queue) -> None:
+    """How many, and what the last one met."""
+    queue.ready(rows=3)
+    queue.sandbox.order(Fault(op="invite", status=400, type="invalid_parameters"))
+    said = queue("run").stdout
+    assert said.startswith("3 failed; the last: invalid_parameters: ")
+    assert "Nothing is due" not in said
+
+
+def test_each_count_keeps_its_own_words(queue: Queue) -> None:
+    """The recipient stands behind the one that was sent."""
+    queue.ready(rows=2)
+    queue.sandbox.order(Fault(op="invite", recipient="ACoAA-1", status=400, type="invalid_parameters"))
+    assert queue("run").stdout.startswith("1 sent to ACoAA-0, 1 failed.")
+
+
+def test_a_dry_run_says_why_nothing_would_go(queue: Queue) -> None:
+    """The reason and the next moment, also where no run has worked out the window yet."""
+    queue.schedule("office", "America/New_York", ["07:00-18:00"], "mon-fri")
+    queue.ready(schedule="office")
+    queue.conn.execute("update send_queue set scheduled_for = %s", (MONDAY - 2 * DAY,))
+    said = queue("run-once", "--dry-run", now=MONDAY - DAY).stdout
+    assert said == ("Nothing would be sent now: The schedule office is closed until Mon 2026-11-23 07:00 "
+                    "America/New_York. Next: Mon 2026-11-23 12:00 UTC.\n")  # fmt: skip
+    assert queue.json("run-once", "--dry-run", now=MONDAY - DAY) == []
+
+
 def test_on_a_terminal_one_line_says_why_nothing_was_sent(queue: Queue, database: str) -> None:
     """A person who looks is told the reason, the next moment and what remains, in one line."""
     queue.ready(rows=2, daily_cap=1)

@@ -99,6 +99,43 @@ def test_the_queries_that_people_keep_run_as_they_stand(queue: Queue) -> None:
     assert queue.run_once(MONDAY + DAY)["sent"] == 1
 
 
+def test_status_and_views_show_a_closed_schedule_before_any_run(queue: Queue) -> None:
+    """Nobody has worked out the window yet: the command does, and the views say that it is not there."""
+    queue.schedule("office", "America/New_York", ["07:00-18:00"], "mon-fri")
+    queue.ready(schedule="office")
+    [lane] = queue.json("status", now=MONDAY - DAY)["lanes"]
+    assert (lane["next_at"], lane["why"]) == ("2026-11-23T12:00:00+00:00", "schedule: office is closed")
+    [lane] = queue.json("status", now=MONDAY)["lanes"]
+    assert (lane["next_at"], lane["why"]) == (None, None)
+    for view in ("send_lane_status", "send_next"):
+        [[why]] = queue.conn.execute(f"select why from {view}".encode()).fetchall()  # noqa: S608 — our views
+        assert "not worked out yet" in why
+
+
+def test_status_shows_a_lane_that_is_taken(queue: Queue) -> None:
+    """A run that was killed holds the lane's one place until its lease is over."""
+    queue.ready(rows=2)
+    queue.conn.execute("select send_claim('another run', at => %s, lease => '5 minutes')", (MONDAY,))
+    [lane] = queue.json("status", now=MONDAY + MINUTE)["lanes"]
+    assert (lane["why"], moment(lane["next_at"])) == ("in_flight: 1 of 1 in flight", MONDAY + 5 * MINUTE)
+
+
+def test_status_says_what_is_tried_again(queue: Queue) -> None:
+    """Rows that wait for a provider that is away are counted by what they met."""
+    queue.ready(rows=2)
+    queue("run", env={"UNIPILE_DSN": "http://127.0.0.1:9"})
+    assert "2 to be tried again after connect_refused" in queue("status").stdout
+
+
+def test_a_list_says_that_there_is_more(queue: Queue) -> None:
+    """How many there are, to whoever looks; what is piped is the rows alone."""
+    queue.ready(rows=3)
+    done = queue("list", "--limit", "2")
+    assert len(done.stdout.splitlines()) == 3
+    assert "These are the first 2 of 3, by time: see more with --limit." in done.stderr
+    assert "first" not in queue("list", "--limit", "3").stderr
+
+
 # --- explain ----------------------------------------------------------------------------------------------
 
 
@@ -147,6 +184,36 @@ def test_explain_says_how_many_go_first(queue: Queue) -> None:
     [behind] = [hold for hold in explained["holds"] if hold["rule"] == "behind"]
     assert "2" in behind["detail"]
     assert explained["verdict"] == "waiting"
+
+
+def test_what_is_over_says_why_and_what_next(queue: Queue) -> None:
+    """When and why it failed or was skipped, when it was accepted, and what can still be done."""
+    [send_id] = failed(queue)
+    said = queue("explain", send_id).stdout
+    assert "It failed at Mon 2026-11-23 15:00 UTC: invalid_parameters: " in said
+    assert f"`send-queue retry {send_id}`" in said
+    queue("cancel", send_id)
+    said = queue("explain", send_id).stdout
+    assert "It was skipped at Mon 2026-11-23 15:00 UTC: cancelled" in said
+    after_all = said.partition("To send it after all: ")[2]
+    queue.conn.execute(after_all.encode())
+    queue.sandbox.clear_faults()
+    queue.run_once(MONDAY + DAY)
+    assert "The provider accepted it at Tue 2026-11-24 15:00 UTC" in queue("explain", send_id, now=MONDAY + DAY).stdout
+
+
+def test_a_doubt_that_is_looked_up_says_when(queue: Queue) -> None:
+    """A person settles it only after the provider was asked in vain: who guesses may write twice."""
+    [send_id] = queue.ready()
+    queue.sandbox.order(Fault(op="invite", status=500), Fault(op="account", status=503))
+    queue("run-once")
+    [hold] = queue.explain(send_id)["holds"]
+    assert MONDAY < moment(hold["until"]) <= MONDAY + 3 * MINUTE
+    assert "a run asks the provider of it at Mon 2026-11-23 15:0" in queue("explain", send_id).stdout
+    assert "A run asks the provider again of 1, first at Mon 2026-11-23 15:0" in queue("status").stdout
+    queue.conn.execute("update send_queue set look_up_at = null")
+    assert "is uncertain and waits for a person" in queue("explain", send_id).stdout
+    assert "1 uncertain: see `send-queue list --status uncertain`, then settle them." in queue("status").stdout
 
 
 # --- steering ---------------------------------------------------------------------------------------------
@@ -211,3 +278,26 @@ def test_prune_deletes_what_is_long_over_and_nothing_else(queue: Queue) -> None:
     assert queue.statuses() == {"uncertain": 1, "pending": 1}
     [[attempts]] = queue.conn.execute("select count(*) from send_attempts").fetchall()
     assert attempts == 1
+
+
+def test_a_reason_that_is_a_sentence_ends_once(queue: Queue) -> None:
+    """People write full stops, and so do providers."""
+    [send_id] = queue.ready()
+    queue("pause", "campaign", "fall", "--reason", "Wrong list.")
+    assert queue.explain(send_id)["holds"][0]["detail"] == "The campaign fall is paused: Wrong list."
+    assert queue.run_once()["message"] == "The campaign fall is paused: Wrong list."
+
+
+def test_resume_says_when_there_was_nothing_to_resume(queue: Queue) -> None:
+    """And what holds it still, a level above."""
+    queue.ready()
+    assert queue("resume", "account", "anna").stdout == "The account anna was not paused: nothing to resume.\n"
+    assert queue("resume", "--all").stdout == "No workspace was paused: nothing to resume.\n"
+    queue("pause", "lane", "anna", "linkedin_invite")
+    queue("pause", "workspace", "default")
+    done = queue("resume", "lane", "anna", "linkedin_invite")
+    assert done.stdout == "Resumed the lane anna linkedin_invite.\n"
+    assert (
+        "The workspace default is still paused, so nothing goes: `send-queue resume workspace default`." in done.stderr
+    )
+    assert queue("resume", "--all").stdout == "Resumed 1 workspace.\n"

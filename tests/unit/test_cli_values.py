@@ -21,6 +21,8 @@ from send_queue.cli.app import (
     RATE,
     SECONDS,
     TEXT_OR_NONE,
+    TIMEZONE,
+    VARIABLE,
     Kind,
     as_json,
     duration,
@@ -29,6 +31,7 @@ from send_queue.cli.app import (
     short,
     table,
 )
+from send_queue.cli.configure import _period
 
 
 def read(kind: Kind, text: str) -> Any:
@@ -144,7 +147,7 @@ def test_values(kind: Kind, text: str, expected: object) -> None:
     (RAMP, "5", "write 5+2"),
     (RAMP, "5+", "write 5+2"),
     (RAMP, "5-2", "write 5+2"),
-    (RATE, "10", "not a duration"),
+    (RATE, "10", "write 10/10m"),
     (RATE, "0/10m", "write 10/10m"),
     (RATE, "/10m", "write 10/10m"),
     (RATE, "ten/10m", "write 10/10m"),
@@ -152,6 +155,11 @@ def test_values(kind: Kind, text: str, expected: object) -> None:
     (BACKOFF, "5m,,1h", "not a duration"),
     (BACKOFF, "5m;1h", "not a duration"),
     (SECONDS, "soon", "not a duration"),
+    (TIMEZONE, "EDT", "such as America/New_York"),
+    (TIMEZONE, "+02:00", "such as America/New_York"),
+    (TIMEZONE, "Europe/Berln", "write Europe/Berlin"),
+    (VARIABLE, "sk-live-12345", "not the name of an environment variable"),
+    (VARIABLE, "", "not the name of an environment variable"),
     (ID, "42", "copy one from `send-queue list`"),
 ])  # fmt: skip
 def test_values_that_are_refused(kind: Kind, text: str, hint: str) -> None:
@@ -203,6 +211,31 @@ def test_a_table() -> None:
     assert not any(line.endswith(" ") for line in lines)
 
 
+SENDS: list[dict[str, object]] = [
+    {"id": str(UUID(int=7)), "status": "uncertain", "scheduled_for": "2026-11-24T05:00:00+00:00", "account": "anna",
+     "channel": "linkedin_invite", "campaign": "fall of twenty-six", "recipient": "ACoAA" * 8, "attempts": 1,
+     "error_code": None},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_a_table_fits_the_terminal(width: int) -> None:
+    """Ids, states and moments stay whole; what is spare is left out, the rest is cut."""
+    shown = table(SENDS, tuple(SENDS[0]), width, ("attempts", "channel", "campaign", "error_code"))
+    assert max(map(len, shown.splitlines())) <= width
+    last = shown.splitlines()[-1]
+    assert {str(UUID(int=7)), "uncertain"} <= set(last.split())
+    assert "11-24 05:00Z" in last
+    assert "error code" not in shown
+
+
+def test_a_table_that_fits_is_left_as_it_is() -> None:
+    """With room enough, and where nobody looks."""
+    rows: list[dict[str, object]] = [{"name": "anna", "next_at": "2026-11-24T05:00:00+00:00", "why": None}]
+    columns = ("name", "next_at", "why")
+    assert table(rows, columns, 100, ("why",)) == table(rows, columns)
+
+
 def test_a_table_shows_text_of_others_safely() -> None:
     """A name cannot break the table."""
     assert table([{"name": "a\nb\x1b[2J"}], ("name",)) == "name\na⏎b\\x1b[2J"
@@ -229,3 +262,11 @@ def test_json_has_moments_in_utc() -> None:
     assert "Zoë" in as_json(value)
     with pytest.raises(TypeError, match="object has no JSON form"):
         as_json(object())
+
+
+@pytest.mark.parametrize(("interval", "typed"), [
+    ("00:10:00", "10m"), ("01:30:00", "1h30m"), ("1 day", "1d"), ("2 days 00:00:05", "2d5s"), ("10 years", "10 years"),
+])  # fmt: skip
+def test_a_period_is_shown_as_it_is_typed(interval: str, typed: str) -> None:
+    """What Postgres writes, in the units of a duration; what has none stays."""
+    assert _period(interval) == typed

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from send_queue import intake
-from send_queue.intake import render
+from send_queue.intake import Imported, check_template, render
 from send_queue.model import UserError
 from send_queue.store import STAGED
 
@@ -57,6 +57,23 @@ def test_a_field_that_is_missing_or_empty_is_named(template: str, missing: str) 
     assert missing in str(refused.value)
 
 
+@pytest.mark.parametrize(("template", "hint"), [
+    ("Hi {first_name", "a { without its }"), ("Hi first_name}", "a } without its {"), ("{a}}", "write }}"),
+    ("{{{a}}", "write }}"), ("{a{b}}", "a { without"),
+])  # fmt: skip
+def test_a_single_brace_is_refused(template: str, hint: str) -> None:
+    """It would be sent as it stands; the sentence says how a brace is written that is meant."""
+    with pytest.raises(UserError) as refused:
+        check_template(template)
+    assert hint in str(refused.value)
+
+
+@pytest.mark.parametrize("template", ["", "Hi {a}", "{{a}}", "{{{a}}}", "{{", "}}", "{}"])
+def test_closed_and_doubled_braces_are_not_refused(template: str) -> None:
+    """They are a field, or the braces themselves."""
+    check_template(template)
+
+
 @given(st.text())
 def test_what_is_filled_in_is_not_filled_in_again(name: str) -> None:
     """Whatever somebody is called, their name is not read as a template."""
@@ -79,10 +96,16 @@ def lines(
     text: str, template: str | None = None, channel: str = "linkedin_invite"
 ) -> tuple[list[Line], list[tuple[int, str]]]:
     """The good lines and the wrong ones of a file."""
-    wrong: list[tuple[int, str]] = []
+    lines, imported = read(text, template, channel)
+    return lines, imported.wrong
+
+
+def read(text: str, template: str | None = None, channel: str = "linkedin_invite") -> tuple[list[Line], Imported]:
+    """The good lines of a file, and what is said of it."""
+    imported = Imported()
     file = io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8-sig", newline="")
-    staged: list[Sequence[Any]] = list(intake._lines(file, "fall", channel, template, wrong, lambda _: None))
-    return [dict(zip(STAGED, line, strict=True)) for line in staged], wrong
+    staged: list[Sequence[Any]] = list(intake._lines(file, "fall", channel, template, imported, set(), lambda _: None))
+    return [dict(zip(STAGED, line, strict=True)) for line in staged], imported
 
 
 def test_the_recipient_may_stand_under_the_channels_own_name() -> None:
@@ -113,6 +136,33 @@ def test_a_header_over_several_lines_is_counted_too() -> None:
     assert [line["line"] for line in good] == [3]
     assert [number for number, _ in wrong] == [4]
     assert good[0]["attributes"] == '{"job_title": "t"}'
+
+
+def test_braces_that_are_left_are_said() -> None:
+    """A mustache is sent with its braces, and so is a {field} in a cell: both are said once, with the line."""
+    _, imported = read("recipient,first_name\na,Ada\n", "Hi {{first_name}}")
+    assert [remark.partition(" ")[0] for remark in imported.remarks] == ["{{first_name}}"]
+    _, imported = read("recipient,message,company\na,Hello,x\nb,to {company},y\nc,to {company},z\n")
+    assert len(imported.remarks) == 1
+    assert "{company} is sent as it stands, with its braces, on line 3 and 1 more" in imported.remarks[0]
+    assert read("recipient,first_name\na,Ada\n", "Hi {first_name} {{x}}")[1].remarks == []
+
+
+@pytest.mark.parametrize(("text", "hint"), [
+    ('recipient,message\na,m\nb,"m\n\n', "from line 3 on (a quote is opened and not closed)"),
+    (f"recipient,message\na,m\nb,{'x' * 200_000}\n", "from line 3 on (field larger than"),
+])  # fmt: skip
+def test_what_is_no_csv_is_named_by_its_line(text: str, hint: str) -> None:
+    """The line on which the record begins, and what is most likely wrong."""
+    with pytest.raises(UserError) as refused:
+        lines(text)
+    assert hint in str(refused.value)
+
+
+def test_a_zone_that_is_none_is_refused() -> None:
+    """Also the abbreviations that Postgres would take."""
+    _, [(_, reason)] = lines("recipient,message,timezone\na,m,EDT\nb,m,Europe/Paris\n")
+    assert "There is no time zone 'EDT': write a name of the IANA database, such as America/New_York." in reason
 
 
 def test_what_is_not_known_is_an_attribute() -> None:

@@ -1,0 +1,278 @@
+"""A run and its providers: whatever they do, what is known is written down, and nobody else waits for it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from threading import Event, Thread
+from time import sleep
+from typing import Any
+
+import psycopg
+import pytest
+from builders import AT, DAY, HOUR, MINUTE, Connection, Queue
+
+from send_queue import run, store
+from send_queue.model import (
+    CHANNELS,
+    Claimed,
+    ConfigurationError,
+    Found,
+    Hold,
+    LookUp,
+    Outcome,
+    Sent,
+    clock,
+)
+from send_queue.providers import Provider, Providers
+
+
+class Own:
+    """A provider of one's own: sends as `answer` says, and finds whatever it is asked about."""
+
+    channels = frozenset(CHANNELS)
+    longest_call = timedelta(seconds=5)
+    lag: timedelta | None = MINUTE
+
+    def __init__(self, answer: Callable[[Claimed], Any] = lambda _: Sent(None)) -> None:
+        self.answer = answer
+        self.calls: list[list[str]] = []
+        self.asked: list[str] = []
+
+    def send(self, send: Claimed) -> Outcome:
+        self.calls.append([send.recipient])
+        outcome: Outcome = self.answer(send)
+        return outcome
+
+    def look_up(self, send: Claimed) -> LookUp:
+        self.asked.append(send.recipient)
+        return Found(None)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class Bulk(Own):
+    """Three at a time."""
+
+    batch = 3
+
+    def __init__(self, answer: Callable[[Claimed], Any] = lambda _: Sent(None)) -> None:
+        super().__init__(answer)
+        self.batches: list[Sequence[Claimed]] = []
+
+    def send_batch(self, sends: Sequence[Claimed]) -> Sequence[Outcome]:
+        self.batches.append(sends)
+        self.calls.append([s.recipient for s in sends])
+        return [self.answer(s) for s in sends]
+
+
+class Only(Providers):
+    """One provider serves everybody."""
+
+    def __init__(self, provider: Provider) -> None:
+        super().__init__({})
+        self._made["own"] = provider
+
+    def serving(self, provider: str, channel: str) -> Provider:  # noqa: ARG002 — as it is called
+        return self._made["own"]
+
+
+@pytest.fixture
+def own_account(conn: Connection) -> Queue:
+    queue = Queue(conn)
+    queue.account(provider="own")
+    queue.campaign()
+    queue.lane(max_in_flight=99)
+    return queue
+
+
+@pytest.fixture
+def of(database: str) -> Iterator[Callable[[Providers], run.Run]]:
+    """Makes runs, each with a connection of its own."""
+    made = []
+
+    def new(providers: Providers, **more: Any) -> run.Run:
+        made.append(this := run.Run(store.connect(database), providers, lambda: AT, "test", **more))
+        return this
+
+    yield new
+    for this in made:
+        this.conn.close()
+
+
+def in_doubt(queue: Queue, **named: Any) -> None:
+    """One send in doubt, of which the provider is to be asked."""
+    queue.enqueue(recipient="doubted", at=AT - HOUR, **named)
+    queue.send("uncertain", AT - HOUR)
+
+
+def test_what_was_sent_is_recorded_while_somebody_is_asked(own_account: Queue, of: Any) -> None:
+    """A look-up that takes its time keeps no result waiting."""
+    queue, go_on = own_account, Event()
+    in_doubt(queue)
+    queue.fill(3)
+
+    class Slow(Own):
+        def look_up(self, send: Claimed) -> LookUp:
+            go_on.wait(30)
+            return super().look_up(send)
+
+    works = Thread(target=run.run, args=(of(Only(Slow())), None, 2))
+    works.start()
+    try:
+        until = clock() + 20
+        while queue.statuses().get("sent", 0) < 3 and clock() < until:
+            sleep(0.01)  # another connection is to see it
+        assert queue.statuses() == {"sent": 3, "uncertain": 1}
+    finally:
+        go_on.set()
+        works.join(30)
+    assert queue.statuses() == {"sent": 4}
+
+
+def test_an_account_that_lacks_its_secret_keeps_no_other_waiting(own_account: Queue, of: Any) -> None:
+    """All others go in the same run, doubts are asked about, and then it is said what is lacking."""
+    queue = own_account
+    for name in ("bad", "eve"):
+        queue.account(name, provider="own")
+    queue.campaign("fall", ["bad", "eve"])
+    in_doubt(queue)
+    for account in ("bad", "eve"):
+        queue.fill(4, campaign="fall", account=account)
+    queue.fill(4)
+
+    def answer(send: Claimed) -> Outcome:
+        if send.account == "bad":
+            raise ConfigurationError("BAD_KEY is not set: set it.")
+        return Sent(None)
+
+    own = Own(answer)
+    with pytest.raises(ConfigurationError, match="BAD_KEY"):
+        run.run(of(Only(own)), None)
+    assert own.asked == ["doubted"]
+    assert queue.statuses() == {"sent": 9, "pending": 4}
+    assert queue.all("select outcome from send_attempts where outcome <> 'sent'") == ["released"]
+
+
+def test_nobody_is_asked_when_the_time_is_up(own_account: Queue, of: Any) -> None:
+    own = Own()
+    in_doubt(own_account)
+    run.run(of(Only(own)), None, 1, until=clock() - 1)
+    assert own.asked == []
+    run.run(of(Only(own)), None, 1, until=clock() + 60)
+    assert own.asked == ["doubted"]
+
+
+def test_what_is_let_go_of_is_kept_over_a_lost_connection(own_account: Queue, of: Any, database: str) -> None:
+    queue = own_account
+    queue.fill(1)
+
+    def answer(_: Claimed) -> Outcome:
+        queue.all("select pg_terminate_backend(%s)", this.conn.info.backend_pid)
+        raise ConfigurationError("KEY is not set: set it.")
+
+    this = of(Only(Own(answer)), reconnect=lambda: store.connect(database))
+    with pytest.raises(ConfigurationError):
+        run.run(this, 1)
+    assert queue.statuses() == {"pending": 1}
+
+
+def test_a_provider_that_cannot_be_loaded_costs_nothing(
+    own_account: Queue, of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = own_account
+    queue.fill(2)
+    broken = importlib.metadata.EntryPoint("own", "no_such_module:Own", "send_queue.providers")
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: [broken])
+    with pytest.raises(ConfigurationError, match="cannot be loaded"):
+        run.run(of(Providers({})), None)
+    assert queue.statuses() == {"pending": 2}
+
+
+def test_a_provider_that_may_outlast_every_lease_is_refused(own_account: Queue, of: Any) -> None:
+    queue = own_account
+    queue.fill(1)
+    own = Own()
+    own.longest_call = run.LEASE
+    with pytest.raises(ConfigurationError, match="give it shorter time-outs"):
+        run.run(of(Only(own)), None)
+    assert (own.calls, queue.statuses()) == ([], {"pending": 1})
+    assert queue.one("select count(*) from send_attempts") == 1
+
+
+@pytest.mark.parametrize(("answer", "status"), [
+    (Sent("m\0" + "1"), "sent"), (Sent(7), "sent"),  # type: ignore[arg-type]
+    (Hold("lane", "busy", "wait\0", after=timedelta.max), "pending"), ("accepted", "uncertain"), (None, "uncertain"),
+])  # fmt: skip
+def test_what_a_provider_answers_oddly_is_not_lost(own_account: Queue, of: Any, answer: object, status: str) -> None:
+    """What the database would not take is made fit; what is no outcome at all means that nobody knows."""
+    queue = own_account
+    queue.fill(1)
+    own = Own(lambda _: answer)
+    own.lag = None
+    run.run(of(Only(own)), 1)
+    assert queue.statuses() == {status: 1}
+
+
+def test_a_provider_takes_several_of_a_lane_in_a_call(own_account: Queue, of: Any) -> None:
+    """As many as it takes and no more, never of two lanes; each has its own outcome."""
+    queue = own_account
+    queue.account("eve", provider="own")
+    queue.campaign("fall", ["eve"])
+    queue.lane("eve", max_in_flight=99)
+    queue.fill(7)
+    queue.fill(4, campaign="fall", account="eve")
+    last = queue.enqueue(recipient="bad", scheduled_for=AT)
+    bulk = Bulk(lambda s: Hold("lane", "busy", "", after=DAY) if s.recipient == "bad" else Sent(f"m-{s.recipient}"))
+    report = run.run(of(Only(bulk)), None, 2)
+    assert (report.sent, report.held) == (11, 1)
+    assert queue.row(last)["status"] == "pending"
+    assert sum(map(len, bulk.calls)) == 12
+    assert max(map(len, bulk.calls)) == 3
+    assert all(len({send.account for send in call}) == 1 for call in bulk.batches)
+    assert queue.one("select count(*) from send_queue where provider_message_id <> 'm-' || recipient") == 0
+
+
+def test_a_limit_is_a_limit_of_rows(own_account: Queue, of: Any) -> None:
+    queue = own_account
+    queue.fill(7)
+    bulk = Bulk()
+    assert run.run(of(Only(bulk)), 2).sent == 2
+    assert queue.statuses() == {"sent": 2, "pending": 5}
+
+
+def test_a_batch_that_answers_for_too_few_is_in_doubt(own_account: Queue, of: Any) -> None:
+    """Nobody knows which of them went out."""
+    queue = own_account
+    queue.fill(3)
+
+    class Short(Bulk):
+        def send_batch(self, sends: Sequence[Claimed]) -> Sequence[Outcome]:
+            return super().send_batch(sends)[1:]
+
+    short = Short()
+    short.lag = None
+    run.run(of(Only(short)), None)
+    assert queue.statuses() == {"uncertain": 3}
+
+
+def test_a_statement_that_ends_a_deadlock_is_tried_again(database: str, conn: Connection) -> None:
+    """Two that lock two lanes crosswise: the server stops one of them, which goes on as if nothing had been."""
+    queue = Queue(conn)
+    for name in ("ada", "bob"):
+        queue.account(name)
+        queue.lane(name)
+    a_lane = "select from send_lanes l join send_accounts a on a.id = l.account_id where a.name = %s for update of l"
+    with psycopg.connect(database) as other, store.connect(database) as ours:
+        other.execute(a_lane, ("bob",))
+        waits = Thread(target=store.pause, args=(ours, True, "all", None, None, None, None, AT))
+        waits.start()
+        while not queue.one("select count(*) from pg_stat_activity where wait_event_type = 'Lock'"):
+            sleep(0.01)  # it holds ada's lane, and waits for bob's
+        other.execute("set deadlock_timeout = '1h'")
+        other.execute(a_lane, ("ada",))
+        other.commit()
+        waits.join(30)
+    assert queue.one("select paused_at from send_workspaces") == AT
