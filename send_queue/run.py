@@ -399,7 +399,7 @@ def record(this: Run, results: Sequence[tuple[Claimed, Result]], report: Report)
             this, [_storable(_result(*pair)) for pair in group], min(send.leave_by for send, _ in group)
         )
         for send, result in group:
-            _count(this, report, send, result, statuses[send.send_id])
+            _count(this, report, send, result, statuses.get(send.send_id, "sent"))
 
 
 def _count(this: Run, report: Report, send: Claimed, result: Result, status: str) -> None:
@@ -426,12 +426,13 @@ def _count(this: Run, report: Report, send: Claimed, result: Result, status: str
 
 
 def _written(this: Run, results: Sequence[Json], lease_until: float) -> dict[UUID, str]:
-    """Record results. If the database is gone, keep them and try again for as long as the lease lasts, or a moment
-    where we are told to stop: whether an earlier try came through or not, an attempt is finished once."""
+    """Record results; return the status of the sends that are not sent now. If the database is gone, keep them and try
+    again for as long as the lease lasts, or a moment where we are told to stop: whether an earlier try came through or
+    not, an attempt is finished once."""
     told_at: float | None = None
     while True:
         try:
-            return {row.send_id: row.status for row in store.record(this.conn, results, this.now())}
+            return store.record(this.conn, results, this.now())
         except DatabaseUnreachable:
             if this.stop.is_set() and told_at is None:
                 told_at = clock()
@@ -478,7 +479,7 @@ def _storable(result: Json) -> Json:
     return {
         name: value.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str)
         else min(value, LONGEST_HOLD) if isinstance(value, float) else value
-        for name, value in result.items()
+        for name, value in result.items() if value is not None
     }  # fmt: skip
 
 

@@ -65,15 +65,6 @@ class InDoubt:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What became of one result: whether it was still ours to record, and the status of the row afterwards."""
-
-    send_id: UUID
-    recorded: bool
-    status: str
-
-
 # --- the connection ---------------------------------------------------------------------------------------
 
 
@@ -176,11 +167,11 @@ RETRIES = 5
 """How often a statement that was picked to end a deadlock is tried again: nothing of it has happened."""
 
 
-def _rows(conn: Connection, function: str, named: Mapping[str, Any]) -> psycopg.Cursor[Any]:
+def _rows(conn: Connection, function: str, named: Mapping[str, Any], only: str = "") -> psycopg.Cursor[Any]:
     given = {k: Jsonb(v) if isinstance(v, dict) else v for k, v in named.items() if v is not None}
     arguments = ", ".join(f"{name} => %({name})s" for name in given)
     # The names are this module's own; every value travels apart from the text.
-    query = cast(Any, f"select * from {function}({arguments})")  # noqa: S608 — as said above
+    query = cast(Any, f"select * from {function}({arguments}) {only}")  # noqa: S608 — as said above
     with in_words():
         for _ in range(RETRIES):
             try:
@@ -233,9 +224,10 @@ def _claimed(row: Json, leave_by: float = inf) -> Claimed:
     return Claimed(**row, leave_by=leave_by)
 
 
-def record(conn: Connection, results: Sequence[Json], at: datetime | None) -> list[Recorded]:
-    rows = _rows(conn, "send_record", {"results": Jsonb(list(results)), "at": at})
-    return [Recorded(*row) for row in rows]
+def record(conn: Connection, results: Sequence[Json], at: datetime | None) -> dict[UUID, str]:
+    """Write down results; return the status of the sends that are not sent now."""
+    rows = _rows(conn, "send_record", {"results": Jsonb(list(results)), "at": at}, "where status <> 'sent'")
+    return {send_id: status for send_id, _, status in rows}
 
 
 def recover(conn: Connection, at: datetime | None) -> list[UUID]:

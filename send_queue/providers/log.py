@@ -46,12 +46,8 @@ def _line(send: Claimed, *, for_person: bool) -> str:
     if for_person:
         recipient, account = json.dumps(send.recipient), json.dumps(send.account)
         return f"log: {send.channel} to {recipient} from {account} ({send.send_id})"
-    return json.dumps(
-        {
-            "event": "send",
-            "send_id": str(send.send_id),
-            "account": send.account,
-            "channel": send.channel,
-            "recipient": send.recipient,
-        }
+    account, recipient = json.dumps(send.account), json.dumps(send.recipient)
+    return (
+        f'{{"event": "send", "send_id": "{send.send_id}", "account": {account}, "channel": "{send.channel}", '
+        f'"recipient": {recipient}}}'
     )

@@ -13,6 +13,9 @@
 -- It never waits for a lock: a lane or a limit that somebody holds is passed by, so that claims cannot deadlock with
 -- anything, and `busy` says that it was so. The lanes that need nothing more than a look are looked at without a lock.
 --
+-- Its plans are made once, and walk indexes, whatever the statistics say: there is one good way for each of its looks,
+-- and planning them anew would be half of what a claim costs.
+--
 -- max_rows  how many rows at most           lease  how long a send may last; then it counts as left by a dead run
 -- batches   {provider: rows} of providers that take several rows of a lane in one call: so many count as one of max_rows
 -- without   accounts to pass by
@@ -26,7 +29,8 @@
 create or replace function send_claim(worker text, max_rows int default 1, lease interval default '5 minutes',
     at timestamptz default null, account text default null, channel text default null, campaign text default null,
     batches jsonb default '{}', without uuid[] default '{}')
-returns json language plpgsql set timezone = 'UTC' as $$
+returns json language plpgsql set timezone = 'UTC' set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off as $$
 #variable_conflict use_column
 declare
     v_at        timestamptz := coalesce(send_claim.at, clock_timestamp());

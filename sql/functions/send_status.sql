@@ -3,12 +3,17 @@
 -- which errors were met by those that wait to be tried again; stale has the schedules of accounts whose window is not
 -- cached for the moment, each with its accounts.
 create or replace function send_status(at timestamptz default null) returns jsonb language sql stable set timezone = 'UTC' as $$
+    with progress as materialized (select * from send_campaign_progress) -- the one look at all there is
     select jsonb_build_object(
         'at', m.at,
-        'queue', (select coalesce(jsonb_object_agg(s.status, s.sends), '{}')
-                  from (select status, sum(sends) as sends from send_queue_status group by status) s),
+        'queue', (select coalesce(jsonb_object_agg(s.status, s.sends), '{}') from (
+                      select v.status, sum(v.sends) as sends
+                      from progress p cross join lateral (values
+                          ('pending', p.pending), ('sending', p.in_flight), ('sent', p.sent), ('failed', p.failed),
+                          ('skipped', p.skipped), ('uncertain', p.uncertain)) v (status, sends)
+                      where v.sends > 0 group by v.status) s),
         'lanes', (select coalesce(jsonb_agg(to_jsonb(r)), '[]') from send_lane_report(m.at) r),
-        'campaigns', (select coalesce(jsonb_agg(to_jsonb(p)), '[]') from send_campaign_progress p),
+        'campaigns', (select coalesce(jsonb_agg(to_jsonb(p)), '[]') from progress p),
         'uncertain', (select count(*) from send_queue q where q.status = 'uncertain'),
         'failed', (select count(*) from send_queue q where q.status = 'failed'),
         'look_ups', (select jsonb_build_object('sends', count(*), 'first', min(q.look_up_at))

@@ -513,7 +513,7 @@ def test_what_the_build_copies_makes_a_command_that_works(
         ).stdout
 
     assert said("--version") == f"send-queue {PROJECT['version']}\n"
-    assert "1 migrations" in said("migrate")
+    assert "1 migration," in said("migrate")
     assert '"sent": 0' in said("run-once", "--json")
 
 

@@ -481,3 +481,18 @@ def in_its_place(
     yield prepare
     for number, handler in handlers.items():
         signal.signal(number, handler)
+
+
+def test_reliability_names_tests_that_there_are() -> None:
+    """Each promise, and each failure but one that says so itself, has its test."""
+    text = (ROOT / "docs/reliability.md").read_text()
+    named = re.findall(r"`(tests/[a-z_/]+\.py)`", text)
+    assert len(named) > 30
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+    promises, failures = (
+        [line for line in text.split(title)[1].split("\n## ")[0].splitlines() if line.startswith("| ")][1:]
+        for title in ("\n## The promises\n", "\n## In which failure\n")
+    )
+    untested = [line for line in promises + failures if "`tests/" not in line and set(line) - set("|- ")]
+    assert len(untested) == 1
+    assert untested[0].endswith("| not tested |")

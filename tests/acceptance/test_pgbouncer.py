@@ -94,7 +94,7 @@ def test_the_whole_flow_through_a_transaction_pool(pooled: str, cli: Cli, tmp_pa
         def said(*args: str | Path, now: datetime | None = None) -> str:
             return cli(*args, env=env, now=now).stdout
 
-        assert "1 migrations" in said("migrate")
+        assert "1 migration," in said("migrate")
         assert said("migrate").startswith("Nothing to do")
         said("schedule", "add", "always", "--timezone", "UTC", "--hours", "00:00-24:00", "--days", "mon-sun")
         said("account", "add", "anna", "--provider", "unipile", "--provider-account-id", "a", "--schedule", "always")

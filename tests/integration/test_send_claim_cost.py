@@ -180,5 +180,5 @@ def test_invariant_7_lanes_that_share_a_limit_are_told_together(conn: psycopg.Co
     one = pages(queue, "send_claim(worker => 'w', at => %s)")
     assert queue.taken() == []
     assert queue.all(asleep, AT) == [("email", 300, AT + HOUR, AT + HOUR)]
-    assert one < 20 * 300
+    assert one < 30 * 300  # once: afterwards they are not met
     assert len(queue.taken(AT + HOUR, 9)) == 1
