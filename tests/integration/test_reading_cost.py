@@ -40,7 +40,7 @@ def some_open(queue: Queue) -> None:
 
 def pages(queue: Queue, look: str) -> int:
     """Pages that it looks at once its plans are made."""
-    seen = []
+    seen: list[int] = []
     for _ in range(7):
         with queue.conn.transaction(force_rollback=True):
             [plan] = queue.all(f"explain (analyze, buffers, timing off, format json) select {look}", AT + HOUR)
