@@ -180,17 +180,13 @@ begin
 
         v_day := (v_at at time zone v_lane.cap_timezone)::date;
         -- The attempts are written before the sends: what may have gone out is never forgotten.
-        with tried as (
-            insert into send_attempts (send_id, workspace_id, account_id, channel, number, day, started_at, worker)
-            select i.id, v_lane.workspace_id, v_lane.account_id, v_lane.channel, 1 + coalesce(b.number, 0), v_day, v_at,
-                   worker
-            from unnest(v_ids) i (id)
-            left join lateral (
-                select max(b.number) as number from send_attempts b where b.send_id = i.id) b on true
-            returning id, send_id
-        )
-        select array_agg(b.id order by i.nth) into v_attempts
-        from unnest(v_ids) with ordinality i (id, nth) join tried b on b.send_id = i.id;
+        v_attempts := array(select send_uuid() from unnest(v_ids));
+        insert into send_attempts (id, send_id, workspace_id, account_id, channel, number, day, started_at, worker)
+        select i.attempt_id, i.id, v_lane.workspace_id, v_lane.account_id, v_lane.channel, 1 + coalesce(b.number, 0),
+               v_day, v_at, worker
+        from unnest(v_ids, v_attempts) i (id, attempt_id)
+        left join lateral (
+            select max(b.number) as number from send_attempts b where b.send_id = i.id) b on true;
         update send_queue q
         set status = 'sending', claimed_by = worker, lease_expires_at = v_at + lease, updated_at = v_at
         where q.id = any (v_ids);
@@ -212,6 +208,7 @@ begin
 
         v_sends := v_sends || v_attempts;
         v_calls := v_calls + (cardinality(v_ids) + v_batch - 1) / v_batch;
+        v_passed := v_passed || (v_lane.account_id || v_lane.channel); -- it has no more room, or no more that is due
     end loop;
 
     if v_calls = 0 then

@@ -11,8 +11,12 @@
 -- tally; of several, in the order of their ids (of lanes and rows: by account, channel, id; of attempts: by send,
 -- number). Lanes only for what needs them, so that what was sent waits for no claim: what stops a lane or gives
 -- something back, what comes late (it may have to be counted again), and what ends a lane's ladder of holds.
+--
+-- Each row is found by its id, whatever the statistics say: they may be from when there was next to nothing, and a
+-- batch would then be compared with all attempts that there are by now.
 create or replace function send_record(results jsonb, at timestamptz default null)
-returns table (send_id uuid, recorded boolean, status text) language plpgsql as $$
+returns table (send_id uuid, recorded boolean, status text) language plpgsql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare
     v_at       timestamptz := coalesce(send_record.at, clock_timestamp());

@@ -6,15 +6,17 @@
 create or replace function send_record_sent(results jsonb, at timestamptz) returns setof uuid language plpgsql as $$
 #variable_conflict use_column
 declare
-    v_sent uuid[];
+    v_told     jsonb := (select jsonb_object_agg(r ->> 'attempt_id', r) from jsonb_array_elements(results) r);
+    v_attempts uuid[] := array(select id::uuid from jsonb_object_keys(v_told) id);
+    v_sent     uuid[];
 begin
     with finished as (
-        update send_attempts b
-        set outcome = 'sent', finished_at = send_record_sent.at, http_status = r.http_status,
-            provider_message_id = r.provider_message_id
-        from jsonb_to_recordset(results) r (attempt_id uuid, http_status int, provider_message_id text)
-        where b.id = r.attempt_id and b.outcome is null
-        returning b.send_id, r.provider_message_id
+        update send_attempts b -- by ids, not by a join: there is no wrong way around
+        set outcome = 'sent', finished_at = send_record_sent.at,
+            http_status = (v_told -> b.id::text ->> 'http_status')::int,
+            provider_message_id = v_told -> b.id::text ->> 'provider_message_id'
+        where b.id = any (v_attempts) and b.outcome is null
+        returning b.send_id, b.provider_message_id
     ), sent as (
         update send_queue q
         set status = 'sent', claimed_by = null, lease_expires_at = null, updated_at = send_record_sent.at,
