@@ -439,7 +439,7 @@ def _written(this: Run, results: Sequence[Json], lease_until: float) -> dict[UUI
             until = lease_until if told_at is None else min(lease_until, told_at + PATIENCE)
             if this.reconnect is None or clock() > until:
                 raise
-            time.sleep(0.1)
+            time.sleep(0.1)  # seconds; a server that is away can only be tried again
             with suppress(DatabaseUnreachable):
                 this.conn = this.reconnect()
 

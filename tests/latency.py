@@ -108,7 +108,7 @@ class Distance:
             with suppress(OSError):
                 while True:
                     at, data = under_way.get()
-                    time.sleep(max(0.0, at - time.monotonic()))
+                    time.sleep(max(0.0, at - time.monotonic()))  # the delay itself, which is what is measured
                     if not data:
                         target.shutdown(socket.SHUT_WR)
                         return

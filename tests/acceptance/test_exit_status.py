@@ -217,9 +217,7 @@ def test_a_role_that_may_not_is_a_matter_of_configuration(queue: Queue, database
     with psycopg.connect(database, autocommit=True) as conn:
         conn.execute(f"create role {role} login".encode())
         try:
-            weak = database.replace("://postgres", f"://{role}", 1)
-            if weak == database:
-                pytest.skip("the server of this run has another superuser")
+            weak = psycopg.conninfo.make_conninfo(database, user=role)
             done = queue("run-once", env={"DATABASE_URL": weak}, check=False)
         finally:
             conn.execute(f"drop role {role}".encode())

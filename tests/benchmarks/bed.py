@@ -188,19 +188,15 @@ class Bed:
 
 def _wait(process: subprocess.Popen[Any], began: float) -> tuple[float, float]:
     """Wait for the end; returns the seconds and the most memory, in MB, read ten times a second."""
-    ended = os.pidfd_open(process.pid) if hasattr(os, "pidfd_open") else None
+    ended = os.pidfd_open(process.pid)
     peak = 0.0
     while process.poll() is None:
         peak = max(peak, _peak(process.pid))
         if time.perf_counter() - began > LONGEST:
             process.kill()
-        if ended is not None:
-            select.select([ended], [], [], 0.1)  # returns at the very end of the process, unlike wait(timeout)
-        else:
-            time.sleep(0.001)
+        select.select([ended], [], [], 0.1)  # returns at the very end of the process, unlike wait(timeout)
     seconds = time.perf_counter() - began
-    if ended is not None:
-        os.close(ended)
+    os.close(ended)
     return seconds, peak
 
 

@@ -200,7 +200,7 @@ class Chaos:
             if time.monotonic() > trouble:
                 self.make_trouble()
                 trouble = time.monotonic() + self.dice.expovariate(1 / 3.0)
-            time.sleep(0.01)
+            time.sleep(0.01)  # seconds; many processes are tended at once, and none of them calls
         deadline = time.monotonic() + 60
         while self.runs:
             self.tend()
@@ -209,7 +209,7 @@ class Chaos:
                 for running in self.runs:
                     running.process.kill()
                 break
-            time.sleep(0.01)
+            time.sleep(0.01)  # as above
         self.runs = [r for r in self.runs if r.process.poll() is None]
 
     def begin(self) -> None:
@@ -302,7 +302,7 @@ class Chaos:
                 self.note_applied()
                 self.provider.kill()
                 self.provider.order(send_faults(self.dice.randrange(1_000_000)))  # not the same dice again
-                time.sleep(self.dice.uniform(0, 0.5))
+                time.sleep(self.dice.uniform(0, 0.5))  # it is away, for as long as the dice say
                 self.provider.start()
                 self.counts["provider killed"] += 1
             case "backend":
@@ -315,7 +315,7 @@ class Chaos:
                         self.counts["Postgres crashed by a backend"] += 1
             case "server":
                 self.cluster.kill()
-                time.sleep(self.dice.uniform(0, 0.8))
+                time.sleep(self.dice.uniform(0, 0.8))  # so is the server
                 self.cluster.start()
                 self.counts["Postgres killed"] += 1
 

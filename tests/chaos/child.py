@@ -11,23 +11,24 @@ POINT is SIGNAL@PLACE, e.g. KILL@after-claim or STOP@before-request; PLACE one o
     accepted         the answer's head is there, the answer is not read
     before-record    the outcome is known, and not written
     after-record     it is written, and nothing is said yet
+    refused          the database has refused to write it, or was not there
     look-up          a send in doubt is this run's to ask about, and nobody is asked yet
     looked-up        the provider has answered, and that is not written
 
-or SETTING=SECONDS: `lease`, `longest_call`.
+or clock=FILE: the seconds in FILE have passed by the run's own clock besides those that have.
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
-import time
+import threading
 from collections.abc import Callable
-from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
-from send_queue import cli, recover, run, store
+from send_queue import cli, model, recover, run, store
+from send_queue.model import DatabaseUnreachable
 from send_queue.providers import http, unipile
 
 
@@ -54,6 +55,25 @@ def after(owner: Any, name: str, act: Callable[[], None], when: Callable[[Any], 
     setattr(owner, name, patched)
 
 
+def refused(act: Callable[[], None]) -> None:
+    original = store.record
+
+    def patched(*args: Any) -> Any:
+        try:
+            return original(*args)
+        except DatabaseUnreachable:
+            act()
+            raise
+
+    store.record = patched  # type: ignore[assignment]  # only in this process
+
+
+def move_clock(ahead: Path) -> None:
+    """As if the run had been suspended for that long."""
+    for module in (run, store, http):
+        vars(module)["clock"] = lambda: model.clock() + float(ahead.read_text())
+
+
 def arm(place: str, act: Callable[[], None]) -> None:
     match place:
         case "after-claim":
@@ -70,6 +90,8 @@ def arm(place: str, act: Callable[[], None]) -> None:
             before(store, "record", act)
         case "after-record":
             after(store, "record", act)
+        case "refused":
+            refused(act)
         case "look-up":
             before(recover, "ask", act)
         case "looked-up":
@@ -83,8 +105,7 @@ def once(number: signal.Signals) -> Callable[[], None]:
 
     def act() -> None:
         if left:
-            os.kill(os.getpid(), left.pop())
-            time.sleep(0.5)  # seconds; a stop reaches the other threads first, and this one here
+            signal.pthread_kill(threading.get_ident(), left.pop())  # this thread goes no further
 
     return act
 
@@ -96,18 +117,7 @@ def main(args: list[str]) -> None:
             name, _, place = point.partition("@")
             arm(place, once(signal.Signals[f"SIG{name}"]))
             continue
-        name, _, seconds = point.partition("=")
-        value = timedelta(seconds=float(seconds))
-        if name == "lease":
-            run.LEASE = value
-        else:
-            original = unipile.Unipile.__init__
-
-            def shorter(self: Any, *a: Any, value: timedelta = value, original: Any = original, **n: Any) -> None:
-                original(self, *a, **n)
-                self.longest_call = value
-
-            unipile.Unipile.__init__ = shorter  # type: ignore[method-assign]  # only in this process
+        move_clock(Path(point.removeprefix("clock=")))
     sys.argv[1:] = args[end + 1 :]
     cli.main()
 

@@ -161,7 +161,7 @@ def until(condition: Any, seconds: float = 30.0, what: str = "it") -> None:
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"Waited {seconds} s for {what} in vain.")
-        time.sleep(0.01)
+        time.sleep(0.01)  # seconds; what another process does can only be looked for
 
 
 def environment(**more: str) -> dict[str, str]:

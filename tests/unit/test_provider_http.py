@@ -38,6 +38,8 @@ class Server:
         self.script: Script = script or self.ok
         self.requests: list[bytes] = []
         self.connections = 0
+        self.ended = threading.Semaphore(0)
+        """A connection that is over."""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/x"
@@ -53,6 +55,7 @@ class Server:
     def _run(self, connection: socket.socket) -> None:
         with suppress(OSError), connection:
             self.script(connection)
+        self.ended.release()
 
     def request(self, connection: socket.socket) -> bytes:
         """Read one whole request; empty where the other side has closed."""
@@ -237,9 +240,7 @@ def test_what_has_not_left_at_the_deadline_never_leaves(
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     verdict = post(client, server.url, HASTY)
     resolved.set()
-    while server.connections == 0:  # it connects, too late
-        time.sleep(0.01)
-    time.sleep(0.1)
+    assert server.ended.acquire(timeout=10)  # it connected, too late, and has hung up
 
     assert isinstance(verdict, Retry)
     assert verdict.code == "deadline"
