@@ -106,16 +106,5 @@ begin
 end
 $$;
 
--- It runs with its owner's rights, so that a role may be let in that sees no table (send_grant): nobody else may call
--- it, and its names are looked up in its own schema only. (A loop: for a moment the one that it replaces may be there.)
-do $$
-declare
-    v_me regprocedure;
-begin
-    for v_me in select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-                where n.nspname = current_schema() and p.proname = 'send_enqueue' loop
-        execute format('alter function %s security definer set search_path = %I, pg_temp', v_me, current_schema());
-        execute format('revoke all on function %s from public', v_me);
-    end loop;
-end
-$$;
+-- It runs with its owner's rights: roles may be let in that see no table.
+select send_as_owner('send_enqueue');

@@ -52,15 +52,5 @@ language sql stable as $$
 $$;
 
 -- A view reads tables with its owner's rights, but calls functions with the reader's: so this one has its owner's
--- rights too, for those who may read send_lane_status (send_grant), and is closed to all others.
-do $$
-declare
-    v_me regprocedure;
-begin
-    for v_me in select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-                where n.nspname = current_schema() and p.proname = 'send_lane_report' loop
-        execute format('alter function %s security definer set search_path = %I, pg_temp', v_me, current_schema());
-        execute format('revoke all on function %s from public', v_me);
-    end loop;
-end
-$$;
+-- rights too, for those who may read send_lane_status.
+select send_as_owner('send_lane_report');

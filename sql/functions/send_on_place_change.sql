@@ -13,10 +13,4 @@ create constraint trigger place_changed after insert or delete on send_campaign_
 deferrable initially deferred for each row execute function send_on_place_change();
 
 -- With its owner's rights, like send_enqueue, which makes places for roles that see no table.
-do $$
-begin
-    execute format('alter function send_on_place_change() security definer set search_path = %I, pg_temp',
-        current_schema());
-    revoke all on function send_on_place_change() from public;
-end
-$$;
+select send_as_owner('send_on_place_change');

@@ -165,6 +165,18 @@ class Queue:
         )  # fmt: skip
         return sorted(ids)
 
+    def history(self, n: int) -> None:
+        """n rows that were sent forty days ago, with their attempts."""
+        sent_at = AT - 40 * DAY
+        self.fill(n, scheduled_for=sent_at)
+        self.do("update send_queue set status = 'sent', sent_at = %s", sent_at)
+        self.do(
+            "insert into send_attempts (send_id, workspace_id, account_id, channel, number, day, started_at,"
+            " finished_at, outcome, worker) "
+            "select id, workspace_id, account_id, channel, 1, sent_at::date, sent_at, sent_at, 'sent', 'w'"
+            " from send_queue"
+        )
+
     def enqueue(self, **named: Any) -> UUID:
         named = {"campaign": "spring", "channel": "email", "message": "Hello", "at": AT, **named}
         named.setdefault("recipient", f"p{self.how_many()}@example.org")

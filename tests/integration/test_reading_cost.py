@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from builders import AT, DAY, HOUR, MINUTE, Queue
+from builders import AT, HOUR, MINUTE, Queue
 from conftest import fresh_database
+from test_send_claim_cost import pages
 
 FEW, MANY = 1_000, 50_000
 
@@ -19,33 +20,12 @@ LOOKS = {
 }
 
 
-def history(queue: Queue, n: int) -> None:
-    """n rows that were sent, with their attempts."""
-    queue.fill(n, scheduled_for=AT - 40 * DAY)
-    queue.do("update send_queue set status = 'sent', sent_at = %s", AT - 40 * DAY)
-    queue.do(
-        "insert into send_attempts (send_id, workspace_id, account_id, channel, number, day, started_at, finished_at, "
-        "outcome, worker) "
-        "select id, workspace_id, account_id, channel, 1, sent_at::date, sent_at, sent_at, 'sent', 'w' from send_queue"
-    )
-
-
 def some_open(queue: Queue) -> None:
     """In doubt, failed, left by a dead run, and pending."""
     queue.fill(12)
     for outcome in ("uncertain", "uncertain", "failed"):
         queue.send(outcome)
     queue.taken(max_rows=2, lease=MINUTE)
-
-
-def pages(queue: Queue, look: str) -> int:
-    """Pages that it looks at once its plans are made."""
-    seen: list[int] = []
-    for _ in range(7):
-        with queue.conn.transaction(force_rollback=True):
-            [plan] = queue.all(f"explain (analyze, buffers, timing off, format json) select {look}", AT + HOUR)
-        seen.append(plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"])
-    return min(seen)
 
 
 @pytest.mark.parametrize("statistics", ["fresh", "stale", "none"])
@@ -64,10 +44,10 @@ def test_history_is_not_looked_at(server: str, template: str, statistics: str) -
                 queue.lane(max_in_flight=9)
                 if statistics == "stale":
                     conn.execute("vacuum analyze")
-                history(queue, n)
+                queue.history(n)
                 some_open(queue)
                 conn.execute("vacuum analyze" if statistics == "fresh" else "vacuum")
                 for name, look in LOOKS.items():
-                    seen[name].append(pages(queue, look))
+                    seen[name].append(pages(queue, look, AT + HOUR))
     print(statistics, seen)
     assert {name: costs for name, costs in seen.items() if costs[1] > costs[0] + 150} == {}

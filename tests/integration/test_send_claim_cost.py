@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -13,12 +14,12 @@ from conftest import fresh_database
 FEW, MANY = 1_000, 50_000
 
 
-def pages(queue: Queue, call: str) -> int:
+def pages(queue: Queue, call: str, at: datetime = AT) -> int:
     """Pages that a call looks at once its plans are made: the least of several, each taken back."""
     seen: list[int] = []
     for _ in range(8):
         with queue.conn.transaction(force_rollback=True):
-            [plan] = queue.all(f"explain (analyze, buffers, timing off, format json) select {call}", AT)
+            [plan] = queue.all(f"explain (analyze, buffers, timing off, format json) select {call}", at)
         top = plan[0]["Plan"]
         seen.append(top["Shared Hit Blocks"] + top["Shared Read Blocks"])
     return min(seen)
@@ -92,13 +93,7 @@ def in_the_same_lane(queue: Queue, n: int) -> None:
 
 def with_much_history(queue: Queue, n: int) -> None:
     """What was sent long ago, with its attempts, and one row that may go."""
-    queue.fill(n, scheduled_for=AT - 40 * DAY)
-    queue.do("update send_queue set status = 'sent', sent_at = %s", AT - 40 * DAY)
-    queue.do(
-        "insert into send_attempts (send_id, workspace_id, account_id, channel, number, day, started_at, finished_at, "
-        "outcome, worker) "
-        "select id, workspace_id, account_id, channel, 1, sent_at::date, sent_at, sent_at, 'sent', 'w' from send_queue"
-    )
+    queue.history(n)
     queue.limit(10, HOUR, account="ada")
     queue.limit(100, HOUR)
     queue.fill(1)

@@ -46,6 +46,18 @@ def limited_to_one(queue: Queue, limited: str) -> None:
 # --- invariant 1: exact in number -------------------------------------------------------------------------
 
 
+def two_that_share_a_limit(conn: Connection) -> Queue:
+    """ada and bob with two rows each, and one send a day for both."""
+    queue = Queue(conn)
+    queue.account("ada")
+    queue.account("bob")
+    queue.campaign(accounts=["ada", "bob"])
+    queue.fill(2, account="ada")
+    queue.fill(2, account="bob")
+    queue.limit(1, DAY)
+    return queue
+
+
 @pytest.mark.parametrize("time", [1, 2, 3])
 def test_invariant_1_the_daily_cap_is_exact_under_overlapping_runs(database: str, conn: Connection, time: int) -> None:
     """20 runs at once on a lane with a cap of 20 and 200 rows that are due send 20, not one more and not one less."""
@@ -145,13 +157,7 @@ def test_invariant_1_what_may_have_gone_out_is_spent(conn: Connection, outcome: 
 
 def test_invariant_1_a_limit_that_lanes_share_is_given_back_to_all_of_them(conn: Connection) -> None:
     """The lane of another account that waits for the workspace's limit looks again when one is given back."""
-    queue = Queue(conn)
-    queue.account("ada")
-    queue.account("bob")
-    queue.campaign(accounts=["ada", "bob"])
-    queue.fill(2, account="ada")
-    queue.fill(2, account="bob")
-    queue.limit(1, DAY)
+    queue = two_that_share_a_limit(conn)
     [send] = queue.taken(account="ada")
     assert queue.taken(account="bob") == []
     assert queue.the_lane("bob")["next_at"] == AT + DAY
@@ -161,13 +167,7 @@ def test_invariant_1_a_limit_that_lanes_share_is_given_back_to_all_of_them(conn:
 
 def test_a_lane_is_not_put_to_sleep_while_somebody_gives_back(database: str, conn: Connection) -> None:
     """A claim that cannot see yet what is given back is busy, and does not sleep until the limit's own end."""
-    queue = Queue(conn)
-    queue.account("ada")
-    queue.account("bob")
-    queue.campaign(accounts=["ada", "bob"])
-    queue.fill(2, account="ada")
-    queue.fill(2, account="bob")
-    queue.limit(1, DAY)
+    queue = two_that_share_a_limit(conn)
     [send] = queue.taken(account="ada")
     with psycopg.connect(database) as other:
         Queue(other).record(send, "failed")
@@ -178,13 +178,7 @@ def test_a_lane_is_not_put_to_sleep_while_somebody_gives_back(database: str, con
 
 def test_who_gives_back_waits_for_the_claims_that_count(database: str, conn: Connection) -> None:
     """A lane that a claim under way puts to sleep is woken by a result that comes at that moment."""
-    queue = Queue(conn)
-    queue.account("ada")
-    queue.account("bob")
-    queue.campaign(accounts=["ada", "bob"])
-    queue.fill(2, account="ada")
-    queue.fill(2, account="bob")
-    queue.limit(1, DAY)
+    queue = two_that_share_a_limit(conn)
     [send] = queue.taken(account="ada")
     with psycopg.connect(database) as other:
         assert Queue(other).taken(account="bob") == []
