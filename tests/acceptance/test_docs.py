@@ -24,7 +24,7 @@ from acceptance.conftest import DAY, HOUR, MINUTE, MONDAY, Queue
 from send_queue.cli import cli as command
 from send_queue.explain import REASONS
 from send_queue.model import CHANNELS, Claimed, ConfigurationError, Failed, Outcome, Retry, Rule, UserError
-from send_queue.providers.unipile import MEANINGS, Meaning
+from send_queue.providers.unipile_answers import MEANINGS, Meaning
 from send_queue.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
