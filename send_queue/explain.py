@@ -140,10 +140,10 @@ def _merged(holds: list[HoldBack]) -> list[HoldBack]:
     merged: dict[tuple[str, str], HoldBack] = {}
     for hold in holds:
         key = hold.rule, hold.detail if hold.until is None else ""
-        before = merged.get(key)
-        if before and hold.detail not in before.detail:
-            hold = replace(hold, detail=f"{before.detail}, {hold.detail}")
-        merged[key] = replace(hold, detail=before.detail) if before and hold.detail in before.detail else hold
+        said = merged[key].detail if key in merged else ""
+        if said:
+            hold = replace(hold, detail=said if hold.detail in said else f"{said}, {hold.detail}")
+        merged[key] = hold
     return list(merged.values())
 
 

@@ -74,10 +74,6 @@ def _of(used: int, cap: int | None) -> str:
     return f"{used}" if cap is None else f"{used}/{cap}"
 
 
-COUNTED = 10_000
-"""How many rows `list` counts at the most, to say how many it does not show."""
-
-
 @click.command("list")
 @click.option("--status", type=click.Choice(["pending", "sending", "sent", "failed", "skipped", "uncertain"]),
               help="Only those in this state.")  # fmt: skip
@@ -94,19 +90,16 @@ def list_command(app: App, /, status: str | None, limit: int, json_: bool, **fil
     from send_queue import store
 
     with app.database() as conn:
-        rows = store.sends(conn, store.Filters(**filters), status, limit)
-        there = len(rows)
-        if there == limit and not json_:
-            there = len(store.sends(conn, store.Filters(**filters), status, max(COUNTED, limit + 1)))
+        found = store.sends(conn, store.Filters(**filters), status, limit + 1)  # one more: is there more?
+    rows = found[:limit]
     if json_:
         click.echo(as_json(rows))
     elif rows:
         columns = ("id", "status", "scheduled_for", "account", "channel", "campaign", "recipient", "attempts",
                    "error_code")  # fmt: skip
         click.echo(table(rows, columns, terminal_width(), ("attempts", "channel", "campaign", "error_code")))
-        if there > limit:
-            of = f"{there:,}" if there < COUNTED else f"{COUNTED:,} or more"
-            warn(f"These are the first {limit:,} of {of}, by time: see more with --limit.")
+        if len(found) > limit:
+            warn(f"These are the first {limit:,}, by time, and there are more: see them with --limit.")
     else:
         click.echo("There are none.")
 

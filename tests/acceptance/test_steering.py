@@ -132,7 +132,7 @@ def test_a_list_says_that_there_is_more(queue: Queue) -> None:
     queue.ready(rows=3)
     done = queue("list", "--limit", "2")
     assert len(done.stdout.splitlines()) == 3
-    assert "These are the first 2 of 3, by time: see more with --limit." in done.stderr
+    assert "These are the first 2, by time, and there are more: see them with --limit." in done.stderr
     assert "first" not in queue("list", "--limit", "3").stderr
 
 
