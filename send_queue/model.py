@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from math import inf
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -91,6 +91,11 @@ class Claimed:
     backoff_seconds: tuple[int, ...] = (300, 900, 3600)
     leave_by: float = inf
     """On `clock`: from then on no byte of it may leave any more, for others may take it for dead and send it."""
+    workspace_id: UUID | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Of the account, with what its place in the campaign says otherwise: a from-address, a server, ..."""
+    token: str | None = None
+    """The account's access token, sealed (`vault`); null where it has none and `secret_env` names its secret."""
 
 
 def clock() -> float:

@@ -218,6 +218,7 @@ def _claimed(row: Json, leave_by: float = inf) -> Claimed:
     row["send_id"] = UUID(row["send_id"])
     row["attempt_id"] = UUID(row["attempt_id"])
     row["account_id"] = UUID(row["account_id"])
+    row["workspace_id"] = UUID(row["workspace_id"])
     row["started_at"] = datetime.fromisoformat(row["started_at"])
     row["finished_at"] = datetime.fromisoformat(finished_at) if finished_at else None
     row["backoff_seconds"] = tuple(row["backoff_seconds"])

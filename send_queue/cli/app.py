@@ -285,6 +285,20 @@ def _rate(text: str) -> tuple[int, timedelta]:
     return int(count), duration(per)
 
 
+def _setting(text: str) -> tuple[str, str | None]:
+    name, equals, value = text.partition("=")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or not equals:
+        raise ValueError(f"{text!r} is not a setting: write it as from=anna@example.com, and from= to take it out")
+    return name, value or None
+
+
+def _place_setting(text: str) -> tuple[str, tuple[str, str | None]]:
+    account, colon, setting = text.partition(":")
+    if not account or not colon:
+        raise ValueError(f"{text!r} names no account: write it as anna:from=fall@example.com")
+    return account, _setting(setting)
+
+
 def _backoff(text: str) -> list[int]:
     return [int(duration(part.strip()).total_seconds()) for part in text.split(",")]
 
@@ -314,6 +328,8 @@ SECONDS = Kind("duration", lambda text: int(duration(text).total_seconds()))
 RAMP = Kind("start+step|none", _ramp, clearable=True)
 RATE = Kind("n/duration", _rate)
 BACKOFF = Kind("durations", _backoff)
+SETTING = Kind("name=value", _setting)
+PLACE_SETTING = Kind("a:name=value", _place_setting)
 TEXT_OR_NONE = Kind("text|none", str, clearable=True)
 
 json_option = click.option("--json", "json_", is_flag=True, help="Print JSON.")

@@ -15,9 +15,11 @@ from send_queue.cli.app import (
     CAP,
     CLEARED,
     DURATION,
+    PLACE_SETTING,
     RAMP,
     RATE,
     SECONDS,
+    SETTING,
     TEXT_OR_NONE,
     TIMEZONE,
     VARIABLE,
@@ -215,6 +217,8 @@ def _account_options(command: Any) -> Any:
         click.option("--schedule", metavar="NAME", type=TEXT_OR_NONE, help="When it may send (default: always)."),
         click.option("--secret-env", metavar="VAR", type=VARIABLE, help="The name of the environment variable "
                      "that holds its secret; not the secret."),
+        click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", type=SETTING, help="What its provider "
+                     "must know of it, such as from=anna@example.com; NAME= takes one out. Repeatable."),
         workspace_option,
         json_option,
     )  # fmt: skip
@@ -230,6 +234,13 @@ def _provider_channels(name: str) -> list[str]:
     return ["log"] if name == "log" else sorted(intake.channels(name) or ())
 
 
+def _account_fields(options: Mapping[str, Any]) -> dict[str, Any]:
+    fields = _given(options)
+    if "settings" in fields:
+        fields["settings"] = dict(fields["settings"])
+    return fields
+
+
 @account_command.command("add")
 @click.argument("name")
 @click.option("--provider", metavar="P", required=True, help="What carries its messages: unipile, log, or your own.")
@@ -241,7 +252,7 @@ def account_add(app: App, /, name: str, provider: str, workspace: str | None, js
     \b
     Example: send-queue account add anna --provider unipile --provider-account-id Xb3c --tier premium
     """
-    fields = _given(options) | {"provider": provider, "channels": _provider_channels(provider)}
+    fields = _account_fields(options) | {"provider": provider, "channels": _provider_channels(provider)}
     _put(app, "account", name, fields, json_, adding=True, workspace=workspace)
 
 
@@ -258,7 +269,7 @@ def account_set(
     \b
     Example: send-queue account set anna --schedule new-york
     """
-    fields = _given(options)
+    fields = _account_fields(options)
     if provider is not None:
         _provider_channels(provider)
         fields["provider"] = provider
@@ -497,6 +508,9 @@ def _campaign_options(command: Any) -> Any:
                      "have gone out and cannot be looked up (default hold: a person decides)."),
         click.option("--follow-up", "follow_up_after", type=DURATION, help="When a follow-up is due after an "
                      "invitation (default 3d)."),
+        click.option("--set", "settings", multiple=True, metavar="A:NAME=VALUE", type=PLACE_SETTING, help="What the "
+                     "account A's provider must know in this campaign, before what the account says: "
+                     "anna:from=fall@example.com. Repeatable."),
     )  # fmt: skip
 
 
@@ -505,6 +519,11 @@ def _campaign_fields(options: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("accounts", "remove_accounts"):
         if name in fields:
             fields[name] = list(fields[name])
+    if "settings" in fields:
+        by_account: dict[str, dict[str, str | None]] = {}
+        for account, (name, value) in fields["settings"]:
+            by_account.setdefault(account, {})[name] = value
+        fields["settings"] = by_account
     if isinstance(after := fields.get("follow_up_after"), timedelta):
         fields["follow_up_after"] = f"{after.total_seconds()} seconds"
     return fields

@@ -10,7 +10,7 @@ leaves, and it is the same sandbox again after a `kill -9`.
 
 Reading order: app (what becomes of a request), journal (what was accepted), faults (what goes wrong), unipile
 (what the provider answers) and world (the LinkedIn behind it), server (sockets), control (orders over HTTP).
-A further provider is a module like unipile, named in `_PROVIDERS` and built in `Sandbox.start`.
+A further provider is a subclass of `plain.Plain` in a module of its own, named in `_PLAIN`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from send_queue.sandbox.app import App
 from send_queue.sandbox.control import Control, read_faults
 from send_queue.sandbox.faults import Fault, Faults
 from send_queue.sandbox.journal import Entry, Journal, JournalDamaged, JournalInUse, read
+from send_queue.sandbox.plain import Plain
 from send_queue.sandbox.server import Server
 from send_queue.sandbox.unipile import Unipile
 from send_queue.sandbox.wire import Provider
@@ -45,7 +46,8 @@ __all__ = [
 ]
 
 
-_PROVIDERS = (Unipile,)
+_PLAIN: tuple[type[Plain], ...] = ()
+_PROVIDERS: tuple[type[Unipile] | type[Plain], ...] = (Unipile, *_PLAIN)
 
 
 class _Running(NamedTuple):
@@ -123,13 +125,14 @@ class Sandbox:
             changes = Journal(self.path.with_name(f"{self.path.name}.changes"), sync=self._sync)
             undo.callback(changes.close)
             world = World(Unipile.name, journal, changes, self._accounts, self._clock)
-            providers = (
+            providers: tuple[Provider, ...] = (
                 Unipile(
                     world,
                     api_key=self._api_key,
                     redirect_profiles=self._redirect_profiles,
                     viewer_scoped_ids=self._viewer_scoped_ids,
                 ),
+                *(plain(journal, self._clock) for plain in _PLAIN),
             )
             server = Server(self._host, self._port, App(providers, self._faults, Control(self)), self._clock)
             undo.pop_all()
@@ -215,9 +218,13 @@ def serve(sandbox: Sandbox, announce: Callable[[str], None] = lambda url: print(
 def _check_names(faults: Iterable[Fault]) -> None:
     """A rule for an op that does not exist would never apply, and its test prove nothing."""
     providers = {provider.name for provider in _PROVIDERS}
-    ops = {op for provider in _PROVIDERS for op in provider.ops}
+    ops = {op for provider in _PROVIDERS for op in _ops(provider)}
     for fault in faults:
         if fault.provider not in (None, *providers):
             raise ValueError(f"The sandbox has no provider {fault.provider}: {', '.join(sorted(providers))}.")
         if fault.op not in (None, *ops):
             raise ValueError(f"The sandbox has no op {fault.op}: {', '.join(sorted(ops))}.")
+
+
+def _ops(provider: type[Unipile] | type[Plain]) -> Iterable[str]:
+    return (op for _, _, op in provider.routes) if issubclass(provider, Plain) else provider.ops

@@ -32,17 +32,21 @@ class App:
         """Answer one request."""
         if request.path.startswith("/sandbox/"):
             return self._control.answer(request)
-        for provider in self._providers:
-            if request.path.startswith(provider.prefix):
-                return self._call(provider, provider.understand(request))
+        if provider := self._owner(request.path):
+            return self._call(provider, provider.understand(request))
         return json_answer(404, {"error": f"No provider of the sandbox has the path {request.path}."})
 
     def refuse(self, path: str, code: str, detail: str) -> Answer:
         """Refuse what cannot be read as a request, in the form of the provider that owns the path."""
-        for provider in self._providers:
-            if path.startswith(provider.prefix):
-                return provider.error(400, code, None, detail)
+        if provider := self._owner(path):
+            return provider.error(400, code, None, detail)
         return json_answer(400, {"error": detail})
+
+    def _owner(self, path: str) -> Provider | None:
+        """The provider with the longest prefix that fits."""
+        fitting = [(len(prefix), provider) for provider in self._providers for prefix in provider.prefixes
+                   if path.startswith(prefix)]  # fmt: skip
+        return max(fitting, key=lambda fits: fits[0])[1] if fitting else None
 
     def _call(self, provider: Provider, call: Call) -> Answer | None:
         fault = self._faults.pick(call)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from urllib.parse import unquote
 
@@ -61,7 +61,7 @@ class Unipile:
     """
 
     name = "unipile"
-    prefix = "/api/v1/"
+    prefixes: Sequence[str] = ("/api/v1/",)
     ops: Collection[str] = tuple(op for _method, _pattern, op in _ROUTES)
 
     def __init__(

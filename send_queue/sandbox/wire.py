@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.errors import CloseBoundaryNotFoundDefect, StartBoundaryNotFoundDefect
@@ -55,11 +55,14 @@ class Call:
 
 
 class Provider(Protocol):
-    """One provider of the sandbox: it owns the paths below `prefix`."""
+    """One provider of the sandbox: it owns the paths that begin with one of `prefixes`, unless a longer one of another
+    provider fits."""
 
     name: str
-    prefix: str
-    ops: Collection[str]
+    prefixes: Sequence[str]
+
+    @property
+    def ops(self) -> Collection[str]: ...
 
     def understand(self, request: Request) -> Call:
         """Say what the request asks for, without doing it. A bad request is a call that refuses."""

@@ -1,6 +1,7 @@
 -- Add or change what an operator steers: kind workspace, account, lane, schedule, campaign. `fields` holds what is to
 -- be set, by column name (a JSON null clears it); a schedule or account is named, not numbered: "schedule", "accounts"
--- (of a campaign: they join its pool; "remove_accounts": they leave it). A lane is named by its account and a
+-- (of a campaign: they join its pool; "remove_accounts": they leave it). "settings" add to those that are there, a null
+-- takes one out; those of a campaign are by account: {account: {name: value}}. A lane is named by its account and a
 -- "channel" among the fields, and is made if need be.
 -- at: the moment that it is believed to be. Returns the row as send_list shows it. Raises SQ002, with a sentence that says what to do.
 create or replace function send_set(kind text, name text, fields jsonb, adding boolean default false,
@@ -57,7 +58,8 @@ begin
             v_a := jsonb_populate_record(v_a, v_fields);
             update send_accounts a
             set provider = v_a.provider, provider_account_id = v_a.provider_account_id, tier = v_a.tier,
-                schedule_id = v_a.schedule_id, secret_env = v_a.secret_env
+                schedule_id = v_a.schedule_id, secret_env = v_a.secret_env,
+                settings = jsonb_strip_nulls(a.settings || coalesce(v_fields -> 'settings', '{}'))
             where a.id = v_id;
             perform send_make_lane(v_id, c.channel)
             from jsonb_array_elements_text(coalesce(v_fields -> 'channels', '[]')) c (channel);
@@ -92,6 +94,10 @@ begin
                 (select w.name from send_workspaces w where w.id = v_c.workspace_id))
             from jsonb_array_elements_text(coalesce(v_fields -> 'accounts', '[]')) n (name)
             on conflict on constraint send_campaign_accounts_pkey do update set in_pool = true;
+            update send_campaign_accounts p set settings = jsonb_strip_nulls(p.settings || n.settings)
+            from jsonb_each(coalesce(v_fields -> 'settings', '{}')) n (name, settings)
+            where p.campaign_id = v_id and p.account_id = send_find('account', n.name,
+                (select w.name from send_workspaces w where w.id = v_c.workspace_id));
             update send_campaign_accounts p set in_pool = false
             where p.campaign_id = v_id and p.account_id in (
                 select send_find('account', n.name, (select w.name from send_workspaces w where w.id = v_c.workspace_id))
