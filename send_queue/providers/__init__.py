@@ -5,7 +5,8 @@ A provider turns a claimed send into an outcome. It never raises for what the wo
 providers there are is data: the entry points `send_queue.providers`, each naming a class with the shape of `Provider`;
 one's own stand beside ours.
 
-Reading order: this protocol; http.py, where httpx's errors are judged once; then one module per provider.
+Reading order: this protocol; http.py, where httpx's errors are judged once; address.py and credentials.py, where it is
+and with which secret; then one module per provider.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from send_queue.model import (
     AlreadyDone,
@@ -33,8 +33,8 @@ from send_queue.model import (
     Sent,
     Uncertain,
 )
+from send_queue.providers.address import base_url
 from send_queue.providers.http import (
-    LOOPBACK,
     Answer,
     Http,
     Limits,
@@ -75,7 +75,8 @@ class Unipile:
         get: Limits = GET,
     ) -> None:
         self._env = env
-        self._base = _base_url(env.get("UNIPILE_DSN", ""))
+        # The DSN on Unipile's dashboard is a host and a port.
+        self._base = base_url(env, "UNIPILE_DSN", path="/api/v1", like="api8.unipile.com:13851")
         self._post, self._get = post, get
         self._http = Http()
         # At most: resolve the recipient, POST, ask what its refusal meant; and the time between them.
@@ -126,43 +127,6 @@ class Unipile:
             )
         until = time.monotonic() + self.longest_call.total_seconds()
         return _Account(self._http, self._base, self._post, self._get, key, send.provider_account_id, send, until)
-
-
-def _base_url(dsn: str) -> str:
-    """`https://host:port/api/v1` from what Unipile's dashboard shows, or from a URL.
-
-    >>> _base_url("api8.unipile.com:13851")
-    'https://api8.unipile.com:13851/api/v1'
-    """
-    dsn = dsn.strip()
-    if not dsn:
-        raise ConfigurationError(
-            "UNIPILE_DSN is not set: set it to the DSN on Unipile's dashboard, such as api8.unipile.com:13851."
-        )
-    try:
-        url = urlsplit(dsn if "://" in dsn else f"https://{dsn}")
-        host, port = url.hostname or "", url.port
-    except ValueError:
-        host, port = "", None
-    if (
-        not re.fullmatch(r"[a-z0-9.-]+|::1", host)
-        or url.scheme not in ("http", "https")
-        or url.path.rstrip("/") not in ("", "/api/v1")
-        or "@" in url.netloc
-        or url.query
-        or url.fragment
-    ):
-        raise ConfigurationError(
-            "UNIPILE_DSN is not a host and port: set it to the DSN on Unipile's dashboard,"
-            " such as api8.unipile.com:13851."
-        )
-    if url.scheme == "http" and host not in LOOPBACK:
-        raise ConfigurationError(
-            "UNIPILE_DSN must begin with https://, or with nothing: plain http, which shows the key to"
-            " everyone on the way, is for a sandbox on this machine."
-        )
-    shown = f"[{host}]" if ":" in host else host
-    return f"{url.scheme}://{shown}{f':{port}' if port else ''}/api/v1"
 
 
 @dataclass(frozen=True, slots=True)
