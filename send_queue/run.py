@@ -44,7 +44,7 @@ from send_queue.model import (
     Window,
     clock,
 )
-from send_queue.providers import InBatches, Provider, Providers
+from send_queue.providers import Provider, Providers, takes_batches
 from send_queue.store import Connection, Filters, InDoubt, Json
 
 T = TypeVar("T")
@@ -61,8 +61,11 @@ PATIENCE = 2.0
 LOOK_UPS_A_RUN = 10
 """How many sends in doubt one run asks about: each may take as long as a send."""
 
-GATHER = 0.005
+GATHER = 0.01
 """Seconds that what is done may wait for more, so that they are written down, and others claimed, together."""
+
+AHEAD = 0.1
+"""Seconds that a send may wait for a hand, at the most, once it is claimed."""
 
 LONGEST_WAIT = 30.0
 """Seconds to wait for other runs in all."""
@@ -141,8 +144,8 @@ Written: TypeAlias = list[tuple[Claimed, Result, str]]
 
 
 class Desk:
-    """Where results are written down while calls go on, so that claims and results do not wait for each other: a thread,
-    and a connection that is made when there is something to write. Where none can be had, the run's own serves both."""
+    """Where results are written down while calls go on: a thread, and a connection that is made when there is something
+    to write, so that claims and results do not wait for each other. Where none can be had, they share the run's."""
 
     def __init__(self, this: Run, connect: Callable[[], Connection]) -> None:
         self._run = replace(this)
@@ -174,7 +177,6 @@ class Hands:
     threads: ThreadPoolExecutor
     size: int
     desk: Desk | None
-    free: int = 0
     sending: dict[Future[Sequence[Result]], Sequence[Claimed]] = field(default_factory=dict)
     asking: dict[Future[recover.Verdict], InDoubt] = field(default_factory=dict)
     writing: Future[Written] | None = None
@@ -183,10 +185,15 @@ class Hands:
     began: dict[Future[Any], float] = field(default_factory=dict)
     slowest: float = 0.0
     """Seconds that the slowest call so far has taken."""
+    lasted: float = inf
+    """Seconds that calls last, of late."""
     _ended: SimpleQueue[Future[Any]] = field(default_factory=SimpleQueue)
 
-    def __post_init__(self) -> None:
-        self.free = self.size
+    def free(self, ahead: bool) -> int:
+        """How many calls may be begun. `ahead`: also those that wait for a hand, where it is for a moment only, so that
+        no hand is idle while others are claimed."""
+        waiting = min(self.size, int(self.size * AHEAD / self.lasted)) if ahead and self.desk else 0
+        return max(0, self.size + waiting - len(self.began))
 
     @property
     def busy(self) -> bool:
@@ -205,15 +212,22 @@ class Hands:
         self.writing.add_done_callback(self._ended.put)
 
     def _begin(self, call: Callable[..., Any], *given: Any) -> Future[Any]:
-        future = self.threads.submit(call, *given)
+        def work() -> Any:
+            since = clock()
+            try:
+                return call(*given)
+            finally:
+                lasted = clock() - since
+                self.lasted = lasted if self.lasted == inf else 0.9 * self.lasted + 0.1 * lasted
+
+        future = self.threads.submit(work)
         self.began[future] = clock()
         future.add_done_callback(self._ended.put)
-        self.free -= 1
         return future
 
     def done(self) -> list[Future[Any]]:
-        """Wait until something is done; where calls are short, for a moment longer, until half of the hands are free:
-        a claim, or a record, of several rows costs hardly more than one of one."""
+        """Wait until something is done, and a moment longer, until half of the hands have nothing to do: a claim, or a
+        record, of several rows costs hardly more than one of one."""
         done = [self._ended.get()]
         until = clock() + GATHER
         while self.began:
@@ -224,11 +238,10 @@ class Hands:
         for future in done:
             if began := self.began.pop(future, None):
                 self.slowest = max(self.slowest, clock() - began)
-                self.free += 1
         return done
 
     def _few(self, done: Sequence[Future[Any]]) -> bool:
-        return self.desk is not None and self.free + len(done) < self.size / 2
+        return self.desk is not None and self.free(ahead=True) + len(done) < self.size / 2
 
 
 def run(
@@ -256,9 +269,10 @@ def run(
             while True:
                 in_time = clock() + 2 * hands.slowest < until
                 claimed: tuple[Claimed, ...] = ()
-                if in_time and min(hands.free, left) > 0:
-                    batches = this.providers.batches() if limit is None else {}
-                    claimed = take(this, min(hands.free, left), report, not hands.busy, batches, until)
+                batches = this.providers.batches() if limit is None else {}
+                free = min(hands.free(ahead=not batches), left)
+                if in_time and free > 0:
+                    claimed = take(this, free, report, not hands.busy, batches, until)
                     left -= len(claimed)
                     for provider, sends in _calls(this, claimed, report):
                         hands.send(provider, sends)
@@ -326,7 +340,13 @@ def rehearse(this: Run, limit: int, report: Report) -> tuple[Claimed, ...]:
 
 def _ask(this: Run, hands: Hands, report: Report) -> None:
     """Begin to ask the providers about sends in doubt, with the hands that are free, a few a run."""
-    while report.in_doubt and this.asking and hands.free and report.asked < LOOK_UPS_A_RUN and not this.stop.is_set():
+    while (
+        report.in_doubt
+        and this.asking
+        and hands.free(ahead=False)
+        and report.asked < LOOK_UPS_A_RUN
+        and not this.stop.is_set()
+    ):
         doubts = store.look_ups(this.conn, 1, LEASE, this.now())
         for doubt in doubts:
             hands.ask(this.providers, doubt)
@@ -442,7 +462,7 @@ def _calls(this: Run, claimed: Sequence[Claimed], report: Report) -> Iterator[tu
         except ConfigurationError as lacking:
             record(this, [(send, Released(lacking)) for send in sends], report)
             continue
-        size = provider.batch if isinstance(provider, InBatches) else 1
+        size = provider.batch if takes_batches(provider) else 1
         for first in range(0, len(sends), size):
             yield provider, sends[first : first + size]
 
@@ -455,7 +475,7 @@ def _send(provider: Provider, sends: Sequence[Claimed]) -> Sequence[Result]:
     if clock() + provider.longest_call.total_seconds() > first.leave_by:
         return [Released()] * len(sends)
     try:
-        outcomes = provider.send_batch(sends) if isinstance(provider, InBatches) else [provider.send(first)]
+        outcomes = provider.send_batch(sends) if takes_batches(provider) else [provider.send(first)]
     except ConfigurationError as lacking:
         return [Released(lacking)] * len(sends)
     except Exception as error:  # a provider of one's own may break the rule: then nobody knows what became of it

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard
 
 from send_queue.model import Claimed, ConfigurationError, LookUp, Outcome
 
@@ -48,7 +48,6 @@ class Provider(Protocol):
         """Give back connections."""
 
 
-@runtime_checkable
 class InBatches(Provider, Protocol):
     """A provider that takes several sends of one lane in a call.
 
@@ -59,6 +58,11 @@ class InBatches(Provider, Protocol):
 
     def send_batch(self, sends: Sequence[Claimed]) -> Sequence[Outcome]:
         """As `send`, for up to `batch` sends: an outcome for each, in their order."""
+
+
+def takes_batches(provider: Provider) -> TypeGuard[InBatches]:
+    """Whether a provider takes several sends in a call."""
+    return hasattr(provider, "batch")
 
 
 class Providers:
@@ -98,7 +102,7 @@ class Providers:
 
     def batches(self) -> dict[str, int]:
         """The names of those made so far that take several sends in a call, and how many."""
-        return {name: made.batch for name, made in self._made.items() if isinstance(made, InBatches)}
+        return {name: made.batch for name, made in self._made.items() if takes_batches(made)}
 
     def close(self) -> None:
         for provider in self._made.values():
