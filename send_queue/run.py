@@ -514,7 +514,7 @@ def _write(this: Run, results: Results) -> Written:
 def _named(sent: Sent) -> Sent:
     """As the database takes it: a provider may name a message with a NUL."""
     name = sent.provider_message_id
-    if name and "\0" in name:
+    if isinstance(name, str) and "\0" in name:
         return replace(sent, provider_message_id=name.replace("\0", "\N{REPLACEMENT CHARACTER}"))
     return sent
 

@@ -16,9 +16,14 @@ set timezone = 'UTC' set work_mem = '64MB' set random_page_cost = 1.1 as $$
 #variable_conflict use_column
 declare
     v_at    timestamptz := coalesce(send_doctor.at, clock_timestamp());
-    -- Forty days, and the two by which the days of two zones differ: bounded, however long the history is.
-    v_since timestamptz := v_at - interval '42 days';
+    v_day   date;
 begin
+    -- The tally is held against the ledger for forty days, or as many as 200,000 sends are of: bounded, however long the
+    -- history is.
+    select coalesce(min(d.day), v_at::date) into v_day from (
+        select u.day, sum(sum(u.used)) over (order by u.day desc) as total
+        from send_usage u where u.day between v_at::date - 40 and v_at::date + 1 group by u.day) d
+    where d.total <= 200000;
     return (
     with account as (
         select a.*, a.name || case when w.name <> 'default' then ' of ' || w.name else '' end as label,
@@ -34,13 +39,13 @@ begin
     ), counted as (
         select b.account_id, b.channel, b.day, count(*) as n
         from send_workspaces w
-        join send_attempts b on b.workspace_id = w.id and b.started_at > v_since
+        join send_attempts b on b.workspace_id = w.id and b.started_at > v_day - interval '2 days' -- two zones differ by
         where b.outcome is null or b.outcome in ('sent', 'uncertain')
         group by b.account_id, b.channel, b.day
     ), tally as (
         select account_id, channel, day, coalesce(u.used, 0) as said, coalesce(c.n, 0) as n
-        from (select * from send_usage where day >= v_at::date - 40) u
-        full join (select * from counted where day >= v_at::date - 40) c
+        from (select * from send_usage where day >= v_day) u
+        full join (select * from counted where day >= v_day) c
             using (account_id, channel, day)
         where coalesce(u.used, 0) <> coalesce(c.n, 0)
           -- Days that no cap looks at any more may well have been pruned, and their tally stays.

@@ -35,6 +35,7 @@ begin
             ('select, update (status, follow_up_due_at) on %I.send_prospects'),
             ('select, update (id) on %I.send_limits'), -- to lock them: that takes the right to update some column
             ('select on %I.send_workspaces'), ('select on %I.send_campaigns'), ('select on %I.send_campaign_accounts'),
+            ('select on %I.send_counts'),
             ('select (account_id, access_token) on %I.send_tokens'),
             ('select on %I.send_migrations'), ('select on %I.send_definitions')) v (g)
         where may = 'work'

@@ -13,13 +13,21 @@ declare
     v_n   int;
 begin
     v_ids := array(
-        select q.id from send_queue q
-        where q.status in ('sent', 'failed', 'skipped') and q.updated_at < send_prune.before
-          and (keep_last = 0 or q.id not in (
-              select k.id from send_campaigns c cross join lateral (
-                  select o.id from send_queue o
-                  where o.campaign_id = c.id and o.status in ('sent', 'failed', 'skipped')
-                  order by o.updated_at desc, o.id desc limit keep_last) k))
+        select q.id
+        from send_campaigns c
+        cross join lateral (
+            -- The newest that stay end here: of each status they are found from the newest on.
+            select min(k.updated_at) as kept, count(*) as n from (
+                select o.updated_at from unnest('{sent,failed,skipped}'::text[]) s (status)
+                cross join lateral (
+                    select q.updated_at from send_queue q
+                    where q.campaign_id = c.id and q.status = s.status and q.status in ('sent', 'failed', 'skipped')
+                    order by q.updated_at desc limit keep_last) o
+                order by o.updated_at desc limit keep_last) k) newest
+        cross join unnest('{sent,failed,skipped}'::text[]) s (status)
+        join send_queue q on q.campaign_id = c.id and q.status = s.status and q.status in ('sent', 'failed', 'skipped')
+            and q.updated_at < send_prune.before
+        where (keep_last = 0 or newest.n >= keep_last and q.updated_at < newest.kept)
           and not exists (
               select from send_attempts b
               where b.send_id = q.id and b.started_at > v_at - interval '14 days')

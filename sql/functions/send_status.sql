@@ -3,7 +3,7 @@
 -- which errors were met by those that wait to be tried again; stale has the schedules of accounts whose window is not
 -- cached for the moment, each with its accounts.
 create or replace function send_status(at timestamptz default null) returns jsonb language sql stable set timezone = 'UTC' as $$
-    with progress as materialized (select * from send_campaign_progress) -- the one look at all there is
+    with progress as materialized (select * from send_campaign_progress)
     select jsonb_build_object(
         'at', m.at,
         'queue', (select coalesce(jsonb_object_agg(s.status, s.sends), '{}') from (
@@ -14,8 +14,8 @@ create or replace function send_status(at timestamptz default null) returns json
                       where v.sends > 0 group by v.status) s),
         'lanes', (select coalesce(jsonb_agg(to_jsonb(r)), '[]') from send_lane_report(m.at) r),
         'campaigns', (select coalesce(jsonb_agg(to_jsonb(p)), '[]') from progress p),
-        'uncertain', (select count(*) from send_queue q where q.status = 'uncertain'),
-        'failed', (select count(*) from send_queue q where q.status = 'failed'),
+        'uncertain', (select coalesce(sum(p.uncertain), 0) from progress p),
+        'failed', (select coalesce(sum(p.failed), 0) from progress p),
         'look_ups', (select jsonb_build_object('sends', count(*), 'first', min(q.look_up_at))
                      from send_queue q join send_accounts a on a.id = q.account_id and a.status = 'active'
                      where q.status = 'uncertain' and q.look_up_at is not null),

@@ -1,0 +1,8 @@
+-- Count all rows anew. For a queue whose triggers were passed by (a restore without them, TRUNCATE); nobody changes a
+-- row meanwhile.
+create or replace function send_mend_counts() returns void language sql as $$
+    lock table send_queue in share row exclusive mode;
+    delete from send_counts;
+    insert into send_counts (campaign_id, status, n)
+    select q.campaign_id, q.status, count(*) from send_queue q group by q.campaign_id, q.status;
+$$;
