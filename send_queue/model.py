@@ -232,6 +232,9 @@ class Explanation:
     """The moment that it was explained for."""
     epilogue: tuple[str, ...] = ()
     """Of a send that is over: why and when, and what can still be done, as sentences."""
+    segments: int | None = None
+    """Of an SMS: how many the network counts, in `encoding` (GSM-7 or UCS-2)."""
+    encoding: str | None = None
 
 
 class UserError(Exception):
