@@ -1,12 +1,13 @@
 """How many messages is a text, when it goes by SMS? What the network counts, and bills, is segments.
 
 A text whose letters are all in the GSM 7-bit alphabet (3GPP TS 23.038, 6.2.1) has 160 units in one segment; a single
-other letter makes all of it UCS-2, with 70. In several segments each gives up room for its place among them: 153 and 67.
+other letter makes all of it UCS-2, with 70. In several segments each gives up room for its place among them: 153, 67.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal
 
 GSM_7 = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -18,7 +19,8 @@ GSM_7_EXTENDED = frozenset("\f^{}\\[~]|€")
 """The letters that are an escape and another: two units, never in two segments."""
 
 
-class Segments(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Segments:
     """`units` are septets in GSM-7, 16-bit units in UCS-2."""
 
     count: int
@@ -36,7 +38,7 @@ def segments(text: str) -> Segments:
     >>> segments("a" * 161).count, segments("ж" * 71).count
     (2, 2)
     """
-    if GSM_7_EXTENDED | GSM_7 >= set(text):
+    if set(text) <= GSM_7 | GSM_7_EXTENDED:
         sizes = [2 if letter in GSM_7_EXTENDED else 1 for letter in text]
         return Segments(_packed(sizes, 160, 153), "GSM-7", sum(sizes))
     sizes = [2 if ord(letter) > 0xFFFF else 1 for letter in text]
