@@ -68,7 +68,7 @@ def api(running: Answering) -> Answering:
 
 
 @pytest.fixture
-def webhook(api: Answering) -> Iterator[Webhook]:
+def webhook() -> Iterator[Webhook]:
     provider = made()
     yield provider
     provider.close()
@@ -140,8 +140,8 @@ def test_a_type_that_is_none_is_not_sent(api: Answering, webhook: Webhook, kind:
 
 
 @pytest.mark.parametrize("secret", [
-    "", WHSEC.removeprefix("whsec_"), "whsec_" + b64encode(bytes(23)).decode(), "whsec_" + b64encode(bytes(65)).decode(),
-    "whsec_not base64", f"{WHSEC} second",
+    "", WHSEC.removeprefix("whsec_"), "whsec_" + b64encode(bytes(23)).decode(),
+    "whsec_" + b64encode(bytes(65)).decode(), "whsec_not base64", f"{WHSEC} second",
 ])  # fmt: skip
 def test_a_secret_that_is_none_is_said_before_anything_leaves(api: Answering, secret: str) -> None:
     with pytest.raises(ConfigurationError) as said:
@@ -154,7 +154,8 @@ def test_a_secret_that_is_none_is_said_before_anything_leaves(api: Answering, se
 
 
 @pytest.mark.parametrize(("reply", "outcome", "code"), [
-    ((200, b"ok"), Sent, None), ((202, {}), Sent, None), ((299, b""), Sent, None), ((200, b"x" * (2 << 20)), Sent, None),
+    ((200, b"ok"), Sent, None), ((202, {}), Sent, None), ((299, b""), Sent, None),
+    ((200, b"x" * (2 << 20)), Sent, None),
     ((301, b"", {"Location": "/new"}), Failed, "redirected"), ((307, b"", {"Location": "/new"}), Failed, "redirected"),
     ((304, b""), Failed, "redirected"),
     ((400, b"no"), Failed, "http_400"), ((401, b""), Failed, "http_401"), ((404, b""), Failed, "http_404"),
@@ -247,7 +248,12 @@ def test_a_name_server_that_knows_nothing_or_keeps_silent_costs_a_try(monkeypatc
         "dns", "no-such-host.invalid: the name could not be resolved."
     )
     silent = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [] if silent.wait(30) else [])
+
+    def keeps_silent(*_: object, **__: object) -> list[Any]:
+        silent.wait(30)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", keeps_silent)
     monkeypatch.setattr(endpoints, "RESOLVE_WITHIN", 0.01)
     assert isinstance(resolved("hooks.example.org", 443), Retry)
     silent.set()
