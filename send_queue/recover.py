@@ -17,7 +17,7 @@ from typing import NamedTuple, assert_never
 
 from send_queue.backoff import look_up_again, retry_seconds
 from send_queue.model import CannotTell, Claimed, ConfigurationError, Found, LookUp, NotThere
-from send_queue.providers import FOREVER, Provider, Providers, Repeatable
+from send_queue.providers import FOREVER, Provider, Providers, repeatable_for
 from send_queue.store import InDoubt
 
 
@@ -37,7 +37,7 @@ def ask(providers: Providers, doubt: InDoubt) -> Verdict:
         provider = providers.serving(doubt.send.provider, doubt.send.channel)
     except ConfigurationError:
         return Verdict("unknown", again=look_up_again(doubt.look_ups))
-    repeat = _repeat(doubt, provider.repeatable if isinstance(provider, Repeatable) else None)
+    repeat = _repeat(doubt, repeatable_for(provider))
     if repeat is not None:
         return repeat
     if provider.lag is None:

@@ -16,15 +16,16 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from math import inf
+from queue import Empty, SimpleQueue
 from threading import Event
 from types import MappingProxyType
-from typing import Any, TypeAlias, assert_never
+from typing import Any, TypeAlias, TypeVar, assert_never
 from uuid import UUID
 
 from send_queue import explain, recover, store
@@ -43,8 +44,10 @@ from send_queue.model import (
     Window,
     clock,
 )
-from send_queue.providers import InBatches, Provider, Providers
+from send_queue.providers import Provider, Providers, takes_batches
 from send_queue.store import Connection, Filters, InDoubt, Json
+
+T = TypeVar("T")
 
 Now: TypeAlias = Callable[[], datetime | None]
 """The moment that it is believed to be; None: the database's clock decides."""
@@ -57,6 +60,12 @@ PATIENCE = 2.0
 
 LOOK_UPS_A_RUN = 10
 """How many sends in doubt one run asks about: each may take as long as a send."""
+
+GATHER = 0.01
+"""Seconds that what is done may wait for more, so that they are written down, and others claimed, together."""
+
+AHEAD = 0.1
+"""Seconds that a send may wait for a hand, at the most, once it is claimed."""
 
 LONGEST_WAIT = 30.0
 """Seconds to wait for other runs in all."""
@@ -132,17 +141,66 @@ TOO_LATE = Uncertain("too_late_to_repeat", "An earlier try may have gone out, an
 """Of a repeat that waited too long for its turn: not begun."""
 
 
+Results: TypeAlias = list[tuple[Claimed, Result]]
+Written: TypeAlias = list[tuple[Claimed, Result, str]]
+"""With the status that the row has now."""
+
+
+class Desk:
+    """Where results are written down while calls go on: a thread, and a connection that is made when there is something
+    to write, so that claims and results do not wait for each other. Where none can be had, they share the run's."""
+
+    def __init__(self, this: Run, connect: Callable[[], Connection]) -> None:
+        self._run = replace(this)
+        self._connect: Callable[[], Connection] | None = connect
+        self._shared = this.conn
+        self._thread = ThreadPoolExecutor(1)
+
+    def write(self, results: Results) -> Future[Written]:
+        return self._thread.submit(self._write, results)
+
+    def _write(self, results: Results) -> Written:
+        if self._connect:
+            connect, self._connect = self._connect, None
+            with suppress(DatabaseUnreachable):
+                self._run.conn = connect()
+        return _write(self._run, results)
+
+    def close(self) -> None:
+        self._thread.shutdown()
+        if self._run.conn is not self._shared:
+            self._run.conn.close()
+
+
 @dataclass(slots=True)
 class Hands:
-    """Calls to providers under way, each in a thread of its own: sends, and questions about sends in doubt."""
+    """What is under way, each in a thread of its own: sends, questions about sends in doubt, and results that are being
+    written down at the desk, where there is one."""
 
     threads: ThreadPoolExecutor
-    free: int
+    size: int
+    desk: Desk | None
     sending: dict[Future[Sequence[Result]], Sequence[Claimed]] = field(default_factory=dict)
     asking: dict[Future[recover.Verdict], InDoubt] = field(default_factory=dict)
+    writing: Future[Written] | None = None
+    results: Results = field(default_factory=list)
+    """Of calls that are done, and not written down yet."""
     began: dict[Future[Any], float] = field(default_factory=dict)
     slowest: float = 0.0
     """Seconds that the slowest call so far has taken."""
+    lasted: float = inf
+    """Seconds that calls last, of late."""
+    _ended: SimpleQueue[Future[Any]] = field(default_factory=SimpleQueue)
+
+    def free(self, ahead: bool) -> int:
+        """How many calls may be begun. `ahead`: also those that wait for a hand, where it is for a moment only, so that
+        no hand is idle while others are claimed."""
+        waiting = min(self.size, int(self.size * AHEAD / self.lasted)) if ahead and self.desk else 0
+        return max(0, self.size + waiting - len(self.began))
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.began) or self.writing is not None
 
     def send(self, provider: Provider, sends: Sequence[Claimed]) -> None:
         self.sending[self._begin(_send, provider, sends)] = sends
@@ -150,19 +208,43 @@ class Hands:
     def ask(self, providers: Providers, doubt: InDoubt) -> None:
         self.asking[self._begin(recover.ask, providers, doubt)] = doubt
 
+    def write_at(self, desk: Desk) -> None:
+        """Begin to write down what there is."""
+        results, self.results = self.results, []
+        self.writing = desk.write(results)
+        self.writing.add_done_callback(self._ended.put)
+
     def _begin(self, call: Callable[..., Any], *given: Any) -> Future[Any]:
-        future = self.threads.submit(call, *given)
+        def work() -> Any:
+            since = clock()
+            try:
+                return call(*given)
+            finally:
+                lasted = clock() - since
+                self.lasted = lasted if self.lasted == inf else 0.9 * self.lasted + 0.1 * lasted
+
+        future = self.threads.submit(work)
         self.began[future] = clock()
-        self.free -= 1
+        future.add_done_callback(self._ended.put)
         return future
 
     def done(self) -> list[Future[Any]]:
-        """Wait until one or more are done."""
-        done = list(wait(self.began, return_when=FIRST_COMPLETED).done)
+        """Wait until something is done, and a moment longer, until half of the hands have nothing to do: a claim, or a
+        record, of several rows costs hardly more than one of one."""
+        done = [self._ended.get()]
+        until = clock() + GATHER
+        while self.began:
+            try:
+                done.append(self._ended.get(timeout=max(0.0, until - clock()) if self._few(done) else 0))
+            except Empty:
+                break
         for future in done:
-            self.slowest = max(self.slowest, clock() - self.began.pop(future))
-            self.free += 1
+            if began := self.began.pop(future, None):
+                self.slowest = max(self.slowest, clock() - began)
         return done
+
+    def _few(self, done: Sequence[Future[Any]]) -> bool:
+        return self.desk is not None and self.free(ahead=True) + len(done) < self.size / 2
 
 
 def run(
@@ -183,27 +265,31 @@ def run(
     """
     report = Report()
     left = limit if limit is not None else sys.maxsize
+    desk = Desk(this, this.reconnect) if limit is None and this.reconnect else None
     with ThreadPoolExecutor(concurrency) as threads:
-        hands = Hands(threads, concurrency)
+        hands = Hands(threads, concurrency, desk)
         try:
             while True:
                 in_time = clock() + 2 * hands.slowest < until
                 claimed: tuple[Claimed, ...] = ()
-                if in_time and min(hands.free, left) > 0:
-                    batches = this.providers.batches() if limit is None else {}
-                    claimed = take(this, min(hands.free, left), report, not hands.began, batches, until)
+                batches = this.providers.batches() if limit is None else {}
+                free = min(hands.free(ahead=not batches), left)
+                if in_time and free > 0:
+                    claimed = take(this, free, report, not hands.busy, batches, until)
                     left -= len(claimed)
                     for provider, sends in _calls(this, claimed, report):
                         hands.send(provider, sends)
                 if in_time:
                     _ask(this, hands, report)
-                if hands.began:
+                if hands.busy:
                     _finish(this, hands, report)
                     progress(report)
                 elif not claimed:
                     break
         finally:
             _finish_all(this, hands, report)
+            if desk:
+                desk.close()
     if report.lacking:
         raise report.lacking
     if report.sent == 0 and (telling or report.processed):
@@ -214,20 +300,27 @@ def run(
 
 
 def _finish(this: Run, hands: Hands, report: Report) -> None:
-    """Wait until a call is done, and record all that are."""
-    results: list[tuple[Claimed, Result]] = []
+    """Wait until something is done, and see that all that is done is written down."""
     for future in hands.done():
         if future in hands.sending:
-            results += zip(hands.sending.pop(future), future.result(), strict=True)
+            hands.results += zip(hands.sending.pop(future), future.result(), strict=True)
+        elif future is hands.writing:
+            hands.writing = None
+            _count(this, future.result(), report)
         else:
             _settle(this, hands.asking.pop(future), future.result(), report)
-    record(this, results, report)
+    if hands.results and not hands.writing:
+        if hands.desk and hands.began:
+            hands.write_at(hands.desk)
+        else:
+            results, hands.results = hands.results, []
+            record(this, results, report)
 
 
 def _finish_all(this: Run, hands: Hands, report: Report) -> None:
-    """Record all that is under way, each though another could not be."""
+    """Write down all that is under way, each though another could not be."""
     problem: Exception | None = None
-    while hands.began:
+    while hands.busy:
         try:
             _finish(this, hands, report)
         except Exception as error:
@@ -250,7 +343,13 @@ def rehearse(this: Run, limit: int, report: Report) -> tuple[Claimed, ...]:
 
 def _ask(this: Run, hands: Hands, report: Report) -> None:
     """Begin to ask the providers about sends in doubt, with the hands that are free, a few a run."""
-    while report.in_doubt and this.asking and hands.free and report.asked < LOOK_UPS_A_RUN and not this.stop.is_set():
+    while (
+        report.in_doubt
+        and this.asking
+        and hands.free(ahead=False)
+        and report.asked < LOOK_UPS_A_RUN
+        and not this.stop.is_set()
+    ):
         doubts = store.look_ups(this.conn, 1, LEASE, this.now())
         for doubt in doubts:
             hands.ask(this.providers, doubt)
@@ -372,7 +471,7 @@ def _calls(this: Run, claimed: Sequence[Claimed], report: Report) -> Iterator[tu
         except ConfigurationError as lacking:
             record(this, [(send, Released(lacking)) for send in sends], report)
             continue
-        size = provider.batch if isinstance(provider, InBatches) else 1
+        size = provider.batch if takes_batches(provider) else 1
         for first in range(0, len(sends), size):
             yield provider, sends[first : first + size]
 
@@ -385,7 +484,7 @@ def _send(provider: Provider, sends: Sequence[Claimed]) -> Sequence[Result]:
     if clock() + provider.longest_call.total_seconds() > first.leave_by:
         return [Released()] * len(sends)
     try:
-        outcomes = provider.send_batch(sends) if isinstance(provider, InBatches) else [provider.send(first)]
+        outcomes = provider.send_batch(sends) if takes_batches(provider) else [provider.send(first)]
     except ConfigurationError as lacking:
         return [Released(lacking)] * len(sends)
     except Exception as error:  # a provider of one's own may break the rule: then nobody knows what became of it
@@ -398,20 +497,43 @@ def _send(provider: Provider, sends: Sequence[Claimed]) -> Sequence[Result]:
 # --- record -----------------------------------------------------------------------------------------------
 
 
-def record(this: Run, results: Sequence[tuple[Claimed, Result]], report: Report) -> None:
-    """Write down what became of sends, and count it: those that went out in one transaction, the others in one."""
-    for went_out in (True, False):
-        group = [(send, result) for send, result in results if isinstance(result, Sent) is went_out]
-        if not group:
-            continue
-        statuses = _written(
-            this, [_storable(_result(*pair)) for pair in group], min(send.leave_by for send, _ in group)
-        )
-        for send, result in group:
-            _count(this, report, send, result, statuses.get(send.send_id, "sent"))
+def record(this: Run, results: Results, report: Report) -> None:
+    """Write down what became of sends, and count it."""
+    _count(this, _write(this, results), report)
 
 
-def _count(this: Run, report: Report, send: Claimed, result: Result, status: str) -> None:
+def _write(this: Run, results: Results) -> Written:
+    """Write down what became of sends: those that went out in one transaction, the others in one."""
+    went_out = [(send, _named(result)) for send, result in results if isinstance(result, Sent)]
+    others: Results = [pair for pair in results if not isinstance(pair[1], Sent)]
+    written: Written = []
+    if went_out:
+        leave_by = min(send.leave_by for send, _ in went_out)
+        left = _surely(this, leave_by, lambda: store.record_sent(this.conn, went_out, this.now()))
+        written += [(send, sent, "sent") for send, sent in went_out if send.attempt_id not in left]
+        others += [pair for pair in went_out if pair[0].attempt_id in left]
+    if others:
+        rows = [_storable(_result(*pair)) for pair in others]
+        leave_by = min(send.leave_by for send, _ in others)
+        statuses = _surely(this, leave_by, lambda: store.record(this.conn, rows, this.now()))
+        written += [(send, result, statuses[send.send_id]) for send, result in others]
+    return written
+
+
+def _named(sent: Sent) -> Sent:
+    """As the database takes it: a provider may name a message with a NUL."""
+    name = sent.provider_message_id
+    if name and "\0" in name:
+        return replace(sent, provider_message_id=name.replace("\0", "\N{REPLACEMENT CHARACTER}"))
+    return sent
+
+
+def _count(this: Run, written: Written, report: Report) -> None:
+    for send, result, status in written:
+        _count_one(this, report, send, result, status)
+
+
+def _count_one(this: Run, report: Report, send: Claimed, result: Result, status: str) -> None:
     if isinstance(result, Released) and result.lacking:
         report.lacking = report.lacking or result.lacking
         this.unable.add(send.account_id)
@@ -434,14 +556,13 @@ def _count(this: Run, report: Report, send: Claimed, result: Result, status: str
             report.in_doubt = True
 
 
-def _written(this: Run, results: Sequence[Json], lease_until: float) -> dict[UUID, str]:
-    """Record results; return the status of the sends that are not sent now. If the database is gone, keep them and try
-    again for as long as the lease lasts, or a moment where we are told to stop: whether an earlier try came through or
-    not, an attempt is finished once."""
+def _surely(this: Run, lease_until: float, record: Callable[[], T]) -> T:
+    """Record, and return what that returns. If the database is gone, try again for as long as the lease lasts, or a
+    moment where we are told to stop: whether an earlier try came through or not, an attempt is finished once."""
     told_at: float | None = None
     while True:
         try:
-            return store.record(this.conn, results, this.now())
+            return record()
         except DatabaseUnreachable:
             if this.stop.is_set() and told_at is None:
                 told_at = clock()

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import inf
+from operator import itemgetter
 from typing import Any, TypeAlias, cast
 from urllib.parse import unquote
 from uuid import UUID
@@ -24,7 +25,7 @@ from psycopg.types.json import Jsonb
 from psycopg.types.range import TimestamptzRange
 
 from send_queue import schema
-from send_queue.model import Claimed, ConfigurationError, DatabaseUnreachable, UserError, Window, clock
+from send_queue.model import Claimed, ConfigurationError, DatabaseUnreachable, Sent, UserError, Window, clock
 
 Connection: TypeAlias = psycopg.Connection[Any]
 Json: TypeAlias = dict[str, Any]
@@ -167,11 +168,11 @@ RETRIES = 5
 """How often a statement that was picked to end a deadlock is tried again: nothing of it has happened."""
 
 
-def _rows(conn: Connection, function: str, named: Mapping[str, Any], only: str = "") -> psycopg.Cursor[Any]:
+def _rows(conn: Connection, function: str, named: Mapping[str, Any]) -> psycopg.Cursor[Any]:
     given = {k: Jsonb(v) if isinstance(v, dict) else v for k, v in named.items() if v is not None}
     arguments = ", ".join(f"{name} => %({name})s" for name in given)
     # The names are this module's own; every value travels apart from the text.
-    query = cast(Any, f"select * from {function}({arguments}) {only}")  # noqa: S608 — as said above
+    query = cast(Any, f"select * from {function}({arguments})")  # noqa: S608 — as said above
     with in_words():
         for _ in range(RETRIES):
             try:
@@ -202,7 +203,7 @@ def claim(
         batches=dict(batches) or None, without=list(without) or None,
     )  # fmt: skip
     return Claim(
-        sends=tuple(_claimed(s, leave_by) for s in answer["sends"]),
+        sends=_in_hand(answer["in_hand"], leave_by),
         expired=answer["expired"],
         busy=answer["busy"],
         in_flight=answer["in_flight"],
@@ -213,23 +214,43 @@ def claim(
     )
 
 
-def _claimed(row: Json, leave_by: float = inf) -> Claimed:
-    finished_at = row["finished_at"]
-    row["send_id"] = UUID(row["send_id"])
-    row["attempt_id"] = UUID(row["attempt_id"])
-    row["account_id"] = UUID(row["account_id"])
-    row["workspace_id"] = UUID(row["workspace_id"])
-    row["started_at"] = datetime.fromisoformat(row["started_at"])
-    row["finished_at"] = datetime.fromisoformat(finished_at) if finished_at else None
-    row["backoff_seconds"] = tuple(row["backoff_seconds"])
-    row["created_at"] = datetime.fromisoformat(row["created_at"])
-    row["repeat_by"] = datetime.fromisoformat(row["repeat_by"]) if row["repeat_by"] else None
-    return Claimed(**row, leave_by=leave_by)
+def _in_hand(groups: Sequence[Json], leave_by: float = inf) -> tuple[Claimed, ...]:
+    """Sends as send_in_hand says them, in the order in which they were asked for."""
+    sends: list[tuple[int, Claimed]] = []
+    for group in groups:
+        rows = group.pop("sends")
+        group["account_id"] = UUID(group["account_id"])
+        group["workspace_id"] = UUID(group["workspace_id"])
+        group["started_at"] = datetime.fromisoformat(group["started_at"])
+        group["finished_at"] = datetime.fromisoformat(group["finished_at"]) if group["finished_at"] else None
+        group["backoff_seconds"] = tuple(group["backoff_seconds"])
+        for nth, send_id, attempt_id, number, recipient, subject, message, payload, attempts, made, repeat in rows:
+            send = Claimed(
+                send_id=UUID(send_id), attempt_id=UUID(attempt_id), attempt_number=number, recipient=recipient,
+                subject=subject, message=message, payload=payload, attempts=attempts, leave_by=leave_by,
+                created_at=datetime.fromisoformat(made), repeat_by=datetime.fromisoformat(repeat) if repeat else None,
+                **group,
+            )  # fmt: skip
+            sends.append((nth, send))
+    sends.sort(key=itemgetter(0))
+    return tuple(send for _, send in sends)
+
+
+def record_sent(conn: Connection, went_out: Sequence[tuple[Claimed, Sent]], at: datetime | None) -> set[UUID]:
+    """Write down sends that went out; return the attempts that are for `record`, since more is known of them."""
+    rows = _rows(conn, "send_record_sent", {
+        "send_ids": [send.send_id for send, _ in went_out],
+        "attempt_ids": [send.attempt_id for send, _ in went_out],
+        "told": {str(send.attempt_id): [sent.http_status, sent.provider_message_id] for send, sent in went_out
+                 if sent.http_status is not None or sent.provider_message_id is not None} or None,
+        "at": at,
+    })  # fmt: skip
+    return {attempt_id for (attempt_id,) in rows}
 
 
 def record(conn: Connection, results: Sequence[Json], at: datetime | None) -> dict[UUID, str]:
-    """Write down results; return the status of the sends that are not sent now."""
-    rows = _rows(conn, "send_record", {"results": Jsonb(list(results)), "at": at}, "where status <> 'sent'")
+    """Write down results; return the status that each send has now."""
+    rows = _rows(conn, "send_record", {"results": Jsonb(list(results)), "at": at})
     return {send_id: status for send_id, _, status in rows}
 
 
@@ -244,7 +265,8 @@ def look_ups(conn: Connection, max_rows: int, lease: timedelta, at: datetime | N
         absent_since, look_ups, moment, until = (row.pop(name) for name in names)
         absent = datetime.fromisoformat(absent_since) if absent_since else None
         asked = (datetime.fromisoformat(moment), datetime.fromisoformat(until))
-        found.append(InDoubt(_claimed(row), look_ups, absent, *asked))
+        [send] = _in_hand([row])
+        found.append(InDoubt(send, look_ups, absent, *asked))
     return found
 
 

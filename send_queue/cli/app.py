@@ -31,6 +31,7 @@ class App:
         self.debug = debug
         self._rehearsed: datetime | None = None
         self._since = 0.0
+        self._told = False
 
     @contextmanager
     def database(self) -> Iterator[Connection]:
@@ -54,7 +55,9 @@ class App:
         from send_queue import embedded
 
         folder = embedded.default_data_dir(self.env)
-        warn(f"DATABASE_URL is not set: using the embedded Postgres in {folder}.")
+        if not self._told:
+            warn(f"DATABASE_URL is not set: using the embedded Postgres in {folder}.")
+        self._told = True
         return embedded.url(folder)
 
     def now(self) -> datetime | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard
 
 from send_queue.model import Claimed, ConfigurationError, LookUp, Outcome
 
@@ -48,7 +48,6 @@ class Provider(Protocol):
         """Give back connections."""
 
 
-@runtime_checkable
 class InBatches(Provider, Protocol):
     """A provider that takes several sends of one lane in a call.
 
@@ -61,7 +60,11 @@ class InBatches(Provider, Protocol):
         """As `send`, for up to `batch` sends: an outcome for each, in their order."""
 
 
-@runtime_checkable
+def takes_batches(provider: Provider) -> TypeGuard[InBatches]:
+    """Whether a provider takes several sends in a call."""
+    return hasattr(provider, "batch")
+
+
 class Repeatable(Provider, Protocol):
     """A provider that accepts the same send once, however often it comes: by an idempotency key, an id that we choose,
     or since it refuses what it has already.
@@ -75,6 +78,12 @@ class Repeatable(Provider, Protocol):
 
 
 FOREVER = timedelta.max
+
+
+def repeatable_for(provider: Provider) -> timedelta | None:
+    """For how long a provider knows a send again; null where it does not."""
+    found: timedelta | None = getattr(provider, "repeatable", None)
+    return found
 
 
 class Providers:
@@ -114,7 +123,7 @@ class Providers:
 
     def batches(self) -> dict[str, int]:
         """The names of those made so far that take several sends in a call, and how many."""
-        return {name: made.batch for name, made in self._made.items() if isinstance(made, InBatches)}
+        return {name: made.batch for name, made in self._made.items() if takes_batches(made)}
 
     def close(self) -> None:
         for provider in self._made.values():

@@ -30,8 +30,8 @@ The class alone is not believed: httpx also tells when the first byte of a reque
 every error is "perhaps". Nothing that httpx says in words is passed on: its messages may hold headers.
 
 A call has one deadline for all of it. httpx has time-outs per operation only, so that a server may drip a
-byte at a time, and none for DNS; hence each call runs on a thread of its own, whose caller leaves at the
-deadline. A request that has not left by then never will.
+byte at a time, and none for DNS; hence each call runs on a thread that it has to itself, whose caller leaves at
+the deadline. A request that has not left by then never will.
 """
 
 from __future__ import annotations
@@ -43,11 +43,12 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from math import inf
+from queue import SimpleQueue
 from socket import gaierror
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import quote, quote_plus, urljoin, urlsplit
@@ -125,6 +126,7 @@ class Http:
         self._direct = direct
         self._lock = threading.Lock()
         self._made: httpx.Client | None = None
+        self._threads = _Threads()
 
     def get(
         self,
@@ -194,11 +196,11 @@ class Http:
             if connect_to is not None:
                 request.extensions["sni_hostname"] = request.url.host
                 request.url = request.url.copy_with(host=connect_to)
+            request.read()  # so that a form leaves in one piece, not in a packet for each boundary
         except Exception:  # a header that is not ASCII, a URL that is none
             return Failed("invalid_request", "No valid request can be made of it.")
-        thread = threading.Thread(target=call.run, args=(client, request, limits), daemon=True)
         try:
-            thread.start()
+            self._threads.run(lambda: call.run(client, request, limits), then=call.done.set)
         except RuntimeError:
             return Retry("no_thread", "The machine has no thread left.")
         call.done.wait(limits.total)
@@ -209,6 +211,7 @@ class Http:
             made, self._made = self._made, None
         if made is not None:
             made.close()
+        self._threads.close()
 
     def _client(self) -> httpx.Client:
         with self._lock:
@@ -226,6 +229,40 @@ class Http:
                 # One account's cookies are not sent with another's key.
                 self._made.cookies.jar.set_policy(_no_cookies())
             return self._made
+
+
+class _Threads:
+    """Threads that have one call at a time to themselves, and are used again; one that hangs is simply not there."""
+
+    def __init__(self) -> None:
+        self._idle: list[SimpleQueue[Callable[[], None] | None]] = []
+
+    def run(self, call: Callable[[], None], then: Callable[[], None]) -> None:
+        """Begin a call that raises nothing; `then` is called when it has ended and its thread may be used again.
+
+        Raises `RuntimeError` where the machine has no thread left.
+        """
+        try:
+            inbox = self._idle.pop()
+        except IndexError:
+            inbox = SimpleQueue()
+            threading.Thread(target=self._work, args=(inbox,), daemon=True).start()
+
+        def work() -> None:
+            call()
+            self._idle.append(inbox)
+            then()
+
+        inbox.put(work)
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().put(None)
+
+    @staticmethod
+    def _work(inbox: SimpleQueue[Callable[[], None] | None]) -> None:
+        while work := inbox.get():
+            work()
 
 
 class _TooLate(Exception):
@@ -268,7 +305,6 @@ class _Call:
         finally:
             with self._lock:
                 self._verdict = verdict
-                self.done.set()
 
     def verdict_or_give_up(self, host: str) -> Answer | NoAnswer:
         with self._lock:

@@ -22,7 +22,7 @@
 -- at        the moment that it is believed to be; null: the database's clock, read again after each lock
 -- account, channel, campaign   only rows of these (names)
 --
--- Returns {sends, expired, busy, in_flight, left, in_doubt, stale, at}: what was claimed; how many rows were skipped
+-- Returns {in_hand, expired, busy, in_flight, left, in_doubt, stale, at}: what was claimed (as send_in_hand says it); how many rows were skipped
 -- because nobody wants them any more; whether locks kept us from a lane that may send; a token that changes with the
 -- sends in flight that keep us from a due row; whether a dead run left rows behind; whether the provider is to be asked
 -- of an uncertain one; the schedules whose window must be worked out anew (until then they count as closed).
@@ -188,7 +188,9 @@ begin
         left join lateral (
             select max(b.number) as number from send_attempts b where b.send_id = i.id) b on true;
         update send_queue q
-        set status = 'sending', claimed_by = worker, lease_expires_at = v_at + lease, updated_at = v_at
+        set status = 'sending', claimed_by = worker, lease_expires_at = v_at + lease, updated_at = v_at,
+            attempt_id = ( -- not by a join with v_attempts, which could be taken the wrong way around
+                select b.id from send_attempts b where b.send_id = q.id order by b.send_id desc, b.number desc limit 1)
         where q.id = any (v_ids);
         -- Nor by a server that may otherwise forget its last commits in a crash: this one is on disk.
         if current_setting('synchronous_commit') = 'off' then
@@ -224,7 +226,7 @@ begin
             join send_workspaces w on w.id = a.workspace_id
             cross join lateral (
                 select count(*) as n, max(b.started_at) as last_attempt
-                from send_queue q join send_attempts b on b.send_id = q.id and b.outcome is null
+                from send_queue q join send_attempts b on b.id = q.attempt_id
                 where q.account_id = l.account_id and q.channel = l.channel and q.status = 'sending') f
             where greatest(l.next_at, l.closed_until) <= (select coalesce(send_claim.at, clock_timestamp()))
               and l.paused_at is null and a.status = 'active' and w.paused_at is null
@@ -241,7 +243,7 @@ begin
             limit 20) lanes;
     end if;
 
-    return json_build_object('sends', (select coalesce(json_agg(s), '[]') from send_in_hand(v_sends) s),
+    return json_build_object('in_hand', (select coalesce(json_agg(s), '[]') from send_in_hand(v_sends) s),
         'expired', v_expired, 'busy', v_busy, 'in_flight', v_in_flight,
         'stale', coalesce(v_stale, '[]'), 'at', v_at,
         'left', exists (select from send_queue q where q.status = 'sending' and q.lease_expires_at <= v_at),

@@ -24,8 +24,9 @@ begin
         select format('usage on schema %I', current_schema())
         union all
         select format(g, current_schema()) from (values
-            ('select, update (status, attempts, claimed_by, lease_expires_at, scheduled_for, sent_at, updated_at, '
-             'provider_message_id, error_code, error_message, look_up_at, look_ups, absent_since, repeat_by) on %I.send_queue'),
+            ('select, update (status, attempts, claimed_by, lease_expires_at, attempt_id, scheduled_for, sent_at, '
+             'updated_at, provider_message_id, error_code, error_message, look_up_at, look_ups, absent_since, '
+             'repeat_by) on %I.send_queue'),
             ('select, insert, update (outcome, finished_at, http_status, provider_message_id, error_code, '
              'error_message) on %I.send_attempts'),
             ('select, insert, update (used) on %I.send_usage'),
@@ -35,6 +36,7 @@ begin
             ('select, update (status, follow_up_due_at) on %I.send_prospects'),
             ('select, update (id) on %I.send_limits'), -- to lock them: that takes the right to update some column
             ('select on %I.send_workspaces'), ('select on %I.send_campaigns'), ('select on %I.send_campaign_accounts'),
+            ('select (account_id, access_token) on %I.send_tokens'),
             ('select on %I.send_migrations'), ('select on %I.send_definitions')) v (g)
         where may = 'work'
         union all

@@ -1,25 +1,26 @@
--- Attempts with all that a provider needs to send them, or to look them up, and the run to record them; in the order
--- given.
+-- Attempts with all that a provider needs to send them, or to look them up, and the run to record them: an object for
+-- each account, channel, campaign and moment, with what their sends have in common said once, and `sends`, an array of
+-- [its place among attempt_ids, send_id, attempt_id, attempt_number, recipient, subject, message, payload, attempts,
+-- created_at, repeat_by]; the last is null where a person has settled since what was in doubt: it is no repeat then.
 create or replace function send_in_hand(attempt_ids uuid[]) returns setof json
 language sql stable set timezone = 'UTC' as $$
-    select to_json(s)
-    from unnest(attempt_ids) with ordinality i (id, nth)
-    cross join lateral (
-        select
-            q.id as send_id, b.id as attempt_id, b.number as attempt_number, q.channel, q.recipient, q.subject,
-            q.message, q.payload, a.id as account_id, a.name as account, a.provider, a.provider_account_id,
-            a.secret_env, c.name as campaign, b.started_at, b.finished_at, q.attempts, c.max_attempts,
-            c.backoff_seconds, q.workspace_id, a.settings || p.settings as settings, t.access_token as token,
-            q.created_at,
-            case when q.repeat_by is not null and exists (
-                select from send_attempts o where o.send_id = q.id and o.outcome = 'uncertain') then q.repeat_by
-            end as repeat_by -- one that a person has settled since is no repeat
-        from send_attempts b
+    select json_build_object('account_id', a.id, 'workspace_id', a.workspace_id, 'channel', h.channel,
+        'account', a.name, 'provider', a.provider, 'provider_account_id', a.provider_account_id,
+        'secret_env', a.secret_env, 'settings', a.settings || p.settings, 'token', t.access_token, 'campaign', c.name,
+        'max_attempts', c.max_attempts, 'backoff_seconds', c.backoff_seconds, 'started_at', h.started_at,
+        'finished_at', h.finished_at, 'sends', h.sends)
+    from (
+        select q.account_id, q.channel, q.campaign_id, b.started_at, b.finished_at,
+            json_agg(json_build_array(i.nth, q.id, b.id, b.number, q.recipient, q.subject, q.message, q.payload,
+                q.attempts, q.created_at, case when q.repeat_by is not null and exists (
+                    select from send_attempts o where o.send_id = q.id and o.outcome = 'uncertain') then q.repeat_by
+                end)) as sends
+        from unnest(attempt_ids) with ordinality i (id, nth)
+        join send_attempts b on b.id = i.id
         join send_queue q on q.id = b.send_id
-        join send_accounts a on a.id = q.account_id
-        join send_campaigns c on c.id = q.campaign_id
-        join send_campaign_accounts p on p.campaign_id = q.campaign_id and p.account_id = q.account_id
-        left join send_tokens t on t.account_id = q.account_id
-        where b.id = i.id) s
-    order by i.nth
+        group by q.account_id, q.channel, q.campaign_id, b.started_at, b.finished_at) h
+    join send_accounts a on a.id = h.account_id
+    join send_campaigns c on c.id = h.campaign_id
+    join send_campaign_accounts p on p.campaign_id = h.campaign_id and p.account_id = h.account_id
+    left join send_tokens t on t.account_id = h.account_id
 $$;

@@ -13,7 +13,8 @@ begin
         on conflict (account_id, channel, day) do update set used = u.used + 1;
     end if;
     update send_attempts b
-    set outcome = 'sent', provider_message_id = coalesce(send_mark_sent.provider_message_id, b.provider_message_id)
+    set outcome = 'sent', finished_at = coalesce(b.finished_at, send_mark_sent.at),
+        provider_message_id = coalesce(send_mark_sent.provider_message_id, b.provider_message_id)
     where b.id = v_attempt.id;
     update send_queue q
     set status = 'sent', sent_at = send_mark_sent.at, updated_at = send_mark_sent.at, look_up_at = null,

@@ -1,4 +1,5 @@
--- Write down what became of sends: one short transaction for all of them.
+-- Write down what became of sends: one short transaction for all of them. Those that went out, as most do, are written
+-- down by send_record_sent; what comes here needs more thought, each on its own.
 --
 -- A result counts only while its attempt is still the current one (not finished by recovery): a worker that was
 -- declared dead cannot overwrite what came after it, nor hold a lane. What such a late worker knows is still used: it
@@ -20,13 +21,10 @@ set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as
 #variable_conflict use_column
 declare
     v_at       timestamptz := coalesce(send_record.at, clock_timestamp());
-    v_others   boolean := exists (select from jsonb_to_recordset(results) r (outcome text)
-                                  where r.outcome is distinct from 'sent');
     v_accounts uuid[]; -- and channels: the lanes to lock
     v_channels text[];
     v_giving   uuid[]; -- the accounts that something is given back to
     v_ids      uuid[];
-    v_sent     uuid[];
     v_result   record;
     v_send     record;
     v_attempt  uuid;
@@ -75,26 +73,12 @@ begin
               where r.outcome = 'sent');
     end if;
 
-    -- What was sent, as most was, is written at once; only what somebody else knows more of goes on from here.
-    if not v_others then
-        begin
-            select array_agg(s) into v_sent from send_record_sent(results, v_at) s;
-        exception when unique_violation then
-            v_sent := '{}'; -- a provider named two of them alike: see send_name_message
-        end;
-        return query select s, true, 'sent' from unnest(v_sent) s;
-        if cardinality(v_sent) = jsonb_array_length(results) then
-            return;
-        end if;
-    end if;
-
     for v_result in
         select r.*, b.send_id, b.account_id, b.channel
         from jsonb_to_recordset(results) r (attempt_id uuid, outcome text, http_status int, provider_message_id text,
             error_code text, error_message text, retry_seconds float8, scope text, hold_seconds float8,
             ceiling_seconds float8)
         join send_attempts b on b.id = r.attempt_id
-        where b.send_id <> all (coalesce(v_sent, '{}'))
         order by b.account_id, b.channel, b.send_id
     loop
         select q.*, c.max_attempts into v_send
@@ -105,11 +89,11 @@ begin
         set outcome = v_result.outcome, finished_at = v_at, http_status = v_result.http_status,
             provider_message_id = v_result.provider_message_id, error_code = v_result.error_code,
             error_message = v_result.error_message
-        where b.id = v_result.attempt_id and b.outcome is null
+        where b.id = v_result.attempt_id and b.outcome is null and b.id = v_send.attempt_id
         returning b.id, b.day into v_attempt, v_day; -- the day as it is now: the lane's zone may have changed
         if v_attempt is null then
             v_late := v_result.outcome = 'sent' and exists (select from send_attempts b where b.id = v_result.attempt_id
-                                                            and b.outcome in ('uncertain', 'released'));
+                                                            and (b.outcome is null or b.outcome in ('uncertain', 'released')));
             if v_late then
                 perform send_mark_sent(v_result.attempt_id, v_result.provider_message_id, v_at);
             end if;
@@ -153,7 +137,7 @@ begin
                 'An earlier try may have gone out.');
         end if;
         update send_queue q
-        set status = v_status, claimed_by = null, lease_expires_at = null, updated_at = v_at,
+        set status = v_status, claimed_by = null, lease_expires_at = null, attempt_id = null, updated_at = v_at,
             attempts = q.attempts + v_counts::int,
             sent_at = case when v_status = 'sent' then v_at end,
             scheduled_for = case when v_result.outcome = 'retry' and v_status = 'pending'

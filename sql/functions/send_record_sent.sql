@@ -1,37 +1,57 @@
--- Write down sends that all went out, at once: what send_record does for each, in a few statements. The caller holds
--- their rows and attempts.
+-- Write down sends that went out, as most do, all at once: what send_record does for each, in a few statements.
 --
--- Those whose attempt somebody else has finished meanwhile are left to send_record. Two messages that a provider names
--- alike raise unique_violation: then nothing is written here.
-create or replace function send_record_sent(results jsonb, at timestamptz) returns setof uuid language plpgsql as $$
+-- send_ids, attempt_ids   the rows, and the attempt of each
+-- told                    {attempt_id: [http_status, provider_message_id]} of those whose provider said anything
+--
+-- Returns the attempts that were not written down, and are for send_record: where somebody else knows more of one
+-- (recovery has finished it, its lane is on a ladder of holds that ends with it), or a provider has named two messages
+-- alike. Locks are taken in the one order, as in send_record.
+--
+-- Each row is found by its id, whatever the statistics say: they may be from when there was next to nothing. Hence no
+-- joins: one that is taken the wrong way around compares a batch with all attempts that there are by now.
+create or replace function send_record_sent(send_ids uuid[], attempt_ids uuid[], told jsonb default null,
+    at timestamptz default null)
+returns setof uuid language plpgsql set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare
-    v_told     jsonb := (select jsonb_object_agg(r ->> 'attempt_id', r) from jsonb_array_elements(results) r);
-    v_attempts uuid[] := array(select id::uuid from jsonb_object_keys(v_told) id);
-    v_sent     uuid[];
+    v_at       timestamptz := coalesce(send_record_sent.at, clock_timestamp());
+    v_sends    uuid[];
+    v_attempts uuid[];
 begin
-    with finished as (
-        update send_attempts b -- by ids, not by a join: there is no wrong way around
-        set outcome = 'sent', finished_at = send_record_sent.at,
-            http_status = (v_told -> b.id::text ->> 'http_status')::int,
-            provider_message_id = v_told -> b.id::text ->> 'provider_message_id'
-        where b.id = any (v_attempts) and b.outcome is null
-        returning b.send_id, b.provider_message_id
-    ), sent as (
+    perform from send_lanes l
+    where l.holds_in_a_row > 0 and exists (
+        select from send_attempts b
+        where b.id = any (attempt_ids) and b.account_id = l.account_id and b.channel = l.channel);
+    if found then
+        return query select unnest(attempt_ids);
+        return;
+    end if;
+    perform from send_queue q where q.id = any (send_ids) order by q.account_id, q.channel, q.id for no key update;
+    perform from send_attempts b where b.send_id = any (send_ids) order by b.send_id, b.number for no key update;
+    begin
+        with finished as (
+            update send_attempts b
+            set outcome = 'sent', finished_at = v_at, http_status = (told -> b.id::text ->> 0)::int,
+                provider_message_id = told -> b.id::text ->> 1
+            where b.id = any (attempt_ids) and b.outcome is null
+              and b.id = (select q.attempt_id from send_queue q where q.id = b.send_id)
+            returning b.id, b.send_id
+        )
+        select array_agg(f.id), array_agg(f.send_id) into v_attempts, v_sends from finished f;
         update send_queue q
-        set status = 'sent', claimed_by = null, lease_expires_at = null, updated_at = send_record_sent.at,
-            attempts = q.attempts + 1, sent_at = send_record_sent.at, look_up_at = null, look_ups = 0,
-            absent_since = null, error_code = null, error_message = null,
-            provider_message_id = coalesce(f.provider_message_id, q.provider_message_id)
-        from finished f where q.id = f.send_id
-        returning q.id, q.channel, q.prospect_id, q.campaign_id
-    ), asked as (
-        update send_prospects p
-        set status = 'connection_request_sent', follow_up_due_at = send_record_sent.at + c.follow_up_after
-        from sent s join send_campaigns c on c.id = s.campaign_id
-        where s.channel = 'linkedin_invite' and p.id = s.prospect_id
-    )
-    select array_agg(s.id) into v_sent from sent s;
-    return query select unnest(v_sent);
+        set status = 'sent', claimed_by = null, lease_expires_at = null, attempt_id = null, updated_at = v_at,
+            attempts = q.attempts + 1, sent_at = v_at, look_up_at = null, look_ups = 0, absent_since = null,
+            error_code = null, error_message = null,
+            provider_message_id = coalesce(told -> q.attempt_id::text ->> 1, q.provider_message_id)
+        where q.id = any (v_sends);
+        perform send_after_sent(q.id, v_at)
+        from send_queue q where q.id = any (v_sends) and q.channel = 'linkedin_invite';
+    exception when unique_violation then
+        v_attempts := null; -- see send_name_message
+    end;
+    if v_attempts is null or cardinality(v_attempts) < cardinality(attempt_ids) then
+        return query select i from unnest(attempt_ids) i where i <> all (coalesce(v_attempts, '{}'));
+    end if;
 end
 $$;

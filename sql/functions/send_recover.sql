@@ -19,7 +19,7 @@ begin
         where b.send_id = v_id and b.outcome is null;
         update send_queue q
         set status = 'uncertain', attempts = q.attempts + 1, claimed_by = null, lease_expires_at = null,
-            updated_at = v_at, error_code = 'lease_expired', error_message = v_said, look_up_at = v_at, look_ups = 0,
+            attempt_id = null, updated_at = v_at, error_code = 'lease_expired', error_message = v_said, look_up_at = v_at, look_ups = 0,
             absent_since = null
         where q.id = v_id;
         select b.id into v_sent from send_attempts b where b.send_id = v_id and b.outcome = 'sent' limit 1;

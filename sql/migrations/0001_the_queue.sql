@@ -156,6 +156,8 @@ create table send_lanes (
 ) with (fillfactor = 70);
 -- The claim walks this, oldest first: lanes take turns, and one that must wait is not met at all.
 create index lanes_by_turn on send_lanes (greatest(next_at, closed_until)) where paused_at is null;
+-- Recording what was sent asks whether a ladder of holds ends with it: there are few.
+create index lanes_on_a_ladder on send_lanes (account_id, channel) where holds_in_a_row > 0;
 
 create table send_limits (
     id           uuid primary key default send_uuid(),
@@ -263,6 +265,7 @@ create table send_queue (
     attempts            int not null default 0,
     claimed_by          text,
     lease_expires_at    timestamptz,
+    attempt_id          uuid, -- the attempt that has it in hand: results of any other come too late
     sent_at             timestamptz,
     provider_message_id text,
     error_code          text,
@@ -281,6 +284,8 @@ create table send_queue (
     constraint status_is_known check (status in ('pending', 'sending', 'sent', 'failed', 'skipped', 'uncertain')),
     constraint sending_has_a_lease check ((status = 'sending') = (lease_expires_at is not null)
         and (status = 'sending') = (claimed_by is not null)),
+    -- So two attempts cannot have it in hand at once.
+    constraint sending_has_one_attempt check ((status = 'sending') = (attempt_id is not null)),
     constraint sent_has_a_moment check ((status = 'sent') = (sent_at is not null)),
     constraint skipped_has_a_reason check (status <> 'skipped' or error_code is not null),
     constraint recipient_is_not_empty check (recipient <> ''),
@@ -334,14 +339,12 @@ create table send_attempts (
     constraint outcome_is_known check
         (outcome in ('sent', 'already_done', 'retry', 'held', 'failed', 'uncertain', 'released')),
     constraint finished_has_an_outcome check ((outcome is null) = (finished_at is null))
-);
--- Two current attempts of one send cannot be.
-create unique index one_attempt_in_flight on send_attempts (send_id) where outcome is null;
--- Rolling limits count what was or may have been accepted, newest first; an account's, and a whole workspace's.
-create index attempts_that_spend on send_attempts (account_id, started_at)
-    where outcome is null or outcome in ('sent', 'uncertain');
-create index attempts_that_spend_by_workspace on send_attempts (workspace_id, started_at)
-    where outcome is null or outcome in ('sent', 'uncertain');
+) with (fillfactor = 50);
+-- Rolling limits count what was or may have been accepted, newest first; an account's, and a whole workspace's. No index
+-- knows the outcome, and half of each page is left free: so what became of an attempt is written beside it, and touches
+-- no index.
+create index attempts_of_an_account on send_attempts (account_id, started_at);
+create index attempts_of_a_workspace on send_attempts (workspace_id, started_at);
 
 create table send_usage (
     account_id uuid not null references send_accounts on delete cascade,

@@ -446,9 +446,9 @@ def stocked(queue: Queue) -> Queue:
             window_since = %(at)s""", {"at": MONDAY})  # fmt: skip
     for outcome in ("sent", "uncertain", None):
         [[claim]] = conn.execute("select send_claim('a run', at => %s)", (MONDAY,)).fetchall()
-        [sent] = claim["sends"]
+        [[_, _, attempt_id, *_]] = claim["in_hand"][0]["sends"]
         if outcome:
-            result = [{"attempt_id": sent["attempt_id"], "outcome": outcome, "error_code": "read_timeout"}]
+            result = [{"attempt_id": attempt_id, "outcome": outcome, "error_code": "read_timeout"}]
             conn.execute("select send_record(%s, at => %s)", (Jsonb(result), MONDAY))
     conn.execute("update send_queue set lease_expires_at = %s where status = 'sending'", (MONDAY + DAY,))
     conn.execute("create table leads (id int, linkedin_id text, first_name text, company text, contacted boolean)")

@@ -194,7 +194,7 @@ class Queue:
 
     def claim(self, at: datetime | None = AT, max_rows: int = 1, **named: Any) -> Json:
         answer: Json = self.call("send_claim", **{"worker": "w", "max_rows": max_rows, "at": at, **named})
-        return answer
+        return answer | {"sends": sends_of(answer)}
 
     def taken(self, at: datetime | None = AT, max_rows: int = 1, **named: Any) -> list[Json]:
         """What a claim takes."""
@@ -265,6 +265,25 @@ class Queue:
             )
             == []
         )
+
+
+def sends_of(claim: Json) -> list[Json]:
+    """What a claim has taken in hand, an object for each send, in its order."""
+    names = (
+        "nth",
+        "send_id",
+        "attempt_id",
+        "attempt_number",
+        "recipient",
+        "subject",
+        "message",
+        "payload",
+        "attempts",
+        "created_at",
+        "repeat_by",
+    )
+    sends = [{**group, **dict(zip(names, row, strict=True))} for group in claim["in_hand"] for row in group["sends"]]
+    return sorted(sends, key=lambda send: int(send["nth"]))
 
 
 def result(attempt: str, outcome: str, **fields: Any) -> Json:

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from builders import sends_of
 from conftest import Cli, Connection, at, create_database
 from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
@@ -135,15 +136,14 @@ def test_a_worker_records_every_outcome(queue: Connection, role: Role, result: A
     with psycopg.connect(role("work"), autocommit=True) as worker:
         row = worker.execute("select send_claim('me', at => %s)", (AT,)).fetchone()
         assert row is not None
-        attempt = {"attempt_id": row[0]["sends"][0]["attempt_id"]}
+        attempt = {"attempt_id": sends_of(row[0])[0]["attempt_id"]}
         [written] = worker.execute("select * from send_record(%s, %s)", (Jsonb([attempt | result]), AT)).fetchall()
         assert (send, True, status) == written
         if status == "uncertain":
             [[doubt]] = worker.execute("select * from send_look_ups(1, '1 minute', %s)", (AT,)).fetchall()
-            assert str(send) == doubt["send_id"]
-            worker.execute(
-                "select send_looked_up(%s, %s, 'sent', 'm', at => %s)", (doubt["attempt_id"], doubt["until"], AT)
-            )
+            [[_, send_id, attempt_id, *_]] = doubt["sends"]
+            assert str(send) == send_id
+            worker.execute("select send_looked_up(%s, %s, 'sent', 'm', at => %s)", (attempt_id, doubt["until"], AT))
             assert statuses(queue) == {"sent": 1}
 
 
@@ -349,6 +349,6 @@ def test_a_schema_of_ones_own(server: str, role: Role) -> None:
                     app.execute('set search_path = "Out reach"')
                     assert len(app.execute("select * from send_lane_status").fetchall()) == 1
                     [[claimed]] = app.execute("select send_claim('me')").fetchall()
-                    assert len(claimed["sends"]) == 1
+                    assert len(sends_of(claimed)) == 1
         finally:
             admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))

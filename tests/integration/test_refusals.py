@@ -260,13 +260,9 @@ def test_a_second_result_of_an_attempt_is_not_an_error(queue: Queue, was: str) -
     queue.assert_rows_say_why()
 
 
-def test_two_attempts_of_a_send_are_never_open_at_once(queue: Queue) -> None:
+def test_a_send_in_flight_is_in_the_hand_of_one_attempt(queue: Queue) -> None:
     a_send(queue, None)
-    wrong = (
-        "insert into send_attempts (send_id, workspace_id, account_id, channel, number, day, started_at, worker)"
-        " select send_id, workspace_id, account_id, channel, number + 1, day, started_at, 'me' from send_attempts"
-    )
-    assert refused(queue, wrong) == "one_attempt_in_flight"
+    assert refused(queue, "update send_queue set attempt_id = null") == "sending_has_one_attempt"
 
 
 def test_attempts_are_numbered(queue: Queue) -> None:

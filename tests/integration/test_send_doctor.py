@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import psycopg
 import pytest
+from builders import sends_of
 from conftest import Connection
 from psycopg.types.json import Jsonb
 
@@ -46,7 +47,7 @@ def enqueue(conn: Connection, recipient: str) -> None:
 def claim(conn: Connection, at: datetime = AT) -> str:
     row = conn.execute("select send_claim('a run', lease => '5 minutes', at => %s)", (at,)).fetchone()
     assert row is not None
-    return str(row[0]["sends"][0]["attempt_id"])
+    return str(sends_of(row[0])[0]["attempt_id"])
 
 
 def send(conn: Connection, recipient: str, at: datetime = AT, **result: Any) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from send_queue.model import CHANNELS, CannotTell, Claimed, Sent
-from send_queue.providers import InBatches, Provider
+from send_queue.providers import Provider, takes_batches
 from send_queue.providers.log import Log
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -77,7 +77,7 @@ def test_many_sends_are_one_call_and_a_line_each(capsys: pytest.CaptureFixture[s
     """An outcome for each send, in their order."""
     sends = [replace(SEND, send_id=UUID(int=n), recipient=f"r{n}") for n in range(1, 4)]
     log = Log({})
-    assert isinstance(log, InBatches)
+    assert takes_batches(log)
     assert log.send_batch(sends) == [Sent(None)] * 3
     assert [json.loads(line)["recipient"] for line in capsys.readouterr().err.splitlines()] == ["r1", "r2", "r3"]
 

@@ -20,7 +20,7 @@ import pytest
 from answering import Answering, answering
 
 from send_queue.model import CannotTell, Claimed, ConfigurationError, Failed, Outcome, Retry, Sent, Uncertain
-from send_queue.providers import FOREVER, Repeatable, endpoints
+from send_queue.providers import FOREVER, endpoints, repeatable_for
 from send_queue.providers.endpoints import addresses, is_public, resolved
 from send_queue.providers.http import Http, Limits
 from send_queue.providers.webhook import SUPPRESSES, Webhook, signature
@@ -185,8 +185,7 @@ def test_a_lost_answer_is_in_doubt_and_may_be_repeated_for_ever(api: Answering, 
     """In doubt, so that it stays in the cap; to be repeated, since its receiver knows it by its id."""
     api.reply = lambda _: None
     assert isinstance(webhook.send(to(api)), Uncertain)
-    assert isinstance(webhook, Repeatable)
-    assert webhook.repeatable == FOREVER
+    assert repeatable_for(webhook) == FOREVER
     assert isinstance(webhook.look_up(CALL), CannotTell)
 
 
