@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from send_queue import store
+from send_queue import sms, store
 from send_queue.model import Explanation, HoldBack, Rule, Verdict, Window
 from send_queue.store import Connection, Json
 
@@ -98,7 +98,11 @@ def explain(conn: Connection, send_id: UUID, at: datetime | None) -> Explanation
         facts, holds = _with_calendar(conn, facts)
     else:
         holds = _merged([_hold(h) for h in facts["holds"]])
-    return _explanation(facts, holds)
+    found = _explanation(facts, holds)
+    if facts["channel"] == "sms":
+        counted = sms.segments(store.send(conn, send_id)["message"])
+        found = replace(found, segments=counted.count, encoding=counted.encoding)
+    return found
 
 
 def _with_calendar(conn: Connection, facts: Json) -> tuple[Json, list[HoldBack]]:

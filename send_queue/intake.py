@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 from uuid import UUID
 
-from send_queue import store
+from send_queue import recipients, store
 from send_queue.model import CHANNELS, ConfigurationError, UserError
 from send_queue.store import STAGED, Connection, Json
 
@@ -55,6 +55,10 @@ def enqueue(conn: Connection, **message: Any) -> tuple[UUID, bool]:
         moment = message.get(name)
         if isinstance(moment, datetime) and moment.tzinfo is None:
             raise UserError(f"{name} has no time zone: give a datetime with tzinfo.")
+    try:
+        message["recipient"] = recipients.checked(message["channel"], message["recipient"])
+    except ValueError as error:
+        raise UserError(f"Nothing was stored: {error}.") from None
     with store.in_words():
         return store.enqueue(conn, **message)
 
@@ -247,6 +251,7 @@ def _staged(
         raise ValueError("the recipient is missing")
     if any("\0" in cell for cell in row.values()):
         raise ValueError("it holds a NUL character, which no text may")
+    recipient = recipients.checked(channel, recipient)
     message = render(template, row | {"recipient": recipient}) if template is not None else row["message"]
     payload = row.get("payload") or "{}"
     try:

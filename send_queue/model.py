@@ -96,6 +96,11 @@ class Claimed:
     """Of the account, with what its place in the campaign says otherwise: a from-address, a server, ..."""
     token: str | None = None
     """The account's access token, sealed (`vault`); null where it has none and `secret_env` names its secret."""
+    created_at: datetime | None = None
+    """When it was enqueued; the same on every attempt."""
+    repeat_by: datetime | None = None
+    """Of a repeat, since an earlier attempt is in doubt: until when the provider knows it again. Null: for ever, or it
+    is no repeat."""
 
 
 def clock() -> float:
@@ -229,6 +234,9 @@ class Explanation:
     """The moment that it was explained for."""
     epilogue: tuple[str, ...] = ()
     """Of a send that is over: why and when, and what can still be done, as sentences."""
+    segments: int | None = None
+    """Of an SMS: how many the network counts, in `encoding` (GSM-7 or UCS-2)."""
+    encoding: str | None = None
 
 
 class UserError(Exception):

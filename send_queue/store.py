@@ -224,10 +224,12 @@ def _in_hand(groups: Sequence[Json], leave_by: float = inf) -> tuple[Claimed, ..
         group["started_at"] = datetime.fromisoformat(group["started_at"])
         group["finished_at"] = datetime.fromisoformat(group["finished_at"]) if group["finished_at"] else None
         group["backoff_seconds"] = tuple(group["backoff_seconds"])
-        for nth, send_id, attempt_id, number, recipient, subject, message, payload, attempts in rows:
+        for nth, send_id, attempt_id, number, recipient, subject, message, payload, attempts, made, repeat in rows:
             send = Claimed(
                 send_id=UUID(send_id), attempt_id=UUID(attempt_id), attempt_number=number, recipient=recipient,
-                subject=subject, message=message, payload=payload, attempts=attempts, leave_by=leave_by, **group,
+                subject=subject, message=message, payload=payload, attempts=attempts, leave_by=leave_by,
+                created_at=datetime.fromisoformat(made), repeat_by=datetime.fromisoformat(repeat) if repeat else None,
+                **group,
             )  # fmt: skip
             sends.append((nth, send))
     sends.sort(key=itemgetter(0))
@@ -275,11 +277,12 @@ def looked_up(
     verdict: str,
     provider_message_id: str | None,
     again: timedelta | None,
+    repeat_by: datetime | None,
     at: datetime | None,
 ) -> str:
     status: str = _value(
         conn, "send_looked_up", attempt_id=attempt_id, until=until, verdict=verdict,
-        provider_message_id=provider_message_id, again=again, at=at,
+        provider_message_id=provider_message_id, again=again, repeat_by=repeat_by, at=at,
     )  # fmt: skip
     return status
 

@@ -114,10 +114,13 @@ def show_command(app: App, /, id: UUID, json_: bool) -> None:
     \b
     Example: send-queue show 01939c5e-…
     """
-    from send_queue import store
+    from send_queue import sms, store
 
     with app.database() as conn:
         send = store.send(conn, id)
+    if send["channel"] == "sms":
+        counted = sms.segments(send["message"])
+        send |= {"segments": counted.count, "encoding": counted.encoding}
     if json_:
         click.echo(as_json(send))
         return
@@ -148,12 +151,14 @@ def explain_command(app: App, /, id: UUID, json_: bool) -> None:
 
 
 def _object(found: Explanation) -> dict[str, Any]:
+    of_sms = {} if found.segments is None else {"segments": found.segments, "encoding": found.encoding}
     return {
         "send_id": found.send_id,
         "status": found.status,
         "verdict": found.verdict,
         "next_at": found.next_at,
         "holds": [{"rule": h.rule, "until": h.until, "detail": h.detail} for h in found.holds],
+        **of_sms,
     }
 
 
@@ -177,4 +182,6 @@ def lines(found: Explanation) -> list[str]:
         f"  {h.rule:14} {'until ' + short(h.until) if h.until else 'until somebody acts':32} {printable(h.detail)}"
         for h in found.holds
     ]
+    if found.segments is not None:
+        text.append(f"  Its text is {found.segments} segment{'s' * (found.segments != 1)} of SMS ({found.encoding}).")
     return text + [f"  {printable(sentence)}" for sentence in found.epilogue]

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Hosts that are never reached through a proxy, and that may be spoken to without TLS."""
 
+LOOPBACK_PATTERNS = tuple(f"all://{f'[{host}]' if ':' in host else host}" for host in LOOPBACK)
 REDIRECTS = 3
 LONGEST_WAIT = timedelta(days=30)
 """No Retry-After is believed beyond this."""
@@ -117,10 +118,12 @@ _LEFT: Mapping[str, tuple[Literal["no", "perhaps", "never"], str, str]] = {
 class Http:
     """Makes requests, from any thread. Connections are kept for a few seconds and reused.
 
-    Proxies and certificates come from HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, as httpx reads them.
+    Proxies and certificates come from HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, as httpx reads them. `direct`: no proxy,
+    and no connection is used twice, for with `connect_to` two names may share an address, but no connection.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, direct: bool = False) -> None:
+        self._direct = direct
         self._lock = threading.Lock()
         self._made: httpx.Client | None = None
         self._threads = _Threads()
@@ -157,9 +160,13 @@ class Http:
         headers: Mapping[str, str] | None = None,
         leave_by: float = inf,
         hide: Sequence[str] = (),
+        connect_to: str | None = None,
         **content: Any,
     ) -> Answer | NoAnswer:
         """Make one request and follow nothing. `content` is httpx's: json, files, data, content, params.
+
+        `connect_to` is an address to connect to instead of asking for the host's, where a client is `direct`: the Host
+        header and the name in the certificate stay those of the URL.
 
         The strings of `hide`, such as a key that an error page may repeat, are kept out of the answer's text.
 
@@ -186,6 +193,9 @@ class Http:
                 extensions={"trace": call.trace},
                 **content,
             )
+            if connect_to is not None:
+                request.extensions["sni_hostname"] = request.url.host
+                request.url = request.url.copy_with(host=connect_to)
             request.read()  # so that a form leaves in one piece, not in a packet for each boundary
         except Exception:  # a header that is not ASCII, a URL that is none
             return Failed("invalid_request", "No valid request can be made of it.")
@@ -208,9 +218,11 @@ class Http:
             if self._made is None:
                 import httpx
 
+                # A sandbox on this machine is not behind the proxy that the world is behind.
+                without_proxy = ("http://", "https://", "all://") if self._direct else LOOPBACK_PATTERNS
                 self._made = httpx.Client(
-                    # A sandbox on this machine is not behind the proxy that the world is behind.
-                    mounts=dict.fromkeys(f"all://{_bracketed(host)}" for host in LOOPBACK),
+                    mounts=dict.fromkeys(without_proxy),
+                    limits=httpx.Limits(max_connections=100, max_keepalive_connections=0 if self._direct else 20),
                     # Packed answers are unpacked here, bounded; httpx unpacks a whole chunk at once.
                     headers={"Accept-Encoding": "identity", "User-Agent": "send-queue"},
                 )
@@ -456,10 +468,6 @@ def _timeouts(limits: Limits) -> httpx.Timeout:
     import httpx
 
     return httpx.Timeout(limits.read, connect=limits.connect)
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def _no_cookies() -> Any:

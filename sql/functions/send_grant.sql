@@ -25,7 +25,8 @@ begin
         union all
         select format(g, current_schema()) from (values
             ('select, update (status, attempts, claimed_by, lease_expires_at, attempt_id, scheduled_for, sent_at, '
-             'updated_at, provider_message_id, error_code, error_message, look_up_at, look_ups, absent_since) on %I.send_queue'),
+             'updated_at, provider_message_id, error_code, error_message, look_up_at, look_ups, absent_since, '
+             'repeat_by) on %I.send_queue'),
             ('select, insert, update (outcome, finished_at, http_status, provider_message_id, error_code, '
              'error_message) on %I.send_attempts'),
             ('select, insert, update (used) on %I.send_usage'),

@@ -1,6 +1,7 @@
 -- Attempts with all that a provider needs to send them, or to look them up, and the run to record them: an object for
 -- each account, channel, campaign and moment, with what their sends have in common said once, and `sends`, an array of
--- [its place among attempt_ids, send_id, attempt_id, attempt_number, recipient, subject, message, payload, attempts].
+-- [its place among attempt_ids, send_id, attempt_id, attempt_number, recipient, subject, message, payload, attempts,
+-- created_at, repeat_by]; the last is null where a person has settled since what was in doubt: it is no repeat then.
 create or replace function send_in_hand(attempt_ids uuid[]) returns setof json
 language sql stable set timezone = 'UTC' as $$
     select json_build_object('account_id', a.id, 'workspace_id', a.workspace_id, 'channel', h.channel,
@@ -11,7 +12,9 @@ language sql stable set timezone = 'UTC' as $$
     from (
         select q.account_id, q.channel, q.campaign_id, b.started_at, b.finished_at,
             json_agg(json_build_array(i.nth, q.id, b.id, b.number, q.recipient, q.subject, q.message, q.payload,
-                q.attempts)) as sends
+                q.attempts, q.created_at, case when q.repeat_by is not null and exists (
+                    select from send_attempts o where o.send_id = q.id and o.outcome = 'uncertain') then q.repeat_by
+                end)) as sends
         from unnest(attempt_ids) with ordinality i (id, nth)
         join send_attempts b on b.id = i.id
         join send_queue q on q.id = b.send_id

@@ -1,5 +1,9 @@
--- Make a lane where there is none yet, with the defaults of its channel and the account's tier (no tier: the most
--- careful). Returns whether it was made.
+-- Make a lane where there is none yet, with the caps of its channel and the account's tier (no tier: the most careful),
+-- and the rolling limits of its channel: its own, and with the first lane of that channel in a workspace the workspace's.
+-- A limit that an operator has removed is not made again. Returns whether the lane was made.
+--
+-- The limits come first. Of two that make the first lanes of a workspace at once, the second waits there, before it has
+-- anything that the first may want. Nobody else waits: no other lane is held by these limits yet (send_on_limit_change).
 create or replace function send_make_lane(account_id uuid, channel text) returns boolean language plpgsql as $$
 #variable_conflict use_column
 begin
@@ -7,6 +11,15 @@ begin
                where l.account_id = send_make_lane.account_id and l.channel = send_make_lane.channel) then
         return false;
     end if;
+    insert into send_limits (workspace_id, account_id, channel, per, max_sends)
+    select a.workspace_id, case d.scope when 'account' then a.id end, d.channel, d.per, d.max_sends
+    from send_accounts a join send_limit_defaults d on d.channel = send_make_lane.channel
+    where a.id = send_make_lane.account_id
+      and (d.scope = 'account' or not exists (
+          select from send_lanes l join send_accounts o on o.id = l.account_id
+          where o.workspace_id = a.workspace_id and l.channel = d.channel))
+    order by d.scope = 'workspace' desc, d.per
+    on conflict do nothing;
     insert into send_lanes (account_id, channel, daily_cap, weekly_cap)
     select a.id, send_make_lane.channel, d.daily_cap, d.weekly_cap
     from send_accounts a

@@ -30,7 +30,7 @@ begin
                   and o.next_at_reason = 'rate_limit') wanted using (account_id, channel)
             order by l.account_id, l.channel for no key update of l;
 
-            -- Looked for again: who adds a limit locks all lanes of its workspace, so it is seen now or comes after us.
+            -- Looked for again: who adds a limit locks all lanes that it holds, so it is seen now or comes after us.
             v_limited := array(select distinct m.workspace_id from send_limits m
                                where m.workspace_id = any (v_workspaces) order by 1);
             exit when v_limited = '{}';

@@ -269,7 +269,19 @@ class Queue:
 
 def sends_of(claim: Json) -> list[Json]:
     """What a claim has taken in hand, an object for each send, in its order."""
-    names = ("nth", "send_id", "attempt_id", "attempt_number", "recipient", "subject", "message", "payload", "attempts")
+    names = (
+        "nth",
+        "send_id",
+        "attempt_id",
+        "attempt_number",
+        "recipient",
+        "subject",
+        "message",
+        "payload",
+        "attempts",
+        "created_at",
+        "repeat_by",
+    )
     sends = [{**group, **dict(zip(names, row, strict=True))} for group in claim["in_hand"] for row in group["sends"]]
     return sorted(sends, key=lambda send: int(send["nth"]))
 

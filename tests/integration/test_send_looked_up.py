@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
-from builders import AT, DAY, HOUR, MINUTE, Connection, Json, Queue
+from builders import AT, DAY, HOUR, MINUTE, Connection, Json, Queue, sends_of
 
 LEASE = 10 * MINUTE
 """How long a look-up is its run's."""
@@ -14,7 +14,7 @@ LEASE = 10 * MINUTE
 
 def look_up(queue: Queue, at: datetime) -> Json:
     [doubt] = queue.rows("send_look_ups", max_rows=1, lease=LEASE, at=at)
-    doubted: Json = doubt
+    [doubted] = sends_of({"in_hand": [doubt]})
     return doubted
 
 

@@ -110,11 +110,21 @@ def read(text: str, template: str | None = None, channel: str = "linkedin_invite
 
 def test_the_recipient_may_stand_under_the_channels_own_name() -> None:
     """linkedin_user_id, email or phone, where there is no column recipient; that one wins where there is."""
-    for channel, column in (("linkedin_message", "linkedin_user_id"), ("email", "email"), ("sms", "phone")):
-        [line], wrong = lines(f"{column},message\nx,m\n", channel=channel)
-        assert (line["recipient"], line[column], wrong) == ("x", "x", [])
+    for channel, column, to in (
+        ("linkedin_message", "linkedin_user_id", "x"), ("email", "email", "x"), ("sms", "phone", "+14155552671"),
+    ):  # fmt: skip
+        [line], wrong = lines(f"{column},message\n{to},m\n", channel=channel)
+        assert (line["recipient"], line[column], wrong) == (to, to, [])
     [line], _ = lines("recipient,email,message\nr,e,m\n", channel="email")
     assert (line["recipient"], line["email"]) == ("r", "e")
+
+
+def test_phone_numbers_are_stored_in_one_form_and_bad_ones_named_by_line() -> None:
+    """So that one number, written in two ways, is one recipient with one key."""
+    both, wrong = lines("recipient,message\n+1 (415) 555-2671,m\n415 555 2671,m\n+14155552671,m\n", channel="sms")
+    assert [line["recipient"] for line in both] == ["+14155552671"] * 2
+    assert len({line["dedupe_key"] for line in both}) == 1
+    assert [(number, "does not say its country" in why) for number, why in wrong] == [(3, True)]
 
 
 def test_a_line_gets_its_key_from_campaign_channel_and_recipient() -> None:

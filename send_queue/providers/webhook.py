@@ -1,0 +1,172 @@
+"""Webhooks: a signed call to a URL, by the rules of Standard Webhooks 1.0.
+
+    webhook-id          msg_<send id>: the same on every try, by which the receiver knows what it has already
+    webhook-timestamp   seconds since 1970, of this try
+    webhook-signature   v1,<base64> of HMAC-SHA256 over id.timestamp.body; one for each secret
+    body                {"type": …, "timestamp": …, "data": …}, the same bytes on every try
+
+A receiver that keeps these rules accepts a send once, however often it comes. So what is in doubt is sent again
+(`repeatable`), and nobody is asked. Redirects are not followed, and private networks not reached (`endpoints`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from send_queue.model import (
+    CannotTell,
+    Claimed,
+    ConfigurationError,
+    Failed,
+    LookUp,
+    Outcome,
+    Retry,
+    Sent,
+    Uncertain,
+)
+from send_queue.providers import FOREVER
+from send_queue.providers.credentials import secret_of
+from send_queue.providers.endpoints import RESOLVE_WITHIN, addresses, allowed_hosts
+from send_queue.providers.http import Answer, Http, Limits, NoAnswer, retry_after
+
+POST = Limits(connect=10, read=20, total=30)
+"""Standard Webhooks: 15 to 30 seconds."""
+
+ADDRESSES = 2
+"""How many addresses of one host are tried, where no connection can be made: one of each family, as a rule."""
+
+SUPPRESSES = frozenset({"endpoint_gone"})
+"""The codes after which nothing more is to be sent to a URL."""
+
+TRY_AGAIN = frozenset({408, 425, 429})
+"""Of the 4xx, those that say so."""
+
+
+class Webhook:
+    """Webhooks to the URLs that are the recipients.
+
+    WEBHOOK_SECRET       what calls are signed with, for the accounts that name none of their own: whsec_ and 24 to 64
+                         bytes as base64; several, parted by blanks, while a secret is being changed
+    WEBHOOK_ALLOW_HOSTS  hosts that may be called in a private network, and without TLS
+    """
+
+    channels: frozenset[str] = frozenset({"webhook"})
+    longest_call: timedelta
+    lag: timedelta | None = None
+    repeatable: timedelta | None = FOREVER
+    suppresses: frozenset[str] = SUPPRESSES
+
+    def __init__(self, env: Mapping[str, str], *, post: Limits = POST) -> None:
+        self._env = env
+        self._allowed = allowed_hosts(env)
+        self._post = post
+        # Past any proxy: only so is the address that was looked at the one that is connected to.
+        self._http = Http(direct=True)
+        self.longest_call = timedelta(seconds=RESOLVE_WITHIN + ADDRESSES * post.total + 5)
+
+    def send(self, send: Claimed) -> Outcome:
+        secrets = secrets_of(send, self._env)
+        body = body_of(send)
+        if isinstance(body, Failed):
+            return body
+        where = addresses(send.recipient, self._allowed)
+        if isinstance(where, Failed | Retry):
+            return where
+        name = f"msg_{send.send_id}"
+        timestamp = int(send.started_at.timestamp())
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": name,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": " ".join(signature(secret, name, timestamp, body) for secret in secrets),
+        }
+        answer: Answer | NoAnswer = Retry("no_address", "The host has no address.")
+        for address in where[:ADDRESSES]:
+            answer = self._http.request(
+                "POST", send.recipient, limits=self._post, headers=headers, content=body, leave_by=send.leave_by,
+                hide=(send.message,), connect_to=address,
+            )  # fmt: skip
+            if not (isinstance(answer, Retry) and answer.code.startswith("connect_")):
+                break
+        return judge(answer, name, send.started_at)
+
+    def look_up(self, send: Claimed) -> LookUp:
+        return CannotTell(f"Nobody can be asked: look for msg_{send.send_id} in what the endpoint has received.")
+
+    def close(self) -> None:
+        self._http.close()
+
+
+def judge(answer: Answer | NoAnswer, name: str, now: datetime) -> Outcome:
+    """What an answer means for a send: any 2xx is a yes, whatever is in it. `now` is what a Retry-After date is
+    measured by."""
+    if not isinstance(answer, Answer):
+        if isinstance(answer, Uncertain) and 200 <= (answer.http_status or 0) < 300:
+            return Sent(name, answer.http_status)  # too long, or not to be unpacked: nobody reads it
+        return answer
+    status, said = answer.status, answer.text
+    if 200 <= status < 300:
+        return Sent(name, status)
+    if 300 <= status < 400:
+        return Failed("redirected", "The endpoint has moved, and no redirect is followed: use its new URL.", status)
+    if status == 410:
+        return Failed("endpoint_gone", said or "The endpoint wants no more webhooks.", status)
+    if status in TRY_AGAIN or status >= 500:
+        # Also after a 5xx: it may have been accepted, and is then known by its id.
+        return Retry(f"http_{status}", said, retry_after(answer, now), status)
+    return Failed(f"http_{status}", said, status)
+
+
+def secrets_of(send: Claimed, env: Mapping[str, str]) -> Sequence[bytes]:
+    """The keys that a call is signed with. Raises `ConfigurationError` where there is none, or one that is none."""
+    return [_key(secret, send.account) for secret in secret_of(send, env, "WEBHOOK_SECRET").split()]
+
+
+def _key(secret: str, account: str) -> bytes:
+    try:
+        key = b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if not secret.startswith("whsec_") or not 24 <= len(key) <= 64:
+        raise ConfigurationError(
+            f"The secret of the account {account} is not one of webhooks: write whsec_ and 24 to 64 bytes as base64"
+            " (`openssl rand -base64 32`)."
+        )
+    return key
+
+
+def signature(key: bytes, name: str, timestamp: int, body: bytes) -> str:
+    """One word of the header webhook-signature.
+
+    >>> key = b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    >>> signature(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE='
+    """
+    signed = f"{name}.{timestamp}.".encode() + body
+    return f"v1,{b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()}"
+
+
+def body_of(send: Claimed) -> bytes | Failed:
+    """The body, the same bytes on every try: its time is that of the event, or when it was enqueued."""
+    kind = send.payload.get("type", "message")
+    if not isinstance(kind, str) or not re.fullmatch(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*", kind):
+        return Failed("invalid_payload", "payload.type must be words with dots between them, such as invoice.paid.")
+    data: Any = send.payload.get("data")
+    if data is None:
+        data = {"message": send.message, "subject": send.subject, "recipient": send.recipient}
+    event: dict[str, Any] = {"type": kind, "timestamp": _moment(send), "data": data}
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _moment(send: Claimed) -> str:
+    given = send.payload.get("timestamp")
+    if isinstance(given, str) and given:
+        return given
+    return (send.created_at or send.started_at).astimezone(UTC).isoformat().replace("+00:00", "Z")
