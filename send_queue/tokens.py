@@ -1,15 +1,15 @@
 """Renew the tokens that will end, each by one run at a time, and lose none that the provider lets be saved.
 
-    end      who has a token that is over, and nothing to renew it with, is disconnected and says so    send_tokens_end
-    take     one short transaction: what is due first gets a lease, in its row                          send_token_take
-    ask      no transaction is open: the provider is shown the old tokens and gives new ones            providers/oauth.py
-    keep     one short transaction: the new ones are sealed and stored; only then does anybody use them send_token_keep
-             ... or it is put off (send_token_put_off), or refused for good (send_token_refused)
+    end    who has a token that is over, and nothing to renew it with, is disconnected and says so
+    take   one short transaction: what is due first gets a lease, in its row
+    ask    no transaction is open: the provider is shown the old tokens and gives new ones (providers/oauth.py)
+    keep   one short transaction: the new ones are sealed and stored, and only then does anybody use them;
+           or it is put off; or it was refused for good, and the account is disconnected and says so
 
-What can be lost lies between the provider's answer and the commit. A run that was killed there, or never got the answer,
-leaves a lease, and whoever takes it next shows the old tokens once more. Providers that keep them, or honour them for a
-while, answer again. One whose refresh tokens can be used once refuses: that is the loss, and the account is disconnected
-and says it. While the database is away the new tokens are held on to as long as the lease lasts.
+What can be lost lies between the provider's answer and the commit. A run that was killed there, or never got the
+answer, leaves a lease, and whoever takes it next shows the old tokens once more. Providers that keep them, or honour
+them for a while, answer again. One whose refresh tokens can be used once refuses: that is the loss. While the database
+is away, the new tokens are held on to as long as the lease lasts.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from threading import Event
-from typing import assert_never
+from typing import Literal, assert_never
 from uuid import UUID
 
 from send_queue import store
@@ -45,9 +45,12 @@ class Told:
 
     account: str
     provider: str
-    became: str  # renewed, put_off, disconnected, superseded
+    became: Literal["renewed", "put_off", "disconnected", "superseded"]
     code: str | None = None
     message: str | None = None
+
+    def as_json(self) -> Json:
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,7 @@ class Refresh:
         tried: list[UUID] = []
         while not self.stop.is_set():
             leave_by = clock() + LEASE.total_seconds() - LIMITS.total
-            taken = store.take_token(
-                self.conn, LEASE, want.within, want.account, want.workspace, tried, self.now()
-            )
+            taken = store.take_token(self.conn, LEASE, want.within, want.account, want.workspace, tried, self.now())
             if taken is None:
                 return
             tried.append(UUID(taken["account_id"]))
@@ -113,17 +114,17 @@ class Refresh:
         """Write down what became of it, before anything else is done."""
         match renewal:
             case Renewed():
-                became = "renewed" if self._until_stored(lambda: self._keep(taken, renewal)) else "superseded"
-                return Told(taken["account"], taken["provider"], became)
+                kept = self._until_stored(lambda: self._keep(taken, renewal))
+                return Told(taken["account"], taken["provider"], "renewed" if kept else "superseded")
             case NotNow(code, message):
                 self._until_stored(lambda: self._put_off(taken, renewal))
                 return Told(taken["account"], taken["provider"], "put_off", code, message)
             case Refused():
                 code, message = _refused(taken, renewal)
-                ours = self._until_stored(
-                    lambda: store.token_refused(self.conn, *_lease(taken), code, message)
+                ours = self._until_stored(lambda: store.token_refused(self.conn, *_lease(taken), code, message))
+                return Told(
+                    taken["account"], taken["provider"], "disconnected" if ours else "superseded", code, message
                 )
-                return Told(taken["account"], taken["provider"], "disconnected" if ours else "superseded", code, message)
         assert_never(renewal)
 
     def _keep(self, taken: Json, renewed: Renewed) -> bool:

@@ -1,12 +1,12 @@
 """How does each provider renew an account's tokens? Its rules as data, and the one request that it takes.
 
     X          POST /2/oauth2/token               a refresh token can be used once; the answer has the next
-    LinkedIn   POST /oauth/v2/accessToken         the refresh token stays the same, and ends a year after it was granted
-    Bluesky    POST /xrpc/…server.refreshSession  as X, but a used one is good for two hours more: a lost answer is no loss
-    Facebook   GET /oauth/access_token            has none: a token that has not ended is exchanged for one that lasts longer
+    LinkedIn   POST /oauth/v2/accessToken         the refresh token stays the same, and ends a year after the grant
+    Bluesky    POST /xrpc/…server.refreshSession  as X, but a used one is good for two hours more
+    Facebook   GET /oauth/access_token            has none: a token that has not ended is exchanged for another
     Mastodon   -                                  its tokens do not end
 
-What the answers mean is in oauth_answers.py. Nothing is tried twice here: whether to is for whoever knows what is stored.
+What the answers mean is in oauth_answers.py. Nothing is tried twice here: that is for whoever knows what is stored.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ GRAPH_VERSION = "v23.0"
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """The tokens of an account, opened, at the moment `at`; `leave_by` (on `model.clock`) is when their lease is over."""
+    """The tokens of an account, opened, at the moment `at`; others may use them from `leave_by` on (`model.clock`)."""
 
     provider: str
     access_token: str
@@ -44,8 +44,8 @@ class Rule:
     """What a provider does with tokens.
 
     shown         what is shown to it for new ones
-    once_used     what becomes of a refresh token: it `stays` the same; is `gone`, and a lost answer is a loss; or is good
-                  for a `grace` more, so that a lost answer is asked for again
+    once_used     what becomes of a refresh token: it `stays` the same; is `gone`, and a lost answer is a loss; or is
+                  good for a `grace` more, so that a lost answer is asked for again
     life          of an access token whose answer does not say; null: it does not end
     refresh_life  of a refresh token whose answer does not say; null: it is not known
     renew         asks for new ones; null: it gives none
@@ -124,7 +124,9 @@ def _linkedin(this: Renewers, granted: Granted) -> Renewal:
 
 
 def _bluesky(this: Renewers, granted: Granted) -> Renewal:
-    url = f"{_base(this.env, granted, 'BLUESKY_BASE_URL', 'https://bsky.social')}/xrpc/com.atproto.server.refreshSession"
+    url = (
+        f"{_base(this.env, granted, 'BLUESKY_BASE_URL', 'https://bsky.social')}/xrpc/com.atproto.server.refreshSession"
+    )
     reading = Reading(ATPROTO, access_token="accessJwt", refresh_token="refreshJwt")
     return this.ask("POST", url, granted, reading, headers={"Authorization": f"Bearer {granted.refresh_token}"})
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeGuard
 
 from send_queue.model import Uncertain
 from send_queue.providers.http import Answer, NoAnswer, hidden, plain, retry_after
@@ -147,7 +147,7 @@ def _renewed(said: Mapping[str, Any], reading: Reading) -> Renewed | None:
     )
 
 
-def is_token(value: object) -> bool:
+def is_token(value: object) -> TypeGuard[str]:
     """Whether this is a text that a header can carry."""
     return isinstance(value, str) and bool(re.fullmatch(r"[!-~]{1,8192}", value))
 

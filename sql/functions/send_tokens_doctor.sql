@@ -1,10 +1,10 @@
 -- What `doctor` asks of tokens: which environment they need, and which will soon be of no use.
 --
--- Returns {sealed, providers, troubled, more}: sealed are the tokens that were sealed first and last, for the keys to be
+-- Returns {sealed, providers, troubled, more}: sealed are the tokens that were stored first and last, for the keys to be
 -- tried on; providers those whose tokens are renewed; troubled the accounts that send with tokens which nothing renews and
--- that end within a week, that could not be renewed, or that are long overdue: [{label, command, provider, state,
--- expires_at, error_code, error_message, within_a_day, overdue}, ...], the first to end first, at most `max_rows`; more
--- counts the others.
+-- that end within a week, that could not be renewed so far, or that are long overdue: [{label, command, provider,
+-- expires_at, error_code, error_message, hopeless, overdue, within_a_day, ended}, ...], the first to end first, at most
+-- `max_rows`; more counts the others.
 create or replace function send_tokens_doctor(at timestamptz default null, max_rows int default 20)
 returns jsonb language sql stable set timezone = 'UTC' as $$
     with moment as (
@@ -23,7 +23,7 @@ returns jsonb language sql stable set timezone = 'UTC' as $$
         join send_workspaces w on w.id = a.workspace_id
     ), troubled as (
         select n.label, n.command, n.provider, n.expires_at, n.error_code, n.error_message, n.hopeless, n.overdue,
-            n.expires_at <= m.at + interval '1 day' as within_a_day
+            n.expires_at <= m.at + interval '1 day' as within_a_day, n.expires_at <= m.at as ended
         from token n cross join moment m
         where n.status = 'active' and n.secret_env is null
           and (n.hopeless and n.expires_at <= m.at + interval '7 days' or n.error_code is not null or n.overdue)
