@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,8 @@ from conftest import Cli
 
 from acceptance.conftest import HOUR, MINUTE, MONDAY, SECOND, Done, Popen, Queue
 from send_queue import vault
+from send_queue.providers.oauth import RULES, lacking
+from send_queue.providers.oauth_answers import ATPROTO, GRAPH, OAUTH
 from send_queue.sandbox import Fault
 
 KEY = vault.new_key()
@@ -217,3 +221,21 @@ def test_the_doctor_finds_tokens_that_will_end(queue: Queue, anna: Mapping[str, 
         "mend": "connect it again, then send-queue tokens set anna",
         "what": "The token of the account anna ends at 2026-12-23 15:00 UTC, and nothing can renew it.",
     }
+
+
+# --- documents --------------------------------------------------------------------------------------------
+
+
+def test_the_documents_say_what_the_tables_say() -> None:
+    """docs/tokens.md has each provider with its variables, and each error with its meaning."""
+    text = (Path(__file__).parents[2] / "docs/tokens.md").read_text()
+    lines = [line.split(" | ") for line in re.findall(r"^\| (`.*) \|$", text, re.MULTILINE)]
+    by_provider = {cells[0].strip("`"): cells for cells in lines if len(cells) == 7}
+    assert by_provider.keys() == RULES.keys()
+    for name in RULES:
+        assert set(lacking(name, {})) <= set(re.findall(r"`(\w+)`", by_provider[name][5]))
+    meanings = {cells[0]: cells[1:] for cells in lines if len(cells) == 4}
+    for names, table in (("`x`, `linkedin`", OAUTH), ("`bluesky`", ATPROTO), ("`facebook`", GRAPH)):
+        for meaning, cell in zip(("refused", "our_client", "later"), meanings[names], strict=True):
+            said = set(re.findall(r"`(\w+)`", cell.partition(";")[0]))
+            assert said == {code for code, meant in table.items() if meant == meaning}

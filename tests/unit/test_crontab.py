@@ -71,6 +71,7 @@ def test_something_sends_every_few_minutes_and_something_prunes_each_night() -> 
     names = [words[0] for line in live for words in in_shell(line)]
     assert names.count("run-once") == 1
     assert names.count("prune") == 1
+    assert [words for line in LINES for words in in_shell(line) if words[0] == "tokens"] == [["tokens", "refresh"]]
     assert not any("flock" in line for line in live)
 
 
