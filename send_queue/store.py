@@ -443,11 +443,12 @@ def take_token(
     account: str | None,
     workspace: str | None,
     without: Sequence[UUID],
+    away: Sequence[str],
     at: datetime | None,
 ) -> Json | None:
     answer: Json | None = _value(
         conn, "send_token_take", lease=lease, within=within, account=account, workspace=workspace,
-        without=list(without) or None, at=at,
+        without=list(without) or None, away=list(away) or None, at=at,
     )  # fmt: skip
     return answer
 

@@ -39,6 +39,11 @@ AGAIN = timedelta(minutes=5)
 hours, is forty minutes: there are several tries in it."""
 
 
+PATIENCE = 3
+"""How often in a row a provider may give no answer before the run leaves the rest of its accounts to the next: each
+costs as long as a call can last."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """What became of one account's renewal. `code` and `message` say why it did not come off; no token is in them."""
@@ -83,13 +88,20 @@ class Refresh:
         for row in store.end_tokens(self.conn, self.now()):
             yield Told(row["account"], row["provider"], "disconnected", row["code"], row["message"])
         tried: list[UUID] = []
+        unanswered: Counter[str] = Counter()
         while not self.stop.is_set():
             leave_by = clock() + LEASE.total_seconds() - LIMITS.total
-            taken = store.take_token(self.conn, LEASE, want.within, want.account, want.workspace, tried, self.now())
+            away = [provider for provider, times in unanswered.items() if times >= PATIENCE]
+            taken = store.take_token(
+                self.conn, LEASE, want.within, want.account, want.workspace, tried, away, self.now()
+            )
             if taken is None:
                 return
+            renewal = self._ask(taken, leave_by)
             tried.append(UUID(taken["account_id"]))
-            yield self._settle(taken, self._ask(taken, leave_by))
+            silent = isinstance(renewal, NotNow) and not renewal.answered
+            unanswered[taken["provider"]] = unanswered[taken["provider"]] + 1 if silent else 0
+            yield self._settle(taken, renewal)
 
     def _ask(self, taken: Json, leave_by: float) -> Renewal:
         """Show the provider what is stored. Where something is lacking here it is put off, and said at the end."""
@@ -179,9 +191,9 @@ def _refused(taken: Json, refused: Refused) -> tuple[str, str]:
         f"Connect it again, give what it is granted to `send-queue tokens set {account}`, then"
         f" `send-queue resume account {account}`."
     )
-    if taken["doubtful"] and RULES[taken["provider"]].once_used == "gone":
-        lost = "An answer with new tokens was lost, and the old ones can be used once"
-        return "token_lost", f"{lost} ({refused.detail}). {mend}"
+    old_ones = {"gone": "can be used once", "grace": "were good for a while only"}
+    if taken["doubtful"] and (were := old_ones.get(RULES[taken["provider"]].once_used)):
+        return "token_lost", f"An answer with new tokens was lost, and the old ones {were} ({refused.detail}). {mend}"
     return refused.code, f"The provider does not renew its tokens any more ({refused.detail}). {mend}"
 
 

@@ -35,12 +35,17 @@ class Renewed:
 
 @dataclass(frozen=True, slots=True)
 class NotNow:
-    """No new tokens so far. `answer_lost`: the provider may have given some, and nobody has them."""
+    """No new tokens so far.
+
+    answer_lost  the provider may have given some, and nobody has them
+    answered     it was there, whatever it said
+    """
 
     code: str
     detail: str
     after: timedelta | None = None
     answer_lost: bool = False
+    answered: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,7 @@ class Reading:
 def judge(answer: Answer | NoAnswer, reading: Reading, hide: Sequence[str], now: datetime) -> Renewal:
     """Read what a token endpoint answered. What is to `hide` is not in any detail, and nothing at all of a yes."""
     if not isinstance(answer, Answer):
-        return NotNow(answer.code, answer.detail, answer_lost=isinstance(answer, Uncertain))
+        return NotNow(answer.code, answer.detail, answer_lost=isinstance(answer, Uncertain), answered=False)
     said = answer.json if isinstance(answer.json, dict) else {}
     if answer.status == 200:
         return _renewed(said, reading) or NotNow(

@@ -6,11 +6,12 @@
 -- within  take what ends within that time, whether it is due or not; null: what is due
 -- account, workspace   only this account's
 -- without              not those of these accounts
+-- away                 nor of these providers
 --
 -- Returns {account_id, account, provider, settings, access_token, refresh_token, refreshed_at, renewing_since, doubtful};
 -- null where nothing is due. What can be renewed no more is left alone (send_tokens_end).
 create or replace function send_token_take(lease interval, within interval default null, account text default null,
-    workspace text default null, without uuid[] default '{}', at timestamptz default null)
+    workspace text default null, without uuid[] default '{}', away text[] default '{}', at timestamptz default null)
 returns jsonb language plpgsql set timezone = 'UTC' as $$
 #variable_conflict use_column
 declare
@@ -27,6 +28,7 @@ begin
       and (t.renewing_since is null or t.renewing_since <= v_at - lease)
       and (v_id is null or t.account_id = v_id)
       and t.account_id <> all (without)
+      and not exists (select from send_accounts a where a.id = t.account_id and a.provider = any (away))
     order by t.renew_at limit 1
     for no key update skip locked;
     if not found then

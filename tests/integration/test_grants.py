@@ -166,7 +166,8 @@ def test_a_worker_can_do_nothing_else(queue: Connection, role: Role) -> None:
             "update send_limits set max_sends = 1000",
             "update send_accounts set secret_env = 'HOME'",
             "update send_campaigns set status = 'active'",
-            "insert into send_tokens (account_id, access_token, refreshed_at) select id, 'mine', now() from send_accounts",
+            "insert into send_tokens (account_id, access_token, refreshed_at) "
+            "select id, 'mine', now() from send_accounts",
             "select send_token_remove('anna')",
             "update send_attempts set day = '2000-01-01'",
             "select from send_enqueue('fall', 'log', 'me', 'hi')",
@@ -176,8 +177,8 @@ def test_a_worker_can_do_nothing_else(queue: Connection, role: Role) -> None:
 
 
 def test_a_worker_sends_with_tokens_and_renews_them(queue: Connection, role: Role, cli: Cli, tmp_path: Path) -> None:
-    """`run` and `tokens refresh` stand in one crontab, so one role does for both: it reads the sealed tokens, stores what
-    they are renewed to, and disconnects an account whose are renewed no more."""
+    """`run` and `tokens refresh` stand in one crontab, so one role does for both: it reads the sealed tokens, stores
+    what they are renewed to, and disconnects an account whose are renewed no more."""
     put(queue, "account", "anna", adding=False, provider="x", schedule=None)
     with Sandbox(tmp_path / "journal.jsonl", sync=False) as sandbox:
         env = {"DATABASE_URL": role("work"), "SEND_QUEUE_TOKEN_KEYS": new_key(), "X_BASE_URL": sandbox.url,

@@ -215,6 +215,17 @@ def test_a_lost_answer_of_a_single_use_token_disconnects_and_says_so(ring: Keyri
     assert (ring.row("x")["state"], ring.status("x"), ring.is_good("x")) == ("good", ("active", None), True)
 
 
+def test_a_grace_that_was_slept_through_is_a_loss_too(ring: Keyring) -> None:
+    """Cron was down for the two hours in which Bluesky would have answered again: the account says that it was lost."""
+    ring.account("bluesky")
+    ring.later(DUE["bluesky"])
+    ring.killed()
+    ring.later(2 * HOUR)
+    [told] = ring.refresh()
+    assert (told.became, told.code) == ("disconnected", "token_lost")
+    assert "the old ones were good for a while only" in (ring.status("bluesky")[1] or "")
+
+
 def lose(ring: Keyring, provider: str, how: str) -> None:
     """The provider gives new tokens, and nobody has them."""
     if how == "killed":
@@ -259,7 +270,7 @@ def test_a_run_that_was_taken_for_dead_still_saves_its_tokens(ring: Keyring) -> 
     ring.account("x")
     ring.later(DUE["x"])
     run = ring.one_run()
-    taken = store.take_token(ring.conn, tokens.LEASE, None, None, None, [], ring.now[0])
+    taken = store.take_token(ring.conn, tokens.LEASE, None, None, None, [], [], ring.now[0])
     assert taken is not None
     answer = run._ask(taken, float("inf"))
     ring.later(tokens.LEASE)
@@ -273,7 +284,7 @@ def test_invariant_6_a_run_that_was_taken_for_dead_overwrites_nothing_newer(ring
     ring.account("bluesky")
     ring.later(DUE["bluesky"])
     run = ring.one_run()
-    taken = store.take_token(ring.conn, tokens.LEASE, None, None, None, [], ring.now[0])
+    taken = store.take_token(ring.conn, tokens.LEASE, None, None, None, [], [], ring.now[0])
     assert taken is not None
     answer = run._ask(taken, float("inf"))
     ring.later(tokens.LEASE)
@@ -311,6 +322,22 @@ def test_tokens_wait_for_a_database_that_is_away(ring: Keyring, database: str) -
     assert ring.is_good("x")
     run.conn.close()
     cut.close()
+
+
+def test_a_provider_that_is_away_is_left_alone_after_three(ring: Keyring) -> None:
+    """So that an hour of time-outs keeps no other provider's accounts waiting; the next run tries again."""
+    for n in range(5):
+        ring.account("x", f"x{n}")
+    ring.account("bluesky")
+    ring.later(DUE["x"])
+    ring.sandbox.order(Fault(op="x_refresh", drop="before"))
+    assert Counter((one.provider, one.became) for one in ring.refresh()) == {
+        ("x", "put_off"): tokens.PATIENCE, ("bluesky", "renewed"): 1,
+    }  # fmt: skip
+    ring.sandbox.clear_faults()
+    assert became(ring.refresh()) == ["renewed"] * 2
+    ring.later(tokens.AGAIN)
+    assert became(ring.refresh()) == ["renewed"] * 3
 
 
 # --- refused ----------------------------------------------------------------------------------------------
