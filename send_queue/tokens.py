@@ -14,6 +14,7 @@ is away, the new tokens are held on to as long as the lease lasts.
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -186,10 +187,12 @@ def _lease(taken: Json) -> tuple[UUID, datetime]:
 def _refused(taken: Json, refused: Refused) -> tuple[str, str]:
     """The code and the words of a refusal: was it what the provider has done with these tokens, or an answer that we
     never got?"""
-    account = taken["account"]
+    name = shlex.quote(taken["account"])
+    if taken["workspace"] != "default":
+        name += f" --workspace {shlex.quote(taken['workspace'])}"
     mend = (
-        f"Connect it again, give what it is granted to `send-queue tokens set {account}`, then"
-        f" `send-queue resume account {account}`."
+        f"Connect it again, give what it is granted to `send-queue tokens set {name}`, then"
+        f" `send-queue resume account {name}`."
     )
     old_ones = {"gone": "can be used once", "grace": "were good for a while only"}
     if taken["doubtful"] and (were := old_ones.get(RULES[taken["provider"]].once_used)):

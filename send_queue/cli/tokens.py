@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 from datetime import UTC, datetime, timedelta
@@ -103,7 +104,10 @@ def tokens_set(
     renewed = "are renewed before they end" if row["renew_at"] else "are not renewed"
     click.echo(f"Set the tokens of the account {printable(account)}: they {renewed}.")
     if row["account_status"] != "active":
-        warn(f"The account {account} is {row['account_status']}: `send-queue resume account {account}`.")
+        resume = shlex.join(
+            ["send-queue", "resume", "account", account, *(("--workspace", workspace) if workspace else ())]
+        )
+        warn(f"The account {account} is {row['account_status']}: `{resume}`.")
 
 
 def _end(now: datetime, given: datetime | object | None, life: timedelta | None) -> datetime | None:

@@ -137,7 +137,8 @@ def judge(answer: Answer | NoAnswer, reading: Reading, hide: Sequence[str], now:
         return Refused("token_refused", f"{code}: {detail}")
     if meaning == "our_client":
         return NotNow("client_refused", f"{code}: {detail} {reading.advice}")
-    return NotNow(code or f"http_{answer.status}", detail, after=retry_after(answer, now))
+    code = f"error_{code}" if code.isdigit() else plain(hidden(code, hide), 60) or f"http_{answer.status}"
+    return NotNow(code, detail, after=retry_after(answer, now))
 
 
 def _renewed(said: Mapping[str, Any], reading: Reading) -> Renewed | None:

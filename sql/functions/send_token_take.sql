@@ -8,8 +8,8 @@
 -- without              not those of these accounts
 -- away                 nor of these providers
 --
--- Returns {account_id, account, provider, settings, access_token, refresh_token, refreshed_at, renewing_since, doubtful};
--- null where nothing is due. What can be renewed no more is left alone (send_tokens_end).
+-- Returns {account_id, account, workspace, provider, settings, access_token, refresh_token, refreshed_at, renewing_since,
+-- doubtful}; null where nothing is due. What can be renewed no more is left alone (send_tokens_end).
 create or replace function send_token_take(lease interval, within interval default null, account text default null,
     workspace text default null, without uuid[] default '{}', away text[] default '{}', at timestamptz default null)
 returns jsonb language plpgsql set timezone = 'UTC' as $$
@@ -22,7 +22,7 @@ declare
 begin
     select t.* into v_token
     from send_tokens t
-    where t.renew_at is not null
+    where t.renew_at <= case when send_token_take.within is null then v_at else 'infinity' end -- a range of the index
       and (t.renew_at <= v_at or t.expires_at <= v_at + send_token_take.within)
       and (t.refresh_expires_at is null or t.refresh_expires_at > v_at)
       and (t.renewing_since is null or t.renewing_since <= v_at - lease)
@@ -36,10 +36,11 @@ begin
     end if;
     update send_tokens t set renewing_since = v_at where t.account_id = v_token.account_id;
     return (
-        select jsonb_build_object('account_id', a.id, 'account', a.name, 'provider', a.provider,
+        select jsonb_build_object('account_id', a.id, 'account', a.name, 'workspace', w.name, 'provider', a.provider,
             'settings', a.settings, 'access_token', v_token.access_token, 'refresh_token', v_token.refresh_token,
             'refreshed_at', v_token.refreshed_at, 'renewing_since', v_at,
             'doubtful', v_token.renewing_since is not null)
-        from send_accounts a where a.id = v_token.account_id);
+        from send_accounts a join send_workspaces w on w.id = a.workspace_id
+        where a.id = v_token.account_id);
 end
 $$;

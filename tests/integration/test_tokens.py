@@ -15,6 +15,7 @@ import pytest
 from builders import AT, DAY, HOUR, MINUTE, SECOND, Connection, at_once
 from keyring import Keyring, keyring
 from psycopg.types.json import Jsonb
+from test_send_claim_cost import pages
 
 from send_queue import store, tokens
 from send_queue.model import ConfigurationError, DatabaseUnreachable
@@ -110,6 +111,21 @@ def test_linkedins_year_ends_and_the_account_says_so(ring: Keyring) -> None:
     assert (told.became, told.code) == ("disconnected", "token_ended")
     status, reason = ring.status("linkedin")
     assert (status, (reason or "").startswith("token_ended: Its token ended at 2027-03-02")) == ("disconnected", True)
+    assert ring.refresh() == []
+
+
+@pytest.mark.parametrize("statistics", ["fresh", "none"])
+def test_what_is_not_due_costs_nothing(ring: Keyring, statistics: str) -> None:
+    """Twenty thousand accounts, none of them due: cron's look is one at the index."""
+    ring.conn.execute(
+        "with a as (insert into send_accounts (workspace_id, name, provider) select w.id, 'x' || n, 'x'"
+        " from send_workspaces w, generate_series(1, 20000) n returning id) "
+        "insert into send_tokens (account_id, access_token, refresh_token, expires_at, refreshed_at, renew_at)"
+        " select id, 'a', 'r', %(at)s::timestamptz + '2 hours', %(at)s, %(at)s::timestamptz + '80 minutes' from a",
+        {"at": AT},
+    )
+    ring.conn.execute("vacuum analyze" if statistics == "fresh" else "vacuum")
+    assert pages(ring.queue, "send_token_take('3 minutes', at => %s)", AT) < 20
     assert ring.refresh() == []
 
 
