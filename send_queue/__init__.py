@@ -9,6 +9,7 @@ Reading order, from the words down to the world:
     explain.py               why a send has not gone, and when it can
     calendar.py, backoff.py  pure thinking about time
     intake.py                getting messages in
+    tokens.py, vault.py      renewing the tokens that accounts send with, and sealing them
     providers/               what carries a message out of the house
     cli/                     parse, call, print
 

@@ -3,6 +3,7 @@
     the schema       is it this version's? Otherwise nothing else is looked at
     the database     send_doctor, in one call: tallies, rows left behind, indexes, autovacuum, old transactions, holds
     the environment  what the accounts with rows waiting need of it
+    the tokens       send_tokens_doctor: those that will soon be of no use, and what their renewal lacks here
     the calendar     schedules that never open for the rows that wait for them, years whose holidays nobody knows
     the clocks       the database's, which decides, and this machine's
 
@@ -23,7 +24,9 @@ from typing import Literal, TypeAlias
 from send_queue import schema, store
 from send_queue.model import ConfigurationError, Schedule
 from send_queue.providers import Providers
+from send_queue.providers.oauth import lacking
 from send_queue.store import Connection, Json
+from send_queue.vault import VARIABLE, Vault
 
 Severity: TypeAlias = Literal["wrong", "worth knowing"]
 
@@ -61,6 +64,7 @@ def examine(
     findings = [
         *map(_finding, answer["findings"]),
         *_environment(answer["secrets"], env),
+        *_tokens(store.tokens_doctor(conn, at), env),
         *_calendar(answer["schedules"], datetime.fromisoformat(answer["at"])),
         *_clocks(datetime.fromisoformat(answer["clock"]), before, after),
     ]
@@ -122,6 +126,48 @@ def _environment(secrets: Sequence[Json], env: Mapping[str, str]) -> Iterator[Fi
             except ConfigurationError as error:
                 what, _, mend = str(error).partition(": ")
                 yield Finding("environment", "wrong", f"{what}, and sends wait for the provider {name}.", mend)
+
+
+# --- the tokens -------------------------------------------------------------------------------------------
+
+
+def _tokens(answer: Json, env: Mapping[str, str]) -> Iterator[Finding]:
+    """`answer` is send_tokens_doctor's: may they be opened and renewed here, and which accounts will be without?"""
+    if answer["sealed"]:
+        try:
+            vault = Vault(env)
+            for sealed in answer["sealed"]:
+                vault.open(sealed)
+        except ConfigurationError as error:
+            what, _, mend = str(error).partition(": ")
+            mend = mend if env.get(VARIABLE, "").strip() else f"export {VARIABLE}=…"
+            yield Finding("token_keys", "wrong", f"{what}, and the tokens of accounts cannot be read.", mend)
+    for provider in answer["providers"]:
+        for variable in lacking(provider, env):
+            what = f"{variable} is not in this environment, and the tokens of {provider} cannot be renewed without it."
+            yield Finding("token_client", "wrong", what, f"export {variable}=…")
+    for row in answer["troubled"]:
+        yield _troubled(row)
+    if answer["more"]:
+        what = f"There are {answer['more']:,} more accounts whose tokens will be of no use."
+        yield Finding("token", "wrong", what, "send-queue tokens list")
+
+
+def _troubled(row: Json) -> Finding:
+    ends = f"{datetime.fromisoformat(row['expires_at']):%Y-%m-%d %H:%M} UTC" if row["expires_at"] else "no moment"
+    again = f"connect it again, then {shlex.join(['send-queue', *row['command']])}"
+    if row["hopeless"]:
+        what = f"The token of the account {row['label']} ends at {ends}, and nothing can renew it."
+        return Finding("token", "wrong" if row["within_a_day"] else "worth knowing", what, again)
+    if row["error_code"]:
+        what = (
+            f"The token of the account {row['label']} ends at {ends} and could not be renewed so far"
+            f" ({row['error_code']}: {row['error_message']})"
+        )
+        mend = "send-queue tokens refresh (or wait for the next; if it goes on, check the provider)"
+        return Finding("token", "wrong" if row["ended"] else "worth knowing", f"{what.rstrip('.')}.", mend)
+    what = f"The token of the account {row['label']} ends at {ends}, is long due to be renewed, and nobody has tried."
+    return Finding("token", "wrong", what, "send-queue tokens refresh (as a line of the crontab: see crontab.example)")
 
 
 # --- the calendar -----------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ COMMANDS = {
     "cancel": "steering",
     "settle": "steering",
     "prune": "steering",
+    "tokens": "tokens",
     "doctor": "doctor",
     "sandbox": "system",
     "embedded": "system",

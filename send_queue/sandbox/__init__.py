@@ -9,7 +9,8 @@ leaves, and it is the same sandbox again after a `kill -9`.
         assert len(sandbox.accepted()) == 1
 
 Reading order: app (what becomes of a request), journal (what was accepted), faults (what goes wrong), unipile
-(what the provider answers) and world (the LinkedIn behind it), server (sockets), control (orders over HTTP).
+(what the provider answers) and world (the LinkedIn behind it), oauth (tokens that are granted and renewed), server
+(sockets), control (orders over HTTP).
 A further provider is a subclass of `plain.Plain` in a module of its own, named in `_PLAIN`.
 """
 
@@ -27,6 +28,7 @@ from send_queue.sandbox.app import App
 from send_queue.sandbox.control import Control, read_faults
 from send_queue.sandbox.faults import Fault, Faults
 from send_queue.sandbox.journal import Entry, Journal, JournalDamaged, JournalInUse, read
+from send_queue.sandbox.oauth import TOKENS, Tokens
 from send_queue.sandbox.plain import Plain
 from send_queue.sandbox.server import Server
 from send_queue.sandbox.twilio import Twilio
@@ -49,7 +51,7 @@ __all__ = [
 
 
 _PLAIN: tuple[type[Plain], ...] = (Twilio, Webhook)
-_PROVIDERS: tuple[type[Unipile] | type[Plain], ...] = (Unipile, *_PLAIN)
+_PROVIDERS: tuple[type[Unipile] | type[Plain], ...] = (Unipile, *_PLAIN, *TOKENS)
 
 
 class _Running(NamedTuple):
@@ -135,6 +137,7 @@ class Sandbox:
                     viewer_scoped_ids=self._viewer_scoped_ids,
                 ),
                 *(plain(journal, self._clock) for plain in _PLAIN),
+                *(tokens(changes, self._clock) for tokens in TOKENS),
             )
             server = Server(self._host, self._port, App(providers, self._faults, Control(self)), self._clock)
             undo.pop_all()
@@ -189,6 +192,16 @@ class Sandbox:
         if self._running is None:
             raise RuntimeError("Start the sandbox first, or give it `accounts`.")
         return self._running.world.configure(account_id, settings)
+
+    def tokens(self, provider: str) -> Tokens:
+        """Who gives the tokens of x, linkedin, bluesky or facebook: to connect an account, revoke it, or ask whether an
+        access token is good. Raises `ValueError` for any other."""
+        if self._running is None:
+            raise RuntimeError("Start the sandbox first.")
+        for one in self._running.providers:
+            if isinstance(one, Tokens) and one.name == f"{provider}_tokens":
+                return one
+        raise ValueError(f"The sandbox gives no tokens of {provider}: x, linkedin, bluesky or facebook.")
 
     def restart_clean(self) -> None:
         """Empty the journal and be as at the first start: the accounts and faults that were given then."""

@@ -6,6 +6,8 @@ DELETE /sandbox/faults          drop all rules
 GET    /sandbox/journal         what was accepted, as a JSON list
 GET    /sandbox/accounts/{id}   an account's settings
 POST   /sandbox/accounts/{id}   change some: status, invite_limit, relations, messages_need_relation, unknown
+POST   /sandbox/tokens          {"provider", "account_id"}: connect an account of x, linkedin, bluesky or facebook;
+                                answers with its first tokens. DELETE, with the same: revoke them
 POST   /sandbox/restart-clean   empty the journal and be as at the start
 """
 
@@ -17,6 +19,7 @@ from urllib.parse import unquote
 
 from send_queue.sandbox.faults import Fault
 from send_queue.sandbox.journal import Entry
+from send_queue.sandbox.oauth import Tokens
 from send_queue.sandbox.wire import Answer, BadBody, Request, json_answer, json_object
 from send_queue.sandbox.world import BadSettings
 
@@ -29,6 +32,7 @@ class Orders(Protocol):
     def clear_faults(self) -> None: ...
     def accepted(self) -> list[Entry]: ...
     def account(self, account_id: str, **settings: Any) -> dict[str, Any]: ...
+    def tokens(self, provider: str) -> Tokens: ...
     def restart_clean(self) -> None: ...
 
 
@@ -58,6 +62,13 @@ class Control:
                 case "POST", ["accounts", account_id]:
                     settings = json_object(request.body)
                     return json_answer(200, self._orders.account(unquote(account_id), **settings))
+                case "POST", ["tokens"]:
+                    provider, account_id = _grant(request.body)
+                    return json_answer(200, self._orders.tokens(provider).connect(account_id))
+                case "DELETE", ["tokens"]:
+                    provider, account_id = _grant(request.body)
+                    self._orders.tokens(provider).revoke(account_id)
+                    return json_answer(200, {})
                 case "POST", ["restart-clean"]:
                     self._orders.restart_clean()
                     return json_answer(200, {})
@@ -72,3 +83,11 @@ def read_faults(text: str | bytes) -> list[Fault]:
     if not isinstance(value, list):
         raise ValueError("Faults are a JSON list.")
     return [Fault.from_json(one) for one in value]
+
+
+def _grant(body: bytes) -> tuple[str, str]:
+    asked = json_object(body)
+    provider, account_id = asked.get("provider"), asked.get("account_id")
+    if not isinstance(provider, str) or not isinstance(account_id, str) or not account_id:
+        raise BadBody("Say which provider and account_id.")
+    return provider, account_id

@@ -1,8 +1,8 @@
 -- Give a role what it needs for one task, and nothing else. Granting again changes nothing.
 --
--- work     a run (run-once, run) and `doctor`: reads the tables; writes the columns that a run writes, no others; adds
---          attempts and tallies; deletes nothing. No temporary tables either: looking (explain, forecast) and importing
---          want those, and are for people.
+-- work     a run (run-once, run), `tokens refresh` and `doctor`: reads the tables; writes the columns that those write, no
+--          others; adds attempts and tallies; deletes nothing. No temporary tables either: looking (explain, forecast) and
+--          importing want those, and are for people.
 -- enqueue  calls send_enqueue, which runs with its owner's rights and reaches the tables itself; sees no table.
 -- read     reads the views, which read the tables with their owner's rights; sees no table.
 --
@@ -32,6 +32,8 @@ begin
             ('select, insert, update (used) on %I.send_usage'),
             ('select, update (next_at, next_at_reason, next_at_detail, holds_in_a_row, closed_until) on %I.send_lanes'),
             ('select, update (status, status_reason) on %I.send_accounts'),
+            ('select, update (access_token, refresh_token, expires_at, refresh_expires_at, refreshed_at, renew_at, '
+             'renewing_since, error_code, error_message) on %I.send_tokens'),
             ('select, update (opens_at, closes_at, window_since, later_windows) on %I.send_schedules'),
             ('select, update (status, follow_up_due_at) on %I.send_prospects'),
             ('select, update (id) on %I.send_limits'), -- to lock them: that takes the right to update some column

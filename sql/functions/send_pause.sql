@@ -40,19 +40,17 @@ begin
         when 'lane' then
             update send_lanes l
             set paused_at = case when paused then coalesce(l.paused_at, v_at) end,
-                pause_reason = case when paused then send_pause.reason end,
-                next_at = case when not paused and l.next_at_reason = 'provider_hold'
-                    then send_after_gap(l.account_id, l.channel, l.min_gap_seconds) else l.next_at end,
-                next_at_detail = case when not paused and l.next_at_reason = 'provider_hold' then null
-                                      else l.next_at_detail end,
-                next_at_reason = case when not paused and l.next_at_reason = 'provider_hold'
-                    then case when l.min_gap_seconds > 0 then 'min_gap' end else l.next_at_reason end
+                pause_reason = case when paused then send_pause.reason end
             where l.account_id = v_id and l.channel = send_pause.channel;
             get diagnostics v_n = row_count;
             if v_n = 0 then
                 raise exception 'The account % has no lane %: see `send-queue lane list`.', quote_literal(name),
                     quote_nullable(send_pause.channel) using errcode = 'SQ002';
             end if;
+            if not paused then
+                perform send_end_holds(v_id, send_pause.channel);
+            end if;
+            return v_n;
     end case;
     get diagnostics v_n = row_count;
     return v_n;

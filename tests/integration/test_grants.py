@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -17,6 +18,8 @@ from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
 from send_queue import schema
+from send_queue.sandbox import Sandbox
+from send_queue.vault import new_key
 
 AT = datetime(2026, 11, 23, 15, tzinfo=UTC)
 """A Monday."""
@@ -163,11 +166,34 @@ def test_a_worker_can_do_nothing_else(queue: Connection, role: Role) -> None:
             "update send_limits set max_sends = 1000",
             "update send_accounts set secret_env = 'HOME'",
             "update send_campaigns set status = 'active'",
+            "insert into send_tokens (account_id, access_token, refreshed_at) "
+            "select id, 'mine', now() from send_accounts",
+            "select send_token_remove('anna')",
             "update send_attempts set day = '2000-01-01'",
             "select from send_enqueue('fall', 'log', 'me', 'hi')",
             "select send_set('account', 'eve', '{\"provider\": \"log\"}', adding => true)",
         ):
             refused(worker, statement)
+
+
+def test_a_worker_sends_with_tokens_and_renews_them(queue: Connection, role: Role, cli: Cli, tmp_path: Path) -> None:
+    """`run` and `tokens refresh` stand in one crontab, so one role does for both: it reads the sealed tokens, stores
+    what they are renewed to, and disconnects an account whose are renewed no more."""
+    put(queue, "account", "anna", adding=False, provider="x", schedule=None)
+    with Sandbox(tmp_path / "journal.jsonl", sync=False) as sandbox:
+        env = {"DATABASE_URL": role("work"), "SEND_QUEUE_TOKEN_KEYS": new_key(), "X_BASE_URL": sandbox.url,
+               "X_CLIENT_ID": "ours"}  # fmt: skip
+        granted = sandbox.tokens("x").connect("anna")
+        cli("tokens", "set", "anna", input=f"{granted['access_token']}\n{granted['refresh_token']}\n",
+            env={key: value for key, value in env.items() if key != "DATABASE_URL"})  # fmt: skip
+        enqueue(queue, "you", channel="log", at=AT)
+        assert json.loads(cli("run-once", "--json", env=env).stdout)["sent"] == 1
+        refresh = ("tokens", "refresh", "--within", "3h", "--json")
+        assert json.loads(cli(*refresh, env=env).stdout)["renewed"] == 1
+        assert json.loads(cli("tokens", "list", "--json", env=env).stdout)[0]["state"] == "good"
+        sandbox.tokens("x").revoke("anna")
+        assert json.loads(cli(*refresh, env=env).stdout)["disconnected"] == 1
+    assert queue.execute("select status from send_accounts where name = 'anna'").fetchall() == [("disconnected",)]
 
 
 def test_a_worker_may_ask_the_doctor(queue: Connection, role: Role, cli: Cli) -> None:

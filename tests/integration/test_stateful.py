@@ -131,9 +131,7 @@ class Queue(RuleBasedStateMachine):
         waiting: int,
     ) -> None:
         m, conn = self.model, self.conn
-        conn.execute("truncate send_workspaces, send_schedules, send_accounts, send_tokens, send_lanes, send_limits,"
-                     " send_campaigns, send_campaign_accounts, send_prospects, send_queue, send_attempts,"
-                     " send_usage")  # fmt: skip
+        conn.execute("truncate send_workspaces, send_schedules cascade")  # and so all that refers to them
         store.put(conn, "workspace", "default", {}, adding=True)
         for name, plan in zip(SCHEDULES, plans, strict=True):
             store.put(conn, "schedule", name, plan, adding=True)
@@ -340,7 +338,7 @@ class Queue(RuleBasedStateMachine):
         self.count("recover")
 
     @precondition(lambda self: self.with_status("uncertain"))
-    @rule(at_most=st.integers(1, 4), verdict=st.sampled_from(["sent", "not_sent", "absent", "unknown", "repeat"]),
+    @rule(at_most=st.integers(1, 4), verdict=st.sampled_from(["sent", "not_sent", "absent", "unknown"]),
           again=st.none() | waits, dies=st.booleans(), named=st.integers(0, 3))  # fmt: skip
     def look_up(self, at_most: int, verdict: str, again: timedelta | None, dies: bool, named: int = 0) -> None:
         """Each send in doubt is given to one run; it settles it, asks again, or leaves it to a person."""
@@ -362,7 +360,7 @@ class Queue(RuleBasedStateMachine):
         self.count("look up: nothing to do" if not doubts else f"look up: {verdict}")
 
     @precondition(lambda self: self.asked)
-    @rule(pick=picks, verdict=st.sampled_from(["sent", "not_sent", "not_sent", "absent", "unknown", "repeat"]),
+    @rule(pick=picks, verdict=st.sampled_from(["sent", "not_sent", "not_sent", "absent", "unknown"]),
           again=st.none() | waits, named=st.integers(0, 3))  # fmt: skip
     def look_up_late(self, pick: int, verdict: str, again: timedelta | None, named: int) -> None:
         """The answer of a look-up that took long leaves alone what is settled by then, and what it was not about."""
@@ -386,7 +384,7 @@ class Queue(RuleBasedStateMachine):
     def _looked_up(self, which: int, verdict: str, named: int, again: timedelta | None) -> None:
         attempt, until = self.asked[which]
         name = f"m{named}" if named and verdict == "sent" else None
-        status = store.looked_up(self.conn, attempt, until, verdict, name, again, None, self.model.now)
+        status = store.looked_up(self.conn, attempt, until, verdict, name, again, self.model.now)
         self.model.looked_up(self.model.attempts[attempt], until, verdict, name, again)
         assert status == self.model.sends[self.model.attempts[attempt].send].status
 

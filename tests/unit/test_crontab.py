@@ -56,7 +56,7 @@ def test_a_job_has_five_fields_and_a_command(line: str) -> None:
 def test_a_job_calls_a_command_that_exists_with_options_that_it_has(line: str) -> None:
     """Exactly one call of send-queue in each job, and the real command can read it."""
     [words] = in_shell(line.split(maxsplit=5)[5])
-    assert parse(words).info_name == words[0]
+    assert parse(words).command_path.split()[1] == words[0]
 
 
 def test_a_line_is_an_assignment_or_a_job() -> None:
@@ -71,6 +71,7 @@ def test_something_sends_every_few_minutes_and_something_prunes_each_night() -> 
     names = [words[0] for line in live for words in in_shell(line)]
     assert names.count("run-once") == 1
     assert names.count("prune") == 1
+    assert [words for line in LINES for words in in_shell(line) if words[0] == "tokens"] == [["tokens", "refresh"]]
     assert not any("flock" in line for line in live)
 
 

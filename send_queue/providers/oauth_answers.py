@@ -1,0 +1,172 @@
+"""What token endpoints answer: their errors as data, and one function that reads an answer by them.
+
+Only a refusal that the provider words itself, and that is in the tables here, costs an account its connection.
+Whatever else is said is tried again: a proxy's 403, an outage, or our own client id that is wrong are nothing that a
+person could mend by connecting the account again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeAlias, TypeGuard
+
+from send_queue.model import Uncertain
+from send_queue.providers.http import Answer, NoAnswer, hidden, plain, retry_after
+
+Meaning: TypeAlias = Literal["refused", "our_client", "later"]
+"""Of an error: these tokens are renewed no more; our client id or secret is wrong; it is tried again."""
+
+
+# --- what becomes of a renewal ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """New tokens. `refresh_token` is null where the answer has none; `lasts` where it does not say how long."""
+
+    access_token: str
+    refresh_token: str | None = None
+    lasts: timedelta | None = None
+    refresh_lasts: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotNow:
+    """No new tokens so far.
+
+    answer_lost  the provider may have given some, and nobody has them
+    answered     it was there, whatever it said
+    """
+
+    code: str
+    detail: str
+    after: timedelta | None = None
+    answer_lost: bool = False
+    answered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """No new tokens for these, ever: a person must connect the account again."""
+
+    code: str
+    detail: str
+
+
+Renewal: TypeAlias = Renewed | NotNow | Refused
+
+
+# --- the tables -------------------------------------------------------------------------------------------
+
+OAUTH: Mapping[str, Meaning] = {
+    "invalid_grant": "refused",
+    "invalid_request": "refused",  # X's word, and LinkedIn's, for a refresh token that was used or revoked
+    "invalid_client": "our_client",
+    "unauthorized_client": "our_client",
+    "unsupported_grant_type": "our_client",
+    "invalid_scope": "our_client",
+    "temporarily_unavailable": "later",
+    "server_error": "later",
+}
+"""RFC 6749, section 5.2, as X and LinkedIn use it."""
+
+OURS = re.compile(r"missing|parameter|client", re.IGNORECASE)
+"""Words by which an `invalid_request` speaks of what the request lacks, and not of the token."""
+
+ATPROTO: Mapping[str, Meaning] = {
+    "ExpiredToken": "refused",
+    "InvalidToken": "refused",
+    "AccountTakedown": "refused",
+    "AccountDeactivated": "refused",
+    "AuthMissing": "our_client",
+    "AuthRequired": "our_client",
+    "RateLimitExceeded": "later",
+}
+"""The lexicon of com.atproto.server.refreshSession."""
+
+GRAPH: Mapping[str, Meaning] = {
+    "1": "later",
+    "2": "later",
+    "4": "later",  # too many calls: of the app, the user, the page, the app again
+    "17": "later",
+    "32": "later",
+    "341": "later",
+    "101": "our_client",
+    "102": "refused",
+    "190": "refused",
+}
+"""Facebook's error codes."""
+
+
+# --- reading an answer ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a provider's answer is read: what its errors mean, what to check where our client is refused, and what it
+    calls the tokens and the seconds that they last."""
+
+    meanings: Mapping[str, Meaning]
+    advice: str = ""
+    access_token: str = "access_token"
+    refresh_token: str = "refresh_token"
+    lasts: str = "expires_in"
+    refresh_lasts: str = "refresh_token_expires_in"
+
+
+def judge(answer: Answer | NoAnswer, reading: Reading, hide: Sequence[str], now: datetime) -> Renewal:
+    """Read what a token endpoint answered. What is to `hide` is not in any detail, and nothing at all of a yes."""
+    if not isinstance(answer, Answer):
+        return NotNow(answer.code, answer.detail, answer_lost=isinstance(answer, Uncertain), answered=False)
+    said = answer.json if isinstance(answer.json, dict) else {}
+    if answer.status == 200:
+        return _renewed(said, reading) or NotNow(
+            "unreadable_answer", "The answer is a yes without tokens.", answer_lost=True
+        )
+    if answer.status >= 500 or answer.status in (408, 499):
+        return NotNow(f"http_{answer.status}", answer.text, answer_lost=True)
+    code, words = _error(said)
+    detail = plain(hidden(words, hide)) or answer.text
+    meaning = reading.meanings.get(code, "later")
+    if code == "invalid_request" and OURS.search(words):
+        meaning = "our_client"
+    if meaning == "refused" and answer.status != 429:
+        return Refused("token_refused", f"{code}: {detail}")
+    if meaning == "our_client":
+        return NotNow("client_refused", f"{code}: {detail} {reading.advice}")
+    code = f"error_{code}" if code.isdigit() else plain(hidden(code, hide), 60) or f"http_{answer.status}"
+    return NotNow(code, detail, after=retry_after(answer, now))
+
+
+def _renewed(said: Mapping[str, Any], reading: Reading) -> Renewed | None:
+    access, refresh = said.get(reading.access_token), said.get(reading.refresh_token)
+    if not is_token(access):
+        return None
+    return Renewed(
+        access,
+        refresh if is_token(refresh) else None,
+        _seconds(said.get(reading.lasts)),
+        _seconds(said.get(reading.refresh_lasts)),
+    )
+
+
+def is_token(value: object) -> TypeGuard[str]:
+    """Whether this is a text that a header can carry."""
+    return isinstance(value, str) and bool(re.fullmatch(r"[!-~]{1,8192}", value))
+
+
+def _seconds(value: object) -> timedelta | None:
+    whole = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 10**9
+    return timedelta(seconds=int(value)) if whole and isinstance(value, int | float) else None
+
+
+def _error(said: Mapping[str, Any]) -> tuple[str, str]:
+    """The code of an error and its words: `error` and `error_description` of OAuth, `message` of Bluesky, or Facebook's
+    object with a number."""
+    error = said.get("error")
+    if isinstance(error, dict):
+        return str(error.get("code", "")), str(error.get("message", ""))
+    return str(error or ""), str(said.get("error_description") or said.get("message") or "")

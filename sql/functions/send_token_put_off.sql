@@ -1,0 +1,16 @@
+-- A renewal did not come off: it is tried again later, and the account goes on with the tokens that it has. Only whoever
+-- has the lease says so.
+--
+-- doubtful  the provider may have answered, and nobody has what it said: the next who tries is to know
+create or replace function send_token_put_off(account_id uuid, renewing_since timestamptz, code text, message text,
+    after interval, doubtful boolean, at timestamptz default null)
+returns boolean language plpgsql as $$
+#variable_conflict use_column
+begin
+    update send_tokens t
+    set renew_at = coalesce(send_token_put_off.at, clock_timestamp()) + after,
+        renewing_since = case when doubtful then t.renewing_since end, error_code = code, error_message = message
+    where t.account_id = send_token_put_off.account_id and t.renewing_since = send_token_put_off.renewing_since;
+    return found;
+end
+$$;
