@@ -128,6 +128,9 @@ class Released:
 
 Result: TypeAlias = Outcome | Released
 
+TOO_LATE = Uncertain("too_late_to_repeat", "An earlier try may have gone out, and its provider may not know it again.")
+"""Of a repeat that waited too long for its turn: not begun."""
+
 
 @dataclass(slots=True)
 class Hands:
@@ -353,6 +356,12 @@ def _calls(this: Run, claimed: Sequence[Claimed], report: Report) -> Iterator[tu
     """
     for _, of_lane in groupby(claimed, key=lambda send: (send.account_id, send.channel)):
         sends = tuple(of_lane)
+        late = [send for send in sends if recover.too_late(send, LEASE)]
+        if late:
+            record(this, [(send, TOO_LATE) for send in late], report)
+            sends = tuple(send for send in sends if send not in late)
+            if not sends:
+                continue
         try:
             provider = this.providers.serving(sends[0].provider, sends[0].channel)
             if provider.longest_call >= LEASE:

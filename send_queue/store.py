@@ -222,6 +222,7 @@ def _claimed(row: Json, leave_by: float = inf) -> Claimed:
     row["started_at"] = datetime.fromisoformat(row["started_at"])
     row["finished_at"] = datetime.fromisoformat(finished_at) if finished_at else None
     row["backoff_seconds"] = tuple(row["backoff_seconds"])
+    row["repeat_by"] = datetime.fromisoformat(row["repeat_by"]) if row["repeat_by"] else None
     return Claimed(**row, leave_by=leave_by)
 
 
@@ -253,11 +254,12 @@ def looked_up(
     verdict: str,
     provider_message_id: str | None,
     again: timedelta | None,
+    repeat_by: datetime | None,
     at: datetime | None,
 ) -> str:
     status: str = _value(
         conn, "send_looked_up", attempt_id=attempt_id, until=until, verdict=verdict,
-        provider_message_id=provider_message_id, again=again, at=at,
+        provider_message_id=provider_message_id, again=again, repeat_by=repeat_by, at=at,
     )  # fmt: skip
     return status
 

@@ -61,6 +61,22 @@ class InBatches(Provider, Protocol):
         """As `send`, for up to `batch` sends: an outcome for each, in their order."""
 
 
+@runtime_checkable
+class Repeatable(Provider, Protocol):
+    """A provider that accepts the same send once, however often it comes: by an idempotency key, an id that we choose,
+    or since it refuses what it has already.
+
+    repeatable  for how long after the first try; `FOREVER`: it never forgets; null: not at all. A send in doubt is then
+                sent again instead of being asked about, as long as it is sure to arrive within that time. A first try
+                whose answer was lost is `Uncertain` all the same: it may have been accepted, so it stays in the cap.
+    """
+
+    repeatable: timedelta | None
+
+
+FOREVER = timedelta.max
+
+
 class Providers:
     """The providers of this run, made when first needed and closed together."""
 

@@ -1,9 +1,12 @@
 -- What a look-up came to: `sent` (the provider has it), `not_sent` (surely not there: pending again, or failed where
 -- all tries are used up), `absent` (not there, but it may be listed late: ask again), `early` (asked before its absence
 -- could mean anything: ask again), `unknown` (it could not be asked or cannot tell, which is counted: ask again, if
--- `again` says when; else it is left to a person, or pending again where its campaign says `resend` and tries are left).
+-- `again` says when; else it is left to a person, or pending again where its campaign says `resend` and tries are left),
+-- `repeat` (nobody was asked, for the provider accepts the same send once: it is pending again after `again`, and its
+-- attempt, which may have been accepted, stays counted).
 --
 -- attempt_id, until   what send_look_ups gave: which attempt was asked about, and until when its look-up is the asker's
+-- repeat_by           of a `repeat`: until when the provider knows the send again; null: for ever
 --
 -- An answer is about that attempt and no other: it is believed only while that attempt is the one in doubt and nobody
 -- else was given its look-up, for a run that was suspended with an answer in hand may find another attempt in doubt, of
@@ -11,7 +14,8 @@
 -- send's, is not this one's: then the provider cannot tell.
 -- Returns the status that the row has afterwards.
 create or replace function send_looked_up(attempt_id uuid, until timestamptz, verdict text,
-    provider_message_id text default null, again interval default null, at timestamptz default null)
+    provider_message_id text default null, again interval default null, at timestamptz default null,
+    repeat_by timestamptz default null)
 returns text language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -65,10 +69,16 @@ begin
             look_up_at = null, updated_at = v_at
         where q.id = v_send.id
         returning q.status into v_send.status;
+    elsif v_verdict = 'repeat' and v_send.attempts < v_tries then
+        update send_queue q
+        set status = 'pending', scheduled_for = v_at + coalesce(again, interval '0'),
+            repeat_by = send_looked_up.repeat_by, look_up_at = null, updated_at = v_at
+        where q.id = v_send.id
+        returning q.status into v_send.status;
     else
         update send_queue q
         set look_up_at = v_at + again, look_ups = q.look_ups + (v_verdict = 'unknown')::int,
-            absent_since = case when v_verdict = 'absent' then coalesce(q.absent_since, v_at) end,
+            absent_since = case when v_verdict = 'absent' then coalesce(q.absent_since, v_at) end, repeat_by = null,
             status = case when again is null and v_resends and q.attempts < v_tries then 'pending' else q.status end
         where q.id = v_send.id
         returning q.status into v_send.status;

@@ -346,6 +346,9 @@ class Model:
             elif not self.in_doubt(s):
                 s.status = "failed"
             return
+        if verdict == "repeat" and s.attempts < campaign.max_attempts:
+            s.status, s.scheduled_for, s.look_up_at = "pending", self.now + (again or timedelta(0)), None
+            return
         s.look_up_at = self.now + again if again is not None else None
         s.look_ups += verdict == "unknown"
         s.absent_since = (s.absent_since or self.now) if verdict == "absent" else None

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from builders import AT, DAY, HOUR, MINUTE, Connection, Queue
+from builders import AT, DAY, HOUR, MINUTE, SECOND, Connection, Queue
 
 from send_queue import run, store
 from send_queue.model import (
@@ -23,9 +23,10 @@ from send_queue.model import (
     LookUp,
     Outcome,
     Sent,
+    Uncertain,
     clock,
 )
-from send_queue.providers import Provider, Providers
+from send_queue.providers import FOREVER, Provider, Providers
 
 
 class Own:
@@ -276,3 +277,84 @@ def test_a_statement_that_ends_a_deadlock_is_tried_again(database: str, conn: Co
         other.commit()
         waits.join(30)
     assert queue.one("select paused_at from send_workspaces") == AT
+
+
+# --- a provider that accepts the same send once ------------------------------------------------------------
+
+
+class Knows(Own):
+    """A provider that knows a send again by its key."""
+
+    repeatable: timedelta | None = FOREVER
+
+
+def test_what_its_provider_knows_again_goes_again_and_is_not_asked_about(own_account: Queue, of: Any) -> None:
+    """After the campaign's back-off, with the first try still in the cap: it may have been accepted."""
+    queue, own = own_account, Knows()
+    in_doubt(queue)
+    assert run.run(of(Only(own)), None).retried == 1
+    [row] = queue.all("select id from send_queue")
+    assert queue.statuses() == {"pending": 1}
+    assert 5 * MINUTE <= queue.row(row)["scheduled_for"] - AT <= 5.5 * MINUTE
+    assert (own.calls, own.asked) == ([], [])
+    later = of(Only(own))
+    later.now = lambda: AT + 6 * MINUTE
+    assert run.run(later, None).sent == 1
+    assert (own.calls, own.asked) == ([["doubted"]], [])
+    assert queue.all("select outcome from send_attempts order by number") == ["uncertain", "sent"]
+    queue.assert_tally_is_the_ledger()
+
+
+def test_invariant_3_a_repeat_that_may_come_too_late_is_not_sent(own_account: Queue, of: Any) -> None:
+    """A provider that knows a send for an hour, and a lane that was closed for that long: then it is asked."""
+    queue, own = own_account, Knows()
+    own.repeatable = HOUR
+    queue.enqueue(recipient="doubted", at=AT - 10 * MINUTE)
+    queue.send("uncertain", AT - 10 * MINUTE)
+    assert run.run(of(Only(own)), None).retried == 1
+    queue.lane(next_at=None, paused_at=None, max_in_flight=99)
+    later = of(Only(own))
+    later.now = lambda: AT + 40 * MINUTE + SECOND  # within the hour; with its lease it may be over
+    report = run.run(later, None)
+    assert (report.sent, own.calls, own.asked) == (1, [], ["doubted"])
+    assert queue.all("select error_code from send_attempts where number = 2") == ["too_late_to_repeat"]
+
+
+def test_a_doubt_of_which_its_provider_knows_nothing_any_more_is_asked_about(own_account: Queue, of: Any) -> None:
+    queue, own = own_account, Knows()
+    own.repeatable = HOUR
+    in_doubt(queue)  # an hour ago
+    assert run.run(of(Only(own)), None).sent == 1
+    assert (own.calls, own.asked) == ([], ["doubted"])
+
+
+def test_repeats_are_tries_and_end(own_account: Queue, of: Any) -> None:
+    """When all are used up, it stays in doubt: nobody knows that it failed."""
+    queue, own = own_account, Knows(lambda _: Uncertain("read_timeout"))
+    own.lag = None
+    queue.enqueue(recipient="doubted", at=AT)
+    at = AT
+    for _ in range(5):
+        this = of(Only(own))
+        this.now = lambda moment=at: moment
+        run.run(this, None)
+        at += 2 * HOUR
+    assert len(own.calls) == 3
+    assert queue.statuses() == {"uncertain": 1}
+
+
+def test_a_persons_word_ends_what_a_repeat_waits_for(own_account: Queue, of: Any) -> None:
+    """Settled as not sent, it goes however late it is."""
+    queue, own = own_account, Knows(lambda _: Uncertain("read_timeout"))
+    own.repeatable = 2 * HOUR
+    send_id = queue.enqueue(recipient="doubted", at=AT)
+    run.run(of(Only(own)), None)
+    own.answer = lambda _: Sent("m-1")
+    for at, asking in [(AT + 3 * HOUR, False), (AT + DAY, True)]:
+        this = of(Only(own), asking=asking)
+        this.now = lambda moment=at: moment
+        run.run(this, None)
+        if not asking:
+            assert queue.row(send_id)["error_code"] == "too_late_to_repeat"
+            queue.call("send_settle", id=send_id, sent=False, at=at)
+    assert queue.row(send_id)["provider_message_id"] == "m-1"
