@@ -131,8 +131,9 @@ class Queue(RuleBasedStateMachine):
         waiting: int,
     ) -> None:
         m, conn = self.model, self.conn
-        conn.execute("truncate send_workspaces, send_schedules, send_accounts, send_lanes, send_limits, send_campaigns,"
-                     " send_campaign_accounts, send_prospects, send_queue, send_attempts, send_usage")  # fmt: skip
+        conn.execute("truncate send_workspaces, send_schedules, send_accounts, send_tokens, send_lanes, send_limits,"
+                     " send_campaigns, send_campaign_accounts, send_prospects, send_queue, send_attempts,"
+                     " send_usage")  # fmt: skip
         store.put(conn, "workspace", "default", {}, adding=True)
         for name, plan in zip(SCHEDULES, plans, strict=True):
             store.put(conn, "schedule", name, plan, adding=True)
