@@ -96,6 +96,9 @@ class Claimed:
     """Of the account, with what its place in the campaign says otherwise: a from-address, a server, ..."""
     token: str | None = None
     """The account's access token, sealed (`vault`); null where it has none and `secret_env` names its secret."""
+    scheduled_for: datetime | None = None
+    """When it is due; it does not move while an attempt is in doubt that is asked about: a fixed moment for what must
+    be the same each time."""
     repeat_by: datetime | None = None
     """Of a repeat, since an earlier attempt is in doubt: until when the provider knows it again. Null: for ever, or it
     is no repeat."""

@@ -222,6 +222,7 @@ def _claimed(row: Json, leave_by: float = inf) -> Claimed:
     row["started_at"] = datetime.fromisoformat(row["started_at"])
     row["finished_at"] = datetime.fromisoformat(finished_at) if finished_at else None
     row["backoff_seconds"] = tuple(row["backoff_seconds"])
+    row["scheduled_for"] = datetime.fromisoformat(row["scheduled_for"])
     row["repeat_by"] = datetime.fromisoformat(row["repeat_by"]) if row["repeat_by"] else None
     return Claimed(**row, leave_by=leave_by)
 

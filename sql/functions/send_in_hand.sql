@@ -9,7 +9,8 @@ language sql stable set timezone = 'UTC' as $$
             q.id as send_id, b.id as attempt_id, b.number as attempt_number, q.channel, q.recipient, q.subject,
             q.message, q.payload, a.id as account_id, a.name as account, a.provider, a.provider_account_id,
             a.secret_env, c.name as campaign, b.started_at, b.finished_at, q.attempts, c.max_attempts,
-            c.backoff_seconds, q.workspace_id, a.settings || p.settings as settings, t.access_token as token,
+            c.backoff_seconds, q.workspace_id, q.scheduled_for, a.settings || p.settings as settings,
+            t.access_token as token,
             case when q.repeat_by is not null and exists (
                 select from send_attempts o where o.send_id = q.id and o.outcome = 'uncertain') then q.repeat_by
             end as repeat_by -- one that a person has settled since is no repeat
