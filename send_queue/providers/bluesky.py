@@ -125,15 +125,15 @@ def record_key(send_id: UUID) -> str:
     """A TID that is the same for a send whenever it is made: 13 digits, of the id's milliseconds and then its next
     bits, so that the keys of two sends differ and stand in their order (atproto.com/specs/tid).
 
-    An id that is no UUID of version 7, and so has no time, gets a key of its digest, in the years before 2006.
+    An id without a time (no UUID of version 7, or one of the year 2255) gets a key of its digest, before 2006.
 
     >>> record_key(UUID("019ab1c2-0000-7000-8000-000000000000"))
     '3m6ctix222222'
     """
-    if send_id.version == 7:
+    if made := _milliseconds(send_id):
         # A TID counts 2^10 parts of a microsecond: 1,024,000 of a millisecond, in which 20 bits of the id are told.
         bits = (send_id.int >> 64 & 0xFFF) << 8 | (send_id.int >> 54 & 0xFF)
-        value = (send_id.int >> 80) * 1_024_000 + (bits * 1_024_000 >> 20)
+        value = made * 1_024_000 + (bits * 1_024_000 >> 20)
     else:
         value = int.from_bytes(sha256(send_id.bytes).digest()[:8], "big") >> 4
     return "".join(_DIGITS[value >> shift & 31] for shift in range(60, -1, -5))
@@ -144,7 +144,7 @@ def record(send: Claimed) -> dict[str, Any]:
     made: dict[str, Any] = {
         "$type": COLLECTION,
         "text": send.message,
-        "createdAt": _moment(send.scheduled_for or _moment_of(send.send_id) or send.started_at),
+        "createdAt": _moment(send.scheduled_for or send.started_at),
     }
     if language := send.settings.get("language"):
         made["langs"] = [str(language)]
@@ -161,8 +161,10 @@ def record(send: Claimed) -> dict[str, Any]:
     return made
 
 
-def _moment_of(send_id: UUID) -> datetime | None:
-    return datetime.fromtimestamp((send_id.int >> 80) / 1000, UTC) if send_id.version == 7 else None
+def _milliseconds(send_id: UUID) -> int | None:
+    """When an id was made, in milliseconds since 1970; null where it does not say, or no TID could."""
+    made = send_id.int >> 80
+    return made if send_id.version == 7 and made < 2**53 // 1000 else None
 
 
 def _moment(moment: datetime) -> str:

@@ -231,7 +231,7 @@ TEXT = "Hello"
 POSTED = replace(DOUBTED, message=TEXT)
 
 
-def at(*posts: tuple[str, Any], clock: datetime | None = None) -> Page:
+def at(*posts: tuple[str | None, Any], clock: datetime | None = None) -> Page:
     return Page(tuple(Listed(str(n), text, when) for n, (text, when) in enumerate(posts)), clock)
 
 
