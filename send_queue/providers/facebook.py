@@ -74,6 +74,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "code_190_463": EXPIRED,
     "code_190_464": AGAIN,
     "code_190_467": AGAIN,
+    "code_2500": AGAIN,  # it came without a token
     "code_368": BLOCKED,
     "code_506": DUPLICATE,
     "code_1500": REFUSED,  # the link is none

@@ -37,6 +37,7 @@ OUTCOMES = {
     "code_190_463": A_PERSON,  # its secret is the environment's: nobody renews it
     "code_190_464": A_PERSON,
     "code_190_467": A_PERSON,
+    "code_2500": A_PERSON,
     "code_368": "Hold account, 1440 min to 4320 min",
     "code_506": "AlreadyDone",
     "code_1500": "Failed",
