@@ -64,6 +64,8 @@ def test_one_text_to_five_profiles(five: Queue) -> None:
     assert five.json("run", now=MONDAY + HOUR)["sent"] == 5
     assert posted(five) == ONCE_EACH
     assert {entry["text"] for entry in five.sandbox.accepted()} == {TEXT}
+    [dated] = [entry["record"]["createdAt"] for entry in five.sandbox.accepted() if entry["provider"] == "bluesky"]
+    assert dated == "2026-11-23T16:00:00.000Z", "the moment when it was due, which stays the same from try to try"
     counted = five.conn.execute(
         "select status, count(*) from send_queue where payload ->> 'dispatch' = %s group by status", (done["dispatch"],)
     ).fetchall()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +12,7 @@ import pytest
 from networks import DAY, DOUBTED, HOUR, MINUTE, NOON, POST, SECOND, TOKEN, Said, Server, kind_of, made, serving
 
 from send_queue.model import CannotTell, ConfigurationError, Failed, Found, Hold, LookUp, NotThere, Retry, Uncertain
-from send_queue.providers import Provider, Repeatable
+from send_queue.providers import Provider, Repeatable, bluesky, posts, texts
 from send_queue.providers.bluesky import Bluesky
 from send_queue.providers.facebook import Facebook
 from send_queue.providers.http import Answer
@@ -36,6 +37,14 @@ def server() -> Iterator[Server]:
 
 def of(kind: type[Network]) -> Any:
     return replace(POST, provider_account_id=NETWORKS[kind])
+
+
+def test_the_examples_in_the_docstrings_hold() -> None:
+    """They are the specification of the small functions."""
+    for module in (texts, posts, bluesky):
+        failed, tried = doctest.testmod(module)
+        assert failed == 0
+        assert tried > 0
 
 
 # --- texts ------------------------------------------------------------------------------------------------
