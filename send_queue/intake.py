@@ -309,17 +309,23 @@ def providers() -> Collection[str]:
     return entry_points(group="send_queue.providers").names
 
 
-def channels(provider: str) -> Collection[str] | None:
-    """The channels of a provider; None where it is not known here. The channel `log` is served for all accounts."""
+def installed(provider: str) -> Any:
+    """The class of a provider; None where it is not known here."""
     from importlib.metadata import entry_points
 
     for entry in entry_points(group="send_queue.providers"):
         if entry.name == provider:
             try:
-                return frozenset(entry.load().channels)
+                return entry.load()
             except Exception:  # one that cannot be loaded here may well be loaded where it sends
                 return None
     return None
+
+
+def channels(provider: str) -> Collection[str] | None:
+    """The channels of a provider; None where it is not known here. The channel `log` is served for all accounts."""
+    served = getattr(installed(provider), "channels", None)
+    return None if served is None else frozenset(served)
 
 
 def senders(conn: Connection, campaign: str, workspace: str | None) -> list[Json]:

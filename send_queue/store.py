@@ -608,6 +608,13 @@ def rehearse_sent(conn: Connection, at: datetime) -> None:
 
 
 @contextmanager
+def all_or_nothing(conn: Connection) -> Iterator[None]:
+    """Run what follows in one transaction, or in a part of that which is open: where it raises, nothing of it stays."""
+    with in_words(), conn.transaction():
+        yield
+
+
+@contextmanager
 def nothing_kept(conn: Connection) -> Iterator[None]:
     """Run what follows in one transaction and take it all back: for a dry run."""
     with conn.transaction(force_rollback=True):

@@ -27,6 +27,7 @@ COMMANDS = {
     "limit": "configure",
     "enqueue": "intake",
     "import": "intake",
+    "post": "posts",
     "run-once": "sending",
     "run": "sending",
     "status": "looking",

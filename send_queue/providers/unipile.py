@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 import time
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -42,6 +41,7 @@ from send_queue.providers.http import (
     answered_at,
     plain,
 )
+from send_queue.providers.texts import bare
 from send_queue.providers.unipile_answers import judge
 
 Said: TypeAlias = dict[str, Any]
@@ -372,7 +372,7 @@ def _find_message(account: _Account, send: Claimed, now: datetime | None) -> Loo
     given_up = max(send.started_at, send.finished_at or send.started_at)
     began = send.started_at - max(given_up - (now or given_up), timedelta())
     oldest, ours_since = began - AHEAD, began - APART
-    wanted = _bare(send.message)
+    wanted = bare(send.message)
     copies: dict[str, bool] = {}  # by the message's id: may it be told for ours by its time?
 
     def note(item: Said) -> LookUp:
@@ -384,7 +384,7 @@ def _find_message(account: _Account, send: Claimed, now: datetime | None) -> Loo
         at = _time(item.get("timestamp"))
         if at is not None and at < oldest:
             return NotThere()
-        if not isinstance(text, str) or _bare(text) != wanted:
+        if not isinstance(text, str) or bare(text) != wanted:
             return CannotTell("The chat has another message of ours from that time.")
         copies[name] = at is not None and at >= ours_since
         return NotThere()
@@ -486,11 +486,6 @@ def _id(value: object) -> str | None:
 
 def _form_value(value: str | bool | int) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _bare(text: str) -> str:
-    """A text without what may change on the way: white space, invisible characters, composed letters."""
-    return "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c)[0] not in "ZC")
 
 
 def _time(value: object) -> datetime | None:

@@ -33,6 +33,8 @@ class Fault:
 
     op            what is asked for: invite, chat, message, withdraw, profile, invitations, relations, chats,
                   chat_messages, messages, account; sms, sms_list; webhook
+                  chat_messages, messages, account; of the networks status, put_record, linkedin_post, tweet,
+                  feed_post, and what reads them: each module says its own
     path          a regular expression, searched in the path without its query
     status        the answer's status; its error is `type` (`errors/` may be left out), `title`, `detail`, or
                   the raw `body` where one is given (JSON unless `headers` name a content-type)

@@ -24,6 +24,8 @@ from acceptance.conftest import DAY, HOUR, MINUTE, MONDAY, Queue
 from send_queue.cli import cli as command
 from send_queue.explain import REASONS
 from send_queue.model import CHANNELS, Claimed, ConfigurationError, Failed, Outcome, Retry, Rule, UserError
+from send_queue.providers import bluesky, facebook, linkedin_posts, mastodon, x
+from send_queue.providers.posts import Meaning as PostMeaning
 from send_queue.providers.unipile_answers import MEANINGS, Meaning
 from send_queue.sandbox import Sandbox
 
@@ -71,10 +73,10 @@ def prose(path: Path) -> str:
     return re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
-def rows(path: str, heading: str) -> list[list[str]]:
-    """The cells of all tables below a heading, headers left out."""
-    _, _, section = (ROOT / path).read_text().partition(f"\n## {heading}\n")
-    section = section.partition("\n## ")[0]
+def rows(path: str, heading: str, depth: int = 2) -> list[list[str]]:
+    """The cells of all tables below a heading of that depth, headers left out."""
+    _, _, section = (ROOT / path).read_text().partition(f"\n{'#' * depth} {heading}\n")
+    section = re.split(rf"\n#{{2,{depth}}} ", section)[0]
     lines = re.findall(r"^\|(.*)\|$", section, re.MULTILINE)
     found = [[cell.strip() for cell in line.split(" | ")] for line in lines]
     return [
@@ -337,6 +339,37 @@ def test_what_the_documents_say_of_an_error_of_unipiles_is_what_the_code_does(co
     assert in_words(meaning) in stated
 
 
+POSTING = {"Mastodon": mastodon.MEANINGS, "Bluesky": bluesky.MEANINGS, "LinkedIn": linkedin_posts.MEANINGS,
+           "X": x.MEANINGS, "Facebook": facebook.MEANINGS}  # fmt: skip
+
+
+@pytest.mark.parametrize("network", POSTING)
+def test_what_the_documents_say_of_a_networks_errors_is_what_the_code_does(network: str) -> None:
+    """Each error stands once in the network's table of docs/posts.md, in the row that its meaning asks for."""
+    stated: dict[str, str] = {}
+    for outcome, errors in rows("docs/posts.md", network, depth=3):
+        for span in re.findall(r"`code_(\d+)` to `code_(\d+)`", errors):
+            stated |= {f"code_{n}": outcome for n in range(int(span[0]), int(span[1]) + 1)}
+        stated |= dict.fromkeys(named(errors), outcome)
+    assert stated.keys() == POSTING[network].keys()
+    assert {
+        code: None for code, meaning in POSTING[network].items() if not stated[code].startswith(posted(meaning))
+    } == {}
+
+
+def posted(meaning: PostMeaning) -> str:
+    if meaning.kind != "hold":
+        return {"duplicate": "`AlreadyDone`", "expired": "Expired", "odd": "Odd"}.get(
+            meaning.kind, f"`{meaning.kind.title()}`"
+        )
+    if meaning.after is None:
+        return f"`Hold` of the {meaning.scope} until a person acts"
+    if meaning.after == DAY and meaning.scope == "lane":
+        return "`Hold` of the lane until midnight UTC"
+    ladder = f", doubling up to {meaning.ceiling // MINUTE} min" if meaning.ceiling else ""
+    return f"`Hold` of the {meaning.scope}, {meaning.after // MINUTE} min{ladder}"
+
+
 def in_words(meaning: Meaning) -> str:
     if meaning.kind != "hold":
         return {"already_done": "`AlreadyDone`", "failed": "`Failed`", "uncertain": "`Uncertain`"}[meaning.kind]
@@ -432,6 +465,7 @@ def stocked(queue: Queue) -> Queue:
     queue.schedule("office", "America/New_York", ["07:00-18:00"], "mon-fri")
     queue.account("anna", max_in_flight=9, schedule="office")
     queue.account("carla")
+    queue.account("our-bluesky", channel="post", provider="bluesky")
     queue.campaign("fall", "anna")
     conn.execute("select send_set_limit(10, '10 minutes', account => 'anna')")
     queue.enqueue(8, account="anna")

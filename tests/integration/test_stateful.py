@@ -338,7 +338,7 @@ class Queue(RuleBasedStateMachine):
         self.count("recover")
 
     @precondition(lambda self: self.with_status("uncertain"))
-    @rule(at_most=st.integers(1, 4), verdict=st.sampled_from(["sent", "not_sent", "absent", "unknown"]),
+    @rule(at_most=st.integers(1, 4), verdict=st.sampled_from(["sent", "not_sent", "absent", "unknown", "repeat"]),
           again=st.none() | waits, dies=st.booleans(), named=st.integers(0, 3))  # fmt: skip
     def look_up(self, at_most: int, verdict: str, again: timedelta | None, dies: bool, named: int = 0) -> None:
         """Each send in doubt is given to one run; it settles it, asks again, or leaves it to a person."""
@@ -360,7 +360,7 @@ class Queue(RuleBasedStateMachine):
         self.count("look up: nothing to do" if not doubts else f"look up: {verdict}")
 
     @precondition(lambda self: self.asked)
-    @rule(pick=picks, verdict=st.sampled_from(["sent", "not_sent", "not_sent", "absent", "unknown"]),
+    @rule(pick=picks, verdict=st.sampled_from(["sent", "not_sent", "not_sent", "absent", "unknown", "repeat"]),
           again=st.none() | waits, named=st.integers(0, 3))  # fmt: skip
     def look_up_late(self, pick: int, verdict: str, again: timedelta | None, named: int) -> None:
         """The answer of a look-up that took long leaves alone what is settled by then, and what it was not about."""
@@ -384,7 +384,7 @@ class Queue(RuleBasedStateMachine):
     def _looked_up(self, which: int, verdict: str, named: int, again: timedelta | None) -> None:
         attempt, until = self.asked[which]
         name = f"m{named}" if named and verdict == "sent" else None
-        status = store.looked_up(self.conn, attempt, until, verdict, name, again, self.model.now)
+        status = store.looked_up(self.conn, attempt, until, verdict, name, again, None, self.model.now)
         self.model.looked_up(self.model.attempts[attempt], until, verdict, name, again)
         assert status == self.model.sends[self.model.attempts[attempt].send].status
 

@@ -1,0 +1,53 @@
+"""Posting: one text to many profiles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from send_queue.cli.app import MOMENT, App, as_json, json_option, warn, workspace_option
+
+
+@click.command("post")
+@click.argument("text")
+@click.option("--account", "accounts", metavar="A", multiple=True, required=True,
+              help="Whose profile it goes to; give it once for each.")  # fmt: skip
+@click.option("--campaign", metavar="C", help="The campaign that it belongs to (default: posts, made if need be).")
+@click.option("--at", "scheduled_for", type=MOMENT, metavar="T", help="Not before: 2026-11-23T09:00:00+01:00.")
+@click.option("--priority", type=click.IntRange(-32768, 32767), help="Lower goes first (default 100).")
+@click.option("--dedupe-key", metavar="K", help="Unique in the workspace: the same key is posted once.")
+@click.option("--dry-run", is_flag=True, help="Check the text for each network; store nothing.")
+@workspace_option
+@json_option
+@click.pass_obj
+def post_command(app: App, /, text: str, dry_run: bool, json_: bool, **more: Any) -> int:
+    """Put one text into the queue for several profiles: a row for each account, all or none.
+
+    Nothing is stored where a network does not take the text, since it is too long as that network counts.
+
+    \b
+    Example: send-queue post 'We are hiring: https://example.com/jobs' --account our-mastodon \\
+               --account our-bluesky --at 2026-11-23T09:00:00+01:00
+    """
+    from send_queue import posts
+
+    with app.database() as conn:
+        done = posts.dispatch(conn, text, dry_run=dry_run, at=app.now(), **more)
+    for account, why in done.wrong:
+        warn(f"{account}: {why}")
+    if done.wrong:
+        warn("Nothing was stored: mend the text, or leave out the accounts above.")
+        return 2
+    if done.made_campaign and not dry_run:
+        warn(f"The campaign {posts.CAMPAIGN} was made: give it a schedule with `send-queue campaign set`.")
+    if json_:
+        sends = [{"id": placed.id, "account": placed.account, "created": placed.created} for placed in done.sends]
+        click.echo(as_json({"dispatch": None if dry_run else done.id, "sends": sends}))
+        return 0
+    for placed in done.sends:
+        if dry_run:
+            click.echo(f"{placed.account}: {'would be enqueued' if placed.created else 'is there already'}.")
+        else:
+            click.echo(f"{placed.id} {placed.account} {'enqueued' if placed.created else 'is there already'}.")
+    return 0
