@@ -32,7 +32,7 @@ class Fault:
     """One rule. What is null matches everything; without any of the effects it is a rule that does nothing.
 
     op            what is asked for: invite, chat, message, withdraw, profile, invitations, relations, chats,
-                  chat_messages, messages, account
+                  chat_messages, messages, account; mail_send, email_logs, email_log
     path          a regular expression, searched in the path without its query
     status        the answer's status; its error is `type` (`errors/` may be left out), `title`, `detail`, or
                   the raw `body` where one is given (JSON unless `headers` name a content-type)
