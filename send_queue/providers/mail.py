@@ -177,8 +177,9 @@ def _headers(given: object) -> tuple[tuple[str, str], ...] | Failed:
 
 
 def in_ascii(name: str, value: str, fold: str = "\r\n ") -> str:
-    """A header's value as it may stand in a mail: ASCII as it is, all else in RFC 2047's words, parted by `fold`."""
-    if value.isascii():
+    """A header's value as it may stand in a mail: ASCII as it is, unless it is too long for a line; all else in the
+    words of RFC 2047, parted by `fold`."""
+    if value.isascii() and len(value) <= LONGEST_HEADER:
         return value
     from email.header import Header
 

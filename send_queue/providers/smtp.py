@@ -129,26 +129,32 @@ def message_id(send: Claimed, sender: str) -> str:
 
 def message(send: Claimed, mail: Mail) -> bytes:
     """The mail as it goes over the wire, in ASCII, with CRLF, and without the dots that SMTP doubles."""
-    from email.headerregistry import Address
     from email.message import EmailMessage
     from email.policy import SMTP
     from email.utils import format_datetime
 
-    built = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
-    local, _, domain = mail.sender.rpartition("@")
-    built["From"] = Address(mail.sender_name, local, domain)
-    built["To"] = mail.to
-    if mail.reply_to is not None:
-        built["Reply-To"] = mail.reply_to
-    built["Subject"] = mail.subject
-    built.set_content(mail.text)
+    body = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
+    body.set_content(mail.text)
     if mail.html is not None:
-        built.add_alternative(mail.html, subtype="html")
-    # These by hand: the package puts a long word, such as a link, into RFC 2047's form, where nobody looks for one.
-    by_hand = [("Message-ID", message_id(send, mail.sender)), ("Date", format_datetime(send.started_at)),
-               *mail.unsubscribe, *((name, in_ascii(name, value)) for name, value in mail.headers)]  # fmt: skip
-    head = "".join(f"{name}: {value}\r\n" for name, value in by_hand).encode("ascii")
-    return head + built.as_bytes()
+        body.add_alternative(mail.html, subtype="html")
+    # The package's way of folding headers loses spaces between words of RFC 2047, and makes such words of long links.
+    headers = [
+        ("Message-ID", message_id(send, mail.sender)),
+        ("Date", format_datetime(send.started_at)),
+        ("From", _mailbox(mail.sender_name, mail.sender)),
+        ("To", mail.to),
+        *([("Reply-To", mail.reply_to)] if mail.reply_to is not None else []),
+        ("Subject", in_ascii("Subject", mail.subject)),
+        *mail.unsubscribe,
+        *((name, in_ascii(name, value)) for name, value in mail.headers),
+    ]
+    return "".join(f"{name}: {value}\r\n" for name, value in headers).encode("ascii") + body.as_bytes()
+
+
+def _mailbox(name: str, address: str) -> str:
+    from email.utils import formataddr
+
+    return formataddr((name, address)) if name.isascii() else f"{in_ascii('From', name)} <{address}>"
 
 
 # --- a delivery -------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ more look at the clock.
 from __future__ import annotations
 
 import re
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
@@ -132,6 +133,9 @@ def connect(server: Server, password: str | None, times: Times) -> smtplib.SMTP:
     except smtplib.SMTPConnectError as error:
         raise Refused("hello", error.smtp_code, error.smtp_error) from None
     try:
+        # The dot goes in a packet of its own, which would else wait until the mail before it has been acknowledged.
+        if smtp.sock is not None:
+            smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         _patience(smtp, times.reply)
         smtp.local_hostname = _own_name(smtp)
         _greet(smtp)
