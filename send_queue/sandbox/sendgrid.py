@@ -18,7 +18,7 @@ from send_queue.sandbox.journal import Entry
 from send_queue.sandbox.plain import Plain, Refusal
 from send_queue.sandbox.wire import Answer, BadBody, Request, json_answer, json_object
 
-LARGEST = 30 * 1024 * 1024
+LARGEST = 30_000_000
 """Bytes of a whole request."""
 
 MOST_RECIPIENTS = 1000
