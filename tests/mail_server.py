@@ -155,6 +155,7 @@ class Real:
 
     user, password   who may send; null: anybody
     lose             how many replies to a dot are lost: the mail is taken, and the connection cut
+    on_mail          what is done when a mail has been taken, before that is said; `held` keeps it from being done yet
     """
 
     HOST = "127.0.0.2"
@@ -164,6 +165,8 @@ class Real:
         self.mails: list[Taken] = []
         self.sessions: set[int] = set()
         self.lose = 0
+        self.on_mail: Callable[[], None] | None = None
+        self.held = threading.Lock()
         self.certificate = folder / "certificate.pem"
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate(folder, self.HOST), folder / "key.pem")
@@ -198,6 +201,9 @@ class Real:
         assert isinstance(envelope.original_content, bytes)
         self.sessions.add(id(session))
         self.mails.append(Taken(envelope.mail_from or "", envelope.rcpt_tos[0], envelope.original_content))
+        if self.on_mail:
+            with self.held:
+                self.on_mail()
         if self.lose:
             self.lose -= 1
             server.transport.abort()
