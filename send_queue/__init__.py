@@ -9,6 +9,7 @@ Reading order, from the words down to the world:
     explain.py               why a send has not gone, and when it can
     calendar.py, backoff.py  pure thinking about time
     intake.py                getting messages in
+    vault.py, unsubscribe.py what is sealed: tokens at rest, and links that end a subscription
     providers/               what carries a message out of the house
     cli/                     parse, call, print
 

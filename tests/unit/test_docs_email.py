@@ -23,7 +23,7 @@ TEXT = (Path(__file__).parents[2] / "docs/email.md").read_text()
 def outcomes(heading: str) -> dict[str, str]:
     """What the table below a heading says of each code."""
     section = TEXT.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    found = {}
+    found: dict[str, str] = {}
     for line in section.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split(" | ")]
         if len(cells) == 3 and cells[0].startswith("`"):
