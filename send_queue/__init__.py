@@ -9,7 +9,8 @@ Reading order, from the words down to the world:
     explain.py               why a send has not gone, and when it can
     calendar.py, backoff.py  pure thinking about time
     intake.py                getting messages in
-    tokens.py, vault.py      renewing the tokens that accounts send with, and sealing them
+    tokens.py                renewing the tokens that accounts send with
+    vault.py, unsubscribe.py what is sealed: tokens at rest, and links that end a subscription
     providers/               what carries a message out of the house
     cli/                     parse, call, print
 

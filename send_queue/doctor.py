@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias
 
-from send_queue import schema, store
+from send_queue import schema, store, unsubscribe
 from send_queue.model import ConfigurationError, Schedule
 from send_queue.providers import Providers
 from send_queue.providers.oauth import lacking
@@ -35,11 +35,14 @@ CLOCKS_MAY_DIFFER = timedelta(seconds=60)
 YEARS_AHEAD = 10
 """How far the holidays are looked at, however late the last row is scheduled."""
 
-KEYS = {"unipile": "UNIPILE_API_KEY"}
+KEYS = {"unipile": "UNIPILE_API_KEY", "sendgrid": "SENDGRID_API_KEY"}
 """The variable that holds a provider's key, for the accounts that name none of their own."""
 
 ADDRESSES = {"unipile": "UNIPILE_DSN"}
 """The variable that says where a provider is."""
+
+MAIL = frozenset({"sendgrid", "smtp"})
+"""The providers of mails, which have links to unsubscribe by where the environment has what it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ def examine(
         *map(_finding, answer["findings"]),
         *_environment(answer["secrets"], env),
         *_tokens(store.tokens_doctor(conn, at), env),
+        *_mail(answer["secrets"], env),
         *_calendar(answer["schedules"], datetime.fromisoformat(answer["at"])),
         *_clocks(datetime.fromisoformat(answer["clock"]), before, after),
     ]
@@ -168,6 +172,25 @@ def _troubled(row: Json) -> Finding:
         return Finding("token", "wrong" if row["ended"] else "worth knowing", f"{what.rstrip('.')}.", mend)
     what = f"The token of the account {row['label']} ends at {ends}, is long due to be renewed, and nobody has tried."
     return Finding("token", "wrong", what, "send-queue tokens refresh (as a line of the crontab: see crontab.example)")
+
+
+def _mail(secrets: Sequence[Json], env: Mapping[str, str]) -> Iterator[Finding]:
+    """What mails may lack, and will be missed only when they are out."""
+
+    def lacks(*variables: str) -> list[str]:
+        return [variable for variable in variables if not env.get(variable, "").strip()]
+
+    waiting = [row for row in secrets if row["provider"] in MAIL and row["waiting"]]
+    if waiting and (lacking := lacks(unsubscribe.KEY, unsubscribe.URL)):
+        are = "is" if len(lacking) == 1 else "are"
+        what = (
+            f"{' and '.join(lacking)} {are} not in this environment: mails have no link to unsubscribe by, which"
+            " mailbox providers want of bulk mail."
+        )
+        yield Finding("unsubscribe", "worth knowing", what, f"export {lacking[0]}=…")
+    if any(row["provider"] == "smtp" for row in waiting) and lacks("SMTP_URL"):
+        what = "SMTP_URL is not in this environment, and mails wait whose accounts need it unless they have a smtp_url."
+        yield Finding("environment", "worth knowing", what, "export SMTP_URL=…")
 
 
 # --- the calendar -----------------------------------------------------------------------------------------

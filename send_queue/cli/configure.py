@@ -243,7 +243,12 @@ def _account_fields(options: Mapping[str, Any]) -> dict[str, Any]:
 
 @account_command.command("add")
 @click.argument("name")
-@click.option("--provider", metavar="P", required=True, help="What carries its messages: unipile, log, or your own.")
+@click.option(
+    "--provider",
+    metavar="P",
+    required=True,
+    help="What carries its messages: unipile, sendgrid, smtp, log, or your own.",
+)
 @_account_options
 @click.pass_obj
 def account_add(app: App, /, name: str, provider: str, workspace: str | None, json_: bool, **options: Any) -> None:

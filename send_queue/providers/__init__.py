@@ -6,7 +6,8 @@ providers there are is data: the entry points `send_queue.providers`, each namin
 one's own stand beside ours.
 
 Reading order: this protocol; http.py, where httpx's errors are judged once; address.py and credentials.py, where it is
-and with which secret; then one module per provider.
+and with which secret; stranger.py, what a no means that is not the provider's own; mail.py, what a mail is; then one
+module per provider, and beside it what its answers mean.
 """
 
 from __future__ import annotations

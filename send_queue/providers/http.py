@@ -397,14 +397,15 @@ def _judge(error: BaseException, host: str, *, left: bool) -> NoAnswer:
     names = (c.__name__ for c in type(error).__mro__)
     kind, code, words = next((_LEFT[name] for name in names if name in _LEFT), _LEFT["Exception"])
     if code == "connect_failed":
-        code, words = _why_no_connection(error) or (code, words)
+        code, words = why_no_connection(error) or (code, words)
     detail = f"{host}: {words}."
     if left or kind == "perhaps":
         return Uncertain(code, detail)
     return Retry(code, detail) if kind == "no" else Failed(code, detail)
 
 
-def _why_no_connection(error: BaseException) -> tuple[str, str] | None:
+def why_no_connection(error: BaseException) -> tuple[str, str] | None:
+    """A code and words for an error that kept a connection from being made; null where nothing is known of it."""
     for cause in _causes(error):
         if isinstance(cause, gaierror):
             return "dns", "the name could not be resolved"

@@ -41,6 +41,7 @@ from send_queue.providers.http import (
     answered_at,
     plain,
 )
+from send_queue.providers.stranger import tries_that_did_not_count
 from send_queue.providers.texts import bare
 from send_queue.providers.unipile_answers import judge
 
@@ -213,7 +214,7 @@ class _Account:
         return CannotTell(f"Unipile lists more than {PAGES * PER_PAGE}: the rest was not read.")
 
     def _judge(self, answer: Answer | NoAnswer) -> Answer | Outcome:
-        held = self.sending.attempt_number - 1 - self.sending.attempts
+        held = tries_that_did_not_count(self.sending)
         return judge(answer, now=self.sending.started_at, hide=self._secrets(), held=held)
 
     def _secrets(self) -> tuple[str, str]:

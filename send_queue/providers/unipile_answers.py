@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from send_queue.model import AlreadyDone, Failed, Hold, Outcome, Retry, Uncertain
+from send_queue.model import AlreadyDone, Failed, Hold, Outcome, Uncertain
 from send_queue.providers.http import Answer, NoAnswer, hidden, plain, retry_after
+from send_queue.providers.stranger import IN_DOUBT_BY_STATUS, judge_stranger
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +138,6 @@ UNKNOWN_BY_STATUS: Mapping[int, Meaning] = {401: BROKEN, 429: THROTTLED}
 """For types that are not above, where the status says enough. Any other is parked: an unknown error that is
 tried again for ever is how an account gets restricted."""
 
-IN_DOUBT_BY_STATUS = frozenset({408, 499})
-"""A gateway's time-out, and its word that its client is gone: what stands behind it may have the request."""
-
-OF_THIS_REQUEST = frozenset({400, 413, 414, 415, 422, 431})
-"""Statuses that speak of one request also where something that is not Unipile says them: the next may pass."""
-
-HOLDS = 3
-"""How often a send may stop its lane because something that is not Unipile refuses it. It may be the address, and then
-no message is to blame; or a firewall that dislikes this one text, and then all others would wait behind it for ever."""
-
 
 def judge(answer: Answer | NoAnswer, *, now: datetime, hide: Sequence[str], held: int = 0) -> Answer | Outcome:
     """Read an answer to a POST: itself, if it says yes with a JSON object, or what became of the send.
@@ -170,7 +161,7 @@ def judge(answer: Answer | NoAnswer, *, now: datetime, hide: Sequence[str], held
     ):
         return Uncertain(code or f"http_{status}", detail, status)
     if status < 400 or (code is None and status != 429):
-        return _not_unipile(status, detail, held)
+        return judge_stranger(status, detail, whose="Unipile's API: check UNIPILE_DSN", held=held)
     code = code or "too_many_requests"
     meaning = MEANINGS.get(code) or UNKNOWN_BY_STATUS.get(status, REFUSED)
     detail = f"{detail} {meaning.advice}".strip()
@@ -205,12 +196,3 @@ def _detail(answer: Answer, hide: Sequence[str]) -> str:
     body = answer.json if isinstance(answer.json, dict) else {}
     said = [s for s in (body.get("title"), body.get("detail")) if isinstance(s, str) and s.strip()]
     return plain(hidden(": ".join(said), hide) if said else answer.text)
-
-
-def _not_unipile(status: int, said: str, held: int) -> Hold | Retry:
-    """What another server's no means. It certainly did not go out, and nothing says that it never will."""
-    code = "unexpected_redirect" if status < 400 else "unexpected_answer"
-    detail = plain(f"HTTP {status} from something that is not Unipile's API: check UNIPILE_DSN. {said}".strip())
-    if status in OF_THIS_REQUEST or held >= HOLDS:
-        return Retry(code, detail, http_status=status)
-    return Hold("lane", code, detail, after=_hours(1), http_status=status)

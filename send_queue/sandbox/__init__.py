@@ -34,6 +34,7 @@ from send_queue.sandbox.linkedin import LinkedIn
 from send_queue.sandbox.mastodon import Mastodon
 from send_queue.sandbox.oauth import TOKENS, Tokens
 from send_queue.sandbox.plain import Plain
+from send_queue.sandbox.sendgrid import SendGrid
 from send_queue.sandbox.server import Server
 from send_queue.sandbox.twilio import Twilio
 from send_queue.sandbox.unipile import Unipile
@@ -55,7 +56,7 @@ __all__ = [
 ]
 
 
-_PLAIN: tuple[type[Plain], ...] = (Twilio, Webhook, Mastodon, Bluesky, LinkedIn, X, Facebook)
+_PLAIN: tuple[type[Plain], ...] = (SendGrid, Twilio, Webhook, Mastodon, Bluesky, LinkedIn, X, Facebook)
 _PROVIDERS: tuple[type[Unipile] | type[Plain], ...] = (Unipile, *_PLAIN, *TOKENS)
 
 

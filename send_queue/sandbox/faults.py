@@ -32,9 +32,9 @@ class Fault:
     """One rule. What is null matches everything; without any of the effects it is a rule that does nothing.
 
     op            what is asked for: invite, chat, message, withdraw, profile, invitations, relations, chats,
-                  chat_messages, messages, account; sms, sms_list; webhook
-                  chat_messages, messages, account; of the networks status, put_record, linkedin_post, tweet,
-                  feed_post, and what reads them: each module says its own
+                  chat_messages, messages, account; mail_send, email_logs, email_log; sms, sms_list; webhook;
+                  of the networks status, put_record, linkedin_post, tweet, feed_post, and what reads them; of the
+                  token endpoints x_refresh and the like: each module says its own
     path          a regular expression, searched in the path without its query
     status        the answer's status; its error is `type` (`errors/` may be left out), `title`, `detail`, or
                   the raw `body` where one is given (JSON unless `headers` name a content-type)

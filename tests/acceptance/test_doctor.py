@@ -244,3 +244,20 @@ def test_it_changes_nothing(database: str, cli: Cli) -> None:
         assert conn.execute("show transaction_read_only").fetchone() == ("on",)
     answer: Any = json.loads(cli("doctor", "--json", env={"DATABASE_URL": url}, check=False).stdout)
     assert {finding["check"] for finding in answer["findings"]} <= {"autovacuum"}
+
+
+def test_mails_without_a_link_to_unsubscribe_by_are_worth_knowing_of(conn: Connection, doctor_says: Doctor) -> None:
+    """It is missed only when the mails are out: doctor says which variable is lacking, and is silent when none is."""
+    put(conn, "account", "post", provider="smtp")
+    put(conn, "campaign", "fall", accounts=["post"])
+    assert [finding["check"] for finding in doctor_says()] == []
+    enqueue(conn, "email", "post")
+    found = doctor_says()
+    assert [(finding["check"], finding["mend"]) for finding in found] == [
+        ("unsubscribe", "export SEND_QUEUE_UNSUBSCRIBE_KEY=…"),
+        ("environment", "export SMTP_URL=…"),
+    ]
+    assert {finding["severity"] for finding in found} == {"worth knowing"}
+    key = "c2VuZC1xdWV1ZS1zZW5kLXF1ZXVlLXNlbmQtcXVldWU="
+    links = {"SEND_QUEUE_UNSUBSCRIBE_KEY": key, "SEND_QUEUE_UNSUBSCRIBE_URL": "https://u.example.com"}
+    assert doctor_says(SMTP_URL="smtp://mail.example.com", **links) == []

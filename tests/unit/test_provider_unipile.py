@@ -35,8 +35,9 @@ from send_queue.model import (
 )
 from send_queue.providers import Provider
 from send_queue.providers.http import Limits
+from send_queue.providers.stranger import HOLDS
 from send_queue.providers.unipile import PAGES, Unipile
-from send_queue.providers.unipile_answers import HOLDS, MEANINGS
+from send_queue.providers.unipile_answers import MEANINGS
 
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 QUICK = Limits(connect=1, read=1, total=2)
