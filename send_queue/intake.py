@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 from uuid import UUID
 
-from send_queue import store
+from send_queue import files, store
 from send_queue.model import CHANNELS, ConfigurationError, UserError
 from send_queue.store import STAGED, Connection, Json
 
@@ -88,20 +88,9 @@ def import_file(
             raise UserError(unserved)
         return not (dry_run or result.wrong)
 
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            lines = _lines(text, campaign, channel, template, result, named, progress)
-            answer = store.import_lines(conn, lines, campaign, channel, workspace, at, keep)
-    except FileNotFoundError:
-        raise UserError(f"There is no file {file}: check the path.") from None
-    except IsADirectoryError:
-        raise UserError(f"{file} is a folder: name a CSV file.") from None
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{file} is not UTF-8 (there is a byte {error.object[error.start]:#04x}): save it as 'CSV UTF-8'."
-        ) from None
-    except OSError as error:  # no leave to read it, a name too long, a disk that fails
-        raise UserError(f"{str(file)[:200]} cannot be read ({error.strerror}): check the path.") from None
+    with files.opened(file, "a CSV file") as text:
+        lines = _lines(text, campaign, channel, template, result, named, progress)
+        answer = store.import_lines(conn, lines, campaign, channel, workspace, at, keep)
     result.wrong = sorted(result.wrong + [(w["line"], w["reason"]) for w in answer["wrong"]])
     result.created, result.there, result.differing = answer["created"], answer["there"], answer["differing"]
     if result.wrong:

@@ -414,6 +414,26 @@ def prune(conn: Connection, before: datetime, keep_last: int, batch: int, at: da
     return deleted
 
 
+# --- who must not be written to ---------------------------------------------------------------------------
+
+
+def suppress(conn: Connection, workspace_id: UUID, entries: Sequence[Json], at: datetime | None) -> int:
+    added: int = _value(conn, "send_suppress", workspace_id=workspace_id, entries=Jsonb(list(entries)), at=at)
+    return added
+
+
+def unsuppress(conn: Connection, workspace_id: UUID, recipient: str, channel: str | None) -> int:
+    removed: int = _value(conn, "send_unsuppress", workspace_id=workspace_id, recipient=recipient, channel=channel)
+    return removed
+
+
+def suppressions(
+    conn: Connection, workspace: str | None, recipient: str | None, channel: str | None, max_rows: int
+) -> list[Json]:
+    named = {"workspace": workspace, "recipient": recipient, "channel": channel, "max_rows": max_rows}
+    return [row[0] for row in _rows(conn, "send_suppression_list", named)]
+
+
 # --- getting messages in ----------------------------------------------------------------------------------
 
 

@@ -38,6 +38,7 @@ COMMANDS = {
     "retry": "steering",
     "cancel": "steering",
     "settle": "steering",
+    "suppress": "suppress",
     "prune": "steering",
     "doctor": "doctor",
     "sandbox": "system",
