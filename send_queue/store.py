@@ -445,6 +445,13 @@ def enqueue(conn: Connection, **named: Any) -> tuple[UUID, bool]:
     return row[0], row[1]
 
 
+def prospect_fields(conn: Connection, campaign: str, channel: str, recipient: str, workspace: str | None) -> Json:
+    fields: Json | None = _value(
+        conn, "send_prospect_fields", campaign=campaign, channel=channel, recipient=recipient, workspace=workspace
+    )
+    return fields or {}
+
+
 STAGED = (
     "line", "recipient", "message", "subject", "name", "first_name", "last_name", "company", "email", "phone",
     "linkedin_user_id", "timezone", "attributes", "payload", "priority", "scheduled_for", "expires_at", "account",

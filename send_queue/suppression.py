@@ -28,9 +28,9 @@ def read(
 ) -> tuple[list[Entry], list[tuple[int, str]]]:
     """The entries of a file, and what is wrong with its lines, each with its number.
 
-    A first line that names a column `recipient`, `email`, `phone` or `linkedin_user_id` makes it CSV, which may have the
-    columns `channel` and `reason` too; any other file has one recipient a line. `channel` and `reason` are for lines
-    that say nothing themselves. Raises `UserError` where the file as a whole cannot be read.
+    A first line that names one of the columns `ADDRESSES` makes it CSV, which may have the columns `channel` and
+    `reason` too; any other file has one recipient a line. `channel` and `reason` are for lines that say nothing
+    themselves. Raises `UserError` where the file as a whole cannot be read.
     """
     with files.opened(file, "a CSV file") as text:
         try:

@@ -1,4 +1,4 @@
-"""Who is suppressed is not written to: what waits is skipped, what comes is skipped, what is in flight is left alone."""
+"""Who is suppressed is not written to: what waits and what comes is skipped, what is in flight is left alone."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_nobody_is_suppressed_twice(queue: Queue) -> None:
 
 
 def test_it_waits_for_nobody(database: str, queue: Queue) -> None:
-    """A row that somebody holds is passed by, since whoever suppresses may hold locks of any kind; its claim skips it."""
+    """A row that somebody holds is passed by, since whoever suppresses may hold any locks; its claim skips it."""
     held, free = queue.enqueue(recipient=EMAIL), queue.enqueue(recipient=EMAIL)
     with psycopg.connect(database) as other:
         other.execute("select from send_queue where id = %s for update", (held,))
@@ -178,7 +178,7 @@ def test_what_is_inserted_by_hand_later_is_skipped(queue: Queue) -> None:
 
 
 def test_a_claim_takes_only_who_may_be_written_to(queue: Queue) -> None:
-    """A row that an operator made pending again, or that was enqueued meanwhile, is skipped; the others keep their order."""
+    """A row that an operator made pending again is skipped; the others keep their order."""
     first, blocked, last = (queue.enqueue(recipient=f"p{n}@example.org") for n in range(3))
     suppress(queue, "p1@example.org")
     queue.do("update send_queue set status = 'pending', error_code = null where id = %s", blocked)
