@@ -65,7 +65,7 @@ def test_one_form_for_all_ways_to_write_a_recipient(conn: Connection, written: s
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])) | st.from_regex(r"[ @+0a:/A]{1,9}"))
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])) | st.text(" @+0a:/A"))
 def test_the_normal_form_is_normal(conn: Connection, written: str) -> None:
     """Made normal once more, it stays: else the rule of the table would refuse what its trigger has made."""
     once = Queue(conn).one("select send_normal_recipient(%s)", written)
