@@ -277,6 +277,11 @@ def why(conn: Connection, filters: Filters, at: datetime | None, counting: bool)
     return answer
 
 
+def open_transactions(conn: Connection) -> int:
+    count: int = _value(conn, "send_open_transactions")
+    return count
+
+
 def remaining(conn: Connection, filters: Filters) -> int:
     count: int = _value(
         conn, "send_remaining", account=filters.account, channel=filters.channel, campaign=filters.campaign

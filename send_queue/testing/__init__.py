@@ -14,15 +14,16 @@ check waits longer than a moment.
     def test_pigeon(check):
         check(MINE)
 
-Reading order: checks.py, where each rule is a function; server.py, what misbehaves.
+Reading order: checks.py, where each rule is a function; server.py, what misbehaves; running.py, a provider in a run.
 """
 
 from __future__ import annotations
 
 from send_queue.testing.checks import CHECKS, Subject, a_send
+from send_queue.testing.running import no_transaction_is_open
 from send_queue.testing.server import Seen, Server, reply
 
-__all__ = ["CHECKS", "Seen", "Server", "Subject", "a_send", "conformance", "reply"]
+__all__ = ["CHECKS", "Seen", "Server", "Subject", "a_send", "conformance", "no_transaction_is_open", "reply"]
 
 
 def conformance(subject: Subject) -> None:
