@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from pathlib import Path
 
 import pytest
 
 from acceptance.conftest import MINUTE, MONDAY, Queue
+from send_queue import vault
 
 
 @pytest.fixture
@@ -69,12 +71,18 @@ def test_what_makes_no_sense_is_refused(queue: Queue, args: tuple[str, ...], hin
 @pytest.mark.skipif(
     not importlib.util.find_spec("send_queue.unsubscribe"), reason="there are no unsubscribe links here"
 )
-def test_a_token_that_is_none_is_refused(queue: Queue) -> None:
-    """Whoever makes one up suppresses nobody."""
-    key = {"SEND_QUEUE_UNSUBSCRIBE_KEY": "0" * 64}
-    done = queue("suppress", "add", "--token", "made-up", env=key, check=False)
-    assert (done.returncode in (2, 78), done.stdout) == (True, "")
-    assert queue.json("suppress", "list") == []
+def test_the_token_of_a_link_says_whom(queue: Queue) -> None:
+    """Its workspace, channel and recipient; whoever makes one up suppresses nobody."""
+    key = {"SEND_QUEUE_UNSUBSCRIBE_KEY": vault.new_key()}
+    [[workspace_id]] = queue.conn.execute("select id from send_workspaces").fetchall()
+    token = (
+        importlib.import_module("send_queue.unsubscribe").Tokens(key).token(workspace_id, "email", "Ada@example.org")
+    )
+    made_up = queue("suppress", "add", "--token", token[:-9] + "A" * 9, env=key, check=False)
+    assert (made_up.returncode, made_up.stdout, queue.json("suppress", "list")) == (2, "", [])
+    assert queue.json("suppress", "add", "--token", token, env=key) == {"added": 1}
+    [row] = queue.json("suppress", "list")
+    assert (row["channel"], row["recipient"], row["reason"]) == ("email", "ada@example.org", "unsubscribed")
 
 
 # --- files ------------------------------------------------------------------------------------------------
