@@ -8,10 +8,12 @@ Reading order, from the words down to the world:
     run.py                   one pass: recover, claim, send, record
     explain.py               why a send has not gone, and when it can
     calendar.py, backoff.py  pure thinking about time
-    intake.py                getting messages in
     tokens.py                renewing the tokens that accounts send with
     vault.py, unsubscribe.py what is sealed: tokens at rest, and links that end a subscription
+    intake.py, templates.py  getting messages in, and the texts that are filled in
+    suppression.py           who must not be written to
     providers/               what carries a message out of the house
+    testing/                 whether a provider keeps the rules
     cli/                     parse, call, print
 
 For programs there is one function here, on the caller's own connection and in its transaction: `enqueue`.

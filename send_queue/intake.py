@@ -13,10 +13,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 from uuid import UUID
 
-from send_queue import recipients, store
+from send_queue import files, recipients, store
 from send_queue.model import CHANNELS, ConfigurationError, UserError
 from send_queue.store import STAGED, Connection, Json
 
@@ -32,6 +32,25 @@ PERSON = ("name", "first_name", "last_name", "company", "email", "phone", "linke
 KNOWN = {"recipient", "message", "subject", "priority", "scheduled_for", "expires_at", "account", "dedupe_key",
          "payload", *PERSON}  # fmt: skip
 """The columns that have a meaning; any other is kept with the prospect, and may be used in the message."""
+
+
+class Filled(Protocol):
+    """A text that is filled in from fields, as `templates.Template` is."""
+
+    html: bool
+
+    def render(self, fields: Mapping[str, Any]) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How the texts of messages are made: a str has {fields}, anything else is a template. None: each line has its own,
+    in the column of that name; there is no HTML then but what is in its payload."""
+
+    message: str | Filled | None = None
+    subject: str | Filled | None = None
+    html: Filled | None = None
+
 
 PLACE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 NAMED = re.compile(r"\{(\w+)\}")
@@ -68,7 +87,7 @@ def import_file(
     file: Path,
     campaign: str,
     channel: str,
-    template: str | None = None,
+    wording: Wording = Wording(),
     workspace: str | None = None,
     at: datetime | None = None,
     dry_run: bool = False,
@@ -76,13 +95,12 @@ def import_file(
 ) -> Imported:
     """Put a CSV file into the queue: the whole file, or nothing where any line is wrong or on a dry run.
 
-    `template` replaces the column `message`, its {fields} filled in from each line. `progress` is told the bytes
-    read so far. Raises `UserError` where the file as a whole cannot be read.
+    The fields of `wording` are the columns, `recipient`, and `attributes` with those that have no meaning of their own.
+    `progress` is told the bytes read so far. Raises `UserError` where the file as a whole cannot be read.
     """
     if channel not in CHANNELS:
         raise UserError(f"There is no channel {channel!r}: use one of {', '.join(CHANNELS)}.")
-    if template is not None:
-        check_template(template)
+    check_wording(wording, channel)
     result = Imported()
     pool = senders(conn, campaign, workspace)
     named: set[str | None] = set()
@@ -92,20 +110,9 @@ def import_file(
             raise UserError(unserved)
         return not (dry_run or result.wrong)
 
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            lines = _lines(text, campaign, channel, template, result, named, progress)
-            answer = store.import_lines(conn, lines, campaign, channel, workspace, at, keep)
-    except FileNotFoundError:
-        raise UserError(f"There is no file {file}: check the path.") from None
-    except IsADirectoryError:
-        raise UserError(f"{file} is a folder: name a CSV file.") from None
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{file} is not UTF-8 (there is a byte {error.object[error.start]:#04x}): save it as 'CSV UTF-8'."
-        ) from None
-    except OSError as error:  # no leave to read it, a name too long, a disk that fails
-        raise UserError(f"{str(file)[:200]} cannot be read ({error.strerror}): check the path.") from None
+    with files.opened(file, "a CSV file") as text:
+        lines = _lines(text, campaign, channel, wording, result, named, progress)
+        answer = store.import_lines(conn, lines, campaign, channel, workspace, at, keep)
     result.wrong = sorted(result.wrong + [(w["line"], w["reason"]) for w in answer["wrong"]])
     result.created, result.there, result.differing = answer["created"], answer["there"], answer["differing"]
     if result.wrong:
@@ -113,13 +120,61 @@ def import_file(
     return result
 
 
-def check_template(template: str) -> None:
+def check_wording(wording: Wording, channel: str) -> None:
+    """Refuse texts that cannot be filled in, or that the channel has no place for. Raises `UserError`."""
+    for text, what in ((wording.message, "message"), (wording.subject, "subject")):
+        if isinstance(text, str):
+            check_template(text, what)
+    if wording.html is not None and channel != "email":
+        raise UserError(f"An HTML text is for the channel email, not for {channel}: leave out --html.")
+
+
+def check_template(template: str, what: str = "message") -> None:
     """Refuse a template with a brace that is neither of a {field} nor doubled: it would be sent as it stands."""
     rest = PLACE.sub("", template)
     for brace, other, mend in (("{", "}", "close it"), ("}", "{", "take it out")):
         if brace in rest:
-            raise UserError(f"The message has a {brace} without its {other}: {mend}, or write {brace * 2} where the "
+            raise UserError(f"The {what} has a {brace} without its {other}: {mend}, or write {brace * 2} where the "
                             "brace itself is meant.")  # fmt: skip
+
+
+def filled(text: str | Filled, fields: Mapping[str, Any]) -> str:
+    """Fill in a text, of whichever kind. Raises `ValueError`, saying which, where a field is empty."""
+    return render(text, fields) if isinstance(text, str) else text.render(fields)
+
+
+def fields_of(conn: Connection, campaign: str, channel: str, recipient: str, workspace: str | None) -> dict[str, Any]:
+    """What is known of a recipient: the columns of the prospect, empty where nothing is known, and its attributes."""
+    try:
+        known = store.prospect_fields(conn, campaign, channel, recipient, workspace)
+    except ConfigurationError:  # a role that may enqueue and see nothing
+        known = {}
+    return {**dict.fromkeys(PERSON, ""), **known.get("attributes", {}), **known, "recipient": recipient}
+
+
+def worded(wording: Wording, channel: str, fields: Mapping[str, Any], payload: Json | None) -> Json:
+    """The texts of one message as `enqueue` takes them: those that `wording` has, filled in, and the payload with the
+    HTML text. Raises `UserError`, saying which, where a field is missing."""
+    check_wording(wording, channel)
+    texts: Json = {}
+    try:
+        if wording.message is not None:
+            texts["message"] = filled(wording.message, fields)
+        if wording.subject is not None:
+            texts["subject"] = one_line(filled(wording.subject, fields))
+        if wording.html is not None:
+            payload = (payload or {}) | {"html": filled(wording.html, fields)}
+    except ValueError as error:
+        said = str(error)
+        raise UserError(f"{said[0].upper()}{said[1:]}: mend it, or give the field with --field.") from None
+    return texts | {"payload": payload}
+
+
+def one_line(subject: str) -> str:
+    """A subject that was filled in. Raises `ValueError` where it is not one line."""
+    if "\n" in subject or "\r" in subject:
+        raise ValueError("the subject has a line break, and must be one line")
+    return subject.strip()
 
 
 def render(template: str, fields: Mapping[str, str]) -> str:
@@ -146,7 +201,7 @@ def _lines(
     text: TextIO,
     campaign: str,
     channel: str,
-    template: str | None,
+    wording: Wording,
     result: Imported,
     named: set[str | None],
     progress: Callable[[int], None],
@@ -155,9 +210,9 @@ def _lines(
     accounts that the lines name, None for none."""
     reader = csv.reader(text, _dialect(text), strict=True)
     header = [_column(name) for name in _next(reader, 1) or []]
-    _check_header(header, channel, template)
+    _check_header(header, channel, wording)
     address = ADDRESS.get(channel)
-    if doubled := sorted(set(re.findall(r"\{\{(\w+)\}\}", template or "")) & {*header, "recipient"}):
+    if doubled := sorted(set(re.findall(r"\{\{(\w+)\}\}", _simple(wording.message))) & {*header, "recipient"}):
         result.remarks.append(
             f"{{{{{doubled[0]}}}}} in the message is sent as {{{doubled[0]}}}, for doubled braces stand for themselves:"
             f" write {{{doubled[0]}}} to have it filled in."
@@ -180,7 +235,7 @@ def _lines(
             continue
         row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
         try:
-            staged = _staged(number, row, campaign, channel, address, template)
+            staged = _staged(number, row, campaign, channel, address, wording)
         except ValueError as error:
             result.wrong.append((number, str(error)))
             continue
@@ -192,7 +247,7 @@ def _lines(
     for name, numbers in braces.items():
         more = f" and {len(numbers) - 1:,} more" if len(numbers) > 1 else ""
         result.remarks.append(f"{{{name}}} is sent as it stands, with its braces, on line {numbers[0]}{more}: "
-                              "only the text of --message is filled in, once.")  # fmt: skip
+                              "only the text that is given with the file is filled in, once.")  # fmt: skip
 
 
 def _next(reader: Iterator[list[str]], number: int) -> list[str] | None:
@@ -225,7 +280,12 @@ def _column(name: str) -> str:
     return re.sub(r"\W+", "_", name.strip().lower()).strip("_")
 
 
-def _check_header(header: Sequence[str], channel: str, template: str | None) -> None:
+def _simple(text: str | Filled | None) -> str:
+    """A text with {fields}; empty where it is of another kind, or none."""
+    return text if isinstance(text, str) else ""
+
+
+def _check_header(header: Sequence[str], channel: str, wording: Wording) -> None:
     if twice := {name for name in header if header.count(name) > 1}:
         raise UserError(f"The file has the column {min(twice)!r} twice: rename one.")
     address = ADDRESS.get(channel)
@@ -235,15 +295,16 @@ def _check_header(header: Sequence[str], channel: str, template: str | None) -> 
         if not there:
             raise UserError(f"The file is empty, so it has no column {names}: its first line must name the columns.")
         raise UserError(f"The file has no column {names}: its first line must name the columns, and it has {there}.")
-    if template is None and "message" not in header:
-        raise UserError("The file has no column message: add it, or give the message with --message.")
-    places = [place.group(1).strip() for place in PLACE.finditer(template or "") if place.group(1) is not None]
-    if unknown := [name for name in places if name not in (*header, "recipient")]:
-        raise UserError(f"The message needs {{{unknown[0]}}}, and the file has no such column: it has {there}.")
+    if wording.message is None and "message" not in header:
+        raise UserError("The file has no column message: add it, or give the message with --message or --template.")
+    for text, what in ((wording.message, "message"), (wording.subject, "subject")):
+        places = [place.group(1).strip() for place in PLACE.finditer(_simple(text)) if place.group(1) is not None]
+        if unknown := [name for name in places if name not in (*header, "recipient")]:
+            raise UserError(f"The {what} needs {{{unknown[0]}}}, and the file has no such column: it has {there}.")
 
 
 def _staged(
-    number: int, row: dict[str, str], campaign: str, channel: str, address: str | None, template: str | None
+    number: int, row: dict[str, str], campaign: str, channel: str, address: str | None, wording: Wording
 ) -> Sequence[Any]:
     """A line as `STAGED` wants it. Raises `ValueError` with the reason where it is wrong."""
     recipient = row.get("recipient") or (row.get(address, "") if address else "")
@@ -252,14 +313,12 @@ def _staged(
     if any("\0" in cell for cell in row.values()):
         raise ValueError("it holds a NUL character, which no text may")
     recipient = recipients.checked(channel, recipient)
-    message = render(template, row | {"recipient": recipient}) if template is not None else row["message"]
-    payload = row.get("payload") or "{}"
-    try:
-        if not isinstance(json.loads(payload), dict):
-            raise ValueError
-    except (ValueError, RecursionError):
-        raise ValueError('the payload is not a JSON object: write it as {"key": "value"}') from None
+    others = {name: cell for name, cell in row.items() if name and name not in KNOWN}
+    fields = {"attributes": others, **row, "recipient": recipient}
+    payload = _payload(row.get("payload"), wording, fields)
     values: dict[str, Any] = {name: row.get(name) or None for name in (*PERSON, "subject", "account")}
+    if wording.subject is not None:
+        values["subject"] = one_line(filled(wording.subject, fields))
     if values["timezone"]:
         from send_queue import calendar  # pendulum, which it needs, is dear
 
@@ -267,8 +326,8 @@ def _staged(
     values |= {
         "line": number,
         "recipient": recipient,
-        "message": message,
-        "attributes": json.dumps({k: v for k, v in row.items() if k and k not in KNOWN and v}),
+        "message": filled(wording.message, fields) if wording.message is not None else row["message"],
+        "attributes": json.dumps({name: cell for name, cell in others.items() if cell}),
         "payload": payload,
         "priority": _priority(row.get("priority")),
         "scheduled_for": _moment("scheduled_for", row.get("scheduled_for")),
@@ -276,6 +335,21 @@ def _staged(
         "dedupe_key": row.get("dedupe_key") or f"{campaign}:{channel}:{recipient}",
     }
     return [values[name] for name in STAGED]
+
+
+def _payload(text: str | None, wording: Wording, fields: Mapping[str, Any]) -> str:
+    """What else the provider needs, as JSON, with the HTML text if there is one."""
+    if not text and wording.html is None:
+        return "{}"
+    try:
+        payload = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        payload = None
+    if not isinstance(payload, dict):
+        raise ValueError('the payload is not a JSON object: write it as {"key": "value"}')
+    if wording.html is None:
+        return text or "{}"
+    return json.dumps(payload | {"html": filled(wording.html, fields)})
 
 
 def _priority(text: str | None) -> int | None:

@@ -302,6 +302,11 @@ def why(conn: Connection, filters: Filters, at: datetime | None, counting: bool)
     return answer
 
 
+def open_transactions(conn: Connection) -> int:
+    count: int = _value(conn, "send_open_transactions")
+    return count
+
+
 def remaining(conn: Connection, filters: Filters) -> int:
     count: int = _value(
         conn, "send_remaining", account=filters.account, channel=filters.channel, campaign=filters.campaign
@@ -550,6 +555,26 @@ def tokens_doctor(conn: Connection, at: datetime | None) -> Json:
     return answer
 
 
+# --- who must not be written to ---------------------------------------------------------------------------
+
+
+def suppress(conn: Connection, workspace_id: UUID, entries: Sequence[Json], at: datetime | None) -> int:
+    added: int = _value(conn, "send_suppress", workspace_id=workspace_id, entries=Jsonb(list(entries)), at=at)
+    return added
+
+
+def unsuppress(conn: Connection, workspace_id: UUID, recipient: str, channel: str | None) -> int:
+    removed: int = _value(conn, "send_unsuppress", workspace_id=workspace_id, recipient=recipient, channel=channel)
+    return removed
+
+
+def suppressions(
+    conn: Connection, workspace: str | None, recipient: str | None, channel: str | None, max_rows: int
+) -> list[Json]:
+    named = {"workspace": workspace, "recipient": recipient, "channel": channel, "max_rows": max_rows}
+    return [row[0] for row in _rows(conn, "send_suppression_list", named)]
+
+
 # --- getting messages in ----------------------------------------------------------------------------------
 
 
@@ -559,6 +584,13 @@ def enqueue(conn: Connection, **named: Any) -> tuple[UUID, bool]:
     if row is None:
         raise AssertionError("send_enqueue returns one row, always")
     return row[0], row[1]
+
+
+def prospect_fields(conn: Connection, campaign: str, channel: str, recipient: str, workspace: str | None) -> Json:
+    fields: Json | None = _value(
+        conn, "send_prospect_fields", campaign=campaign, channel=channel, recipient=recipient, workspace=workspace
+    )
+    return fields or {}
 
 
 STAGED = (

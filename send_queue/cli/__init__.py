@@ -39,6 +39,7 @@ COMMANDS = {
     "retry": "steering",
     "cancel": "steering",
     "settle": "steering",
+    "suppress": "suppress",
     "prune": "steering",
     "tokens": "tokens",
     "doctor": "doctor",

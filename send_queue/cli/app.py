@@ -302,6 +302,13 @@ def _place_setting(text: str) -> tuple[str, tuple[str, str | None]]:
     return account, _setting(setting)
 
 
+def _field(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not re.fullmatch(r"[A-Za-z_]\w*", name) or not equals:
+        raise ValueError(f"{text!r} is not a field: write it as first_name=Ada")
+    return name, value
+
+
 def _backoff(text: str) -> list[int]:
     return [int(duration(part.strip()).total_seconds()) for part in text.split(",")]
 
@@ -332,6 +339,7 @@ RAMP = Kind("start+step|none", _ramp, clearable=True)
 RATE = Kind("n/duration", _rate)
 BACKOFF = Kind("durations", _backoff)
 SETTING = Kind("name=value", _setting)
+FIELD = Kind("name=value", _field)
 PLACE_SETTING = Kind("a:name=value", _place_setting)
 TEXT_OR_NONE = Kind("text|none", str, clearable=True)
 

@@ -6,25 +6,34 @@ import sys
 from contextlib import nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from send_queue.cli.app import MOMENT, App, as_json, json_option, warn, workspace_option
+from send_queue.cli.app import FIELD, MOMENT, App, as_json, json_option, warn, workspace_option
 from send_queue.model import UserError
+
+if TYPE_CHECKING:
+    from send_queue.intake import Wording
+
+FILE = click.Path(path_type=Path)
 
 
 @click.command("enqueue")
 @click.option("--campaign", metavar="C", required=True, help="The campaign that it belongs to.")
 @click.option("--channel", metavar="CH", required=True, help="linkedin_invite, linkedin_message, log, …")
 @click.option("--recipient", metavar="R", required=True, help="The provider's id of the person, or an address.")
-@click.option("--message", metavar="M", required=True, help="The text.")
+@click.option("--message", metavar="M", help="The text, as it stands.")
+@click.option("--template", metavar="FILE", type=FILE, help="Instead of --message: a Jinja template of the text.")
+@click.option("--html", metavar="FILE", type=FILE, help="A Jinja template of the same in HTML, for email.")
+@click.option("--field", "fields", multiple=True, metavar="NAME=VALUE", type=FIELD, help="A field of the templates, "
+              "beside what is known of the recipient. Repeatable.")  # fmt: skip
 @click.option(
     "--account",
     metavar="A",
     help="Who sends it, in the campaign's pool or not (default: the least loaded of the pool).",
 )
-@click.option("--subject", metavar="S", help="The subject, where the channel has one.")
+@click.option("--subject", metavar="S", help="The subject, where the channel has one; with --template, a template too.")
 @click.option("--at", "scheduled_for", type=MOMENT, metavar="T", help="Not before: 2026-11-23T09:00:00+01:00.")
 @click.option("--priority", type=click.IntRange(-32768, 32767), help="Lower goes first (default 100).")
 @click.option("--dedupe-key", metavar="K", help="Unique in the workspace: the same key is stored once.")
@@ -33,7 +42,10 @@ from send_queue.model import UserError
 @workspace_option
 @json_option
 @click.pass_obj
-def enqueue_command(app: App, /, payload: str | None, json_: bool, **message: Any) -> None:
+def enqueue_command(
+    app: App, /, payload: str | None, template: Path | None, html: Path | None, fields: tuple[tuple[str, str], ...],
+    json_: bool, **message: Any,
+) -> None:  # fmt: skip
     """Put one message into the queue.
 
     Nothing tells two messages to one person apart from a mistake, unless each has a --dedupe-key.
@@ -44,13 +56,43 @@ def enqueue_command(app: App, /, payload: str | None, json_: bool, **message: An
     """
     from send_queue import intake
 
+    if (message["message"] is None) == (template is None):
+        raise UserError("Say what to send: --message TEXT, or --template FILE.")
+    if fields and not (template or html):
+        raise UserError("--field is for templates: leave it out, or give --template or --html.")
+    wording = _wording(None, template, html, message["subject"] if template else None)
+    message["payload"] = _object(payload)
     with app.database() as conn:
-        intake.refuse_unserved(conn, message["campaign"], message["channel"], message["account"], message["workspace"])
-        send_id, created = intake.enqueue(conn, **message, payload=_object(payload), at=app.now())
+        campaign, channel, workspace = message["campaign"], message["channel"], message["workspace"]
+        intake.refuse_unserved(conn, campaign, channel, message["account"], workspace)
+        if template or html:
+            known = intake.fields_of(conn, campaign, channel, message["recipient"], workspace)
+            message |= intake.worded(wording, channel, known | dict(fields), message["payload"])
+        send_id, created = intake.enqueue(conn, **message, at=app.now())
     if json_:
         click.echo(as_json({"id": send_id, "created": created}))
     else:
         click.echo(f"{send_id} {'enqueued' if created else 'is there already: nothing was stored'}.")
+
+
+def _wording(message: str | None, template: Path | None, html: Path | None, subject: str | None) -> Wording:
+    """How texts are made, by the options: a subject is of the same kind as the text beside it."""
+    from send_queue.intake import Wording
+
+    if not (template or html):
+        return Wording(message, subject)
+    from send_queue import files
+    from send_queue.templates import Template  # jinja2, which it needs, is dear
+
+    def read(file: Path, *, html: bool) -> Template:
+        with files.opened(file, "a text file") as text:
+            return Template(text.read(), file.name, html=html)
+
+    return Wording(
+        message=read(template, html=False) if template else message,
+        subject=Template(subject, "--subject") if template and subject is not None else subject,
+        html=read(html, html=True) if html else None,
+    )
 
 
 def _object(text: str | None) -> dict[str, Any] | None:
@@ -75,16 +117,17 @@ SAID = 20
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE.csv")
 @click.option("--campaign", metavar="C", required=True, help="The campaign that they belong to.")
 @click.option("--channel", metavar="CH", required=True, help="linkedin_invite, linkedin_message, log, …")
-@click.option(
-    "--message", "template", metavar="M", help="The text, {fields} filled in from the columns; {{ and }} are braces."
-)
+@click.option("--message", metavar="M", help="The text, {fields} filled in from the columns; {{ and }} are braces.")
+@click.option("--template", metavar="FILE", type=FILE, help="Instead of --message: a Jinja template of the text.")
+@click.option("--html", metavar="FILE", type=FILE, help="A Jinja template of the same in HTML, for email.")
+@click.option("--subject", metavar="S", help="The subject, filled in as the text is (default: the column subject).")
 @click.option("--dry-run", is_flag=True, help="Check the whole file, store nothing.")
 @workspace_option
 @json_option
 @click.pass_obj
 def import_command(
-    app: App, /, file: Path, campaign: str, channel: str, template: str | None, dry_run: bool, workspace: str | None,
-    json_: bool,
+    app: App, /, file: Path, campaign: str, channel: str, message: str | None, template: Path | None,
+    html: Path | None, subject: str | None, dry_run: bool, workspace: str | None, json_: bool,
 ) -> int:  # fmt: skip
     """Put a CSV file into the queue: the whole file, or nothing if a line is wrong.
 
@@ -93,12 +136,17 @@ def import_command(
     other is kept with the prospect. A line that is in the queue already (campaign, channel and recipient) is left
     alone, so that a file may be imported again.
 
+    In templates, the fields are the columns, by name, and `attributes` with those that have no meaning here.
+
     \b
     Example: send-queue import people.csv --campaign fall --channel linkedin_invite \\
                --message 'Hi {first_name}'
     """
     from send_queue import intake
 
+    if message is not None and template is not None:
+        raise UserError("The text is given twice: leave out --message or --template.")
+    wording = _wording(message, template, html, subject)
     size = 0
     with suppress(OSError):  # what is wrong with the file is said when it is read
         size = file.stat().st_size
@@ -115,7 +163,7 @@ def import_command(
                 shown.update(position - read)
                 read = position
 
-        result = intake.import_file(conn, file, campaign, channel, template, workspace, at, dry_run, progress)
+        result = intake.import_file(conn, file, campaign, channel, wording, workspace, at, dry_run, progress)
     for number, reason in result.wrong[:SAID]:
         warn(f"{file.name}, line {number}: {reason}")
     if result.differing:

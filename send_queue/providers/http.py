@@ -336,6 +336,23 @@ class _Call:
         return Answer(status, dict(response.headers), _json(whole), text)
 
 
+def by_status(answer: Answer | NoAnswer, now: datetime) -> Answer | NoAnswer:
+    """What an answer to a POST means by its status alone, for a provider that says nothing better: itself, if it is a
+    yes. `now` is what a Retry-After date is measured by.
+
+    What is 5xx, 408 or 499 may have arrived; 429 stops the lane, for 15 minutes where nothing else is asked for; any
+    other no, and a redirect, is for good.
+    """
+    if not isinstance(answer, Answer) or 200 <= answer.status < 300:
+        return answer
+    code, status = f"http_{answer.status}", answer.status
+    if status < 200 or status >= 500 or status in (408, 499):
+        return Uncertain(code, answer.text, status)
+    if status == 429:
+        return Hold("lane", code, answer.text, retry_after(answer, now) or timedelta(minutes=15), http_status=status)
+    return Failed(code, answer.text, status)
+
+
 def retry_after(answer: Answer, now: datetime) -> timedelta | None:
     """How long the server asks to wait, from seconds or an HTTP date; null where it says nothing usable.
 

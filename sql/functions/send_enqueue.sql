@@ -10,6 +10,8 @@
 --                a notice (SQ003) says where an import has put in one for the same recipient, campaign and channel
 -- at             the moment that it is believed to be, for rehearsals; left out: the database's clock
 --
+-- A message to somebody who is suppressed is stored as skipped, and a notice (SQ003) says so.
+--
 -- Raises SQ002, with a sentence that says what to do, and stores nothing, where something is wrong.
 create or replace function send_enqueue(campaign text, channel text, recipient text, message text,
     account text default null, subject text default null, prospect uuid default null, payload jsonb default null,
@@ -25,6 +27,7 @@ declare
     v_account  uuid;
     v_prospect record;
     v_there    send_queue;
+    v_refused  text;
 begin
     v_wrong := send_check_message(send_enqueue.channel, send_enqueue.recipient, send_enqueue.message,
         send_enqueue.payload, send_enqueue.scheduled_for, send_enqueue.expires_at, v_at);
@@ -72,15 +75,23 @@ begin
         perform send_join(v_campaign.workspace_id, v_campaign.id, v_account, send_enqueue.channel);
         update send_prospects p set account_id = v_account where p.id = v_prospect.id and p.account_id is null;
 
+        v_refused := send_suppressed(v_campaign.workspace_id, send_enqueue.channel, send_enqueue.recipient);
         insert into send_queue as q (workspace_id, campaign_id, account_id, channel, prospect_id, recipient, subject,
-            message, payload, priority, scheduled_for, expires_at, dedupe_key, created_at, updated_at)
+            message, payload, priority, scheduled_for, expires_at, dedupe_key, created_at, updated_at, status,
+            error_code, error_message)
         values (v_campaign.workspace_id, v_campaign.id, v_account, send_enqueue.channel, v_prospect.id,
             btrim(send_enqueue.recipient), send_enqueue.subject, send_enqueue.message,
             coalesce(send_enqueue.payload, '{}'), coalesce(send_enqueue.priority, 100),
-            coalesce(send_enqueue.scheduled_for, v_at), send_enqueue.expires_at, send_enqueue.dedupe_key, v_at, v_at)
+            coalesce(send_enqueue.scheduled_for, v_at), send_enqueue.expires_at, send_enqueue.dedupe_key, v_at, v_at,
+            case when v_refused is null then 'pending' else 'skipped' end,
+            case when v_refused is not null then 'suppressed' end, v_refused)
         on conflict (workspace_id, dedupe_key) where dedupe_key is not null do nothing
         returning q.id, true into id, created;
         if found then
+            if v_refused is not null then
+                raise notice '% is suppressed, so the message is stored as skipped. %',
+                    quote_literal(btrim(send_enqueue.recipient)), v_refused using errcode = 'SQ003';
+            end if;
             -- Looked for by the key that an import gives, which is all that an index can find.
             select q.* into v_there from send_queue q
             where send_enqueue.dedupe_key is null and q.workspace_id = v_campaign.workspace_id

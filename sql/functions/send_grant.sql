@@ -30,6 +30,7 @@ begin
             ('select, insert, update (outcome, finished_at, http_status, provider_message_id, error_code, '
              'error_message) on %I.send_attempts'),
             ('select, insert, update (used) on %I.send_usage'),
+            ('select, insert on %I.send_suppressions'),
             ('select, update (next_at, next_at_reason, next_at_detail, holds_in_a_row, closed_until) on %I.send_lanes'),
             ('select, update (status, status_reason) on %I.send_accounts'),
             ('select, update (access_token, refresh_token, expires_at, refresh_expires_at, refreshed_at, renew_at, '

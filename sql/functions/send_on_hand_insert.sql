@@ -15,6 +15,13 @@ begin
                 ', or name the account.', new.campaign_id using errcode = 'SQ002';
         end if;
         perform send_join(new.workspace_id, new.campaign_id, new.account_id, new.channel);
+        if new.status = 'pending' then
+            new.error_message := send_suppressed(new.workspace_id, new.channel, new.recipient);
+            if new.error_message is not null then
+                new.status := 'skipped';
+                new.error_code := 'suppressed';
+            end if;
+        end if;
     end if;
     return new;
 end

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple, get_args
 from unittest.mock import ANY
 from uuid import UUID
@@ -28,6 +30,7 @@ from send_queue.providers import bluesky, facebook, linkedin_posts, mastodon, x
 from send_queue.providers.posts import Meaning as PostMeaning
 from send_queue.providers.unipile_answers import MEANINGS, Meaning
 from send_queue.sandbox import Sandbox
+from send_queue.testing import CHECKS
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -410,6 +413,22 @@ def test_the_example_provider_reads_answers(sandbox: Sandbox) -> None:
     pigeon.close()
 
 
+def test_the_example_provider_is_short() -> None:
+    """It is read in a minute: 30 lines, empty ones left out."""
+    assert len([line for line in block("docs/providers.md", "python").splitlines() if line.strip()]) <= 30
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_test_of_the_example_provider_passes(check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test file of the documents is complete, and the example keeps every rule that it checks."""
+    pigeon_post = ModuleType("pigeon_post")
+    exec(compile(block("docs/providers.md", "python"), "pigeon_post", "exec"), vars(pigeon_post))
+    monkeypatch.setitem(sys.modules, "pigeon_post", pigeon_post)
+    names: dict[str, Any] = {"__name__": "test_pigeon"}
+    exec(compile(block("docs/providers.md", "python", 1), "test_pigeon", "exec"), names)
+    names["test_pigeon"](check)
+
+
 def claimed() -> Claimed:
     some = UUID(int=1)
     return Claimed(some, some, 1, "webhook", "you", None, "hi", {}, some, "anna", "pigeon", None, None, "fall", MONDAY,
@@ -467,6 +486,8 @@ def stocked(queue: Queue) -> Queue:
     queue.account("carla")
     queue.account("our-bluesky", channel="post", provider="bluesky")
     queue.campaign("fall", "anna")
+    queue.account("mara", channel="email", provider="log")
+    queue.campaign("mails", "mara")
     conn.execute("select send_set_limit(10, '10 minutes', account => 'anna')")
     queue.enqueue(8, account="anna")
     conn.execute("""
@@ -485,6 +506,8 @@ def stocked(queue: Queue) -> Queue:
             result = [{"attempt_id": attempt_id, "outcome": outcome, "error_code": "read_timeout"}]
             conn.execute("select send_record(%s, at => %s)", (Jsonb(result), MONDAY))
     conn.execute("update send_queue set lease_expires_at = %s where status = 'sending'", (MONDAY + DAY,))
+    conn.execute("insert into send_suppressions (workspace_id, recipient, reason) "
+                 "select id, 'ada@example.com', 'unsubscribed' from send_workspaces")  # fmt: skip
     conn.execute("create table leads (id int, linkedin_id text, first_name text, company text, contacted boolean)")
     conn.execute("insert into leads values (4711, 'ACoAAAexample3', 'Ada', 'Analytical Engines', false)")
     return queue
@@ -503,12 +526,16 @@ def in_its_place(
     database: str, env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., None]]:
     """Prepare to call the command in this process, a hundred times faster than in its own: its environment, and a
-    folder that has people.csv."""
+    folder that has the files that are named."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def prepare(now: str) -> None:
         monkeypatch.chdir(tmp_path)
         (tmp_path / "people.csv").write_text(block("README.md", "csv"))
+        (tmp_path / "mails.csv").write_text("email,first_name,company\ngrace@example.com,Grace,Harbor Systems\n")
+        (tmp_path / "unsubscribed.csv").write_text("ben@example.com\n")
+        for suffix in ("txt", "html"):
+            (tmp_path / f"invite.{suffix}").write_text("Hi {{ first_name }}\n")
         for name, value in {**env, "DATABASE_URL": database, "SEND_QUEUE_NOW": now}.items():
             monkeypatch.setenv(name, value)
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from send_queue import intake
-from send_queue.intake import Imported, check_template, render
+from send_queue.intake import Imported, Wording, check_template, render
 from send_queue.model import UserError
 from send_queue.store import STAGED
 
@@ -104,7 +104,9 @@ def read(text: str, template: str | None = None, channel: str = "linkedin_invite
     """The good lines of a file, and what is said of it."""
     imported = Imported()
     file = io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8-sig", newline="")
-    staged: list[Sequence[Any]] = list(intake._lines(file, "fall", channel, template, imported, set(), lambda _: None))
+    staged: list[Sequence[Any]] = list(
+        intake._lines(file, "fall", channel, Wording(template), imported, set(), lambda _: None)
+    )
     return [dict(zip(STAGED, line, strict=True)) for line in staged], imported
 
 

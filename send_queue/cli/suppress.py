@@ -1,0 +1,166 @@
+"""People who must not be written to: suppress add, remove, list, import."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import click
+
+from send_queue.cli.app import App, as_json, json_option, printable, table, terminal_width, warn, workspace_option
+from send_queue.cli.intake import SAID
+from send_queue.model import UserError
+
+if TYPE_CHECKING:
+    from send_queue.store import Connection
+    from send_queue.suppression import Entry
+
+channel_option = click.option("--channel", metavar="CH", help="On this channel only (default: on all of them).")
+reason_option = click.option("--reason", metavar="R", help="Why, for the others.")
+
+
+@click.group("suppress")
+def suppress_command() -> None:
+    """People who must not be written to: what waits for them is skipped, now and later."""
+
+
+@suppress_command.command("add")
+@click.argument("recipient", required=False)
+@channel_option
+@reason_option
+@click.option("--token", metavar="TOKEN", help="What an unsubscribe link holds, instead of a recipient.")
+@workspace_option
+@json_option
+@click.pass_obj
+def suppress_add(
+    app: App, /, recipient: str | None, channel: str | None, reason: str | None, token: str | None,
+    workspace: str | None, json_: bool,
+) -> None:  # fmt: skip
+    """Suppress one recipient. What waits for them is skipped at once; what is in flight is not called back.
+
+    \b
+    Example: send-queue suppress add ada@example.com --channel email --reason 'asked on the phone'
+    """
+    from send_queue.suppression import Entry
+
+    if (recipient is None) == (token is None):
+        raise UserError("Say whom to suppress: a recipient, or --token with what an unsubscribe link holds.")
+    if token is not None and (channel or workspace):
+        raise UserError("A token says the channel and the workspace itself: leave out --channel and --workspace.")
+    place: UUID | None = None
+    if token is not None:
+        place, channel, recipient = import_module("send_queue.unsubscribe").open(app.env, token)
+    entry = Entry((recipient or "").strip(), channel, reason or ("unsubscribed" if token else None))
+    if not entry.recipient:
+        raise UserError("The recipient is missing: say whom to suppress.")
+    with app.database() as conn:
+        added = _suppress(app, conn, [entry], place, workspace)
+    if json_:
+        click.echo(as_json({"added": added}))
+    else:
+        click.echo(f"{printable(entry.recipient)} {'is suppressed' if added else 'was suppressed already'}.")
+
+
+@suppress_command.command("remove")
+@click.argument("recipient")
+@click.option("--channel", metavar="CH", help="On this channel only (default: wherever they are suppressed).")
+@workspace_option
+@json_option
+@click.pass_obj
+def suppress_remove(app: App, /, recipient: str, channel: str | None, workspace: str | None, json_: bool) -> None:
+    """Let somebody be written to again; what was skipped meanwhile stays skipped.
+
+    \b
+    Example: send-queue suppress remove ada@example.com
+    """
+    from send_queue import store
+
+    with app.database() as conn:
+        removed = store.unsuppress(conn, _place(conn, workspace), recipient, channel)
+    click.echo(as_json({"removed": removed}) if json_ else f"{printable(recipient)} may be written to again.")
+
+
+@suppress_command.command("list")
+@click.option("--recipient", metavar="R", help="Only this one, in whatever form it is written.")
+@click.option("--channel", metavar="CH", help="Only those of this channel alone.")
+@click.option("--limit", type=click.IntRange(1), default=100, help="How many at the most (default 100).")
+@workspace_option
+@json_option
+@click.pass_obj
+def suppress_list(
+    app: App, /, recipient: str | None, channel: str | None, limit: int, workspace: str | None, json_: bool
+) -> None:
+    """List who is suppressed, newest first.
+
+    \b
+    Example: send-queue suppress list --recipient ada@example.com
+    """
+    from send_queue import store
+
+    with app.database() as conn:
+        found = store.suppressions(conn, workspace, recipient, channel, limit + 1)  # one more: is there more?
+    rows = found[:limit]
+    if json_:
+        click.echo(as_json(rows))
+    elif rows:
+        columns = ("workspace", "recipient", "channel", "reason", "since")
+        click.echo(table(rows, columns, terminal_width(), ("workspace", "channel")))
+        if len(found) > limit:
+            warn(f"These are the newest {limit:,}, and there are more: see them with --limit.")
+    else:
+        click.echo("There are none.")
+
+
+@suppress_command.command("import")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--channel", metavar="CH", help="Of lines that name none (default: all channels).")
+@click.option("--reason", metavar="R", help="Of lines that give none.")
+@workspace_option
+@json_option
+@click.pass_obj
+def suppress_import(
+    app: App, /, file: Path, channel: str | None, reason: str | None, workspace: str | None, json_: bool
+) -> int:
+    """Suppress all recipients of a file: the whole file, or nothing if a line is wrong.
+
+    The file has one recipient a line; or it is CSV, and its first line names the column recipient (or email, phone,
+    linkedin_user_id), and perhaps channel and reason.
+
+    \b
+    Example: send-queue suppress import unsubscribed.csv --channel email --reason unsubscribed
+    """
+    from send_queue import suppression
+
+    entries, wrong = suppression.read(file, channel, reason)
+    for number, why in wrong[:SAID]:
+        warn(f"{file.name}, line {number}: {why}.")
+    added = 0
+    if not wrong:
+        with app.database() as conn:
+            added = _suppress(app, conn, entries, None, workspace)
+    there = 0 if wrong else len(entries) - added
+    if json_:
+        click.echo(as_json({"added": added, "there": there,
+                            "wrong": [{"line": number, "reason": why} for number, why in wrong]}))  # fmt: skip
+    if wrong:
+        warn(f"Nothing was stored: mend {len(wrong):,} {'line' if len(wrong) == 1 else 'lines'} and import again.")
+        return 2
+    if not json_:
+        click.echo(f"{added:,} suppressed, {there:,} there already.")
+    return 0
+
+
+def _suppress(app: App, conn: Connection, entries: list[Entry], place: UUID | None, workspace: str | None) -> int:
+    from dataclasses import asdict
+
+    from send_queue import store
+
+    return store.suppress(conn, place or _place(conn, workspace), [asdict(entry) for entry in entries], app.now())
+
+
+def _place(conn: Connection, workspace: str | None) -> UUID:
+    from send_queue import store
+
+    return store.find(conn, "workspace", workspace or "default")

@@ -1,0 +1,443 @@
+"""What every provider must do, one rule a check: each faces the provider with a server that misbehaves in one way."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any, TypeAlias
+from unittest.mock import patch
+from uuid import uuid4
+
+from send_queue.model import (
+    CHANNELS,
+    AlreadyDone,
+    CannotTell,
+    Claimed,
+    ConfigurationError,
+    Failed,
+    Hold,
+    Outcome,
+    Retry,
+    Sent,
+    Uncertain,
+    clock,
+)
+from send_queue.providers import InBatches, Provider
+from send_queue.providers.http import Http
+from send_queue.run import LEASE
+from send_queue.testing.server import (
+    ENDLESS,
+    Behaviour,
+    Seen,
+    Server,
+    babble,
+    cut_off,
+    echo,
+    hang_up,
+    reply,
+    reset,
+    silence,
+)
+
+MESSAGE = "a-wording-that-nobody-else-may-read"
+"""The text of the send that `a_send` makes."""
+
+HURRY = 0.6
+"""Seconds that a call may take where no answer ever comes, whatever its provider allows: a check lasts no minute."""
+
+PATIENCE = 10.0
+"""Seconds that it may take where the server answers at once: a machine may be busy."""
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is tested, and how it is brought to speak to a server of ours.
+
+    provider  its class, or what makes one from an environment.
+    env       its environment, given the server's URL. What is in a variable with KEY, TOKEN, SECRET or PASSWORD in its
+              name must not be shown.
+    send      a send that it would take, given the server's URL (`a_send`).
+    yes       how its server says that it has accepted a send; without it, that is not tested.
+    before    what to do about requests that come before the send itself; None for the send.
+    not_out   statuses of 500 and above by which its server says that it certainly has not taken a send.
+    """
+
+    provider: Callable[[Mapping[str, str]], Provider]
+    env: Callable[[str], Mapping[str, str]]
+    send: Callable[[str], Claimed]
+    yes: Behaviour | None = None
+    before: Callable[[Seen], Behaviour | None] = lambda _: None
+    not_out: frozenset[int] = frozenset()
+
+
+def a_send(channel: str, recipient: str, **fields: Any) -> Claimed:
+    """A send as a run has it in hand, for the first time; `fields` are those of `model.Claimed`."""
+    given: dict[str, Any] = {
+        "send_id": uuid4(), "attempt_id": uuid4(), "attempt_number": 1, "subject": "A subject", "message": MESSAGE,
+        "payload": {}, "account_id": uuid4(), "workspace_id": uuid4(), "account": "anna", "provider": "its-name",
+        "provider_account_id": "its-account", "secret_env": None, "campaign": "fall",
+        "started_at": datetime.now(UTC), **fields,
+    }  # fmt: skip
+    return Claimed(channel=channel, recipient=recipient, **given)
+
+
+Check: TypeAlias = Callable[[Subject], None]
+
+CHECKS: list[Check] = []
+"""Every check, in the order in which they are best read."""
+
+
+def _check(check: Check) -> Check:
+    CHECKS.append(check)
+    return check
+
+
+# --- what it says of itself -------------------------------------------------------------------------------
+
+
+@_check
+def it_says_what_it_is(subject: Subject) -> None:
+    """It has channels that there are, calls that end before a lease does, and a lag or none."""
+    with _facing(subject) as it:
+        provider, channel = it.provider, it.send.channel
+        _must(provider.channels and provider.channels <= set(CHANNELS), "`channels` holds some of", CHANNELS)
+        _must(channel in provider.channels, "the send to test with is of a channel that it serves", channel)
+        _must(timedelta() < provider.longest_call < LEASE, "`longest_call` is shorter than a lease", LEASE)
+        _must(provider.lag is None or provider.lag >= timedelta(), "`lag` is a time, or None", provider.lag)
+        provider.close()
+        provider.close()
+
+
+@_check
+def what_its_environment_lacks_is_said(subject: Subject) -> None:
+    """Made with an empty environment it works, or raises ConfigurationError and nothing else."""
+    try:
+        subject.provider({}).close()
+    except ConfigurationError as lacking:
+        _must(str(lacking).strip().endswith("."), "what is lacking is said in a sentence", str(lacking))
+
+
+# --- nothing left -----------------------------------------------------------------------------------------
+
+
+@_check
+def nothing_listens_there(subject: Subject) -> None:
+    """No server: it certainly did not go out, so it is tried again."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    outcome = _alone(subject, f"http://127.0.0.1:{port}")
+    _must(isinstance(outcome, Retry), "nothing listens: Retry", outcome)
+
+
+@_check
+def nobody_has_that_name(subject: Subject) -> None:
+    """A name that does not resolve: it certainly did not go out, so it is tried again."""
+    outcome = _alone(subject, "https://nowhere.invalid")
+    _must(isinstance(outcome, Retry), "no such name: Retry", outcome)
+
+
+@_check
+def no_connection_comes_about(subject: Subject) -> None:
+    """A time-out before the first byte of the request: it certainly did not go out, so it is tried again."""
+    server = Server(mute=True)
+    try:
+        outcome = _alone(subject, f"https://127.0.0.1:{server.port}")
+    finally:
+        server.close()
+    _must(isinstance(outcome, Retry), "no TLS in time: Retry", outcome)
+
+
+@_check
+def after_its_time_nothing_leaves(subject: Subject) -> None:
+    """Past `leave_by`, somebody else may be sending it: no request of it leaves any more."""
+    with _facing(subject) as it:
+        outcome = it.outcome(subject.yes or reply(200), replace(it.send, leave_by=clock() - 1))
+        _must(not it.server.sends, "nothing leaves after `leave_by`: give it to `Http.request`", it.server.sends)
+        _must(isinstance(outcome, Retry | Hold), "what has not left is tried again: Retry", outcome)
+
+
+# --- it may have arrived ----------------------------------------------------------------------------------
+
+
+@_check
+def the_answer_is_lost(subject: Subject) -> None:
+    """No answer, a broken connection, half an answer: it may have gone out, and nobody knows.
+
+    Only a provider that is `repeatable` may say Retry: its server knows the send again.
+    """
+    with _facing(subject) as it:
+        for behave in (hang_up, reset, cut_off, babble, *ENDLESS):
+            it.must_doubt(it.outcome(behave), f"{behave.__name__} after the request")
+            _must(len(it.server.sends) == 1, "a request is made once, and not again", len(it.server.sends))
+
+
+@_check
+def the_server_is_in_trouble(subject: Subject) -> None:
+    """A 5xx, and a gateway's 408 and 499: what stands behind it may have the request."""
+    with _facing(subject) as it:
+        for status in {408, 499, 500, 502, 503, 504} - subject.not_out:
+            for body in BODIES:
+                it.must_doubt(it.outcome(reply(status, body)), f"a {status} with {body[:20]!r}")
+
+
+@_check
+def a_yes_cannot_be_read(subject: Subject) -> None:
+    """It was accepted, as it seems: never tried again, never failed. Sent only where the status alone says so."""
+    with _facing(subject) as it:
+        answers = [reply(status, body) for status in (200, 201, 202) for body in (*BODIES, LONG)]
+        packed = (b"not gzip at all", gzip.compress(b"0" * (64 << 20)))
+        answers += [reply(200, body, Content_Encoding="gzip") for body in packed]
+        for behave in answers:
+            outcome = it.outcome(behave)
+            if isinstance(outcome, Sent):
+                _must_be_named(outcome)
+            else:
+                it.must_doubt(outcome, "a yes that cannot be read")
+
+
+BODIES = (
+    b"", b"<html><body>Bad Gateway</body></html>", b'{"id": ', b"null", b"[]", b'"text"', b"7", b"{}", b'{"id": {}}',
+    b'{"error": null, "errors": [null], "message": {}, "detail": [], "type": 7, "code": "x"}', b"\xff\xfe\x00",
+)  # fmt: skip
+"""What servers and what stands before them put into answers, and no provider has documented."""
+
+LONG = b"x" * (3 << 20)
+"""An answer that is longer than any that is meant."""
+
+
+# --- it certainly did not arrive --------------------------------------------------------------------------
+
+
+@_check
+def it_is_refused(subject: Subject) -> None:
+    """A 4xx: it did not go out. That is known, so it is not in doubt."""
+    with _facing(subject) as it:
+        for status in (400, 401, 403, 404, 405, 410, 413, 415, 422):
+            for body in BODIES:
+                _must_not_be_out(it.outcome(reply(status, body)), f"a {status} with {body[:20]!r}")
+
+
+@_check
+def it_leads_elsewhere(subject: Subject) -> None:
+    """A redirect is not followed: the message and the key would go to wherever it says."""
+    with _facing(subject) as it:
+        for status in (301, 302, 303, 307, 308):
+            _must_not_be_out(it.outcome(reply(status, Location="/elsewhere")), f"a {status}")
+            paths = [seen.path for seen in it.server.sends]
+            _must("/elsewhere" not in paths, "redirects are not followed", paths)
+
+
+@_check
+def it_is_too_much(subject: Subject) -> None:
+    """A 429 stops the lane, or puts off the send: for as long as the server asks, where it does."""
+    date = datetime.now(UTC)
+    asked: Sequence[tuple[dict[str, str], timedelta]] = (
+        ({}, timedelta()),
+        ({"Retry_After": "soon"}, timedelta()),
+        ({"Retry_After": str(int(DAY.total_seconds()))}, DAY),
+        ({"Retry_After": format_datetime(date + DAY, usegmt=True), "Date": format_datetime(date, usegmt=True)},
+         DAY - timedelta(seconds=1)),
+    )  # fmt: skip
+    with _facing(subject) as it:
+        for headers, least in asked:
+            outcome = it.outcome(reply(429, b"{}", **headers))
+            _must(isinstance(outcome, Hold | Retry), "a 429: Hold, or Retry with `after`", outcome)
+            after = getattr(outcome, "after", None)
+            _must(isinstance(outcome, Retry) or after, "a 429 needs no person: a Hold with `after`", outcome)
+            _must(not least or (after or timedelta()) >= least, f"{headers} is believed", outcome)
+
+
+# --- it did arrive ----------------------------------------------------------------------------------------
+
+
+@_check
+def it_is_accepted(subject: Subject) -> None:
+    """What its server says yes to is Sent, with one request for one send."""
+    if subject.yes:
+        with _facing(subject) as it:
+            outcome = it.outcome(subject.yes)
+            _must(isinstance(outcome, Sent), "its server says yes: Sent", outcome)
+            _must_be_named(outcome)
+            _must(len(it.server.sends) == 1, "one send is one request", len(it.server.sends))
+
+
+# --- what is shown ----------------------------------------------------------------------------------------
+
+
+@_check
+def it_shows_no_secrets(subject: Subject) -> None:
+    """An answer may repeat the request: neither keys nor the message get into what is stored and shown."""
+    named = subject.env("http://127.0.0.1").items()
+    keys = [value for name, value in named if re.search("KEY|TOKEN|SECRET|PASSWORD", name) and len(value) >= 8]
+    with _facing(subject) as it:
+        for status in (200, 302, 400, 401, 403, 404, 422, 429, 500):
+            shown = repr(it.outcome(echo(status)))
+            given = [seen.headers.get("authorization", "").rpartition(" ")[2] for seen in it.server.sends]
+            for secret in filter(None, (*keys, *given, it.send.message)):
+                _must(secret not in shown, f"a {status} that repeats the request shows no secret: hide it", shown)
+
+
+# --- how long, how many -----------------------------------------------------------------------------------
+
+
+@_check
+def its_calls_are_as_short_as_it_says(subject: Subject) -> None:
+    """All the requests of one send together may not last longer than `longest_call`: a lease is built on it."""
+    with _facing(subject) as it:
+        longest = it.provider.longest_call.total_seconds()
+        for behave in (reply(400), reply(404), reply(429), reply(500), subject.yes or reply(200), silence):
+            began = time.monotonic()
+            it.outcome(behave)
+            _must(it.allowed <= longest, f"`longest_call` covers all requests, {it.allowed:g} s here", longest)
+            _must(time.monotonic() - began < longest, "a call ends within `longest_call`", longest)
+
+
+@_check
+def several_at_once(subject: Subject) -> None:
+    """`run` calls it from several threads."""
+    with _facing(subject) as it:
+        sends = it.others(12)
+        it.server.behave = subject.yes or reply(400)
+        with ThreadPoolExecutor(len(sends)) as threads:
+            outcomes = list(threads.map(lambda send: _outcome(it.provider, send), sends))
+        kinds = {type(outcome).__name__ for outcome in outcomes}
+        _must(len(kinds) == 1, "what is answered alike is judged alike, on every thread", kinds)
+        _must(len(it.server.sends) >= len(sends), "each send leaves", len(it.server.sends))
+
+
+@_check
+def several_in_a_call(subject: Subject) -> None:
+    """A provider with `batch` gives an outcome for each, whatever happens."""
+    with _facing(subject) as it:
+        if not isinstance(it.provider, InBatches):
+            return
+        sends = it.others(min(3, it.provider.batch))
+        for it.server.behave in (reply(400), reply(429), reply(500), hang_up, subject.yes or reply(202)):
+            outcomes = it.provider.send_batch(sends)
+            _must(len(outcomes) == len(sends), "there is an outcome for each send", outcomes)
+            _must(all(isinstance(one, Outcome) for one in outcomes), "each is an outcome", outcomes)
+
+
+# --- asking -----------------------------------------------------------------------------------------------
+
+
+@_check
+def what_could_not_be_asked_proves_nothing(subject: Subject) -> None:
+    """A look-up that was not answered cannot tell; "not there" would have it sent again."""
+    answers = (hang_up, reset, cut_off, babble, reply(400), reply(401), reply(403), reply(429), reply(500),
+               reply(200, b"<html></html>", "text/html"), reply(302, Location="/elsewhere"), *ENDLESS)  # fmt: skip
+    with _facing(subject) as it:
+        in_doubt = replace(it.send, finished_at=it.send.started_at + timedelta(minutes=1))
+        for it.server.behave in answers:
+            try:
+                said = it.provider.look_up(in_doubt)
+            except Exception as error:
+                raise AssertionError(f"look_up raised {type(error).__name__}: it answers, whatever happens.") from error
+            _must(isinstance(said, CannotTell), "without a usable answer a look-up is CannotTell", said)
+
+
+# --- how it is faced --------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Facing:
+    """The provider, a send, and the server that it speaks to."""
+
+    provider: Provider
+    send: Claimed
+    server: Server
+    allowed: float = 0.0
+    """Seconds that all the requests of the last outcome were allowed to last."""
+
+    def outcome(self, behave: Behaviour, send: Claimed | None = None) -> Outcome:
+        """What becomes of a send where the server behaves like this."""
+        self.server.behave, self.allowed = behave, 0.0
+        self.server.sends.clear()
+        return _outcome(self.provider, send or self.send)
+
+    def others(self, n: int) -> list[Claimed]:
+        return [replace(self.send, send_id=uuid4(), attempt_id=uuid4()) for _ in range(n)]
+
+    def must_doubt(self, outcome: Outcome, when: str) -> None:
+        repeatable = getattr(self.provider, "repeatable", None) is not None
+        allowed = (Uncertain, Retry) if repeatable else (Uncertain,)
+        _must(isinstance(outcome, allowed), f"{when}: it may have gone out, so it is Uncertain", outcome)
+
+
+@contextmanager
+def _facing(subject: Subject) -> Iterator[_Facing]:
+    """Have a server to misbehave, and the provider before it."""
+    server = Server(subject.before)
+    url = f"http://127.0.0.1:{server.port}"
+    try:
+        provider = subject.provider(subject.env(url))
+        it = _Facing(provider, subject.send(url), server)
+
+        def limit(total: float) -> float:
+            it.allowed += total
+            return HURRY if it.server.behave in ENDLESS else PATIENCE
+
+        try:
+            with _hurried(limit):
+                yield it
+        finally:
+            provider.close()
+    finally:
+        server.close()
+
+
+def _alone(subject: Subject, url: str) -> Outcome:
+    """What becomes of a send where nothing of ours is at the address."""
+    provider = subject.provider(subject.env(url))
+    try:
+        with _hurried(lambda _: HURRY):
+            return _outcome(provider, subject.send(url))
+    finally:
+        provider.close()
+
+
+@contextmanager
+def _hurried(limit: Callable[[float], float]) -> Iterator[None]:
+    """Let no request of `Http` last longer than `limit` says, which is told how long it might have: in seconds."""
+    really = Http.request
+
+    def request(self: Http, method: str, url: str, *, limits: Any, **more: Any) -> Any:
+        short = replace(limits, total=min(limits.total, limit(limits.total)))
+        return really(self, method, url, limits=short, **more)
+
+    with patch.object(Http, "request", request):
+        yield
+
+
+def _outcome(provider: Provider, send: Claimed) -> Outcome:
+    try:
+        outcomes = provider.send_batch([send]) if isinstance(provider, InBatches) else [provider.send(send)]
+    except Exception as error:
+        raise AssertionError(f"send raised {type(error).__name__}: {error}. It answers with an outcome.") from error
+    _must(len(outcomes) == 1 and isinstance(outcomes[0], Outcome), "one send has one outcome", outcomes)
+    return outcomes[0]
+
+
+def _must(holds: object, rule: str, found: object) -> None:
+    if not holds:
+        raise AssertionError(f"{rule}. Found: {found!r}"[:1000])
+
+
+def _must_be_named(outcome: Outcome) -> None:
+    name = outcome.provider_message_id if isinstance(outcome, Sent) else None
+    _must(name is None or isinstance(name, str), "its server's id of a message is a text, or None", name)
+
+
+def _must_not_be_out(outcome: Outcome, when: str) -> None:
+    certain = (Failed, Hold, AlreadyDone, Retry)
+    _must(isinstance(outcome, certain), f"{when}: it did not go out, so it is Failed, Hold or AlreadyDone", outcome)

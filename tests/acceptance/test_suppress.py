@@ -1,0 +1,128 @@
+"""suppress: who is named is not written to, through the command."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from acceptance.conftest import MINUTE, MONDAY, Queue
+from send_queue import vault
+
+
+@pytest.fixture
+def queue(queue: Queue) -> Queue:
+    """One account with three sends that are due."""
+    queue.ready(rows=3, max_in_flight=9)
+    return queue
+
+
+def test_who_is_suppressed_is_not_written_to(queue: Queue) -> None:
+    """The others are; the row says why, and the list names whom."""
+    done = queue("suppress", "add", "ACoAA-1", "--reason", "asked by phone")
+    assert done.stdout == "ACoAA-1 is suppressed.\n"
+    assert queue.json("run", now=MONDAY + MINUTE)["sent"] == 2
+    assert queue.accepted() == ["ACoAA-0", "ACoAA-2"]
+    [row] = queue.json("list", "--status", "skipped")
+    assert row["error_code"] == "suppressed"
+    assert "asked by phone" in queue("explain", row["id"]).stdout
+    [listed] = queue.json("suppress", "list")
+    assert (listed["recipient"], listed["channel"], listed["reason"]) == ("ACoAA-1", None, "asked by phone")
+    assert "ACoAA-1" in queue("suppress", "list", "--recipient", "ACoAA-1").stdout
+    assert queue("suppress", "list", "--channel", "sms").stdout == "There are none.\n"
+
+
+def test_what_is_enqueued_for_them_is_skipped_and_said(queue: Queue) -> None:
+    """It is stored, and stderr says that it will not go."""
+    queue("suppress", "add", "ACoAA-9")
+    message = ("--campaign", "fall", "--channel", "linkedin_invite", "--recipient", "ACoAA-9", "--message", "Hi")
+    done = queue("enqueue", *message)
+    assert "'ACoAA-9' is suppressed, so the message is stored as skipped" in done.stderr
+    assert queue.statuses()["skipped"] == 1
+
+
+def test_again_and_back(queue: Queue) -> None:
+    """Twice is once; taken back, they are written to again."""
+    assert queue.json("suppress", "add", "ACoAA-9") == {"added": 1}
+    assert queue("suppress", "add", " ACoAA-9 ").stdout == "ACoAA-9 was suppressed already.\n"
+    assert queue("suppress", "remove", "ACoAA-9").stdout == "ACoAA-9 may be written to again.\n"
+    done = queue("suppress", "remove", "ACoAA-9", check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2, "send-queue: 'ACoAA-9' is not suppressed: see `send-queue suppress list`.")  # fmt: skip
+
+
+@pytest.mark.parametrize(("args", "hint"), [
+    ((), "Say whom to suppress"),
+    (("ada", "--token", "x"), "Say whom to suppress"),
+    (("--token", "x", "--channel", "email"), "A token says the channel"),
+    ((" ",), "The recipient is missing"),
+    (("ada", "--channel", "fax"), "There is no channel 'fax'"),
+    (("ada", "--workspace", "acme"), "There is no workspace 'acme'"),
+])  # fmt: skip
+def test_what_makes_no_sense_is_refused(queue: Queue, args: tuple[str, ...], hint: str) -> None:
+    """In one sentence that says what to do."""
+    done = queue("suppress", "add", *args, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert hint in done.stderr
+
+
+@pytest.mark.skipif(
+    not importlib.util.find_spec("send_queue.unsubscribe"), reason="there are no unsubscribe links here"
+)
+def test_the_token_of_a_link_says_whom(queue: Queue) -> None:
+    """Its workspace, channel and recipient; whoever makes one up suppresses nobody."""
+    key = {"SEND_QUEUE_UNSUBSCRIBE_KEY": vault.new_key()}
+    [[workspace_id]] = queue.conn.execute("select id from send_workspaces").fetchall()
+    token = (
+        importlib.import_module("send_queue.unsubscribe").Tokens(key).token(workspace_id, "email", "Ada@example.org")
+    )
+    made_up = queue("suppress", "add", "--token", token[:-9] + "A" * 9, env=key, check=False)
+    assert (made_up.returncode, made_up.stdout, queue.json("suppress", "list")) == (2, "", [])
+    assert queue.json("suppress", "add", "--token", token, env=key) == {"added": 1}
+    [row] = queue.json("suppress", "list")
+    assert (row["channel"], row["recipient"], row["reason"]) == ("email", "ada@example.org", "unsubscribed")
+
+
+# --- files ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("text", "channel"), [
+    ("ACoAA-0\nACoAA-1\n\n ACoAA-7 \n", None),
+    ("recipient,reason\nACoAA-0,left\nACoAA-1,\nACoAA-7,x\n", None),
+    ('\ufeffname,LinkedIn_User_ID,channel\n"A, B",ACoAA-0,linkedin_invite\nB,ACoAA-1,linkedin_invite\n'
+     "C,ACoAA-7,linkedin_invite", "linkedin_invite"),
+], ids=["one a line", "CSV", "CSV of another kind"])  # fmt: skip
+def test_a_file_suppresses_all_in_it(queue: Queue, tmp_path: Path, text: str, channel: str | None) -> None:
+    """Whatever form the list has that somebody exports."""
+    file = tmp_path / "gone.csv"
+    file.write_text(text)
+    assert queue("suppress", "import", file, "--reason", "unsubscribed").stdout == "3 suppressed, 0 there already.\n"
+    assert queue.statuses() == {"skipped": 2, "pending": 1}
+    assert {row["channel"] for row in queue.json("suppress", "list")} == {channel}
+    assert queue("suppress", "import", file).stdout == "0 suppressed, 3 there already.\n"
+
+
+def test_a_file_goes_in_whole_or_not_at_all(queue: Queue, tmp_path: Path) -> None:
+    """Every bad line is named."""
+    file = tmp_path / "gone.csv"
+    file.write_text("recipient,channel\nACoAA-0,\n,sms\nACoAA-1,fax\nACoAA-2,sms,more\n")
+    done = queue("suppress", "import", file, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    said = [line.removeprefix("send-queue: gone.csv, ") for line in done.stderr.splitlines() if "gone.csv, " in line]
+    assert [line[:22] for line in said] == [
+        "line 3: the recipient ",
+        "line 4: there is no ch",
+        "line 5: it has 3 field",
+    ]
+    assert "Nothing was stored: mend 3 lines and import again." in done.stderr
+    assert queue.json("suppress", "list") == []
+
+
+def test_a_file_that_cannot_be_read_is_refused(queue: Queue, tmp_path: Path) -> None:
+    """One sentence, whatever is wrong with it."""
+    (tmp_path / "latin").write_bytes(b"zo\xeb@example.org\n")
+    for name, hint in (("gone", "There is no file"), (".", "is a folder"), ("latin", "is not UTF-8")):
+        done = queue("suppress", "import", tmp_path / name, check=False)
+        assert (done.returncode, hint in done.stderr) == (2, True)
