@@ -115,6 +115,9 @@ def import_file(
         answer = store.import_lines(conn, lines, campaign, channel, workspace, at, keep)
     result.wrong = sorted(result.wrong + [(w["line"], w["reason"]) for w in answer["wrong"]])
     result.created, result.there, result.differing = answer["created"], answer["there"], answer["differing"]
+    if suppressed := answer["suppressed"]:
+        which = "One recipient is" if suppressed == 1 else f"{suppressed:,} recipients are"
+        result.remarks.append(f"{which} suppressed, and nothing goes to them: see `send-queue suppress list`.")
     if result.wrong:
         result.created = 0
     return result

@@ -513,7 +513,7 @@ def _write(this: Run, results: Results) -> Written:
         written += [(send, sent, "sent") for send, sent in went_out if send.attempt_id not in left]
         others += [pair for pair in went_out if pair[0].attempt_id in left]
     if others:
-        rows = [_storable(_result(*pair)) for pair in others]
+        rows = [_storable(_result(*pair) | _suppressing(this, *pair)) for pair in others]
         leave_by = min(send.leave_by for send, _ in others)
         statuses = _surely(this, leave_by, lambda: store.record(this.conn, rows, this.now()))
         written += [(send, result, statuses[send.send_id]) for send, result in others]
@@ -602,6 +602,14 @@ def _result(send: Claimed, outcome: Result) -> Json:
         case Uncertain(code, detail):
             return result | {"outcome": "uncertain", "error_code": code, "error_message": detail}
     assert_never(outcome)
+
+
+def _suppressing(this: Run, send: Claimed, result: Result) -> Json:
+    """Whether nobody may write to the recipient any more: the provider has a name for such refusals."""
+    if not isinstance(result, Failed):
+        return {}
+    provider = this.providers.serving(send.provider, send.channel)
+    return {"suppress": True} if result.code in getattr(provider, "suppresses", ()) else {}
 
 
 def _storable(result: Json) -> Json:

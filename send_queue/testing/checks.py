@@ -30,7 +30,7 @@ from send_queue.model import (
     Uncertain,
     clock,
 )
-from send_queue.providers import InBatches, Provider
+from send_queue.providers import Provider, takes_batches
 from send_queue.providers.http import Http
 from send_queue.run import LEASE
 from send_queue.testing.server import (
@@ -319,7 +319,7 @@ def several_at_once(subject: Subject) -> None:
 def several_in_a_call(subject: Subject) -> None:
     """A provider with `batch` gives an outcome for each, whatever happens."""
     with _facing(subject) as it:
-        if not isinstance(it.provider, InBatches):
+        if not takes_batches(it.provider):
             return
         sends = it.others(min(3, it.provider.batch))
         for it.server.behave in (reply(400), reply(429), reply(500), hang_up, subject.yes or reply(202)):
@@ -421,7 +421,7 @@ def _hurried(limit: Callable[[float], float]) -> Iterator[None]:
 
 def _outcome(provider: Provider, send: Claimed) -> Outcome:
     try:
-        outcomes = provider.send_batch([send]) if isinstance(provider, InBatches) else [provider.send(send)]
+        outcomes = provider.send_batch([send]) if takes_batches(provider) else [provider.send(send)]
     except Exception as error:
         raise AssertionError(f"send raised {type(error).__name__}: {error}. It answers with an outcome.") from error
     _must(len(outcomes) == 1 and isinstance(outcomes[0], Outcome), "one send has one outcome", outcomes)

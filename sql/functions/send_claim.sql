@@ -177,6 +177,13 @@ begin
             v_passed := v_passed || (v_lane.account_id || v_lane.channel); -- taken, or held by somebody's hand
             continue;
         end if;
+        -- Later than the lock on the rows: who was suppressed by then is seen.
+        if exists (select from send_suppressions s where s.workspace_id = v_lane.workspace_id) then
+            v_more := send_unsuppressed(v_ids, v_at);
+            v_expired := v_expired + cardinality(v_ids) - cardinality(v_more);
+            v_ids := v_more;
+            continue when cardinality(v_ids) = 0; -- the lane may have more that is due
+        end if;
 
         v_day := (v_at at time zone v_lane.cap_timezone)::date;
         -- The attempts are written before the sends: what may have gone out is never forgotten.

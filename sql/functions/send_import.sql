@@ -4,7 +4,8 @@
 -- account: the one that it names, else the one that the prospect knows, else the pool's, dealt out so that the
 -- accounts have the same number of days of work when it is done.
 --
--- Returns {created: n, there: n, differing: [lines], wrong: [{line, reason}]}. `there` counts the lines whose dedupe
+-- Returns {created: n, suppressed: n, there: n, differing: [lines], wrong: [{line, reason}]}. `suppressed` are those of
+-- the created that are stored as skipped, since nobody may write to them. `there` counts the lines whose dedupe
 -- key is in the queue already, `differing` names those of them that now say something else. Where anything is wrong,
 -- nothing is stored.
 create or replace function send_import(campaign text, channel text, workspace text default null,
@@ -22,6 +23,7 @@ declare
     v_there     int;
     v_differing jsonb;
     v_created   int;
+    v_suppressed int;
     v_open      int;
     v_new       int;
     v_low       float8 := 0;
@@ -49,7 +51,7 @@ begin
         left join send_accounts a on a.workspace_id = v_campaign.workspace_id and a.name = s.account) w
     where w.reason is not null;
     if v_wrong is not null then
-        return jsonb_build_object('created', 0, 'there', 0, 'differing', '[]'::jsonb, 'wrong', v_wrong);
+        return jsonb_build_object('created', 0, 'suppressed', 0, 'there', 0, 'differing', '[]'::jsonb, 'wrong', v_wrong);
     end if;
 
     -- What is there already, in the queue or earlier in the file, is left alone.
@@ -168,15 +170,27 @@ begin
         end if;
     end if;
 
-    insert into send_queue (workspace_id, campaign_id, account_id, channel, prospect_id, recipient, subject, message,
-        payload, priority, scheduled_for, expires_at, dedupe_key, created_at, updated_at)
-    select v_campaign.workspace_id, v_campaign.id, s.account_id, send_import.channel, s.prospect_id, s.recipient,
-        s.subject, s.message, s.payload, coalesce(s.priority, 100), coalesce(s.scheduled_for, v_at), s.expires_at,
-        s.dedupe_key, v_at, v_at
-    from send_import_lines s order by s.line
-    on conflict (workspace_id, dedupe_key) where dedupe_key is not null do nothing;
-    get diagnostics v_created = row_count;
-    return jsonb_build_object('created', v_created, 'differing', v_differing, 'wrong', '[]'::jsonb,
+    with stored as (
+        insert into send_queue as q (workspace_id, campaign_id, account_id, channel, prospect_id, recipient, subject,
+            message, payload, priority, scheduled_for, expires_at, dedupe_key, created_at, updated_at, status,
+            error_code, error_message)
+        select v_campaign.workspace_id, v_campaign.id, s.account_id, send_import.channel, s.prospect_id, s.recipient,
+            s.subject, s.message, s.payload, coalesce(s.priority, 100), coalesce(s.scheduled_for, v_at), s.expires_at,
+            s.dedupe_key, v_at, v_at, case when p.id is null then 'pending' else 'skipped' end,
+            case when p.id is not null then 'suppressed' end, case when p.id is not null then
+                send_suppressed(v_campaign.workspace_id, send_import.channel, s.recipient) end
+        from send_import_lines s
+        left join lateral (
+            select p.id from send_suppressions p
+            where p.workspace_id = v_campaign.workspace_id and p.recipient = send_normal_recipient(s.recipient)
+              and (p.channel is null or p.channel = send_import.channel) limit 1) p on true
+        order by s.line
+        on conflict (workspace_id, dedupe_key) where dedupe_key is not null do nothing
+        returning q.status
+    )
+    select count(*), count(*) filter (where status = 'skipped') into v_created, v_suppressed from stored;
+    return jsonb_build_object('created', v_created, 'suppressed', v_suppressed, 'differing', v_differing,
+        'wrong', '[]'::jsonb,
         'there', v_there + (select count(*) from send_import_lines) - v_created);
 end
 $$;

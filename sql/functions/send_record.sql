@@ -6,7 +6,8 @@
 -- was sent, so the row is sent, whatever recovery had thought of it.
 --
 -- results  [{attempt_id, outcome, http_status, provider_message_id, error_code, error_message, retry_seconds,
---            scope, hold_seconds, ceiling_seconds}, ...]; outcome as in send_attempts
+--            scope, hold_seconds, ceiling_seconds, suppress}, ...]; outcome as in send_attempts; suppress: of a failed
+--            send, whether its recipient may not be written to any more
 --
 -- All locks are taken before anything is written, in the one order that is everywhere: accounts, lanes, rows, attempts,
 -- tally; of several, in the order of their ids (of lanes and rows: by account, channel, id; of attempts: by send,
@@ -33,6 +34,7 @@ declare
     v_counts   boolean;
     v_late     boolean;
     v_status   text;
+    v_refusing uuid[] := '{}'; -- the sends whose recipients may not be written to any more
 begin
     if exists (select from jsonb_to_recordset(results) r (outcome text, hold_seconds float8)
                where r.outcome = 'held' and r.hold_seconds is null) then
@@ -77,7 +79,7 @@ begin
         select r.*, b.send_id, b.account_id, b.channel
         from jsonb_to_recordset(results) r (attempt_id uuid, outcome text, http_status int, provider_message_id text,
             error_code text, error_message text, retry_seconds float8, scope text, hold_seconds float8,
-            ceiling_seconds float8)
+            ceiling_seconds float8, suppress boolean)
         join send_attempts b on b.id = r.attempt_id
         order by b.account_id, b.channel, b.send_id
     loop
@@ -147,6 +149,9 @@ begin
             error_message = case when v_status <> 'sent' then v_result.error_message end
         where q.id = v_send.id;
         perform send_name_message(v_send.id, v_result.provider_message_id);
+        if v_result.suppress and v_status = 'failed' then
+            v_refusing := v_refusing || v_send.id;
+        end if;
 
         if v_status = 'sent' then
             perform send_after_sent(v_send.id, v_at);
@@ -155,5 +160,8 @@ begin
         end if;
         return query select v_send.id, true, v_status;
     end loop;
+    if cardinality(v_refusing) > 0 then
+        perform send_suppress_of(v_refusing, v_at);
+    end if;
 end
 $$;

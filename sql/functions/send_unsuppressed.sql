@@ -7,9 +7,10 @@ create or replace function send_unsuppressed(ids uuid[], at timestamptz) returns
 declare
     v_blocked uuid[] := array(
         select q.id from send_queue q
-        join send_suppressions s on s.workspace_id = q.workspace_id
-            and s.recipient = send_normal_recipient(q.recipient) and (s.channel is null or s.channel = q.channel)
-        where q.id = any (ids) and q.status = 'pending');
+        where q.id = any (ids) and q.status = 'pending' and ( -- no join: see send_record_sent
+            select true from send_suppressions s
+            where s.workspace_id = q.workspace_id and s.recipient = send_normal_recipient(q.recipient)
+              and (s.channel is null or s.channel = q.channel) limit 1));
 begin
     if cardinality(v_blocked) = 0 then
         return ids;

@@ -18,6 +18,7 @@ from send_queue.model import (
     CHANNELS,
     Claimed,
     ConfigurationError,
+    Failed,
     Found,
     Hold,
     LookUp,
@@ -358,3 +359,18 @@ def test_a_persons_word_ends_what_a_repeat_waits_for(own_account: Queue, of: Any
             assert queue.row(send_id)["error_code"] == "too_late_to_repeat"
             queue.call("send_settle", id=send_id, sent=False, at=at)
     assert queue.row(send_id)["provider_message_id"] == "m-1"
+
+
+def test_a_refusal_that_its_provider_names_suppresses(own_account: Queue, of: Callable[[Providers], run.Run]) -> None:
+    """Nobody writes to that recipient any more; another refusal is about the one message."""
+
+    class Strict(Own):
+        suppresses = frozenset({"opted_out"})
+
+    for recipient in ("ada", "ben"):
+        own_account.enqueue(recipient=recipient, at=AT - HOUR)
+    waits = own_account.enqueue(recipient="ada", at=AT - HOUR, scheduled_for=AT + HOUR)
+    codes = {"ada": "opted_out", "ben": "http_400"}
+    run.run(of(Only(Strict(lambda send: Failed(codes[send.recipient])))), None)
+    assert own_account.all("select recipient, reason from send_suppressions") == [("ada", "opted_out")]
+    assert (own_account.row(waits)["status"], own_account.row(waits)["error_code"]) == ("skipped", "suppressed")

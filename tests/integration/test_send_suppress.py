@@ -265,3 +265,50 @@ def test_the_list_is_of_whom_is_asked(queue: Queue) -> None:
     [row] = queue.rows("send_suppression_list", recipient="ADA@example.org ", workspace="default", channel="email")
     assert (row["reason"], row["channel"]) == ("unsubscribed", "email")
     assert queue.rows("send_suppression_list", max_rows=1)[0]["recipient"] == "ben@example.org"
+
+
+# --- in a claim, a result and an import -------------------------------------------------------------------
+
+
+def test_a_claim_skips_who_is_suppressed(queue: Queue) -> None:
+    """It counts them with what has expired, and takes the next ones, also where all that it had taken are skipped."""
+    blocked = [queue.enqueue(recipient=f"p{n}@example.org") for n in range(3)]
+    free = queue.enqueue(recipient="free@example.org")
+    suppress(queue, *(f"p{n}@example.org" for n in range(3)))
+    queue.do("update send_queue set status = 'pending', error_code = null")
+    claim = queue.claim(AT + HOUR)
+    assert ([UUID(send["send_id"]) for send in claim["sends"]], claim["expired"]) == ([free], 3)
+    assert {fate(queue, send) for send in blocked} == {SKIPPED}
+
+
+def test_a_claim_of_many_takes_the_others(queue: Queue) -> None:
+    """In their order, and no more than that."""
+    sends = [queue.enqueue(recipient=f"p{n}@example.org", at=AT) for n in range(5)]
+    suppress(queue, "p0@example.org", "p3@example.org")
+    queue.do("update send_queue set status = 'pending', error_code = null")
+    assert [sends[n] for n in (1, 2, 4)] == queue.took(AT + HOUR, 9, batches={"log": 9})
+    queue.assert_tally_is_the_ledger()
+
+
+def test_a_result_may_suppress(queue: Queue) -> None:
+    """Where the send has failed; not where it goes again."""
+    failed, retried = queue.enqueue(recipient="a@example.org"), queue.enqueue(recipient="b@example.org")
+    assert failed == queue.send("failed", error_code="hard_bounce", suppress=True)
+    assert retried == queue.send("retry", suppress=True)
+    assert queue.all("select recipient, channel, reason from send_suppressions") == [
+        ("a@example.org", "email", "hard_bounce")
+    ]
+
+
+def test_an_import_stores_them_as_skipped(queue: Queue) -> None:
+    """And says how many."""
+    suppress(queue, EMAIL, "p1@example.org")
+    with queue.conn.transaction():
+        queue.one("select send_import_stage()")
+        queue.do("insert into send_import_lines (line, recipient, message, attributes, payload, dedupe_key) "
+                 "select n, 'P' || n || '@example.org', 'Hi', '{}', '{}', n from generate_series(1, 3) n")  # fmt: skip
+        answer = queue.call("send_import", campaign="spring", channel="email", at=AT)
+    assert (answer["created"], answer["suppressed"], answer["there"]) == (3, 1, 0)
+    assert queue.all("select recipient, error_code, error_message from send_queue where status = 'skipped'") == [
+        ("P1@example.org", "suppressed", "Nothing goes to this recipient since 2026-03-02: by hand.")
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -13,9 +14,25 @@ import httpx
 import pytest
 
 from send_queue.model import Claimed, Failed, Hold, LookUp, NotThere, Outcome, Retry, Sent, Uncertain
+from send_queue.providers.bluesky import Bluesky
+from send_queue.providers.facebook import Facebook
+from send_queue.providers.linkedin_posts import LinkedIn
+from send_queue.providers.mastodon import Mastodon
+from send_queue.providers.sendgrid import SendGrid
+from send_queue.providers.twilio import Twilio
 from send_queue.providers.unipile import Unipile
+from send_queue.providers.webhook import Webhook
+from send_queue.providers.x import X
 from send_queue.testing import CHECKS, Subject, a_send, conformance, reply
 from send_queue.testing.checks import Check
+
+SID = "AC" + "0" * 32
+KEYS = {"ANNA_TOKEN": "a-token-that-is-secret"}
+
+
+def post(**more: Any) -> Callable[[str], Claimed]:
+    return lambda _: a_send("post", "@anna", subject=None, secret_env="ANNA_TOKEN", **more)
+
 
 SUBJECTS = {
     "unipile invitation": Subject(
@@ -29,6 +46,57 @@ SUBJECTS = {
         env=lambda url: {"UNIPILE_DSN": url, "UNIPILE_API_KEY": "a-key-that-is-secret"},
         send=lambda _: a_send("linkedin_message", "ACoAAAexample1", subject=None),
         yes=reply(201, b'{"object": "ChatStarted", "chat_id": "7", "message_id": "8"}'),
+    ),
+    "sendgrid": Subject(
+        SendGrid,
+        env=lambda url: {"SENDGRID_BASE_URL": url, "SENDGRID_API_KEY": "SG.a-key-that-is-secret"},
+        send=lambda _: a_send("email", "ada@example.org", settings={"from": "anna@example.com"}),
+        yes=reply(202, X_Message_Id="7"),
+    ),
+    "twilio": Subject(
+        Twilio,
+        env=lambda url: {
+            "TWILIO_BASE_URL": url,
+            "TWILIO_AUTH_TOKEN": "a-token-that-is-secret",
+            "TWILIO_ACCOUNT_SID": SID,
+        },
+        send=lambda _: a_send(
+            "sms", "+14155550100", subject=None, provider_account_id=SID, settings={"from": "+14155550199"}
+        ),
+        yes=reply(201, b'{"sid": "SM%s", "status": "queued"}' % (b"0" * 32)),
+    ),
+    "webhook": Subject(
+        Webhook,
+        env=lambda _: {"WEBHOOK_SECRET": "whsec_" + b64encode(b"s" * 32).decode(), "WEBHOOK_ALLOW_HOSTS": "127.0.0.1"},
+        send=lambda url: a_send("webhook", f"{url}/hook"),
+        yes=reply(204),
+    ),
+    "mastodon": Subject(
+        Mastodon, env=lambda url: {"MASTODON_BASE_URL": url, **KEYS}, send=post(), yes=reply(200, b'{"id": "7"}')
+    ),
+    "bluesky": Subject(
+        Bluesky,
+        env=lambda url: {"BLUESKY_BASE_URL": url, **KEYS},
+        send=post(provider_account_id="did:plc:" + "a" * 24),
+        yes=reply(200, b'{"uri": "at://x/y/z", "cid": "c"}'),
+    ),
+    "facebook": Subject(
+        Facebook,
+        env=lambda url: {"FACEBOOK_BASE_URL": url, **KEYS},
+        send=post(provider_account_id="123"),
+        yes=reply(200, b'{"id": "123_7"}'),
+    ),
+    "linkedin": Subject(
+        LinkedIn,
+        env=lambda url: {"LINKEDIN_BASE_URL": url, **KEYS},
+        send=post(provider_account_id="urn:li:person:abc"),
+        yes=reply(201, X_Restli_Id="urn:li:share:7"),
+    ),
+    "x": Subject(
+        X,
+        env=lambda url: {"X_BASE_URL": url, **KEYS},
+        send=post(provider_account_id="123"),
+        yes=reply(201, b'{"data": {"id": "7"}}'),
     ),
 }
 """Each provider of ours that speaks HTTP: one more for each new one."""
