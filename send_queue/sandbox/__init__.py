@@ -29,6 +29,7 @@ from send_queue.sandbox.faults import Fault, Faults
 from send_queue.sandbox.journal import Entry, Journal, JournalDamaged, JournalInUse, read
 from send_queue.sandbox.plain import Plain
 from send_queue.sandbox.server import Server
+from send_queue.sandbox.slack import Slack
 from send_queue.sandbox.unipile import Unipile
 from send_queue.sandbox.wire import Provider
 from send_queue.sandbox.world import BadSettings, World
@@ -46,7 +47,7 @@ __all__ = [
 ]
 
 
-_PLAIN: tuple[type[Plain], ...] = ()
+_PLAIN: tuple[type[Plain], ...] = (Slack,)
 _PROVIDERS: tuple[type[Unipile] | type[Plain], ...] = (Unipile, *_PLAIN)
 
 
