@@ -63,7 +63,7 @@ def test_failures_are_told_once_and_counted_together(queue: Queue) -> None:
         "type": "sends.failed",
         "data": {
             "workspace": "default", "count": 2, "codes": {"blocked": 1, "invalid_recipient": 1},
-            "campaigns": ["spring"], "send_ids": [str(id) for id in ids],
+            "campaigns": ["spring"], "send_ids": [str(send_id) for send_id in ids],
         },
     }  # fmt: skip
     assert [notify(queue, n * HOUR) for n in (1, 2)] == [0, 0]
