@@ -13,23 +13,19 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a text must not begin with: a spreadsheet would work it out, and what others wrote could send data away."""
 
 
-def write_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], to: IO[str] | None = None) -> int:
-    """Write a header and the rows, as they come; returns how many rows. Lines end in CR LF, as RFC 4180 has it."""
+def write_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], to: IO[str] | None = None) -> None:
+    """Write a header and the rows, as they come. Lines end in CR LF, as RFC 4180 has it."""
     to = to or sys.stdout
-    for_terminal = to.isatty()
     lines = csv.writer(to)
     lines.writerow(columns)
-    count = 0
-    for row in rows:
-        lines.writerow([_cell(row.get(column), for_terminal=for_terminal) for column in columns])
-        count += 1
+    lines.writerows([_cell(row.get(column)) for column in columns] for row in rows)
     to.flush()
-    return count
 
 
-def _cell(value: Any, *, for_terminal: bool) -> Any:
-    """A value as it is safely shown: a text that begins like a formula has an apostrophe before it."""
+def _cell(value: Any) -> Any:
+    """A value as it is safely shown: of a text, control characters are named, but for the ends of its lines; one that
+    begins like a formula has an apostrophe before it."""
     if not isinstance(value, str):
         return value
-    text = printable(value) if for_terminal else value
-    return f"'{text}" if text.startswith(FORMULA) else text
+    text = "\n".join(map(printable, value.split("\n")))
+    return f"'{text}" if value.startswith(FORMULA) else text

@@ -51,7 +51,7 @@ def run_once_command(
     with watched(app), _pass(app, filters, log) as this:
         report = run.run(this, limit, telling=_telling(json_))
         end_run(this, "run-once", report, began)
-        _print(report, json_)
+    _print(report, json_)
 
 
 @click.command("run")
@@ -78,7 +78,7 @@ def run_command(
         with _bar(this, json_) as progress:
             report = run.run(this, None, concurrency, until, _telling(json_), progress)
         end_run(this, "run", report, began)
-        _print(report, json_)
+    _print(report, json_)
 
 
 @contextmanager

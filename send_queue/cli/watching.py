@@ -129,13 +129,17 @@ def metrics_command(app: App, /, output: Path | None) -> None:
 
 def _replace(file: Path, text: str) -> None:
     """Write a file so that whoever reads it finds all of the old or all of the new. Its name while it is made is not
-    one that a collector of *.prom reads."""
-    making = file.with_name(f".{file.name}.{uuid4().hex}")
+    one that a collector of *.prom reads. What is no file, such as /dev/stdout or a pipe, is written to as it is."""
     try:
+        if file.exists() and not file.is_file():
+            file.write_text(text, encoding="utf-8")
+            return
+        whole = file.resolve()  # a link stays one
+        making = whole.with_name(f".{whole.name}.{uuid4().hex}")
         try:
             making.write_text(text, encoding="utf-8")
             making.chmod(0o644)
-            making.replace(file)
+            making.replace(whole)
         finally:
             making.unlink(missing_ok=True)
     except OSError as error:

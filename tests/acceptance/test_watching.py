@@ -74,6 +74,15 @@ def test_metrics_into_a_file(queue: Queue, tmp_path: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["send_queue.prom"]
 
 
+def test_metrics_into_what_is_no_file(queue: Queue, tmp_path: Path) -> None:
+    """A device or a pipe is written to, never replaced; a link stays one."""
+    assert queue("metrics", "-o", "/dev/stdout").stdout.startswith("# HELP ")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    queue("metrics", "-o", tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text().startswith("# HELP ")
+
+
 def test_metrics_into_a_folder_that_is_not_there(queue: Queue, tmp_path: Path) -> None:
     """One sentence."""
     done = queue("metrics", "-o", tmp_path / "nowhere" / "x.prom", now=None, check=False)
