@@ -28,7 +28,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar, assert_never
 from uuid import UUID
 
-from send_queue import explain, recover, store
+from send_queue import explain, recover, store, transitions
 from send_queue.backoff import retry_seconds
 from send_queue.model import (
     AlreadyDone,
@@ -111,7 +111,8 @@ class Report:
 class Run:
     """What a pass needs: a connection in autocommit, providers, a clock, a name, and a word to stop.
 
-    `reconnect` makes a new connection when this one is lost; without it a lost one is lost for good.
+    `reconnect` makes a new connection when this one is lost; without it a lost one is lost for good. `log` is told of
+    each step of each send.
     `asking` False leaves alone what is in doubt.
     """
 
@@ -123,6 +124,7 @@ class Run:
     stop: Event = field(default_factory=Event)
     warn: Callable[[str], None] = lambda _: None
     reconnect: Callable[[], Connection] | None = None
+    log: transitions.Log | None = None
     asking: bool = True
     unable: set[UUID] = field(default_factory=set)
     """Accounts that cannot send here, since something is lacking: passed by for the rest of the run."""
@@ -360,6 +362,8 @@ def _ask(this: Run, hands: Hands, report: Report) -> None:
 def _settle(this: Run, doubt: InDoubt, verdict: recover.Verdict, report: Report) -> None:
     """Write down what a provider said of a send in doubt."""
     status = store.looked_up(this.conn, doubt.send.attempt_id, doubt.until, *verdict, this.now())
+    if this.log:
+        this.log(transitions.of("looked_up", doubt.send, status))
     _count_settled(report, doubt.send, status)
 
 
@@ -401,15 +405,23 @@ def take(
             this.conn, this.worker, max_rows, LEASE, this.filters, this.now(), batches, tuple(this.unable)
         )
         report.skipped += claim.expired
+        if this.log and claim.expired:
+            this.log({"event": "expired", "status": "skipped", "sends": claim.expired})
         report.in_doubt = report.in_doubt or claim.in_doubt
         if claim.left:
             left = store.recover(this.conn, this.now())
+            if this.log:
+                for send_id in left:
+                    this.log({"event": "left_behind", "send_id": send_id, "status": "uncertain"})
             report.doubted.update(left)
             report.uncertain += len(left)
             report.in_doubt = True
         if claim.stale:
             _work_out_windows(this, claim.stale, claim.at)
         if claim.sends:
+            if this.log:
+                for send in claim.sends:
+                    this.log(transitions.of("claimed", send, "sending"))
             return claim.sends
         if claim.left or claim.stale:
             continue
@@ -502,6 +514,15 @@ def record(this: Run, results: Results, report: Report) -> None:
     _count(this, _write(this, results), report)
 
 
+def _step(send: Claimed, result: Result, status: str) -> transitions.Transition:
+    """What a result is to a log: how it ended, and how long after the claim."""
+    said = _result(send, result)
+    return transitions.of(
+        said["outcome"], send, status, code=said.get("error_code"), http_status=said.get("http_status"),
+        seconds=clock() - (send.leave_by - LEASE.total_seconds()),
+    )  # fmt: skip
+
+
 def _write(this: Run, results: Results) -> Written:
     """Write down what became of sends: those that went out in one transaction, the others in one."""
     went_out = [(send, _named(result)) for send, result in results if isinstance(result, Sent)]
@@ -530,6 +551,8 @@ def _named(sent: Sent) -> Sent:
 
 def _count(this: Run, written: Written, report: Report) -> None:
     for send, result, status in written:
+        if this.log:
+            this.log(_step(send, result, status))
         _count_one(this, report, send, result, status)
 
 

@@ -169,10 +169,7 @@ RETRIES = 5
 
 
 def _rows(conn: Connection, function: str, named: Mapping[str, Any]) -> psycopg.Cursor[Any]:
-    given = {k: Jsonb(v) if isinstance(v, dict) else v for k, v in named.items() if v is not None}
-    arguments = ", ".join(f"{name} => %({name})s" for name in given)
-    # The names are this module's own; every value travels apart from the text.
-    query = cast(Any, f"select * from {function}({arguments})")  # noqa: S608 — as said above
+    query, given = _call(function, named)
     with in_words():
         for _ in range(RETRIES):
             try:
@@ -181,6 +178,14 @@ def _rows(conn: Connection, function: str, named: Mapping[str, Any]) -> psycopg.
                 if conn.info.transaction_status is not TransactionStatus.IDLE:
                     raise  # a part of somebody's transaction, which is gone with it
         return conn.execute(query, given)
+
+
+def _call(function: str, named: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The text of a call by names, and its values."""
+    given = {k: Jsonb(v) if isinstance(v, dict) else v for k, v in named.items() if v is not None}
+    arguments = ", ".join(f"{name} => %({name})s" for name in given)
+    # The names are this module's own; every value travels apart from the text.
+    return f"select * from {function}({arguments})", given  # noqa: S608 — as said above
 
 
 # --- the run ----------------------------------------------------------------------------------------------
@@ -291,6 +296,22 @@ def set_windows(conn: Connection, windows: Sequence[Json]) -> None:
     _value(conn, "send_set_windows", windows=Jsonb(list(windows)))
 
 
+def end_run(
+    conn: Connection,
+    command: str,
+    filters: str,
+    worker: str,
+    seconds: float,
+    sent: int,
+    processed: int,
+    at: datetime | None,
+) -> None:
+    _value(
+        conn, "send_end_run", command=command, filters=filters, worker=worker, seconds=seconds, sent=sent,
+        processed=processed, at=at,
+    )  # fmt: skip
+
+
 # --- questions --------------------------------------------------------------------------------------------
 
 
@@ -336,6 +357,35 @@ def sends(conn: Connection, filters: Filters, status: str | None, max_rows: int)
         "campaign": filters.campaign, "max_rows": max_rows,
     })  # fmt: skip
     return [row[0] for row in rows]
+
+
+def each_send(conn: Connection, filters: Filters, status: str | None, max_rows: int | None) -> Iterator[Json]:
+    """As `sends`, one after the other as they come, however many there are; `max_rows` None: all."""
+    named = {
+        "status": status, "account": filters.account, "channel": filters.channel, "campaign": filters.campaign,
+        "max_rows": ALL if max_rows is None else max_rows,
+    }  # fmt: skip
+    query, given = _call("send_sends", named)
+    with in_words(), conn.cursor() as cursor:
+        for (row,) in cursor.stream(query, given):
+            yield row
+
+
+ALL = 2**31 - 1
+"""More rows than any table of ours has: the greatest number that an int takes."""
+
+
+def history(conn: Connection, send_id: UUID) -> list[Json]:
+    return [row[0] for row in _rows(conn, "send_history", {"id": send_id})]
+
+
+def meter_attempts(conn: Connection) -> None:
+    _value(conn, "send_meter_attempts")
+
+
+def metrics(conn: Connection, at: datetime | None) -> Json:
+    answer: Json = _value(conn, "send_metrics", at=at)
+    return answer
 
 
 def send(conn: Connection, send_id: UUID) -> Json:
@@ -403,6 +453,31 @@ def pause(
         workspace=workspace, at=at,
     )  # fmt: skip
     return changed
+
+
+def set_notification(
+    conn: Connection,
+    events: Sequence[str],
+    provider: str,
+    recipient: str,
+    secret_env: str | None,
+    every: timedelta,
+    workspace: str | None,
+    at: datetime | None,
+) -> list[Json]:
+    named = {
+        "events": list(events), "provider": provider, "recipient": recipient, "secret_env": secret_env,
+        "every": every, "workspace": workspace, "at": at,
+    }  # fmt: skip
+    return [row[0] for row in _rows(conn, "send_set_notification", named)]
+
+
+def notifications(conn: Connection) -> list[Json]:
+    return [row[0] for row in _rows(conn, "send_list_notifications", {})]
+
+
+def remove_notification(conn: Connection, id: UUID) -> None:
+    _value(conn, "send_remove_notification", id=id)
 
 
 def retry(

@@ -74,14 +74,22 @@ def _of(used: int, cap: int | None) -> str:
     return f"{used}" if cap is None else f"{used}/{cap}"
 
 
+EXPORTED = ("id", "status", "scheduled_for", "sent_at", "account", "channel", "campaign", "recipient", "priority",
+            "attempts", "error_code", "error_message")  # fmt: skip
+"""The columns of a list as CSV."""
+
+
 @click.command("list")
 @click.option("--status", type=click.Choice(["pending", "sending", "sent", "failed", "skipped", "uncertain"]),
               help="Only those in this state.")  # fmt: skip
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many at the most.")
+@click.option("--limit", type=click.IntRange(1), help="How many at the most: without it 50, or all of them as CSV.")
 @filter_options
+@click.option("--csv", "csv_", is_flag=True, help="Print CSV, for a spreadsheet.")
 @json_option
 @click.pass_obj
-def list_command(app: App, /, status: str | None, limit: int, json_: bool, **filters: str | None) -> None:
+def list_command(
+    app: App, /, status: str | None, limit: int | None, csv_: bool, json_: bool, **filters: str | None
+) -> None:
     """List sends, by time.
 
     \b
@@ -89,6 +97,13 @@ def list_command(app: App, /, status: str | None, limit: int, json_: bool, **fil
     """
     from send_queue import store
 
+    if csv_ and not json_:
+        from send_queue.cli.export import write_csv
+
+        with app.database() as conn:
+            write_csv(store.each_send(conn, store.Filters(**filters), status, limit), EXPORTED)
+        return
+    limit = limit or 50
     with app.database() as conn:
         found = store.sends(conn, store.Filters(**filters), status, limit + 1)  # one more: is there more?
     rows = found[:limit]

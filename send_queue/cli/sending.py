@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from send_queue.cli.app import DURATION, App, as_json, filter_options, json_option, printable, short, warn
+from send_queue.cli.watching import end_run, log_of, log_option, watched
 from send_queue.model import clock
 from send_queue.providers import Providers
 
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
 @click.command("run-once")
 @click.option("--limit", type=click.IntRange(1), default=1, show_default=True, help="How many at the most.")
 @click.option("--dry-run", is_flag=True, help="Say what would go out now; send and store nothing.")
+@log_option
 @filter_options
 @json_option
 @click.pass_obj
-def run_once_command(app: App, /, limit: int, dry_run: bool, json_: bool, **filters: str | None) -> None:
+def run_once_command(
+    app: App, /, limit: int, dry_run: bool, log: str | None, json_: bool, **filters: str | None
+) -> None:
     """Send what is due, one by default, and exit: what cron starts, and a person by hand.
 
     Prints one line, and nothing at all when stdout is not a terminal and nothing happened.
@@ -38,23 +42,28 @@ def run_once_command(app: App, /, limit: int, dry_run: bool, json_: bool, **filt
     """
     from send_queue import run
 
-    with _pass(app, filters) as this:
-        if dry_run:
+    if dry_run:
+        with _pass(app, filters) as this:
             report = run.Report()
             _print_rehearsal(run.rehearse(this, limit, report), report, json_)
-        else:
-            _print(run.run(this, limit, telling=_telling(json_)), json_)
+        return
+    began = clock()
+    with watched(app), _pass(app, filters, log) as this:
+        report = run.run(this, limit, telling=_telling(json_))
+        end_run(this, "run-once", report, began)
+    _print(report, json_)
 
 
 @click.command("run")
 @click.option("--max-runtime", type=DURATION, help="Be done after this long, by stopping to claim in time: 4m.")
 @click.option("--concurrency", type=click.IntRange(1, 256), default=8, show_default=True,
               help="How many calls to providers at the same time.")  # fmt: skip
+@log_option
 @filter_options
 @json_option
 @click.pass_obj
 def run_command(
-    app: App, /, max_runtime: timedelta | None, concurrency: int, json_: bool, **filters: str | None
+    app: App, /, max_runtime: timedelta | None, concurrency: int, log: str | None, json_: bool, **filters: str | None
 ) -> None:
     """Send all that is due, then exit.
 
@@ -63,9 +72,12 @@ def run_command(
     """
     from send_queue import run
 
-    until = clock() + max_runtime.total_seconds() if max_runtime else inf
-    with _pass(app, filters) as this, _bar(this, json_) as progress:
-        report = run.run(this, None, concurrency, until, _telling(json_), progress)
+    began = clock()
+    until = began + max_runtime.total_seconds() if max_runtime else inf
+    with watched(app), _pass(app, filters, log) as this:
+        with _bar(this, json_) as progress:
+            report = run.run(this, None, concurrency, until, _telling(json_), progress)
+        end_run(this, "run", report, began)
     _print(report, json_)
 
 
@@ -83,17 +95,19 @@ def _bar(this: Run, json_: bool) -> Iterator[Callable[[Report], None]]:
 
 
 @contextmanager
-def _pass(app: App, filters: dict[str, str | None]) -> Iterator[Run]:
+def _pass(app: App, filters: dict[str, str | None], log: str | None = "none") -> Iterator[Run]:
     """All that a pass needs; a signal to stop lets the send in flight finish and be recorded."""
     from send_queue import run, store
 
+    told = log_of(app, log)
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     providers = Providers(app.env)
     try:
         with app.database() as conn:
-            this = run.Run(conn, providers, app.now, app.worker, store.Filters(**filters), stop, warn, app.reconnect)
+            this = run.Run(conn, providers, app.now, app.worker, store.Filters(**filters), stop, warn,
+                           app.reconnect, told)  # fmt: skip
             yield this
             this.conn.close()
     finally:

@@ -36,6 +36,7 @@ from send_queue.sandbox.oauth import TOKENS, Tokens
 from send_queue.sandbox.plain import Plain
 from send_queue.sandbox.sendgrid import SendGrid
 from send_queue.sandbox.server import Server
+from send_queue.sandbox.slack import Slack
 from send_queue.sandbox.twilio import Twilio
 from send_queue.sandbox.unipile import Unipile
 from send_queue.sandbox.webhook import Webhook
@@ -56,7 +57,7 @@ __all__ = [
 ]
 
 
-_PLAIN: tuple[type[Plain], ...] = (SendGrid, Twilio, Webhook, Mastodon, Bluesky, LinkedIn, X, Facebook)
+_PLAIN: tuple[type[Plain], ...] = (SendGrid, Twilio, Webhook, Mastodon, Bluesky, LinkedIn, X, Facebook, Slack)
 _PROVIDERS: tuple[type[Unipile] | type[Plain], ...] = (Unipile, *_PLAIN, *TOKENS)
 
 

@@ -1,8 +1,8 @@
 -- Give a role what it needs for one task, and nothing else. Granting again changes nothing.
 --
--- work     a run (run-once, run), `tokens refresh` and `doctor`: reads the tables; writes the columns that those write, no
---          others; adds attempts and tallies; deletes nothing. No temporary tables either: looking (explain, forecast) and
---          importing want those, and are for people.
+-- work     a run (run-once, run), `tokens refresh`, `doctor` and `metrics`: reads the tables; writes the columns that those
+--          write, no others; adds attempts and tallies; deletes nothing. No temporary tables either: looking (explain,
+--          forecast) and importing want those, and are for people.
 -- enqueue  calls send_enqueue, which runs with its owner's rights and reaches the tables itself; sees no table.
 -- read     reads the views, which read the tables with their owner's rights; sees no table.
 --
@@ -38,9 +38,10 @@ begin
             ('select, update (opens_at, closes_at, window_since, later_windows) on %I.send_schedules'),
             ('select, update (status, follow_up_due_at) on %I.send_prospects'),
             ('select, update (id) on %I.send_limits'), -- to lock them: that takes the right to update some column
+            ('select, insert, update on %I.send_runs'), ('select, insert, update (attempts) on %I.send_meter'),
+            ('select, update (counted_to) on %I.send_meter_mark'),
             ('select on %I.send_workspaces'), ('select on %I.send_campaigns'), ('select on %I.send_campaign_accounts'),
             ('select on %I.send_counts'),
-            ('select (account_id, access_token) on %I.send_tokens'),
             ('select on %I.send_migrations'), ('select on %I.send_definitions')) v (g)
         where may = 'work'
         union all
@@ -48,7 +49,7 @@ begin
         select format('execute on function %s', p.oid::regprocedure)
         from pg_proc p join pg_namespace n on n.oid = p.pronamespace
         where n.nspname = current_schema() and p.proname like 'send\_%' and case may
-            when 'work' then not p.prosecdef
+            when 'work' then not p.prosecdef or p.proname in ('send_notify', 'send_lane_report')
             when 'enqueue' then p.proname = 'send_enqueue'
             when 'read' then p.proname = 'send_lane_report' end -- what send_lane_status calls
         union all

@@ -150,6 +150,23 @@ def test_a_worker_records_every_outcome(queue: Connection, role: Role, result: A
             assert statuses(queue) == {"sent": 1}
 
 
+def test_a_worker_ends_its_run_and_writes_metrics(queue: Connection, role: Role, cli: Cli) -> None:
+    """A worker's role notes its run and has those told who want to know, and cannot put in anything else."""
+    queue.execute(
+        "select send_set_notification('{disconnected}', 'webhook', 'https://example.com', at => %s)",
+        (AT - timedelta(hours=1),),
+    )
+    queue.execute("update send_accounts set status = 'disconnected' where name = 'anna'")
+    url = role("work")
+    with psycopg.connect(url, autocommit=True) as worker:
+        worker.execute("select send_end_run('run', '', 'me', 1, at => %s)", (AT,))
+        refused(worker, "select send_set_notification('{failed}', 'webhook', 'https://example.com/mine')")
+    assert queue.execute(
+        "select c.name from send_queue q join send_campaigns c on c.id = q.campaign_id"
+    ).fetchall() == [("notifications",)]
+    assert 'send_queue_runs_total{command="run",filters=""} 1' in cli("metrics", env={"DATABASE_URL": url}).stdout
+
+
 def test_a_worker_can_do_nothing_else(queue: Connection, role: Role) -> None:
     """A worker's role deletes nothing, makes nothing, and steers nothing."""
     with psycopg.connect(role("work"), autocommit=True) as worker:

@@ -1,0 +1,52 @@
+"""The whole life of a send: history."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import click
+
+from send_queue.cli.app import ID, App, as_json, json_option, printable, short
+
+COLUMNS = ("at", "event", "attempt", "worker", "seconds", "http_status", "code", "detail")
+
+
+@click.command("history")
+@click.argument("id", type=ID, metavar="ID")
+@click.option("--csv", "csv_", is_flag=True, help="Print CSV.")
+@json_option
+@click.pass_obj
+def history_command(app: App, /, id: UUID, csv_: bool, json_: bool) -> None:
+    """Tell the whole life of a send: each step, when, and what came of it.
+
+    \b
+    Example: send-queue history 01939c5e-…
+    """
+    from send_queue import store
+
+    with app.database() as conn:
+        steps = store.history(conn, id)
+    if json_:
+        click.echo(as_json(steps))
+    elif csv_:
+        from send_queue.cli.export import write_csv
+
+        write_csv(steps, COLUMNS)
+    else:
+        click.echo("\n".join(map(_line, steps)))
+
+
+def _line(step: dict[str, Any]) -> str:
+    """A step for a person."""
+    words = [f"{short(step['at']):24}", f"{step['event']:13}"]
+    if step["attempt"] is not None:
+        words.append(f"attempt {step['attempt']}")
+    if step["seconds"] is not None:
+        words.append(f"after {step['seconds']} s")
+    if step["worker"] is not None and step["event"] == "claimed":
+        words.append(f"by {printable(step['worker'])}")
+    if step["http_status"] is not None:
+        words.append(f"HTTP {step['http_status']}")
+    words += [printable(str(step[name])) for name in ("code", "detail") if step[name]]
+    return " ".join(words).rstrip()

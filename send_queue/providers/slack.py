@@ -1,0 +1,124 @@
+"""Slack: a message into a channel, by an incoming webhook. Its answers are words in plain text, given here as data.
+
+The address of an incoming webhook is all the secret there is: whoever has it may write there. So it is not in the queue
+but in the variable that the account's `secret_env` names, else in SLACK_WEBHOOK_URL; the row's recipient is for people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from send_queue.model import CannotTell, Claimed, Failed, Hold, LookUp, Outcome, Sent, Uncertain
+from send_queue.providers.address import checked_url
+from send_queue.providers.credentials import secret_of
+from send_queue.providers.http import Answer, Http, Limits, hidden, plain, retry_after
+
+VARIABLE = "SLACK_WEBHOOK_URL"
+LIMITS = Limits(connect=5, read=15, total=20)
+
+Meaning = Literal["failed", "hold", "uncertain"]
+"""Of this message, of the address (which a person must mend), or not known."""
+
+MEANINGS: Mapping[str, Meaning] = {
+    # 400: this message is refused whenever it is sent
+    "invalid_payload": "failed",
+    "no_text": "failed",
+    "invalid_blocks": "failed",
+    "user_not_found": "failed",
+    # 403, 404, 410: so would the next one be
+    "action_prohibited": "hold",  # an administrator has restricted posting
+    "invalid_token": "hold",
+    "channel_not_found": "hold",
+    "no_service": "hold",  # the webhook was removed
+    "channel_is_archived": "hold",
+    # 500: it may have been posted
+    "rollup_error": "uncertain",
+}
+"""What Slack's words mean. Source: Slack's changelog of 2016-05-17 on errors of incoming webhooks."""
+
+BY_STATUS: Mapping[int, Meaning] = {401: "hold", 403: "hold", 404: "hold", 408: "uncertain", 410: "hold"}
+"""For words that are not above. Any other 4xx is about the message."""
+
+RATE_LIMITED = timedelta(seconds=30)
+"""How long to wait after a 429 that does not say; Slack takes about one message a second for a channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    url: str
+    secrets: tuple[str, ...]
+
+
+class Slack:
+    """Incoming webhooks of Slack, and of what understands the same JSON (Mattermost, Rocket.Chat)."""
+
+    channels: frozenset[str] = frozenset({"webhook"})
+    longest_call: timedelta = timedelta(seconds=LIMITS.total)
+    lag: timedelta | None = None
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        """Each account's own variable is read when it sends."""
+        self._env = env
+        self._http = Http()
+
+    def send(self, send: Claimed) -> Outcome:
+        """Post the message. It is text: `&`, `<` and `>` are themselves, so that no name in it calls a channel.
+        `payload.blocks`, where given, are Slack's own blocks, taken as they are."""
+        address = self._address(send)
+        body: dict[str, Any] = {"text": escaped(send.message)}
+        if isinstance(blocks := send.payload.get("blocks"), list):
+            body["blocks"] = blocks
+        answer = self._http.request(
+            "POST", address.url, limits=LIMITS, leave_by=send.leave_by, hide=address.secrets, json=body
+        )
+        return judge(answer, address.secrets) if isinstance(answer, Answer) else answer
+
+    def look_up(self, send: Claimed) -> LookUp:  # noqa: ARG002 — the protocol's signature
+        return CannotTell("Slack's incoming webhooks cannot be asked: look into the channel.")
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _address(self, send: Claimed) -> _Address:
+        url = checked_url(secret_of(send, self._env, VARIABLE), send.secret_env or VARIABLE)
+        path = urlsplit(url).path
+        return _Address(url, (url, path, *path.split("/")))
+
+
+def judge(answer: Answer, hide: tuple[str, ...] = ()) -> Outcome:
+    """What an answer means for the send; the strings of `hide` are kept out of what it says."""
+    status = answer.status
+    if 200 <= status < 300:
+        return Sent(None, status)
+    word = answer.text.strip() if answer.text.strip() in MEANINGS else ""
+    code = word or f"http_{status}"
+    detail = plain(f"Slack: {hidden(answer.text, hide)}")
+    if status == 429:
+        after = retry_after(answer, datetime.now(UTC)) or RATE_LIMITED
+        return Hold("lane", "rate_limited", detail, after, http_status=status)
+    if status < 400:
+        return Hold(
+            "account", "unexpected_redirect", "It is not the address of an incoming webhook.", None, None, status
+        )
+    meaning = MEANINGS.get(word) or BY_STATUS.get(status) or ("uncertain" if status >= 500 else "failed")
+    match meaning:
+        case "failed":
+            return Failed(code, detail, status)
+        case "hold":
+            advice = "Make a new incoming webhook, put its address into the variable, then resume the account."
+            return Hold("account", code, f"{detail} {advice}", http_status=status)
+        case "uncertain":
+            return Uncertain(code, detail, status)
+
+
+def escaped(text: str) -> str:
+    """Text as Slack takes it, in which nothing is a command.
+
+    >>> escaped("R&D <!channel>")
+    'R&amp;D &lt;!channel&gt;'
+    """
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

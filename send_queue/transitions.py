@@ -1,0 +1,79 @@
+"""What happens to a send in a run, as one line for a log: which send, of which campaign and lane, which try, what came
+of it and how long it took. Names and codes only: no recipient, no message, nothing that a provider says in words.
+
+    claimed      it was taken in hand
+    sent, already_done, retry, held, failed, uncertain, released     what became of the try
+    left_behind  a run that is dead had it in hand: it is in doubt
+    looked_up    the provider was asked of one in doubt
+    expired      nobody wants it any more (of several at once: how many)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from send_queue.model import Claimed
+
+Transition: TypeAlias = Mapping[str, Any]
+Log: TypeAlias = Callable[[Transition], None]
+
+ORDER = ("event", "send_id", "campaign", "account", "channel", "attempt", "status", "code", "http_status", "seconds",
+         "sends")  # fmt: skip
+
+
+def of(
+    event: str,
+    send: Claimed,
+    status: str,
+    *,
+    code: str | None = None,
+    http_status: int | None = None,
+    seconds: float | None = None,
+) -> Transition:
+    """A step of one send; `status` is the row's from now on, `seconds` how long this try has taken so far."""
+    return {
+        "event": event,
+        "send_id": send.send_id,
+        "campaign": send.campaign,
+        "account": send.account,
+        "channel": send.channel,
+        "attempt": send.attempt_number,
+        "status": status,
+        "code": code,
+        "http_status": http_status,
+        "seconds": None if seconds is None else round(seconds, 3),
+    }
+
+
+def as_json(step: Transition, at: datetime) -> str:
+    """One line of JSON, `at` first; what is not known is left out. In ASCII: a name may hold anything."""
+    known = {name: step[name] for name in ORDER if step.get(name) is not None}
+    return json.dumps({"at": at.isoformat(timespec="milliseconds"), **known}, default=str)
+
+
+def as_text(step: Transition, at: datetime) -> str:
+    """One line for a person.
+
+    >>> from datetime import UTC
+    >>> as_text({"event": "expired", "status": "skipped", "sends": 3}, datetime(2026, 3, 2, 9, tzinfo=UTC))
+    '2026-03-02T09:00:00.000+00:00 expired sends=3 status=skipped'
+    """
+    rest = [name for name in ORDER if name != "event" and step.get(name) is not None]
+    first = [name for name in ("send_id", "sends") if name in rest]
+    words = " ".join(f"{name}={_word(step[name])}" for name in [*first, *(n for n in rest if n not in first)])
+    return f"{at.isoformat(timespec='milliseconds')} {step['event']} {words}"
+
+
+def _word(value: object) -> str:
+    """A value in one word, in quotes where it needs them."""
+    if (
+        isinstance(value, str | UUID)
+        and str(value).replace("_", "").replace("-", "").isalnum()
+        and str(value).isascii()
+    ):
+        return str(value)
+    return json.dumps(value, default=str)

@@ -1,0 +1,57 @@
+-- The whole life of a send, from the ledger: what happened, in order, a JSON object each: {at, event, attempt, worker,
+-- seconds, http_status, code, detail}. `at` is null where nobody wrote down when: of what a look-up or a person's word
+-- made of a try that was in doubt only the result is kept. Raises SQ002 where there is no such send.
+create or replace function send_history(id uuid) returns setof jsonb language plpgsql stable set timezone = 'UTC' as $$
+#variable_conflict use_column
+declare
+    v_send send_queue;
+begin
+    select q.* into v_send from send_queue q where q.id = send_history.id;
+    if not found then
+        raise exception 'There is no send %: see which there are with `send-queue list`.', send_history.id
+            using errcode = 'SQ002';
+    end if;
+    return query
+    select jsonb_build_object('at', e.at, 'event', e.event, 'attempt', e.attempt, 'worker', e.worker,
+        'seconds', e.seconds, 'http_status', e.http_status, 'code', e.code, 'detail', e.detail)
+    from (
+        select 0 as number, 0 as step, v_send.created_at as at, 'enqueued' as event, null::int as attempt,
+            null::text as worker, null::numeric as seconds, null::int as http_status, null::text as code,
+            case when v_send.scheduled_for > v_send.created_at and v_send.attempts = 0
+                then format('scheduled for %s', v_send.scheduled_for) end as detail
+        union all
+        select b.number, 1, b.started_at, 'claimed', b.number, b.worker, null, null, null, null
+        from send_attempts b where b.send_id = v_send.id
+        union all
+        -- One that is released or sent with an error's code was in doubt first.
+        select b.number, 2, b.finished_at, case when d.doubted then 'uncertain' else b.outcome end, b.number, b.worker,
+            round(extract(epoch from b.finished_at - b.started_at), 3), b.http_status, b.error_code, b.error_message
+        from send_attempts b
+        cross join lateral (select b.outcome in ('sent', 'released') and b.error_code is not null as doubted) d
+        where b.send_id = v_send.id and b.outcome is not null
+        union all
+        select b.number, 3, case when b.outcome = 'sent' and v_send.status = 'sent' then v_send.sent_at end, 'settled',
+            b.number, null, null, null, b.outcome,
+            case b.outcome when 'sent' then 'It had gone out.' else 'It had not gone out.' end
+        from send_attempts b
+        where b.send_id = v_send.id and b.outcome in ('sent', 'released') and b.error_code is not null
+        union all
+        select v.number, 4, v.at, v.event, null, null, null, null, v_send.error_code, v.detail
+        from (select 2147483647 as number, l.at, l.event, l.detail
+              from (values
+                  ('pending', 'waits', null, format('It can go from %s on.', v_send.scheduled_for)),
+                  ('sending', 'in_flight', null, format('Until %s it is %s''s.', v_send.lease_expires_at,
+                      v_send.claimed_by)),
+                  ('uncertain', 'in_doubt', null, case
+                      when v_send.look_up_at is null then 'It waits for a person''s word.'
+                      else format('The provider was asked %s times without an answer that tells, and is asked again at %s.',
+                          v_send.look_ups, v_send.look_up_at) end),
+                  ('skipped', 'skipped', v_send.updated_at, v_send.error_message),
+                  ('failed', 'failed', v_send.updated_at, v_send.error_message)) l (status, event, at, detail)
+              where l.status = v_send.status
+                and not (l.status = 'failed' and exists (
+                    select from send_attempts b where b.send_id = v_send.id and b.outcome = 'failed'
+                      and b.finished_at = v_send.updated_at))) v) e
+    order by e.number, e.step;
+end
+$$;

@@ -1,0 +1,40 @@
+-- Bring the meter up to date: attempts that have ended since the last time are counted, each once, by the end that they
+-- have come to. So the counts never go down; what turns out later of an attempt in doubt does not change them.
+--
+-- Attempts are taken in the order of their ids, which is that of their beginning, up to the first that has not ended,
+-- and no younger than `margin`: by then a claim that had begun them has committed. At most 500,000 a call; the next goes
+-- on. Somebody else who is at it is not waited for, and a standby is read as it is.
+create or replace function send_meter_attempts(margin interval default '1 minute') returns void language plpgsql
+set enable_seqscan = off as $$
+#variable_conflict use_column
+declare
+    v_from uuid;
+    v_to   uuid;
+    v_id   uuid;
+begin
+    if pg_is_in_recovery() then
+        return;
+    end if;
+    select m.counted_to into v_from from send_meter_mark m for update skip locked;
+    if not found then
+        return;
+    end if;
+    -- The least id that this moment could have given: a version 7 UUID begins with its milliseconds.
+    v_to := (lpad(to_hex((extract(epoch from clock_timestamp() - margin) * 1000)::bigint), 12, '0')
+        || repeat('0', 20))::uuid;
+    with flying as materialized (select b.id from send_attempts b where b.outcome is null)
+    select f.id into v_id from flying f order by f.id limit 1;
+    v_to := least(v_to, v_id);
+    select b.id into v_id from send_attempts b where b.id >= v_from and b.id < v_to order by b.id offset 500000 limit 1;
+    v_to := least(v_to, v_id);
+    if v_to <= v_from then
+        return;
+    end if;
+    insert into send_meter as m (account_id, channel, outcome, attempts)
+    select b.account_id, b.channel, b.outcome, count(*) from send_attempts b
+    where b.id >= v_from and b.id < v_to and b.outcome is not null
+    group by b.account_id, b.channel, b.outcome
+    on conflict on constraint send_meter_pkey do update set attempts = m.attempts + excluded.attempts;
+    update send_meter_mark m set counted_to = v_to;
+end
+$$;

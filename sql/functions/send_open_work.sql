@@ -1,0 +1,16 @@
+-- The active campaigns of a workspace of which something waits or is in flight, but for those of a given one. A look at
+-- an index for each lane of a campaign, up to the first that has something (why in this form: send_claim).
+create or replace function send_open_work(workspace_id uuid, without uuid) returns uuid[] language sql stable as $$
+    select coalesce(array_agg(c.id order by c.id), '{}') from send_campaigns c
+    where c.workspace_id = send_open_work.workspace_id and c.id <> without and c.status <> 'done'
+      and (exists (
+               select from send_campaign_accounts p
+               join send_lanes l on l.account_id = p.account_id
+               cross join lateral (
+                   select from send_queue q
+                   where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
+                       between (l.account_id, l.channel, c.id, '-infinity') and (l.account_id, l.channel, c.id, 'infinity')
+                   order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) waits
+               where p.campaign_id = c.id)
+           or exists (select from send_queue q where q.status = 'sending' and q.campaign_id = c.id))
+$$;
