@@ -74,7 +74,11 @@ class Tally:
 
     def told(self, room: int | None) -> None:
         self.sure = maxsize if room is None else self.sent + room
-        self.low = self.sure - (self.sure - self.sent) // 2
+        self.low = maxsize if not self.is_sure else self.sure - (self.sure - self.sent) // 2
+
+    @property
+    def is_sure(self) -> bool:
+        return self.sent < self.sure
 
 
 @dataclass(slots=True)
@@ -252,8 +256,8 @@ class Game:
     def _run(self, at: Moment) -> None:
         """One run: what it takes, by turns."""
         left = self.limit if self.limit is not None else maxsize
-        if self.limit is None:  # every lane is met: all that are not sure are asked at once
-            self._ask(at, [lane for _, _, lane in self._turns if lane.sure <= 0 and lane.first(at)])
+        if self.limit is None:  # every lane is met: all that are not sure of their own room are asked at once
+            self._ask(at, [lane for _, _, lane in self._turns if not lane.own.is_sure and lane.first(at)])
         unsure: list[Lane] = []
         while left:
             if not self._turns:
