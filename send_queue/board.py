@@ -67,10 +67,8 @@ class Board:
             key = str(account_id), channel
             campaign = self.campaigns.get(str(campaign_id))
             if key in lanes and campaign:  # what was added while we looked is not played
-                backlog = Backlog(
-                    campaign["id"], hours[campaign["schedule_id"] or self._rows[key]["schedule_id"]], _alike(*columns)
-                )
-                lanes[key].backlogs.append(backlog)
+                schedule_id = campaign["schedule_id"] or self._rows[key]["schedule_id"]
+                lanes[key].backlogs.append(Backlog(campaign["id"], hours[schedule_id], _alike(*columns)))
         self.lanes = [lane for lane in lanes.values() if lane.backlogs]
         store.rehearse_counts(conn, moment(self.at))
 
@@ -105,7 +103,7 @@ class Board:
                     later[backlog.campaign] += backlog.rows
         never += [_shut(*why, rows) for why, rows in shut.items()]
         never += [_full(self._rows[key], self._lanes[key], rows) for key, rows in full.items()]
-        never += [_expired(self.campaigns[id], rows) for id, rows in expired.items() if rows]
+        never += [_expired(self.campaigns[campaign], rows) for campaign, rows in expired.items() if rows]
         return never, later
 
 

@@ -135,8 +135,8 @@ def forecast(
     """Play the queue forward from `at` (None: the database's clock), as if a run began then and `every` so often.
 
     `limit` is that of `run-once`; None plays `run`, which sends all that may go. `days` are whole days of `tz`, the one
-    that `at` is in included. Costs about 15 µs for each row that waits, and 0.1 ms for each time that a lane has used up
-    what it had room for. Nothing is changed. Raises `UserError` where the database refuses.
+    that `at` is in included. Costs about 15 µs for each row that waits, and 0.1 ms whenever a lane has used up what it
+    had room for. Nothing is changed. Raises `UserError` where the database refuses.
     """
     with store.nothing_kept(conn):
         board = Board(conn, at)

@@ -290,7 +290,7 @@ class Game:
                 unsure.append(heappop(self._turns)[2])  # its room is its own: it is asked with others
             else:
                 self._ask(at, [lane], self._low(lane))
-        self.bound += bool(self._turns)
+        self.bound += any(lane.first(at) for _, _, lane in self._turns)
 
     def _low(self, asking: Lane) -> list[Lane]:
         """Lanes near their turn that will be asked soon too: each question is a journey to the database."""
