@@ -91,6 +91,31 @@ def test_a_row_that_expires_behind_others_is_said_to(queue: Queue) -> None:
     assert [(n["reason"], n["sends"]) for n in told["never"]] == [("expired", 1)]
 
 
+def test_a_schedule_that_does_not_open_and_what_is_past_its_time(queue: Queue) -> None:
+    """Rows of a schedule that was spoilt by hand, rows that have expired, and what may have gone out, are named."""
+    queue.schedule("office", "UTC", ["07:00-18:00"], "mon-fri")
+    queue.account("anna", schedule="office")
+    queue.account("ben")
+    queue.campaign("fall", "anna", "ben")
+    queue.enqueue(2, account="anna")
+    queue.enqueue(3, account="ben", expires_at=MONDAY - MINUTE)
+    doubtful = queue.enqueue(1, account="ben")
+    queue.conn.execute("update send_queue set status = 'uncertain' where id = any (%s::uuid[])", (doubtful,))
+    queue.conn.execute("update send_schedules set hours = '{}'")
+    told = forecast(queue, "--drain")
+    assert days(told) == [0] * 7
+    never = {(n["reason"], n["sends"]): n["mend"] for n in told["never"]}
+    assert set(never) == {("schedule", 2), ("expired", 3), ("uncertain", 1)}
+    assert never["schedule", 2] == "send-queue schedule show office"
+
+
+def test_chance_adds_its_mean_to_the_gap(queue: Queue) -> None:
+    """A gap of 30 minutes with up to 20 of jitter is one of 40."""
+    queue.ready(rows=4, min_gap_seconds=1800, jitter_seconds=1200)
+    told = forecast(queue, "--drain", "--every", "5m")
+    assert timedelta() <= read(told["finishes_at"]) - (MONDAY + 120 * MINUTE) < MINUTE
+
+
 def test_days_are_those_of_the_zone(queue: Queue) -> None:
     """The same sends fall on other dates elsewhere, and the zone is always shown."""
     queue.ready(rows=4, min_gap_seconds=6 * 3600)

@@ -104,7 +104,8 @@ def test_the_days_of_the_forecast_are_those_that_come(
 
 def chance(told: forecast.Forecast, limit: int | None, limits: Any) -> bool:
     """Whether which lane goes first may change how many go on a day."""
-    return bool(limit is not None and told.at_its_limit) or any(of < 0 for _, _, of in limits)
+    several = len({lane for day in told.days for lane in day.by_lane}) > 1
+    return several and (bool(limit is not None and told.at_its_limit) or any(of < 0 for _, _, of in limits))
 
 
 def a_queue(

@@ -162,3 +162,19 @@ def test_the_play_ends_where_it_is_told_to() -> None:
         (100, "anna", 1),
         (200, "anna", 1),
     ]
+
+
+def test_lanes_are_asked_together() -> None:
+    """200 lanes with a cap of 20 and 100 rows each: what is asked is asked of all of them at once, twice a day."""
+    rooms = Daily(cap=20)
+    went = played([lane(f"a{n}", alike(100), gap=10) for n in range(200)], rooms, every=10)
+    assert sum(rows for _, _, rows in went) == 20_000
+    assert rooms.asked == 9  # room on each of five days, none at the end of four
+
+
+def test_near_lanes_are_asked_along() -> None:
+    """With one row a run a question is asked for all that will ask it soon, so 20 lanes ask hardly more than one."""
+    rooms = Daily(cap=20)
+    went = played([lane(f"a{n}", alike(10)) for n in range(20)], rooms, every=1, limit=1)
+    assert sum(rows for _, _, rows in went) == 200
+    assert rooms.asked <= 4
