@@ -69,12 +69,12 @@ class Tally:
     sent: int = 0
     sure: int = 0
     low: int = 0
-    """From so many on it may as well be asked again, if somebody is asked anyway: half of the room is used."""
+    """From so many on it may as well be asked again, if somebody is asked anyway: hardly any room is left."""
     lanes: list[Lane] = field(default_factory=list)
 
     def told(self, room: int | None) -> None:
         self.sure = maxsize if room is None else self.sent + room
-        self.low = maxsize if not self.is_sure else self.sure - (self.sure - self.sent) // 2
+        self.low = maxsize if not self.is_sure else self.sure - max(1, (self.sure - self.sent) // 8)
 
     @property
     def is_sure(self) -> bool:
