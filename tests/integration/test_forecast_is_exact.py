@@ -21,7 +21,7 @@ from send_queue.providers import Providers
 from send_queue.sandbox import Sandbox
 
 DAYS = 10
-EXAMPLES = int(os.environ.get("SEND_QUEUE_FORECASTS", "10"))
+EXAMPLES = int(os.environ.get("SEND_QUEUE_FORECASTS", "25"))
 """Queues that are played; a hundred take some minutes."""
 
 DAY = timedelta(days=1)
