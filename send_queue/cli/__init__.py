@@ -37,6 +37,7 @@ COMMANDS = {
     "history": "history",
     "metrics": "watching",
     "notify": "watching",
+    "forecast": "forecast",
     "pause": "steering",
     "resume": "steering",
     "retry": "steering",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -10,8 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from os import getpid
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -79,7 +79,7 @@ class App:
     @property
     def worker(self) -> str:
         """The name of this process, for people who look at what is in flight."""
-        return f"{socket.gethostname()}:{getpid()}"
+        return f"{socket.gethostname()}:{os.getpid()}"
 
 
 # --- what is written and read -----------------------------------------------------------------------------
@@ -210,6 +210,11 @@ def short(when: str | datetime | None) -> str:
     return f"{when.astimezone(UTC):%a %Y-%m-%d %H:%M} UTC"
 
 
+def local(when: datetime, tz: tzinfo) -> str:
+    """A moment for people, in their zone, to the minute."""
+    return f"{when.astimezone(tz):%a %Y-%m-%d %H:%M %Z}"
+
+
 # --- kinds of values --------------------------------------------------------------------------------------
 
 
@@ -320,6 +325,23 @@ def _timezone(name: str) -> str:
     return name
 
 
+def _zone(name: str) -> tzinfo:
+    from zoneinfo import ZoneInfo
+
+    return ZoneInfo(_timezone(name))
+
+
+def _zone_of_the_terminal() -> tzinfo:
+    """Of TZ, else of the machine, by its name; UTC where it has none: an offset would be wrong half the year."""
+    try:
+        name = (
+            os.environ.get("TZ", "").removeprefix(":") or os.path.realpath("/etc/localtime").partition("zoneinfo/")[2]
+        )
+        return _zone(name)
+    except ValueError:
+        return UTC
+
+
 def _variable(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         # It is not shown: it may be the secret itself.
@@ -330,6 +352,7 @@ def _variable(name: str) -> str:
 
 DURATION = Kind("duration", duration)
 TIMEZONE = Kind("tz", _timezone)
+ZONE = Kind("tz", _zone)
 VARIABLE = Kind("var|none", _variable, clearable=True)
 MOMENT = Kind("time", moment)
 ID = Kind("id", _uuid)
@@ -344,6 +367,8 @@ PLACE_SETTING = Kind("a:name=value", _place_setting)
 TEXT_OR_NONE = Kind("text|none", str, clearable=True)
 
 json_option = click.option("--json", "json_", is_flag=True, help="Print JSON.")
+tz_option = click.option("--tz", type=ZONE, default=_zone_of_the_terminal, show_default="the terminal's",
+                         help="The time zone to show days and times in.")  # fmt: skip
 workspace_option = click.option("--workspace", metavar="W", help="The workspace, where the name alone is not clear.")
 
 
