@@ -29,7 +29,7 @@ COMMANDS = {
     "import": "intake",
     "run-once": "sending",
     "run": "sending",
-    "status": "looking",
+    "status": "status",
     "list": "looking",
     "show": "looking",
     "explain": "looking",

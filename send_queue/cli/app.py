@@ -10,10 +10,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from os import getpid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -73,10 +75,25 @@ class App:
             self._since = time.monotonic()
             warn(f"rehearsing: it is taken to be {self._rehearsed.isoformat()}.")
 
+    def zone(self, name: str | None) -> tzinfo:
+        """The time zone of this name; without one the terminal's: that of TZ, else the machine's, else UTC."""
+        if name:
+            return ZoneInfo(name)
+        for found in (self.env.get("TZ", "").removeprefix(":"), _zone_of_the_machine()):
+            try:
+                return ZoneInfo(found)
+            except (LookupError, ValueError, OSError):  # OSError: the name of a folder; such as EST5EDT4 are no names
+                continue
+        return UTC
+
     @property
     def worker(self) -> str:
         """The name of this process, for people who look at what is in flight."""
         return f"{socket.gethostname()}:{getpid()}"
+
+
+def _zone_of_the_machine() -> str:
+    return str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2]
 
 
 # --- what is written and read -----------------------------------------------------------------------------
@@ -112,23 +129,27 @@ def as_json(value: object) -> str:
 
 
 def table(
-    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], width: int | None = None, spare: Sequence[str] = ()
+    rows: Sequence[Mapping[str, Any]],
+    columns: Sequence[str],
+    width: int | None = None,
+    spare: Sequence[str] = (),
+    zone: tzinfo = UTC,
 ) -> str:
-    """Rows as text in columns, for people.
+    """Rows as text in columns, for people, with moments in `zone`.
 
     Where it is wider than `width`, moments become short, the words of a heading stand below each other, columns in
     `spare` are left out (first those that are empty, then in their order), and the widest cells are cut.
     """
     head = [[column.replace("_", " ")] for column in columns]
-    lines = [[_cell(row.get(column)) for column in columns] for row in rows]
+    lines = [[_cell(row.get(column), zone) for column in columns] for row in rows]
     if width is None or sum(_widths(head, lines)) + 2 * (len(columns) - 1) <= width:
         return _laid_out(head, lines, _widths(head, lines))
 
-    shown = [c for c in columns if c not in spare or any(_cell(row.get(c)) != "-" for row in rows)]
+    shown = [c for c in columns if c not in spare or any(_cell(row.get(c), zone) != "-" for row in rows)]
     dropping = [c for c in spare if c in shown]
     while True:
         head = [column.split("_") for column in shown]
-        lines = [[_cell(row.get(column), narrow=True) for column in shown] for row in rows]
+        lines = [[_cell(row.get(column), zone, narrow=True) for column in shown] for row in rows]
         widths = _widths(head, lines)
         room = width - 2 * (len(shown) - 1)
         # An id is copied, a status asked for, and a moment cut in two says nothing.
@@ -173,17 +194,18 @@ def _laid_out(head: Sequence[Sequence[str]], lines: Sequence[Sequence[str]], wid
     )
 
 
-def _cell(value: Any, narrow: bool = False) -> str:
+def _cell(value: Any, zone: tzinfo, narrow: bool = False) -> str:
     match value:
         case None:
             return "-"
         case list():
-            return ", ".join(map(_cell, value)) or "-"
+            return ", ".join(_cell(part, zone) for part in value) or "-"
         case str():
             when = _moment_in_json(value)
             if when and narrow:
-                return f"{when:%m-%d %H:%M}Z"
-            text = short(when) if when else printable(value)
+                when = when.astimezone(zone)
+                return f"{when:%m-%d %H:%M %Z}".replace(" UTC", "Z")
+            text = short(when, zone) if when else printable(value)
             return text if len(text) <= 60 else text[:59] + "…"
         case _:
             return str(value)
@@ -199,12 +221,12 @@ def _moment_in_json(text: str) -> datetime | None:
         return None
 
 
-def short(when: str | datetime | None) -> str:
-    """A moment for people, in UTC, to the minute."""
+def short(when: str | datetime | None, zone: tzinfo = UTC) -> str:
+    """A moment for people, to the minute, with the name that its zone has then."""
     if when is None:
         return "-"
     when = datetime.fromisoformat(when) if isinstance(when, str) else when
-    return f"{when.astimezone(UTC):%a %Y-%m-%d %H:%M} UTC"
+    return f"{when.astimezone(zone):%a %Y-%m-%d %H:%M %Z}"
 
 
 # --- kinds of values --------------------------------------------------------------------------------------
@@ -332,6 +354,7 @@ SETTING = Kind("name=value", _setting)
 PLACE_SETTING = Kind("a:name=value", _place_setting)
 TEXT_OR_NONE = Kind("text|none", str, clearable=True)
 
+tz_option = click.option("--tz", type=TIMEZONE, metavar="ZONE", help="Times in this zone, not in the terminal's.")
 json_option = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 workspace_option = click.option("--workspace", metavar="W", help="The workspace, where the name alone is not clear.")
 
