@@ -476,6 +476,30 @@ def rehearse_sent(conn: Connection, at: datetime) -> None:
     _value(conn, "send_rehearse_sent", at=at)
 
 
+def forecast(conn: Connection, at: datetime | None) -> Json:
+    answer: Json = _value(conn, "send_forecast", at=at)
+    return answer
+
+
+def forecast_backlog(conn: Connection, at: datetime) -> list[tuple[Any, ...]]:
+    """Rows of (account_id, channel, campaign_id, priorities, scheduled, expires, counts, nths), as the function has
+    them."""
+    return _rows(conn, "send_forecast_backlog", {"at": at}).fetchall()
+
+
+def rehearse_counts(conn: Connection, at: datetime) -> None:
+    """From here to the end of the transaction, limits are counted from copies."""
+    _value(conn, "send_rehearse_counts", at=at)
+
+
+def rehearse_rooms(
+    conn: Connection, at: datetime, sent: Sequence[Sequence[Any]], asked: Sequence[Sequence[Any]]
+) -> list[tuple[Any, ...]]:
+    """Rows of (lane_room, channel_room, workspace_room, until, reach, rule, detail), one for each that is asked."""
+    named = {"at": at, "sent": Jsonb(list(sent)), "asked": Jsonb(list(asked))}
+    return _rows(conn, "send_rehearse_rooms", named).fetchall()
+
+
 @contextmanager
 def nothing_kept(conn: Connection) -> Iterator[None]:
     """Run what follows in one transaction and take it all back: for a dry run."""

@@ -1,0 +1,236 @@
+"""Set the queue up to be played (`play`): lanes with what waits in them, openings by the calendar, limits that are asked
+of the database; and what never goes, with the command that mends it."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from send_queue import store
+from send_queue.model import Schedule
+from send_queue.play import FOR_EVER, Alike, Backlog, Lane, Moment, Played, Room, Tally
+from send_queue.store import Connection, Json
+
+MICROSECOND = timedelta(microseconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+SECOND: Moment = 1_000_000
+
+LAST: Moment = (datetime(9999, 1, 1, tzinfo=UTC) - EPOCH) // MICROSECOND
+"""A next_at from here on means that no clock ends the wait."""
+
+OPENINGS = 64
+"""How many openings the calendar is asked for at a time."""
+
+
+def moment(at: Moment) -> datetime:
+    return EPOCH + at * MICROSECOND
+
+
+def microseconds(at: datetime) -> Moment:
+    return (at - EPOCH) // MICROSECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    """Rows that do not go unless a person acts: why, in words, and what mends it."""
+
+    reason: str
+    sends: int
+    detail: str
+    mend: str
+
+
+class Board:
+    """The queue as it is at `at` (None: the database's clock decides), in a transaction that will be rolled back."""
+
+    def __init__(self, conn: Connection, at: datetime | None) -> None:
+        facts = store.forecast(conn, at)
+        self.at: Moment = facts["at"]
+        self.campaigns: dict[str, Json] = {campaign["id"]: campaign for campaign in facts["campaigns"]}
+        self._conn = conn
+        self._never: list[Json] = facts["never"]
+        hours = _by_rules(facts["schedules"], self.at)
+        named = Counter(account for account, _ in {(lane["account"], lane["workspace"]) for lane in facts["lanes"]})
+        lanes: dict[tuple[str, str], Lane] = {}
+        schedules: dict[tuple[str, str], str | None] = {}
+        for row in facts["lanes"]:
+            key = row["account_id"], row["channel"]
+            schedules[key] = row["schedule_id"]
+            lanes[key] = _lane(row, [hours[gate] for gate in row["gates"]], named[row["account"]] > 1)
+        _count_together([(row, lanes[row["account_id"], row["channel"]]) for row in facts["lanes"]])
+        for account_id, channel, campaign_id, *columns in store.forecast_backlog(conn, moment(self.at)):
+            key = str(account_id), channel
+            campaign = self.campaigns.get(str(campaign_id))
+            if key in lanes and campaign:  # what was added while we looked is not played
+                backlog = Backlog(campaign["id"], hours[campaign["schedule_id"] or schedules[key]], _alike(*columns))
+                lanes[key].backlogs.append(backlog)
+        self.lanes = [lane for lane in lanes.values() if lane.backlogs]
+        store.rehearse_counts(conn, moment(self.at))
+
+    def rooms(self, at: Moment, sent: Sequence[Played], lanes: Sequence[Lane]) -> list[Room]:
+        """Ask the database, which is told what was played, what lanes have left."""
+        written = [(p.lane.account_id, p.lane.channel, p.at, p.rows) for p in sent]
+        asked = [(lane.account_id, lane.channel) for lane in lanes]
+        return [
+            Room(lane, channel, workspace, _by_the_clock(until), reach, rule, detail)
+            for lane, channel, workspace, until, reach, rule, detail in store.rehearse_rooms(
+                self._conn, moment(at), written, asked
+            )
+        ]
+
+    def left(self) -> tuple[list[Never], Counter[str]]:
+        """What never goes, after the play, and of each campaign how many rows would go if it were played on."""
+        never = [_stopped(row) for row in self._never]
+        later: Counter[str] = Counter()
+        expired: Counter[str] = Counter()
+        shut: Counter[tuple[str, str]] = Counter()
+        for lane in self.lanes:
+            for backlog in lane.backlogs:
+                expired[backlog.campaign] += backlog.expired
+                if not backlog.rows:
+                    continue
+                if isinstance(backlog.hours, Openings) and backlog.hours.window(self.at)[0] == FOR_EVER:
+                    shut[backlog.hours.name, backlog.hours.ended or ""] += backlog.rows
+                elif lane.next_at >= FOR_EVER:
+                    never.append(_full(lane, backlog.rows))
+                else:
+                    later[backlog.campaign] += backlog.rows
+        for name, ended in shut:
+            never.append(Never("closed", shut[name, ended], ended, f"send-queue schedule set {name} --hours …"))
+        for campaign, rows in expired.items():
+            if rows:
+                never.append(_expired(self.campaigns[campaign]["campaign"], rows))
+        return never, later
+
+
+class Openings:
+    """The openings of a schedule, worked out by the calendar as far as they are asked for."""
+
+    def __init__(self, row: Json, at: Moment) -> None:
+        self.name: str = row["name"]
+        self.ended: str | None = None
+        """Why there are no more."""
+        self._row = row
+        self._schedule: Schedule | None = None
+        self._known_to = at
+        self._opens: list[Moment] = []
+        self._closes: list[Moment] = []
+
+    def window(self, at: Moment) -> tuple[Moment, Moment]:
+        while (nth := bisect_right(self._closes, at)) == len(self._closes):
+            if self.ended is not None:
+                return FOR_EVER, FOR_EVER
+            self._work_out()
+        return self._opens[nth], self._closes[nth]
+
+    def _work_out(self) -> None:
+        from send_queue import calendar
+
+        try:
+            self._schedule = self._schedule or calendar.schedule_from(self._row)
+            windows = calendar.openings(self._schedule, moment(self._known_to), OPENINGS)
+        except calendar.ScheduleError as error:
+            self.ended = str(error)
+            return
+        self._opens += [microseconds(window.opens_at) for window in windows]
+        self._closes += [microseconds(window.closes_at) for window in windows]
+        self._known_to = self._closes[-1]
+
+
+def _by_rules(rows: Iterable[Json], at: Moment) -> dict[str | None, Openings | None]:
+    """Schedules by their ids, worked out once where several say the same; None, no schedule, is always open."""
+    rules = ("timezone", "hours", "skip_holidays", "holiday_country", "holiday_subdivision", "closed_on", "open_on")
+    alike: dict[str, Openings] = {}
+    hours: dict[str | None, Openings | None] = {None: None}
+    for row in rows:
+        key = json.dumps([row[rule] for rule in rules], sort_keys=True)
+        hours[row["id"]] = alike.setdefault(key, Openings(row, at))
+    return hours
+
+
+def _lane(row: Json, gates: Sequence[Openings | None], ambiguous: bool) -> Lane:
+    name = f"{row['account']} {row['channel']}"
+    why = (row["next_at_reason"] or "provider_hold", row["next_at_detail"] or "The lane waits.")
+    return Lane(
+        account_id=row["account_id"],
+        channel=row["channel"],
+        name=f"{row['workspace']}/{name}" if ambiguous else name,
+        gap=row["gap"] * SECOND + row["jitter"] * SECOND // 2,  # chance adds half of the jitter, on average
+        next_at=_by_the_clock(row["next_at"]),
+        gates=gates,
+        own=Tally(),
+        why=why,
+    )
+
+
+def _count_together(lanes: Sequence[tuple[Json, Lane]]) -> None:
+    """Give lanes the tallies that they share, where rolling limits count them together."""
+    of_account: dict[str, list[Lane]] = defaultdict(list)
+    shared: dict[tuple[str, str | None], Tally] = defaultdict(Tally)
+    unwritten: dict[str, list[Played]] = defaultdict(list)
+    for row, lane in lanes:
+        of_account[lane.account_id].append(lane)
+        if row["limited"] == "workspace":
+            lane.counted_with = [shared[row["workspace_id"], lane.channel], shared[row["workspace_id"], None]]
+            for tally in lane.counted_with:
+                tally.lanes.append(lane)
+        if row["limited"]:
+            lane.unwritten = unwritten[row["workspace_id"] if lane.counted_with else lane.account_id]
+    for row, lane in lanes:
+        if row["limited"]:
+            lane.siblings = [other.own for other in of_account[lane.account_id] if other is not lane]
+
+
+def _alike(
+    priorities: Sequence[int],
+    scheduled: Sequence[Moment],
+    expires: Sequence[Moment],
+    counts: Sequence[int],
+    nths: Sequence[int],
+) -> list[Alike]:
+    """What waits for one campaign of a lane, the last to be due first."""
+    rows = zip(priorities, scheduled, (at or FOR_EVER for at in expires), nths, counts, strict=True)
+    return sorted((Alike(*row) for row in rows), key=lambda alike: alike.scheduled_for, reverse=True)
+
+
+def _by_the_clock(at: Moment | None) -> Moment:
+    """A moment of the database's; FOR_EVER where it means that no clock ends the wait."""
+    return FOR_EVER if at is None or at >= LAST else at
+
+
+# --- what never goes --------------------------------------------------------------------------------------
+
+
+def _stopped(row: Json) -> Never:
+    """Rows of the database that wait for a person."""
+    reason, kind, name = row["reason"], row["kind"], row["name"]
+    what = f"The {kind} {name}" + (f" {row['channel']}" if row["channel"] else "")
+    said = f": {row['said']}" if row["said"] else ""
+    resume = " ".join(filter(None, ("send-queue resume", kind, name, row["channel"])))
+    match reason:
+        case "expired":
+            return _expired(name, row["sends"])
+        case "failed":
+            return Never(reason, row["sends"], f"{what} has sends that failed.", f"send-queue retry --failed --campaign {name}")
+        case "uncertain":
+            return Never(reason, row["sends"], f"{what} has sends that may have gone out.",
+                         f"send-queue list --status uncertain --campaign {name}")  # fmt: skip
+        case _:
+            return Never(reason, row["sends"], f"{what} is {reason}{said}.", resume)
+
+
+def _expired(campaign: str, rows: int) -> Never:
+    return Never("expired", rows, f"Rows of the campaign {campaign} expire before they can go.",
+                 "lift a cap or a gap, or enqueue them with a later --expires")  # fmt: skip
+
+
+def _full(lane: Lane, rows: int) -> Never:
+    rule, detail = lane.why or ("provider_hold", "The lane waits.")
+    return Never(rule, rows, f"The lane {lane.name} has no room, and never will: {detail}",
+                 f"send-queue lane set {lane.name} --daily-cap N")  # fmt: skip

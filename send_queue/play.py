@@ -1,0 +1,310 @@
+"""Play a queue forward: at each moment at which the command is run, what goes out?
+
+Everything that decides is asked of what decides for real: limits of the database (`Rooms`: send_room, as the claim asks
+it), openings of the calendar. Their answers are kept for as long as they are sure to hold. An opening holds until it
+closes. Room does not shrink as time goes by, only by what is sent: so a lane that had room for twenty is asked again
+after twenty. What is left to play is the order: the lane whose turn it is, and of its rows the most urgent that is due.
+
+    waiting   lanes by the moment at which they can go next
+    turns     lanes that may go now, by their turn                        at each tick: from waiting to turns,
+    tick      until the turns, or the rows that a run may take, are over  then the next tick at which anything can go
+
+Sends take no time here and all of them succeed. Moments are microseconds since 1970, in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush, heapreplace
+from itertools import count
+from sys import maxsize
+from typing import NamedTuple, Protocol, TypeAlias
+
+Moment: TypeAlias = int
+"""Microseconds since 1970."""
+
+FOR_EVER: Moment = maxsize
+"""When what never happens does."""
+
+OPEN: Moment = 0
+"""Since when that is open which has no schedule."""
+
+
+class Hours(Protocol):
+    """When a schedule is open."""
+
+    def window(self, at: Moment) -> tuple[Moment, Moment]:
+        """The opening that holds `at`, else the next one; (FOR_EVER, FOR_EVER) where there is none."""
+
+
+class Room(NamedTuple):
+    """How many more may go from a lane by the limits of the lane (and its account), of its channel in the workspace,
+    and of the workspace; None: no such limit. Where one has no room, `until` when all lanes of `reach` wait, and why.
+    """
+
+    lane: int | None
+    channel: int | None
+    workspace: int | None
+    until: Moment
+    reach: str
+    rule: str
+    detail: str
+
+    @property
+    def is_full(self) -> bool:
+        return any(room is not None and room <= 0 for room in (self.lane, self.channel, self.workspace))
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many went out from what counts together, and to how many there is surely room for it to rise."""
+
+    sent: int = 0
+    sure: int = -1
+    lanes: list[Lane] = field(default_factory=list)
+
+    def told(self, room: int | None) -> None:
+        self.sure = maxsize if room is None else self.sent + room
+
+    @property
+    def left(self) -> int:
+        return self.sure - self.sent
+
+
+@dataclass(slots=True)
+class Alike:
+    """Rows that follow each other in their lane's order, and are alike."""
+
+    priority: int
+    scheduled_for: Moment
+    expires_at: Moment
+    nth: int
+    """Where in the lane's whole order they begin."""
+    rows: int
+
+
+@dataclass(slots=True)
+class Backlog:
+    """What waits in a lane for one campaign: what is due by its order, what is not yet by its time."""
+
+    campaign: str
+    hours: Hours | None
+    later: list[Alike]
+    """By their time, the last first."""
+    due: list[tuple[int, Moment, int, Alike]] = field(default_factory=list)
+    """A heap: the order of the claim, priority before time before id."""
+    expired: int = 0
+
+    def head(self, at: Moment) -> tuple[int, Moment, int, Alike] | None:
+        """The first that is due at `at`; those that have expired are dropped on the way."""
+        while self.later and self.later[-1].scheduled_for <= at:
+            rows = self.later.pop()
+            heappush(self.due, (rows.priority, rows.scheduled_for, rows.nth, rows))
+        while self.due and self.due[0][3].expires_at <= at:
+            self.expired += heappop(self.due)[3].rows
+        return self.due[0] if self.due else None
+
+    def opens(self, at: Moment) -> Moment:
+        """The first moment from `at` on at which something of it is due, and it is open."""
+        if not self.due:
+            if not self.later:
+                return FOR_EVER
+            at = max(at, self.later[-1].scheduled_for)
+        return at if self.hours is None else max(at, self.hours.window(at)[0])
+
+    @property
+    def rows(self) -> int:
+        return sum(head[3].rows for head in self.due) + sum(alike.rows for alike in self.later)
+
+
+@dataclass(slots=True)
+class Lane:
+    """An account's use of a channel, as it is played.
+
+    `counted_with` has the tallies of its channel in the workspace and of the workspace, where limits count these.
+    """
+
+    account_id: str
+    channel: str
+    name: str
+    gap: Moment
+    next_at: Moment
+    gates: Sequence[Hours | None]
+    own: Tally
+    siblings: Sequence[Tally] = ()
+    """Of other lanes of the account, where a limit counts them together."""
+    counted_with: Sequence[Tally] = ()
+    backlogs: list[Backlog] = field(default_factory=list)
+    unwritten: list[Played] = field(default_factory=list)
+    """What went out since the limits were asked, of all that counts together: shared among them."""
+    why: tuple[str, str] | None = None
+    """The rule and the words that keep it until next_at."""
+
+    def turn(self, at: Moment) -> Moment:
+        """Since when it is this lane's turn, as the claim orders them: the later of next_at and its first opening."""
+        opened = min((OPEN if hours is None else hours.window(at)[0] for hours in self.gates), default=FOR_EVER)
+        return max(self.next_at, opened)
+
+    def first(self, at: Moment) -> tuple[Backlog, Alike] | None:
+        """What goes first of all that is due and open."""
+        best: tuple[int, Moment, int, Alike] | None = None
+        found = None
+        for backlog in self.backlogs:
+            if backlog.hours is None or backlog.hours.window(at)[0] <= at:
+                head = backlog.head(at)
+                if head is not None and (best is None or head < best):
+                    best, found = head, backlog
+        return (found, best[3]) if found and best else None
+
+    def wakes(self, at: Moment) -> Moment:
+        """The first moment from `at` on at which it could go again."""
+        return max(self.next_at, min((backlog.opens(at) for backlog in self.backlogs), default=FOR_EVER))
+
+    @property
+    def sure(self) -> int:
+        """For how many there is surely room."""
+        return min([self.own.left, *(tally.left for tally in self.counted_with)])
+
+    def went(self, rows: int) -> None:
+        for tally in (self.own, *self.siblings, *self.counted_with):
+            tally.sent += rows
+
+
+class Played(NamedTuple):
+    """Rows that went out from a lane at a moment."""
+
+    lane: Lane
+    at: Moment
+    rows: int
+
+
+Rooms: TypeAlias = Callable[[Moment, Sequence[Played], Sequence[Lane]], Sequence[Room]]
+"""Write down what was played, and say what the lanes have left at a moment."""
+
+Went: TypeAlias = Callable[[Moment, Lane, Backlog, int], None]
+"""Told of rows that went out."""
+
+
+class Game:
+    """The lanes, as they are played. `limit`: how many rows a run takes; None: all that may go.
+
+    `bound` counts the runs that took all they may, and left something that could have gone.
+    """
+
+    def __init__(self, lanes: Sequence[Lane], rooms: Rooms, went: Went, limit: int | None) -> None:
+        self.rooms = rooms
+        self.went = went
+        self.limit = limit
+        self.bound = 0
+        self._lanes = lanes
+        # Of lanes with the same turn the one that was met longest ago goes first; which one is chance for the claim.
+        self._nth = count()
+        self._turns: list[tuple[Moment, int, Lane]] = []
+        self._waiting: list[tuple[Moment, int, Lane]] = []
+
+    def play(self, at: Moment, every: Moment, until: Moment) -> None:
+        """Play all runs from `at` on, one `every` so often, that are before `until`."""
+        self._waiting = [(lane.wakes(at), next(self._nth), lane) for lane in self._lanes]
+        heapify(self._waiting)
+        tick = at
+        while True:
+            while self._waiting and self._waiting[0][0] <= tick:
+                lane = heappop(self._waiting)[2]
+                heappush(self._turns, (lane.turn(tick), next(self._nth), lane))
+            self._run(tick)
+            if self._turns:
+                tick += every
+            elif self._waiting:
+                tick += -(-(self._waiting[0][0] - tick) // every) * every  # the first run that is not before it
+            else:
+                return
+            if tick >= until:
+                return
+
+    def _run(self, at: Moment) -> None:
+        """One run: what it takes, by turns."""
+        left = self.limit if self.limit is not None else maxsize
+        if self.limit is None:  # every lane is met: all that are not sure are asked at once
+            self._ask(at, [lane for _, _, lane in self._turns if lane.sure <= 0 and lane.first(at)])
+        unsure: list[Lane] = []
+        while left:
+            if not self._turns:
+                if not unsure:
+                    return
+                self._ask(at, unsure)
+                for lane in unsure:
+                    heappush(self._turns, (lane.turn(at), next(self._nth), lane))
+                unsure = []
+            turn, _, lane = self._turns[0]
+            if lane.turn(at) > turn:  # a window has passed, or others of its limit have put it to sleep
+                heappop(self._turns)
+                self._again(at, lane)
+                continue
+            found = lane.first(at)
+            if found is None:
+                heappop(self._turns)
+                self._wait(at, lane)
+                continue
+            if lane.sure <= 0:
+                if self.limit is None and not lane.counted_with:  # nobody else's room: it can wait for the others
+                    heappop(self._turns)
+                    unsure.append(lane)
+                else:
+                    self._ask(at, [lane])
+                continue
+            backlog, alike = found
+            # Rows of a lane that nothing parts go in one go, where no other lane wants the same room.
+            rows = min(lane.sure, alike.rows) if self.limit is None and not (lane.gap or lane.counted_with) else 1
+            self._send(at, lane, backlog, alike, rows)
+            left -= rows
+            if lane.next_at > at:
+                heappop(self._turns)
+                self._wait(at, lane)
+            else:
+                heapreplace(self._turns, (lane.turn(at), next(self._nth), lane))
+        for lane in unsure:
+            self._again(at, lane)
+        self.bound += bool(self._turns)
+
+    def _send(self, at: Moment, lane: Lane, backlog: Backlog, alike: Alike, rows: int) -> None:
+        alike.rows -= rows
+        if not alike.rows:
+            heappop(backlog.due)
+        lane.next_at = at + lane.gap
+        lane.why = None
+        lane.went(rows)
+        lane.unwritten.append(Played(lane, at, rows))
+        self.went(at, lane, backlog, rows)
+
+    def _again(self, at: Moment, lane: Lane) -> None:
+        """Put a lane where it belongs now."""
+        if (turn := lane.turn(at)) <= at:
+            heappush(self._turns, (turn, next(self._nth), lane))
+        else:
+            self._wait(at, lane)
+
+    def _wait(self, at: Moment, lane: Lane) -> None:
+        wakes = lane.wakes(at)
+        if wakes < FOR_EVER:
+            heappush(self._waiting, (wakes, next(self._nth), lane))
+
+    def _ask(self, at: Moment, lanes: Sequence[Lane]) -> None:
+        """Ask what lanes have left, and put to sleep those that have nothing, as the claim does."""
+        if not lanes:
+            return
+        sent: list[Played] = []
+        for lane in lanes:
+            sent += lane.unwritten
+            lane.unwritten.clear()
+        for lane, room in zip(lanes, self.rooms(at, sent, lanes), strict=True):
+            lane.own.told(room.lane)
+            for tally, of_it in zip(lane.counted_with, (room.channel, room.workspace), strict=False):
+                tally.told(of_it)
+            if room.is_full:
+                asleep = {"lane": [lane], "channel": lane.counted_with[0].lanes if lane.counted_with else [],
+                          "workspace": lane.counted_with[1].lanes if lane.counted_with else []}[room.reach]  # fmt: skip
+                for one in asleep:
+                    if one.next_at <= at:
+                        one.next_at = max(room.until, at + 1)
+                        one.why = room.rule, room.detail

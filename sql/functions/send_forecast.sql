@@ -1,0 +1,72 @@
+-- What a forecast starts from, at a moment: all that may send, how it is paced and gated, and what never goes. What is
+-- counted (caps, weeks, limits) is not here: it is asked of send_room as the play goes on (send_rehearse_rooms).
+--
+-- Returns {at, lanes, schedules, campaigns, never}; moments as microseconds since 1970, which a program compares fast.
+--   lanes      those that nobody has stopped; gap and jitter in seconds; `gates` the schedules of all active campaigns
+--              of the account (null: one that is always open): the earliest opening of them is the lane's turn; `limited`
+--              which rolling limits count it: those of the `workspace`, else of the `account`, else null
+--   campaigns  with the rows that wait in them
+--   never      rows that go only when a person acts: {reason, sends, kind, name, channel, workspace, campaign_id, said}:
+--              reason paused, disconnected, done, expired, failed or uncertain
+create or replace function send_forecast(at timestamptz default null)
+returns jsonb language sql stable set timezone = 'UTC' as $$
+    with moment as (select coalesce(send_forecast.at, clock_timestamp()) as at),
+    waiting as materialized (
+        select q.account_id, q.channel, q.campaign_id, q.expires_at <= m.at as late, count(*) as sends
+        from send_queue q cross join moment m where q.status = 'pending'
+        group by 1, 2, 3, 4),
+    stops as (
+        -- The widest stop is named: it is the one to end first.
+        select v.campaign_id, v.sends, w.name as workspace, stop.*
+        from waiting v
+        join send_accounts a on a.id = v.account_id
+        join send_workspaces w on w.id = a.workspace_id
+        join send_lanes l on l.account_id = v.account_id and l.channel = v.channel
+        join send_campaigns c on c.id = v.campaign_id
+        cross join lateral (values
+            (v.late, 'expired', 'campaign', c.name, null, null, 0),
+            (w.paused_at is not null, 'paused', 'workspace', w.name, null, w.pause_reason, 1),
+            (a.status <> 'active', a.status, 'account', a.name, null, a.status_reason, 2),
+            (l.paused_at is not null, 'paused', 'lane', a.name, l.channel, l.pause_reason, 3),
+            (c.status <> 'active', c.status, 'campaign', c.name, null, c.pause_reason, 4)
+        ) stop (so, reason, kind, name, channel, said, nth)
+        where stop.so and stop.nth = (case
+            when v.late then 0 when w.paused_at is not null then 1 when a.status <> 'active' then 2
+            when l.paused_at is not null then 3 else 4 end)),
+    never as (
+        select reason, kind, name, channel, workspace, campaign_id, said, sum(sends)::bigint as sends
+        from stops group by 1, 2, 3, 4, 5, 6, 7
+        union all
+        select q.status, 'campaign', c.name, null, w.name, c.id, null, count(*)
+        from send_queue q join send_campaigns c on c.id = q.campaign_id join send_workspaces w on w.id = c.workspace_id
+        where q.status in ('failed', 'uncertain')
+        group by q.status, c.name, w.name, c.id)
+    select jsonb_build_object(
+        'at', send_microseconds(m.at),
+        'lanes', (select coalesce(jsonb_agg(jsonb_build_object(
+                'account_id', l.account_id, 'channel', l.channel, 'account', a.name, 'workspace', w.name,
+                'workspace_id', w.id, 'schedule_id', a.schedule_id, 'gap', l.min_gap_seconds,
+                'jitter', l.jitter_seconds, 'next_at', send_microseconds(l.next_at),
+                'next_at_reason', l.next_at_reason, 'next_at_detail', l.next_at_detail,
+                'gates', array(select distinct coalesce(c.schedule_id, a.schedule_id)
+                    from send_campaign_accounts p join send_campaigns c on c.id = p.campaign_id and c.status = 'active'
+                    where p.account_id = a.id),
+                'limited', (select max(case when n.account_id is null then 'workspace' else 'account' end)
+                    from send_limits n
+                    where n.workspace_id = w.id and (n.account_id is null or n.account_id = a.id))
+                ) order by w.name, a.name, l.channel), '[]')
+            from send_lanes l
+            join send_accounts a on a.id = l.account_id and a.status = 'active'
+            join send_workspaces w on w.id = a.workspace_id and w.paused_at is null
+            where l.paused_at is null),
+        'schedules', (select coalesce(jsonb_agg(to_jsonb(s)), '[]') from send_schedules s),
+        'campaigns', (select coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'campaign', c.name, 'workspace', w.name,
+                'schedule_id', c.schedule_id, 'pending', p.pending) order by w.name, c.name), '[]')
+            from send_campaigns c
+            join send_workspaces w on w.id = c.workspace_id
+            join (select v.campaign_id, sum(v.sends)::bigint as pending from waiting v group by 1) p
+                on p.campaign_id = c.id),
+        'never', (select coalesce(jsonb_agg(to_jsonb(n) order by n.workspace, n.kind, n.name, n.reason), '[]')
+            from never n))
+    from moment m
+$$;

@@ -1,0 +1,37 @@
+-- Lay copies of what limits are counted from before the tables themselves, for all lanes: temporary tables of the same
+-- names, which the search path finds first. From here to the end of the transaction send_room counts what is played
+-- (send_rehearse_rooms), and nobody waits for it. The caller rolls back.
+--
+-- Of the attempts only those are copied that a rolling limit may still count, the newest max_sends of each, and of each
+-- only what is counted by; so this costs the same with any history.
+create or replace function send_rehearse_counts(at timestamptz) returns void language plpgsql as $$
+begin
+    execute format($copy$
+        create temporary table send_usage on commit drop as
+        select u.account_id, u.channel, u.day, u.used from %1$I.send_usage u where u.day >= $1::date - 8;
+    $copy$, current_schema()) using at;
+    execute format($copy$
+        create temporary table send_attempts on commit drop as
+        select distinct t.id, t.workspace_id, t.account_id, t.channel, t.started_at, t.outcome
+        from send_limits m cross join lateral (
+            select b.* from %1$I.send_attempts b
+            where m.account_id is null and b.workspace_id = m.workspace_id
+              and b.started_at > $1 - send_period(m.per) and (b.outcome is null or b.outcome in ('sent', 'uncertain'))
+              and (m.channel is null or b.channel = m.channel)
+            order by b.started_at desc limit m.max_sends) t
+        union
+        select distinct t.id, t.workspace_id, t.account_id, t.channel, t.started_at, t.outcome
+        from send_limits m cross join lateral (
+            select b.* from %1$I.send_attempts b
+            where b.account_id = m.account_id
+              and b.started_at > $1 - send_period(m.per) and (b.outcome is null or b.outcome in ('sent', 'uncertain'))
+              and (m.channel is null or b.channel = m.channel)
+            order by b.started_at desc limit m.max_sends) t
+    $copy$, current_schema()) using at;
+    create unique index on send_usage (account_id, channel, day);
+    create index on send_attempts (account_id, started_at);
+    create index on send_attempts (workspace_id, started_at);
+    -- Plans that were made before, in a session that somebody else had, may still know the tables themselves.
+    discard plans;
+end
+$$;
