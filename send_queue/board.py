@@ -217,7 +217,9 @@ def _stopped(row: Json) -> Never:
         case "expired":
             return _expired(name, row["sends"])
         case "failed":
-            return Never(reason, row["sends"], f"{what} has sends that failed.", f"send-queue retry --failed --campaign {name}")
+            return Never(
+                reason, row["sends"], f"{what} has sends that failed.", f"send-queue retry --failed --campaign {name}"
+            )
         case "uncertain":
             return Never(reason, row["sends"], f"{what} has sends that may have gone out.",
                          f"send-queue list --status uncertain --campaign {name}")  # fmt: skip

@@ -28,7 +28,13 @@ FOR_EVER: Moment = maxsize
 """When what never happens does."""
 
 OPEN: Moment = 0
-"""Since when that is open which has no schedule."""
+
+ALWAYS = (OPEN, FOR_EVER)
+"""The opening of what has no schedule."""
+
+
+NEAR = 256
+"""How many lanes near their turn are looked at, whether they might be asked along."""
 
 
 class Hours(Protocol):
@@ -61,15 +67,14 @@ class Tally:
     """How many went out from what counts together, and to how many there is surely room for it to rise."""
 
     sent: int = 0
-    sure: int = -1
+    sure: int = 0
+    low: int = 0
+    """From so many on it may as well be asked again, if somebody is asked anyway: half of the room is used."""
     lanes: list[Lane] = field(default_factory=list)
 
     def told(self, room: int | None) -> None:
         self.sure = maxsize if room is None else self.sent + room
-
-    @property
-    def left(self) -> int:
-        return self.sure - self.sent
+        self.low = self.sure - (self.sure - self.sent) // 2
 
 
 @dataclass(slots=True)
@@ -95,6 +100,14 @@ class Backlog:
     due: list[tuple[int, Moment, int, Alike]] = field(default_factory=list)
     """A heap: the order of the claim, priority before time before id."""
     expired: int = 0
+    opens_at: Moment = OPEN
+    closes_at: Moment = OPEN
+    """The opening that was looked up last; without a schedule it is soon one that never closes."""
+
+    def is_open(self, at: Moment) -> bool:
+        if at >= self.closes_at:
+            self.opens_at, self.closes_at = self.hours.window(at) if self.hours else ALWAYS
+        return self.opens_at <= at
 
     def head(self, at: Moment) -> tuple[int, Moment, int, Alike] | None:
         """The first that is due at `at`; those that have expired are dropped on the way."""
@@ -105,13 +118,15 @@ class Backlog:
             self.expired += heappop(self.due)[3].rows
         return self.due[0] if self.due else None
 
-    def opens(self, at: Moment) -> Moment:
+    def goes(self, at: Moment) -> Moment:
         """The first moment from `at` on at which something of it is due, and it is open."""
         if not self.due:
             if not self.later:
                 return FOR_EVER
             at = max(at, self.later[-1].scheduled_for)
-        return at if self.hours is None else max(at, self.hours.window(at)[0])
+        if at < self.closes_at:
+            return max(at, self.opens_at)
+        return max(at, self.hours.window(at)[0]) if self.hours else at
 
     @property
     def rows(self) -> int:
@@ -140,18 +155,24 @@ class Lane:
     """What went out since the limits were asked, of all that counts together: shared among them."""
     why: tuple[str, str] | None = None
     """The rule and the words that keep it until next_at."""
+    opened: Moment = OPEN
+    opened_until: Moment = OPEN
+    """The first opening of its gates, and until when that is so."""
 
     def turn(self, at: Moment) -> Moment:
         """Since when it is this lane's turn, as the claim orders them: the later of next_at and its first opening."""
-        opened = min((OPEN if hours is None else hours.window(at)[0] for hours in self.gates), default=FOR_EVER)
-        return max(self.next_at, opened)
+        if at >= self.opened_until:
+            windows = [hours.window(at) if hours else ALWAYS for hours in self.gates]
+            self.opened = min(opens_at for opens_at, _ in windows)
+            self.opened_until = min(closes_at for _, closes_at in windows)
+        return max(self.next_at, self.opened)
 
     def first(self, at: Moment) -> tuple[Backlog, Alike] | None:
         """What goes first of all that is due and open."""
         best: tuple[int, Moment, int, Alike] | None = None
         found = None
         for backlog in self.backlogs:
-            if backlog.hours is None or backlog.hours.window(at)[0] <= at:
+            if backlog.is_open(at):
                 head = backlog.head(at)
                 if head is not None and (best is None or head < best):
                     best, found = head, backlog
@@ -159,15 +180,21 @@ class Lane:
 
     def wakes(self, at: Moment) -> Moment:
         """The first moment from `at` on at which it could go again."""
-        return max(self.next_at, min((backlog.opens(at) for backlog in self.backlogs), default=FOR_EVER))
+        return max(self.next_at, min([backlog.goes(at) for backlog in self.backlogs]))
 
     @property
     def sure(self) -> int:
         """For how many there is surely room."""
-        return min([self.own.left, *(tally.left for tally in self.counted_with)])
+        left = self.own.sure - self.own.sent
+        for tally in self.counted_with:
+            left = min(left, tally.sure - tally.sent)
+        return left
 
     def went(self, rows: int) -> None:
-        for tally in (self.own, *self.siblings, *self.counted_with):
+        self.own.sent += rows
+        for tally in self.siblings:
+            tally.sent += rows
+        for tally in self.counted_with:
             tally.sent += rows
 
 
@@ -234,38 +261,37 @@ class Game:
                     return
                 self._ask(at, unsure)
                 for lane in unsure:
-                    heappush(self._turns, (lane.turn(at), next(self._nth), lane))
+                    self._put(at, lane)
                 unsure = []
+                continue
             turn, _, lane = self._turns[0]
-            if lane.turn(at) > turn:  # a window has passed, or others of its limit have put it to sleep
+            if lane.turn(at) > turn:  # a window has passed, or there is no room for it
                 heappop(self._turns)
-                self._again(at, lane)
-                continue
-            found = lane.first(at)
-            if found is None:
+                self._put(at, lane)
+            elif (found := lane.first(at)) is None:
                 heappop(self._turns)
                 self._wait(at, lane)
-                continue
-            if lane.sure <= 0:
-                if self.limit is None and not lane.counted_with:  # nobody else's room: it can wait for the others
+            elif (room := lane.sure) > 0:
+                backlog, alike = found
+                # What nothing parts goes in one go, where no other lane wants the same room.
+                rows = min(room, alike.rows) if self.limit is None and not (lane.gap or lane.counted_with) else 1
+                self._send(at, lane, backlog, alike, rows)
+                left -= rows
+                if lane.next_at > at:
                     heappop(self._turns)
-                    unsure.append(lane)
+                    self._wait(at, lane)
                 else:
-                    self._ask(at, [lane])
-                continue
-            backlog, alike = found
-            # Rows of a lane that nothing parts go in one go, where no other lane wants the same room.
-            rows = min(lane.sure, alike.rows) if self.limit is None and not (lane.gap or lane.counted_with) else 1
-            self._send(at, lane, backlog, alike, rows)
-            left -= rows
-            if lane.next_at > at:
-                heappop(self._turns)
-                self._wait(at, lane)
+                    heapreplace(self._turns, (lane.turn(at), next(self._nth), lane))
+            elif self.limit is None and not lane.counted_with:
+                unsure.append(heappop(self._turns)[2])  # its room is its own: it is asked with others
             else:
-                heapreplace(self._turns, (lane.turn(at), next(self._nth), lane))
-        for lane in unsure:
-            self._again(at, lane)
+                self._ask(at, [lane], self._low(lane))
         self.bound += bool(self._turns)
+
+    def _low(self, asking: Lane) -> list[Lane]:
+        """Lanes near their turn that will be asked soon too: each question is a journey to the database."""
+        near = (lane for _, _, lane in self._turns[:NEAR])
+        return [lane for lane in near if lane.own.sent >= lane.own.low and lane is not asking]
 
     def _send(self, at: Moment, lane: Lane, backlog: Backlog, alike: Alike, rows: int) -> None:
         alike.rows -= rows
@@ -277,7 +303,7 @@ class Game:
         lane.unwritten.append(Played(lane, at, rows))
         self.went(at, lane, backlog, rows)
 
-    def _again(self, at: Moment, lane: Lane) -> None:
+    def _put(self, at: Moment, lane: Lane) -> None:
         """Put a lane where it belongs now."""
         if (turn := lane.turn(at)) <= at:
             heappush(self._turns, (turn, next(self._nth), lane))
@@ -289,22 +315,30 @@ class Game:
         if wakes < FOR_EVER:
             heappush(self._waiting, (wakes, next(self._nth), lane))
 
-    def _ask(self, at: Moment, lanes: Sequence[Lane]) -> None:
-        """Ask what lanes have left, and put to sleep those that have nothing, as the claim does."""
+    def _ask(self, at: Moment, lanes: Sequence[Lane], low: Sequence[Lane] = ()) -> None:
+        """Ask what lanes have left, and put to sleep those that have nothing, as the claim does when it meets them.
+
+        Those in `low` are not met yet: they are told what they have left, if anything.
+        """
         if not lanes:
             return
+        asked = [*lanes, *low]
         sent: list[Played] = []
-        for lane in lanes:
+        for lane in asked:
             sent += lane.unwritten
             lane.unwritten.clear()
-        for lane, room in zip(lanes, self.rooms(at, sent, lanes), strict=True):
+        for nth, (lane, room) in enumerate(zip(asked, self.rooms(at, sent, asked), strict=True)):
             lane.own.told(room.lane)
             for tally, of_it in zip(lane.counted_with, (room.channel, room.workspace), strict=False):
                 tally.told(of_it)
-            if room.is_full:
-                asleep = {"lane": [lane], "channel": lane.counted_with[0].lanes if lane.counted_with else [],
-                          "workspace": lane.counted_with[1].lanes if lane.counted_with else []}[room.reach]  # fmt: skip
-                for one in asleep:
-                    if one.next_at <= at:
-                        one.next_at = max(room.until, at + 1)
-                        one.why = room.rule, room.detail
+            if room.is_full and nth < len(lanes):
+                self._sleep(at, lane, room)
+
+    def _sleep(self, at: Moment, lane: Lane, room: Room) -> None:
+        together = [lane]
+        if room.reach != "lane":
+            together = lane.counted_with[room.reach == "workspace"].lanes
+        for one in together:
+            if one.next_at <= at:
+                one.next_at = max(room.until, at + 1)
+                one.why = room.rule, room.detail

@@ -33,6 +33,7 @@ COMMANDS = {
     "list": "looking",
     "show": "looking",
     "explain": "looking",
+    "forecast": "forecast",
     "pause": "steering",
     "resume": "steering",
     "retry": "steering",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -11,11 +12,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
-from os import getpid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -75,25 +73,10 @@ class App:
             self._since = time.monotonic()
             warn(f"rehearsing: it is taken to be {self._rehearsed.isoformat()}.")
 
-    def zone(self, name: str | None) -> tzinfo:
-        """The time zone of this name; without one the terminal's: that of TZ, else the machine's, else UTC."""
-        if name:
-            return ZoneInfo(name)
-        for found in (self.env.get("TZ", "").removeprefix(":"), _zone_of_the_machine()):
-            try:
-                return ZoneInfo(found)
-            except (LookupError, ValueError, OSError):  # OSError: the name of a folder; such as EST5EDT4 are no names
-                continue
-        return UTC
-
     @property
     def worker(self) -> str:
         """The name of this process, for people who look at what is in flight."""
-        return f"{socket.gethostname()}:{getpid()}"
-
-
-def _zone_of_the_machine() -> str:
-    return str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2]
+        return f"{socket.gethostname()}:{os.getpid()}"
 
 
 # --- what is written and read -----------------------------------------------------------------------------
@@ -229,6 +212,11 @@ def short(when: str | datetime | None, zone: tzinfo = UTC) -> str:
     return f"{when.astimezone(zone):%a %Y-%m-%d %H:%M %Z}"
 
 
+def local(when: datetime, tz: tzinfo) -> str:
+    """A moment for people, in their zone, to the minute."""
+    return f"{when.astimezone(tz):%a %Y-%m-%d %H:%M %Z}"
+
+
 # --- kinds of values --------------------------------------------------------------------------------------
 
 
@@ -332,6 +320,23 @@ def _timezone(name: str) -> str:
     return name
 
 
+def _zone(name: str) -> tzinfo:
+    from zoneinfo import ZoneInfo
+
+    return ZoneInfo(_timezone(name))
+
+
+def _zone_of_the_terminal() -> tzinfo:
+    """Of TZ, else of the machine by its name; UTC where neither is a name, for an offset would be wrong half the year."""
+    try:
+        name = (
+            os.environ.get("TZ", "").removeprefix(":") or os.path.realpath("/etc/localtime").partition("zoneinfo/")[2]
+        )
+        return _zone(name)
+    except ValueError:
+        return UTC
+
+
 def _variable(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         # It is not shown: it may be the secret itself.
@@ -342,6 +347,7 @@ def _variable(name: str) -> str:
 
 DURATION = Kind("duration", duration)
 TIMEZONE = Kind("tz", _timezone)
+ZONE = Kind("tz", _zone)
 VARIABLE = Kind("var|none", _variable, clearable=True)
 MOMENT = Kind("time", moment)
 ID = Kind("id", _uuid)
@@ -354,8 +360,9 @@ SETTING = Kind("name=value", _setting)
 PLACE_SETTING = Kind("a:name=value", _place_setting)
 TEXT_OR_NONE = Kind("text|none", str, clearable=True)
 
-tz_option = click.option("--tz", type=TIMEZONE, metavar="ZONE", help="Times in this zone, not in the terminal's.")
 json_option = click.option("--json", "json_", is_flag=True, help="Print JSON.")
+tz_option = click.option("--tz", type=ZONE, default=_zone_of_the_terminal, show_default="the terminal's",
+                         help="The time zone to show days and times in.")  # fmt: skip
 workspace_option = click.option("--workspace", metavar="W", help="The workspace, where the name alone is not clear.")
 
 

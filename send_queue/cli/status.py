@@ -30,7 +30,7 @@ AGAIN = 2
 @tz_option
 @json_option
 @click.pass_obj
-def status_command(app: App, /, watch: int | None, tz: str | None, json_: bool) -> None:
+def status_command(app: App, /, watch: int | None, tz: tzinfo, json_: bool) -> None:
     """Show how the queue stands: counts, lanes with their caps, campaigns.
 
     \b
@@ -38,19 +38,18 @@ def status_command(app: App, /, watch: int | None, tz: str | None, json_: bool) 
     """
     from send_queue import explain
 
-    zone = app.zone(tz)
     on_terminal = sys.stdout.isatty() and not json_
     if watch and not on_terminal:
         raise UserError("--watch needs a terminal and no --json: leave it out, and call status as often as you like.")
     with app.database() as conn:
         if on_terminal:
-            _show(app, conn, zone, watch)
+            _show(app, conn, tz, watch)
             return
         status = explain.status(conn, app.now())
     if json_:
         click.echo(as_json({name: value for name, value in status.items() if name not in ("look_ups", "retrying")}))
     else:
-        click.echo("\n\n".join(paragraphs(status, zone)))
+        click.echo("\n\n".join(paragraphs(status, tz)))
 
 
 # --- piped ------------------------------------------------------------------------------------------------

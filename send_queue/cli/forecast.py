@@ -1,0 +1,139 @@
+"""What will happen: forecast."""
+
+from __future__ import annotations
+
+from datetime import timedelta, tzinfo
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from send_queue.cli.app import DURATION, App, as_json, json_option, local, printable, table, terminal_width, tz_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from send_queue.forecast import Day, Forecast
+
+WIDEST_BAR = 20
+"""Letters of the bar of the day on which most goes."""
+
+LANES_NAMED = 4
+"""How many lanes of a day are named for people; the others are counted."""
+
+
+@click.command("forecast")
+@click.option("--days", type=click.IntRange(1, 3660), default=7, show_default=True, help="How many, today included.")
+@click.option("--every", type=DURATION, default="5m", show_default=True, help="How often cron starts the run.")
+@click.option("--limit", type=click.IntRange(1), default=1, show_default=True, help="That of `run-once`, a run.")
+@click.option("--drain", is_flag=True, help="Cron starts `run`, which sends all that may go, and not `run-once`.")
+@tz_option
+@json_option
+@click.pass_obj
+def forecast_command(
+    app: App, /, days: int, every: timedelta, limit: int, drain: bool, tz: tzinfo, json_: bool
+) -> None:
+    """Play the queue forward: what goes on which day, when each campaign is done, what never goes and why.
+
+    \b
+    Example: send-queue forecast --days 10 --every 30m --limit 5
+    """
+    from send_queue import forecast
+
+    if every < timedelta(seconds=1):
+        raise click.BadParameter("cron starts nothing more often than once a second: write 5m", param_hint="--every")
+    with app.database() as conn:
+        found = forecast.forecast(conn, app.now(), days, every, None if drain else limit, tz)
+    click.echo(as_json(_object(found)) if json_ else "\n".join(_lines(found)))
+
+
+def _object(found: Forecast) -> dict[str, Any]:
+    return {
+        "at": found.at,
+        "every": found.every,
+        "limit": found.limit,
+        "timezone": str(found.tz),
+        "days": [{"date": day.date.isoformat(), "sends": day.sends, "by_lane": day.by_lane} for day in found.days],
+        "finishes_at": found.finishes_at,
+        "campaigns": [
+            {"workspace": c.workspace, "campaign": c.campaign, "pending": c.pending, "goes": c.goes,
+             "finishes_at": c.finishes_at} for c in found.campaigns
+        ],
+        "never": [
+            {"reason": n.reason, "sends": n.sends, "detail": n.detail, "mend": n.mend} for n in found.never
+        ],
+        "later": found.later,
+        "runs_at_their_limit": found.at_its_limit,
+    }  # fmt: skip
+
+
+def _lines(found: Forecast) -> Iterator[str]:
+    """A forecast for people."""
+    how = "run" if found.limit is None else f"run-once --limit {found.limit}"
+    yield f"Forecast from {local(found.at, found.tz)}, with `send-queue {how}` every {_length(found.every)}."
+    yield ""
+    most = max((day.sends for day in found.days), default=0)
+    rows = [
+        {
+            "date": day.date.isoformat(),
+            "day": f"{day.date:%a}",
+            "sends": f"{day.sends:,}",
+            "bar": "#" * -(-day.sends * WIDEST_BAR // most) if day.sends else "",
+            "by_lane": _by_lane(day),
+        }
+        for day in found.days
+    ]
+    yield table(rows, ("date", "day", "sends", "bar", "by_lane"), terminal_width(), ("bar", "by_lane"))
+    yield ""
+    yield from _ends(found)
+    if found.campaigns:
+        yield ""
+        campaigns = [
+            {
+                "workspace": c.workspace,
+                "campaign": c.campaign,
+                "pending": f"{c.pending:,}",
+                "goes": f"{c.goes:,}",
+                "finishes": local(c.finishes_at, found.tz) if c.finishes_at else None,
+            }
+            for c in found.campaigns
+        ]
+        columns = ("workspace", "campaign", "pending", "goes", "finishes")
+        yield table(campaigns, columns, terminal_width(), ("workspace",))
+    if found.never:
+        yield ""
+        yield "What does not go unless somebody acts:"
+        for never in found.never:
+            yield f"  {never.sends:,} {never.reason}: {printable(never.detail)} Mend it: {printable(never.mend)}"
+
+
+def _ends(found: Forecast) -> Iterator[str]:
+    """When all is done, and what keeps it from being done sooner, where that is the cadence."""
+    if found.later:
+        yield f"It does not finish within five years: {found.later:,} are left then."
+    elif found.finishes_at:
+        yield f"All that can go has gone by {local(found.finishes_at, found.tz)}."
+    else:
+        yield "Nothing goes."
+    if found.at_its_limit and found.limit:
+        what = "one message" if found.limit == 1 else f"{found.limit} messages"
+        yield (
+            f"What holds it is the cadence, {what} every {_length(found.every)}: in {found.at_its_limit:,} runs more "
+            "could go than they take. See what `send-queue run` would do: send-queue forecast --drain"
+        )
+
+
+def _by_lane(day: Day) -> str:
+    lanes = sorted(day.by_lane.items(), key=lambda lane: (-lane[1], lane[0]))
+    named = ", ".join(f"{name} {sends:,}" for name, sends in lanes[:LANES_NAMED])
+    rest = lanes[LANES_NAMED:]
+    return f"{named}, {len(rest):,} others {sum(n for _, n in rest):,}" if rest else named
+
+
+def _length(length: timedelta) -> str:
+    """As durations are written: 1h30m."""
+    seconds = int(length.total_seconds())
+    parts = []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        n, seconds = divmod(seconds, size)
+        parts += [f"{n}{unit}"] if n else []
+    return "".join(parts)
