@@ -30,6 +30,7 @@ COMMANDS = {
     "run-once": "sending",
     "run": "sending",
     "status": "status",
+    "report": "report",
     "list": "looking",
     "show": "looking",
     "explain": "looking",
