@@ -14,15 +14,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from send_queue import play, run, store
-from send_queue import explain
+from send_queue import explain, play, run, store
 from send_queue.board import MICROSECOND, Board, Never, microseconds, moment
 from send_queue.model import Explanation, HoldBack
 from send_queue.play import Moment

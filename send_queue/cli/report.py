@@ -8,11 +8,15 @@ from dataclasses import asdict
 from datetime import timedelta, tzinfo
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from send_queue.cli.app import DURATION, App, as_json, json_option, tz_option
 from send_queue.model import UserError
+
+if TYPE_CHECKING:
+    from send_queue.report import Figures
 
 
 @click.command("report")
@@ -40,13 +44,31 @@ def report_command(
     with app.database() as conn:
         figures = report.gather(conn, app.now(), tz, days, every, forecast)
     if json_:
-        text = as_json({name: value for name, value in asdict(figures).items() if name != "zone"})
+        text = as_json(_object(figures))
     else:
         text = report.page(figures)
     if str(output) == "-":
         click.echo(text)
     else:
         _write(output, text)
+
+
+def _object(figures: Figures) -> dict[str, Any]:
+    ahead = figures.ahead
+    return {
+        "at": figures.at,
+        "queue": figures.status["queue"],
+        "lanes": figures.status["lanes"],
+        "campaigns": figures.status["campaigns"],
+        **{name: figures.past[name] for name in ("usage", "tries", "causes", "failed", "uncertain")},
+        "calendars": [
+            {**asdict(c), "days": [{**asdict(day), "date": day.date.isoformat()} for day in c.days]}
+            for c in figures.calendars
+        ],
+        "advice": [asdict(item) for item in figures.advice],
+        "finishes_at": ahead.finishes_at if ahead else None,
+        "not_played": figures.not_played,
+    }
 
 
 def _write(path: Path, text: str) -> None:

@@ -34,13 +34,12 @@ def _lanes(lanes: list[Json]) -> Iterator[Advice]:
         where = ["--workspace", lane["workspace"]] if several else []
         account = f"The account {lane['account']}"
         of_lane = f"{account}, {lane['channel']},"
-        said = f": {detail}" if detail else "."
         match rule:
             case "disconnected":
-                yield Advice("bad", f"{account} is disconnected{said}", "Mend it at the provider, then:",
+                yield Advice("bad", _sentence(f"{account} is disconnected", detail), "Mend it at the provider, then:",
                              _command("resume", "account", lane["account"], *where))  # fmt: skip
             case "provider_hold":
-                yield Advice("wait", f"{of_lane} is held by its provider{said}",
+                yield Advice("wait", _sentence(f"{of_lane} is held by its provider", detail),
                              "It goes on by itself. To end the hold early:",
                              _command("resume", "lane", lane["account"], lane["channel"], *where))  # fmt: skip
             case "paused":
@@ -49,17 +48,19 @@ def _lanes(lanes: list[Json]) -> Iterator[Advice]:
 
 def _paused(lane: Json, detail: str, where: list[str]) -> Advice:
     level, _, reason = detail.partition(": ")
-    said = f" is paused: {reason}" if reason else " is paused."
+    account = lane["account"]
     match level:
         case "workspace":
-            return Advice("wait", f"The workspace {lane['workspace']}{said}", "To go on:",
-                          _command("resume", "workspace", lane["workspace"]))  # fmt: skip
+            what, words = f"The workspace {lane['workspace']}", ["workspace", lane["workspace"]]
         case "lane":
-            return Advice("wait", f"The account {lane['account']}, {lane['channel']},{said}", "To go on:",
-                          _command("resume", "lane", lane["account"], lane["channel"], *where))  # fmt: skip
-    said = f" is paused: {detail}" if detail else " is paused."
-    return Advice("wait", f"The account {lane['account']}{said}", "To go on:",
-                  _command("resume", "account", lane["account"], *where))  # fmt: skip
+            what, words = f"The account {account}, {lane['channel']},", ["lane", account, lane["channel"], *where]
+        case _:
+            what, reason, words = f"The account {account}", detail, ["account", account, *where]
+    return Advice("wait", _sentence(f"{what} is paused", reason), "To go on:", _command("resume", *words))
+
+
+def _sentence(what: str, why: str) -> str:
+    return f"{what}: {why}".removesuffix(".") + "." if why else f"{what}."
 
 
 def _rows(status: Json) -> Iterator[Advice]:

@@ -75,11 +75,16 @@ def _column(bar: Column, x: float, slot: float, top: float, classes: Sequence[st
             pieces.append(_rect(name, x + slot * 0.16, y, slot * 0.68, _y(above - part, top) - y))
     if bar.cap is not None:
         y = _y(bar.cap, top)
-        pieces.append(Markup('<line class="cap" x1="{:.2f}%" x2="{:.2f}%" y1="{y}" y2="{y}"/>').format(x, x + slot, y=y))
+        pieces.append(
+            Markup('<line class="cap" x1="{:.2f}%" x2="{:.2f}%" y1="{y}" y2="{y}"/>').format(x, x + slot, y=y)
+        )
     middle = x + slot / 2
     if total:
         pieces.append(_text("figure", middle, _y(total, top) - 5, short(total)))
-    pieces += [_text("label", middle, ABOVE + HIGH + 15, bar.label), _text("below", middle, ABOVE + HIGH + 28, bar.below)]
+    pieces += [
+        _text("label", middle, ABOVE + HIGH + 15, bar.label),
+        _text("below", middle, ABOVE + HIGH + 28, bar.below),
+    ]
     return Markup("<g><title>{}</title>{}</g>").format(bar.title, _joined(pieces))
 
 

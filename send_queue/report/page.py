@@ -20,6 +20,9 @@ from send_queue.store import Json
 CAMPAIGNS = 40
 """Campaigns that are told one by one: those that go on, then those that sent last."""
 
+NEVER = 20
+"""Reasons for which sends do not go by themselves."""
+
 WITHIN = {60: "1 min", 600: "10 min", 3600: "1 h", 21_600: "6 h", 86_400: "1 day", 604_800: "1 week", None: "more"}
 """What stands below the columns of how long sends had been due."""
 
@@ -61,13 +64,16 @@ def _told(figures: Figures) -> dict[str, Any]:
                   for told in past["usage"]["lanes"]],
         "calendars": [(known, _calendar(known, figures.at)) for known in figures.calendars],
         "ahead": _ahead(figures, channels),
+        # What failed and what is uncertain has its own place on the page.
+        "never": [n for n in figures.ahead.never if n.reason not in ("failed", "uncertain")][:NEVER]
+                 if figures.ahead else [],
         "campaigns": _campaigns(figures),
         "campaigns_in_all": len(status["campaigns"]),
         "waited": _waited(past["tries"]["waited"]),
         "outcomes": _outcomes(past["tries"]["outcomes"]),
         "hours_of": charts.hours_of,
         "several_workspaces": len({lane["workspace"] for lane in status["lanes"]}) > 1,
-        "style": Markup((Path(__file__).parent / "style.css").read_text(encoding="utf-8")),  # noqa: S704 — it is ours
+        "style": Markup((Path(__file__).parent / "style.css").read_text(encoding="utf-8")),
     }  # fmt: skip
 
 
@@ -88,7 +94,11 @@ def _sent_by_day(figures: Figures, channels: Sequence[str]) -> Markup:
         parts = [by_channel[c]["used"] if c in by_channel else 0 for c in channels]
         capped = [row for row in by_channel.values() if row["cap"] is not None]
         # A line says something only where it is the cap of all that the column is made of.
-        cap = sum(row["cap"] for row in capped) if capped and not any(r["uncapped"] for r in by_channel.values()) else None
+        cap = (
+            sum(row["cap"] for row in capped)
+            if capped and not any(r["uncapped"] for r in by_channel.values())
+            else None
+        )
         bars.append(_column_of(day, parts, channels, cap))
     told = "; ".join(bar.title for bar in bars)
     return charts.columns("Sends per day and channel against the caps of all lanes", told, bars, _classes(channels))
