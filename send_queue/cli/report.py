@@ -43,10 +43,7 @@ def report_command(
 
     with app.database() as conn:
         figures = report.gather(conn, app.now(), tz, days, every, forecast)
-    if json_:
-        text = as_json(_object(figures))
-    else:
-        text = report.page(figures)
+    text = as_json(_object(figures)) if json_ else report.html(figures)
     if str(output) == "-":
         click.echo(text)
     else:

@@ -8,6 +8,6 @@ page.py           figures into the template, page.html.j2, with style.css in it
 """
 
 from send_queue.report.figures import Figures, gather
-from send_queue.report.page import page
+from send_queue.report.page import html
 
-__all__ = ["Figures", "gather", "page"]
+__all__ = ["Figures", "gather", "html"]

@@ -129,6 +129,7 @@ def calendar(title: str, days: Sequence[Day], now: float | None) -> Markup:
         for i, day in enumerate(days)
     )
     rows = _joined(_open_hours(day, i * ROW) for i, day in enumerate(days))
+    notes = _joined(_text("note", 50, i * ROW + 17, _why(day)) for i, day in enumerate(days) if day.closed)
     hours = _joined(
         Markup('<line class="hour" x1="{x}%" x2="{x}%" y1="0" y2="{high}"/>').format(x=h / 24 * 100, high=high)
         for h in (6, 12, 18)
@@ -142,9 +143,10 @@ def calendar(title: str, days: Sequence[Day], now: float | None) -> Markup:
         x=now / 24 * 100, y=ROW)  # fmt: skip
     return Markup(
         '<div class="chart"><svg class="scale days" width="58" height="{all}" aria-hidden="true">{names}</svg>'
-        '<svg class="plot" height="{all}" role="img" aria-labelledby="{id}t {id}d">{named}{rows}{hours}{line}{marks}</svg>'
+        '<svg class="plot" height="{all}" role="img" aria-labelledby="{id}t {id}d">'
+        "{named}{rows}{hours}{line}{notes}{marks}</svg>"
         "</div>"
-    ).format(all=high + 20, names=names, rows=rows, hours=hours, line=line, marks=marks,
+    ).format(all=high + 20, names=names, rows=rows, hours=hours, line=line, notes=notes, marks=marks,
              **_named(title, "; ".join(map(hours_of, days))))  # fmt: skip
 
 
@@ -153,8 +155,6 @@ def _open_hours(day: Day, y: float) -> Markup:
     drawn = [_rect(css, 0, y + 1, 100, ROW - 2)]
     for since, until in day.open:
         drawn.append(_rect("open", since / 14.4, y + 1, (until - since) / 14.4, ROW - 2))
-    if day.closed:
-        drawn.append(_text("note", 50, y + 17, _why(day)))
     return Markup("<g><title>{}</title>{}</g>").format(hours_of(day), _joined(drawn))
 
 

@@ -31,7 +31,7 @@ OUTCOMES = {"sent": "sent", "already_done": "skipped", "retry": "retry", "held":
 """What became of a try, and its colour."""
 
 
-def page(figures: Figures) -> str:
+def html(figures: Figures) -> str:
     """The report as HTML that needs nothing else."""
     env = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
@@ -195,7 +195,7 @@ def _harmless(value: Any) -> Any:
 def _moment(zone: tzinfo) -> Any:
     def moment(when: str | datetime | None, form: str = "%a %d %b %Y, %H:%M %Z") -> str:
         if when is None:
-            return "–"
+            return "-"
         return f"{(datetime.fromisoformat(when) if isinstance(when, str) else when).astimezone(zone):{form}}"
 
     return moment
@@ -205,10 +205,10 @@ def span(seconds: float | None) -> str:
     """A length of time in its two largest units.
 
     >>> span(0.42), span(42), span(3900), span(200_000), span(None)
-    ('0.4 s', '42 s', '1 h 5 min', '2 d 7 h', '–')
+    ('0.4 s', '42 s', '1 h 5 min', '2 d 7 h', '-')
     """
     if seconds is None:
-        return "–"
+        return "-"
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes = int(seconds // 60)
@@ -223,10 +223,10 @@ def percent(share: float | None) -> str:
     """A share for people, never rounded to all or nothing.
 
     >>> percent(0.98765), percent(0.99999), percent(1.0), percent(0.0001), percent(None)
-    ('98.8%', '>99.9%', '100%', '<0.1%', '–')
+    ('98.8%', '>99.9%', '100%', '<0.1%', '-')
     """
     if share is None:
-        return "–"
+        return "-"
     if share in (0, 1):
         return f"{share:.0%}"
     return "<0.1%" if share < 0.001 else ">99.9%" if share > 0.999 else f"{share:.1%}"
