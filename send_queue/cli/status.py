@@ -42,11 +42,10 @@ def status_command(app: App, /, watch: int | None, tz: tzinfo, json_: bool) -> N
     if watch and not on_terminal:
         raise UserError("--watch needs a terminal and no --json: leave it out, and call status as often as you like.")
     with app.database() as conn:
-        if on_terminal:
-            _show(app, conn, tz, watch)
-            return
-        status = explain.status(conn, app.now())
-    if json_:
+        status, first = _look(app, conn) if on_terminal else (explain.status(conn, app.now()), None)
+    if on_terminal:
+        _show(app, status, first, tz, watch)
+    elif json_:
         click.echo(as_json({name: value for name, value in status.items() if name not in ("look_ups", "retrying")}))
     else:
         click.echo("\n\n".join(paragraphs(status, tz)))
@@ -97,25 +96,24 @@ def to_see_to(status: Json, zone: tzinfo) -> Iterator[str]:
 # --- on a terminal ----------------------------------------------------------------------------------------
 
 
-def _show(app: App, conn: Connection, zone: tzinfo, watch: int | None) -> None:
+def _show(app: App, status: Json, first: Json | None, zone: tzinfo, watch: int | None) -> None:
     from send_queue.cli import screen
 
     console = screen.console(app.env)
     if watch is None:
-        console.print(screen.view(*_look(app, conn), zone, console))
+        console.print(screen.view(status, first, zone, console))
         return
     from rich.live import Live
 
-    look = _look(app, conn)
+    lost = ""
     with suppress(KeyboardInterrupt), Live(console=console, screen=True, auto_refresh=False) as live:
-        lost = ""
         while True:
-            live.update(screen.view(*look, zone, console, height=console.height, lost=lost), refresh=True)
+            live.update(screen.view(status, first, zone, console, console.height, lost), refresh=True)
             time.sleep(watch)
             try:
                 # No connection is held between two looks: somebody may leave this open for days.
-                with closing(app.reconnect()) as again:
-                    look, lost = _look(app, again), ""
+                with closing(app.reconnect()) as conn:
+                    (status, first), lost = _look(app, conn), ""
             except DatabaseUnreachable as error:
                 lost = str(error)
 
