@@ -112,10 +112,11 @@ def _in(wait: timedelta) -> str:
     >>> _in(timedelta(seconds=50)), _in(timedelta(hours=1, minutes=5)), _in(timedelta(days=3, hours=2))
     ('50s', '1h05m', '3d2h')
     """
-    seconds = int(wait.total_seconds())
+    seconds = round(wait.total_seconds())
     if seconds < 60:
         return f"{seconds}s"
-    days, hours, minutes = seconds // 86_400, seconds // 3600 % 24, seconds // 60 % 60
+    in_all = round(seconds / 60)
+    days, hours, minutes = in_all // 1440, in_all // 60 % 24, in_all % 60
     return f"{days}d{hours}h" if days else f"{hours}h{minutes:02d}m" if hours else f"{minutes}m"
 
 

@@ -105,8 +105,8 @@ def test_a_terminal_shows_bars_what_goes_next_and_why_not_now(terminal: Terminal
     shown = terminal(now=MONDAY + 10 * MINUTE).end()
     assert "Mon 2026-11-23 10:10 EST (America/New_York)" in shown
     assert "3 sent · 4 pending · 1 failed" in shown
-    assert "Next: linkedin_invite of anna for fall, 10:30, in 19m" in shown
-    assert re.search(r"anna +linkedin_invite +█{9}░{3} 3/4 +3 +10:30, in 19m +min_gap", shown), shown
+    assert "Next: linkedin_invite of anna for fall, 10:30, in 20m" in shown
+    assert re.search(r"anna +linkedin_invite +█{9}░{3} 3/4 +3 +10:30, in 20m +min_gap", shown), shown
     assert re.search(r"ben +linkedin_invite +░{12} 0/9 +0 +paused: on holiday", shown), shown
     assert "1 failed: see `send-queue list --status failed`" in shown
     assert re.search(r"fall +active +██████░{6} 4/8 +3 +4 +0 +1 +0 +0", shown), shown
