@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -35,10 +36,10 @@ def html(figures: Figures) -> str:
     """The report as HTML that needs nothing else."""
     env = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, finalize=_harmless,
+        lstrip_blocks=True,
     )  # fmt: skip
     env.filters.update(moment=_moment(figures.zone), span=span, n=lambda n: f"{n:,}", percent=percent)
-    return env.get_template("page.html.j2").render(_told(figures))
+    return _harmless(env.get_template("page.html.j2").render(_told(figures)))
 
 
 def _told(figures: Figures) -> dict[str, Any]:
@@ -185,11 +186,10 @@ def _rate(counts: Mapping[str, Any]) -> float | None:
 # --- words ------------------------------------------------------------------------------------------------
 
 
-def _harmless(value: Any) -> Any:
-    """Text of others without characters that control something or turn the direction of writing."""
-    if isinstance(value, str) and not isinstance(value, Markup) and not value.isprintable():
-        return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in value)
-    return value
+def _harmless(page: str) -> str:
+    """The page with the characters of others that control something, or turn the direction of writing, as their codes;
+    we ourselves write none but the ends of lines."""
+    return re.sub(r"[^\x20-\x7e\n]", lambda c: c[0] if c[0].isprintable() else f"\\x{ord(c[0]):02x}", page)
 
 
 def _moment(zone: tzinfo) -> Any:
