@@ -7,6 +7,7 @@ Reading order, from the words down to the world:
     sql/functions/send_claim.sql, send_room.sql, send_record.sql      what is decided, and where
     run.py                   one pass: recover, claim, send, record
     explain.py               why a send has not gone, and when it can
+    forecast.py, board.py, play.py   the queue played forward: what will go on which day
     report/                  the page that a person shows around
     calendar.py, backoff.py  pure thinking about time
     intake.py                getting messages in

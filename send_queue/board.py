@@ -1,9 +1,10 @@
-"""Set the queue up to be played (`play`): lanes with what waits in them, openings by the calendar, limits that are asked
-of the database; and what never goes, with the command that mends it."""
+"""Set the queue up to be played (`play`): lanes with what waits in them, openings by the calendar, limits that the
+database is asked for; and what never goes, with the command that mends it."""
 
 from __future__ import annotations
 
 import json
+import shlex
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -56,19 +57,18 @@ class Board:
         self._never: list[Json] = facts["never"]
         hours = _by_rules(facts["schedules"], self.at)
         named = Counter(account for account, _ in {(lane["account"], lane["workspace"]) for lane in facts["lanes"]})
-        lanes: dict[tuple[str, str], Lane] = {}
-        schedules: dict[tuple[str, str], str | None] = {}
-        for row in facts["lanes"]:
-            key = row["account_id"], row["channel"]
-            schedules[key] = row["schedule_id"]
-            lanes[key] = _lane(row, [hours[gate] for gate in row["gates"]], named[row["account"]] > 1)
-        _count_together([(row, lanes[row["account_id"], row["channel"]]) for row in facts["lanes"]])
+        self._rows = {(row["account_id"], row["channel"]): row for row in facts["lanes"]}
+        self._lanes = lanes = {
+            key: _lane(row, [hours[gate] for gate in row["gates"]], named[row["account"]] > 1)
+            for key, row in self._rows.items()
+        }
+        _count_together([(self._rows[key], lane) for key, lane in lanes.items()])
         for account_id, channel, campaign_id, *columns in store.forecast_backlog(conn, moment(self.at)):
             key = str(account_id), channel
             campaign = self.campaigns.get(str(campaign_id))
             if key in lanes and campaign:  # what was added while we looked is not played
-                backlog = Backlog(campaign["id"], hours[campaign["schedule_id"] or schedules[key]], _alike(*columns))
-                lanes[key].backlogs.append(backlog)
+                schedule_id = campaign["schedule_id"] or self._rows[key]["schedule_id"]
+                lanes[key].backlogs.append(Backlog(campaign["id"], hours[schedule_id], _alike(*columns)))
         self.lanes = [lane for lane in lanes.values() if lane.backlogs]
         store.rehearse_counts(conn, moment(self.at))
 
@@ -89,22 +89,21 @@ class Board:
         later: Counter[str] = Counter()
         expired: Counter[str] = Counter()
         shut: Counter[tuple[str, str]] = Counter()
+        full: Counter[tuple[str, str]] = Counter()
         for lane in self.lanes:
             for backlog in lane.backlogs:
                 expired[backlog.campaign] += backlog.expired
                 if not backlog.rows:
                     continue
-                if isinstance(backlog.hours, Openings) and backlog.hours.window(self.at)[0] == FOR_EVER:
-                    shut[backlog.hours.name, backlog.hours.ended or ""] += backlog.rows
+                if isinstance(backlog.hours, Openings) and backlog.hours.ended:
+                    shut[backlog.hours.name, backlog.hours.ended] += backlog.rows
                 elif lane.next_at >= FOR_EVER:
-                    never.append(_full(lane, backlog.rows))
+                    full[lane.account_id, lane.channel] += backlog.rows
                 else:
                     later[backlog.campaign] += backlog.rows
-        for name, ended in shut:
-            never.append(Never("closed", shut[name, ended], ended, f"send-queue schedule set {name} --hours …"))
-        for campaign, rows in expired.items():
-            if rows:
-                never.append(_expired(self.campaigns[campaign]["campaign"], rows))
+        never += [_shut(*why, rows) for why, rows in shut.items()]
+        never += [_full(self._rows[key], self._lanes[key], rows) for key, rows in full.items()]
+        never += [_expired(self.campaigns[campaign], rows) for campaign, rows in expired.items() if rows]
         return never, later
 
 
@@ -208,30 +207,43 @@ def _by_the_clock(at: Moment | None) -> Moment:
 
 def _stopped(row: Json) -> Never:
     """Rows of the database that wait for a person."""
-    reason, kind, name = row["reason"], row["kind"], row["name"]
-    what = f"The {kind} {name}" + (f" {row['channel']}" if row["channel"] else "")
-    said = f": {row['said']}" if row["said"] else ""
-    resume = " ".join(filter(None, ("send-queue resume", kind, name, row["channel"])))
+    reason, kind, name, channel = row["reason"], row["kind"], row["name"], row["channel"]
+    what = " ".join(filter(None, (kind, name, channel)))
     match reason:
         case "expired":
-            return _expired(name, row["sends"])
+            return _expired({"campaign": name, "workspace": row["workspace"]}, row["sends"])
         case "failed":
-            return Never(
-                reason, row["sends"], f"{what} has sends that failed.", f"send-queue retry --failed --campaign {name}"
-            )
+            detail, mend = f"Of the {what}: they did not go out.", _command("retry", "--failed", "--campaign", name)
         case "uncertain":
-            return Never(reason, row["sends"], f"{what} has sends that may have gone out.",
-                         f"send-queue list --status uncertain --campaign {name}")  # fmt: skip
+            detail = f"Of the {what}: they may have gone out."
+            mend = _command("list", "--status", "uncertain", "--campaign", name)
         case _:
-            return Never(reason, row["sends"], f"{what} is {reason}{said}.", resume)
+            detail = f"The {what} is {reason}{': ' + row['said'] if row['said'] else ''}."
+            in_it = ("--workspace", row["workspace"]) if kind != "workspace" else ()
+            mend = _command("resume", kind, name, channel or "", *in_it)
+    return Never(reason, row["sends"], detail, mend)
 
 
-def _expired(campaign: str, rows: int) -> Never:
-    return Never("expired", rows, f"Rows of the campaign {campaign} expire before they can go.",
-                 "lift a cap or a gap, or enqueue them with a later --expires")  # fmt: skip
+def _expired(campaign: Json, rows: int) -> Never:
+    return Never(
+        "expired", rows, f"Of the campaign {campaign['campaign']}: they expire before their turn comes.",
+        "raise what holds them, or enqueue them with a later --expires",
+    )  # fmt: skip
 
 
-def _full(lane: Lane, rows: int) -> Never:
+def _shut(schedule: str, why: str, rows: int) -> Never:
+    return Never("schedule", rows, why, _command("schedule", "show", schedule))
+
+
+def _full(row: Json, lane: Lane, rows: int) -> Never:
     rule, detail = lane.why or ("provider_hold", "The lane waits.")
-    return Never(rule, rows, f"The lane {lane.name} has no room, and never will: {detail}",
-                 f"send-queue lane set {lane.name} --daily-cap N")  # fmt: skip
+    of_it = (row["account"], row["channel"], "--workspace", row["workspace"])
+    cap = {"daily_cap": "--daily-cap", "weekly_cap": "--weekly-cap"}.get(rule)
+    mend = _command("lane", "set", *of_it, cap, "N") if cap else _command("resume", "lane", *of_it)
+    return Never(rule, rows, f"The lane {lane.name} has no room, on any day: {detail}.", mend)
+
+
+def _command(*words: str) -> str:
+    """A command as it can be copied; the workspace is named where it is not the one that there always is."""
+    text = shlex.join(["send-queue", *filter(None, words)])
+    return text.replace(" --workspace default", "")

@@ -5,9 +5,9 @@ on which day?
 (send_rehearse). `forecast` plays all lanes (`play`): there the claim itself would be too slow, so what decides is asked
 (limits and caps by send_room, which the claim asks too; the calendar), and only the order of rows is played.
 
-Time is an argument. Sends take no time here, and all of them succeed. In `explained` chance adds nothing to the gaps and
-somebody runs the command whenever something can go; in `forecast` chance adds its mean, and the command runs as often
-as is said.
+Time is an argument. Sends take no time here, and all of them succeed. In `explained` chance adds nothing to the gaps
+and somebody runs the command whenever something can go; in `forecast` chance adds its mean, and the command runs as
+often as is said.
 """
 
 from __future__ import annotations
@@ -134,8 +134,9 @@ def forecast(
 ) -> Forecast:
     """Play the queue forward from `at` (None: the database's clock), as if a run began then and `every` so often.
 
-    `limit` is that of `run-once`; None plays `run`, which sends all that may go. Costs about 20 µs for each row that
-    waits, and 0.2 ms whenever a lane has used up what it had room for. Nothing is changed.
+    `limit` is that of `run-once`; None plays `run`, which sends all that may go. `days` are whole days of `tz`, the one
+    that `at` is in included. Costs about 15 µs for each row that waits, and 0.1 ms whenever a lane has used up what it
+    had room for. Nothing is changed. Raises `UserError` where the database refuses.
     """
     with store.nothing_kept(conn):
         board = Board(conn, at)

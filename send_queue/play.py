@@ -69,12 +69,16 @@ class Tally:
     sent: int = 0
     sure: int = 0
     low: int = 0
-    """From so many on it may as well be asked again, if somebody is asked anyway: half of the room is used."""
+    """From so many on it may as well be asked again, if somebody is asked anyway: hardly any room is left."""
     lanes: list[Lane] = field(default_factory=list)
 
     def told(self, room: int | None) -> None:
         self.sure = maxsize if room is None else self.sent + room
-        self.low = self.sure - (self.sure - self.sent) // 2
+        self.low = maxsize if not self.is_sure else self.sure - max(1, (self.sure - self.sent) // 8)
+
+    @property
+    def is_sure(self) -> bool:
+        return self.sent < self.sure
 
 
 @dataclass(slots=True)
@@ -252,8 +256,8 @@ class Game:
     def _run(self, at: Moment) -> None:
         """One run: what it takes, by turns."""
         left = self.limit if self.limit is not None else maxsize
-        if self.limit is None:  # every lane is met: all that are not sure are asked at once
-            self._ask(at, [lane for _, _, lane in self._turns if lane.sure <= 0 and lane.first(at)])
+        if self.limit is None:  # every lane is met: all that are not sure of their own room are asked at once
+            self._ask(at, [lane for _, _, lane in self._turns if not lane.own.is_sure and lane.first(at)])
         unsure: list[Lane] = []
         while left:
             if not self._turns:
@@ -286,7 +290,7 @@ class Game:
                 unsure.append(heappop(self._turns)[2])  # its room is its own: it is asked with others
             else:
                 self._ask(at, [lane], self._low(lane))
-        self.bound += bool(self._turns)
+        self.bound += any(lane.first(at) for _, _, lane in self._turns)
 
     def _low(self, asking: Lane) -> list[Lane]:
         """Lanes near their turn that will be asked soon too: each question is a journey to the database."""

@@ -327,7 +327,7 @@ def _zone(name: str) -> tzinfo:
 
 
 def _zone_of_the_terminal() -> tzinfo:
-    """Of TZ, else of the machine by its name; UTC where neither is a name, for an offset would be wrong half the year."""
+    """Of TZ, else of the machine, by its name; UTC where it has none: an offset would be wrong half the year."""
     try:
         name = (
             os.environ.get("TZ", "").removeprefix(":") or os.path.realpath("/etc/localtime").partition("zoneinfo/")[2]

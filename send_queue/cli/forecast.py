@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 WIDEST_BAR = 20
 """Letters of the bar of the day on which most goes."""
 
-LANES_NAMED = 4
+LANES_NAMED = 2
 """How many lanes of a day are named for people; the others are counted."""
 
 
@@ -107,18 +107,19 @@ def _lines(found: Forecast) -> Iterator[str]:
 
 
 def _ends(found: Forecast) -> Iterator[str]:
-    """When all is done, and what keeps it from being done sooner, where that is the cadence."""
+    """When all is done; and aloud, where that is so, that the cadence is what holds it."""
+    pace = f"{found.limit or 0:,} messages" if found.limit != 1 else "one message"
+    at_this = f"At {pace} every {_length(found.every)} " if found.at_its_limit else ""
     if found.later:
-        yield f"It does not finish within five years: {found.later:,} are left then."
+        yield f"{at_this or 'It takes longer: '}{found.later:,} are left after five years."
     elif found.finishes_at:
-        yield f"All that can go has gone by {local(found.finishes_at, found.tz)}."
+        yield f"{at_this}{'all' if at_this else 'All'} that can go has gone by {local(found.finishes_at, found.tz)}."
     else:
         yield "Nothing goes."
-    if found.at_its_limit and found.limit:
-        what = "one message" if found.limit == 1 else f"{found.limit} messages"
+    if found.at_its_limit:
         yield (
-            f"What holds it is the cadence, {what} every {_length(found.every)}: in {found.at_its_limit:,} runs more "
-            "could go than they take. See what `send-queue run` would do: send-queue forecast --drain"
+            f"In {found.at_its_limit:,} runs more could go than they take: `send-queue run` would send it, see "
+            "`send-queue forecast --drain`."
         )
 
 

@@ -6,7 +6,7 @@
 --              of the account (null: one that is always open): the earliest opening of them is the lane's turn; `limited`
 --              which rolling limits count it: those of the `workspace`, else of the `account`, else null
 --   campaigns  with the rows that wait in them
---   never      rows that go only when a person acts: {reason, sends, kind, name, channel, workspace, campaign_id, said}:
+--   never      rows that go only when a person acts: {reason, sends, kind, name, channel, workspace, said}:
 --              reason paused, disconnected, done, expired, failed or uncertain
 create or replace function send_forecast(at timestamptz default null)
 returns jsonb language sql stable set timezone = 'UTC' as $$
@@ -17,7 +17,7 @@ returns jsonb language sql stable set timezone = 'UTC' as $$
         group by 1, 2, 3, 4),
     stops as (
         -- The widest stop is named: it is the one to end first.
-        select v.campaign_id, v.sends, w.name as workspace, stop.*
+        select v.sends, w.name as workspace, stop.*
         from waiting v
         join send_accounts a on a.id = v.account_id
         join send_workspaces w on w.id = a.workspace_id
@@ -34,13 +34,13 @@ returns jsonb language sql stable set timezone = 'UTC' as $$
             when v.late then 0 when w.paused_at is not null then 1 when a.status <> 'active' then 2
             when l.paused_at is not null then 3 else 4 end)),
     never as (
-        select reason, kind, name, channel, workspace, campaign_id, said, sum(sends)::bigint as sends
-        from stops group by 1, 2, 3, 4, 5, 6, 7
+        select reason, kind, name, channel, workspace, said, sum(sends)::bigint as sends
+        from stops group by 1, 2, 3, 4, 5, 6
         union all
-        select q.status, 'campaign', c.name, null, w.name, c.id, null, count(*)
+        select q.status, 'campaign', c.name, null, w.name, null, count(*)
         from send_queue q join send_campaigns c on c.id = q.campaign_id join send_workspaces w on w.id = c.workspace_id
         where q.status in ('failed', 'uncertain')
-        group by q.status, c.name, w.name, c.id)
+        group by q.status, c.name, w.name)
     select jsonb_build_object(
         'at', send_microseconds(m.at),
         'lanes', (select coalesce(jsonb_agg(jsonb_build_object(

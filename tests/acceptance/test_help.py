@@ -62,9 +62,8 @@ def test_what_reports_can_report_in_json(path: tuple[str, ...]) -> None:
     assert ("json_" in {option.name for option in ALL[path].params}) == (path not in without)
 
 
-NOT_YET = pytest.mark.xfail(reason="forecast.py plays one lane forward; the command for all of them is to come")
 PROMISED = ["migrate", "enqueue", "import", "run-once", "run", "status", "list", "show", "explain",
-            pytest.param("forecast", marks=NOT_YET), "pause", "resume", "retry", "cancel", "settle", "prune",
+            "forecast", "pause", "resume", "retry", "cancel", "settle", "prune",
             "doctor", "sandbox", "demo"]  # fmt: skip
 
 
