@@ -8,6 +8,7 @@ Reading order, from the words down to the world:
     run.py                   one pass: recover, claim, send, record
     explain.py               why a send has not gone, and when it can
     forecast.py, board.py, play.py   the queue played forward: what will go on which day
+    report/                  the page that a person shows around
     calendar.py, backoff.py  pure thinking about time
     tokens.py                renewing the tokens that accounts send with
     vault.py, unsubscribe.py what is sealed: tokens at rest, and links that end a subscription

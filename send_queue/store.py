@@ -346,6 +346,11 @@ def status(conn: Connection, at: datetime | None) -> Json:
     return answer
 
 
+def report(conn: Connection, at: datetime | None, days: int) -> Json:
+    answer: Json = _value(conn, "send_report", at=at, days=days)
+    return answer
+
+
 def doctor(conn: Connection, at: datetime | None) -> Json:
     answer: Json = _value(conn, "send_doctor", at=at)
     return answer

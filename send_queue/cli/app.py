@@ -115,23 +115,27 @@ def as_json(value: object) -> str:
 
 
 def table(
-    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], width: int | None = None, spare: Sequence[str] = ()
+    rows: Sequence[Mapping[str, Any]],
+    columns: Sequence[str],
+    width: int | None = None,
+    spare: Sequence[str] = (),
+    zone: tzinfo = UTC,
 ) -> str:
-    """Rows as text in columns, for people.
+    """Rows as text in columns, for people, with moments in `zone`.
 
     Where it is wider than `width`, moments become short, the words of a heading stand below each other, columns in
     `spare` are left out (first those that are empty, then in their order), and the widest cells are cut.
     """
     head = [[column.replace("_", " ")] for column in columns]
-    lines = [[_cell(row.get(column)) for column in columns] for row in rows]
+    lines = [[_cell(row.get(column), zone) for column in columns] for row in rows]
     if width is None or sum(_widths(head, lines)) + 2 * (len(columns) - 1) <= width:
         return _laid_out(head, lines, _widths(head, lines))
 
-    shown = [c for c in columns if c not in spare or any(_cell(row.get(c)) != "-" for row in rows)]
+    shown = [c for c in columns if c not in spare or any(_cell(row.get(c), zone) != "-" for row in rows)]
     dropping = [c for c in spare if c in shown]
     while True:
         head = [column.split("_") for column in shown]
-        lines = [[_cell(row.get(column), narrow=True) for column in shown] for row in rows]
+        lines = [[_cell(row.get(column), zone, narrow=True) for column in shown] for row in rows]
         widths = _widths(head, lines)
         room = width - 2 * (len(shown) - 1)
         # An id is copied, a status asked for, and a moment cut in two says nothing.
@@ -176,17 +180,18 @@ def _laid_out(head: Sequence[Sequence[str]], lines: Sequence[Sequence[str]], wid
     )
 
 
-def _cell(value: Any, narrow: bool = False) -> str:
+def _cell(value: Any, zone: tzinfo, narrow: bool = False) -> str:
     match value:
         case None:
             return "-"
         case list():
-            return ", ".join(map(_cell, value)) or "-"
+            return ", ".join(_cell(part, zone) for part in value) or "-"
         case str():
             when = _moment_in_json(value)
             if when and narrow:
-                return f"{when:%m-%d %H:%M}Z"
-            text = short(when) if when else printable(value)
+                when = when.astimezone(zone)
+                return f"{when:%m-%d %H:%M %Z}".replace(" UTC", "Z")
+            text = short(when, zone) if when else printable(value)
             return text if len(text) <= 60 else text[:59] + "…"
         case _:
             return str(value)
@@ -202,12 +207,12 @@ def _moment_in_json(text: str) -> datetime | None:
         return None
 
 
-def short(when: str | datetime | None) -> str:
-    """A moment for people, in UTC, to the minute."""
+def short(when: str | datetime | None, zone: tzinfo = UTC) -> str:
+    """A moment for people, to the minute, with the name that its zone has then."""
     if when is None:
         return "-"
     when = datetime.fromisoformat(when) if isinstance(when, str) else when
-    return f"{when.astimezone(UTC):%a %Y-%m-%d %H:%M} UTC"
+    return f"{when.astimezone(zone):%a %Y-%m-%d %H:%M %Z}"
 
 
 def local(when: datetime, tz: tzinfo) -> str:

@@ -1,4 +1,4 @@
-"""Looking: status, list, show, explain."""
+"""Looking at sends: list, show, explain."""
 
 from __future__ import annotations
 
@@ -22,56 +22,6 @@ from send_queue.cli.app import (
 
 if TYPE_CHECKING:
     from send_queue.model import Explanation
-
-
-@click.command("status")
-@json_option
-@click.pass_obj
-def status_command(app: App, /, json_: bool) -> None:
-    """Show how the queue stands: counts, lanes with their caps, campaigns.
-
-    \b
-    Example: send-queue status
-    """
-    from send_queue import explain
-
-    with app.database() as conn:
-        status = explain.status(conn, app.now())
-    look_ups, retrying = status.pop("look_ups"), status.pop("retrying")
-    if json_:
-        click.echo(as_json(status))
-        return
-    counts = ", ".join(f"{n:,} {name}" for name, n in sorted(status["queue"].items())) or "empty"
-    click.echo(f"Queue at {short(status['at'])}: {counts}.")
-    if status["lanes"]:
-        lanes = [
-            lane
-            | {
-                "today": _of(lane["used_today"], lane["cap"]),
-                "week": _of(lane["used_week"], lane["weekly_cap"]),
-            }
-            for lane in status["lanes"]
-        ]
-        columns = ("workspace", "account", "channel", "today", "week", "in_flight", "next_at", "why")
-        click.echo("\n" + table(lanes, columns, terminal_width(), ("workspace",)))
-    if status["campaigns"]:
-        counts_of = ("workspace", "campaign", "status", "total", "sent", "pending", "in_flight", "failed", "skipped",
-                     "uncertain")  # fmt: skip
-        click.echo("\n" + table(status["campaigns"], counts_of, terminal_width(), ("workspace",)))
-    for code, n in retrying.items():
-        click.echo(f"\n{n:,} to be tried again after {printable(code)}: see `send-queue list --status pending`.")
-    if status["uncertain"]:
-        click.echo(f"\n{status['uncertain']:,} uncertain: see `send-queue list --status uncertain`"
-                   + ("." if look_ups["sends"] else ", then settle them."))  # fmt: skip
-        if look_ups["sends"]:
-            click.echo(f"A run asks the provider again of {look_ups['sends']:,}, first at {short(look_ups['first'])}: "
-                       "settle what is left then.")  # fmt: skip
-    if status["failed"]:
-        click.echo(f"\n{status['failed']:,} failed: see `send-queue list --status failed`, then retry or cancel them.")
-
-
-def _of(used: int, cap: int | None) -> str:
-    return f"{used}" if cap is None else f"{used}/{cap}"
 
 
 EXPORTED = ("id", "status", "scheduled_for", "sent_at", "account", "channel", "campaign", "recipient", "priority",

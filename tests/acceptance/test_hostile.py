@@ -73,6 +73,7 @@ def here(database: str, monkeypatch: pytest.MonkeyPatch) -> Here:
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     monkeypatch.setenv("DATABASE_URL", database)
     monkeypatch.delenv("SEND_QUEUE_NOW", raising=False)
+    monkeypatch.setenv("TERM", "dumb")  # so that all it would obey is of others
 
     def call(*args: str, terminal: bool = False) -> Said:
         out, err = _Stream(terminal, "strict"), _Stream(terminal, "backslashreplace")
@@ -325,7 +326,7 @@ def test_what_others_wrote_is_stored_as_it_is_and_shown_harmlessly(
         ["run-once", "--dry-run"], ["workspace", "list"], ["account", "list"], ["account", "show", nasty],
         ["campaign", "list"], ["campaign", "show", nasty], ["schedule", "list"], ["schedule", "show", nasty],
         ["lane", "list"], ["lane", "show", nasty, "log"], ["limit", "list"], ["doctor"],
-        ["list", "--account", nasty], ["list", "--campaign", nasty],
+        ["list", "--account", nasty], ["list", "--campaign", nasty], ["report"],
     ):  # fmt: skip
         assert run(*args).status in (0, 1), said[-1]
         assert run(*args, "--json").status in (0, 1), said[-1]

@@ -17,6 +17,7 @@ LOOKS = {
     "send_failures": "(select count(*) from (select * from send_failures where failed_at < %s limit 20) f)",
     "send_next": "(select count(*) from (select * from send_next where scheduled_for < %s limit 20) n)",
     "lanes": "(select count(*) from send_lane_report(at => %s))",
+    "report": "(select count(*) from send_report(at => %s, tries => 100))",
 }
 
 

@@ -1,0 +1,133 @@
+"""How the queue stands: for a person on a terminal (screen.py), for what reads a pipe, and for programs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import click
+
+from send_queue.cli.app import App, as_json, json_option, printable, short, table, tz_option
+from send_queue.model import ConfigurationError, DatabaseUnreachable, UserError
+
+if TYPE_CHECKING:
+    from send_queue.store import Connection
+
+Json = dict[str, Any]
+
+AGAIN = 2
+"""Seconds between two looks of --watch, where none are given."""
+
+
+@click.command("status")
+@click.option("--watch", type=click.IntRange(1, 86_400), is_flag=False, flag_value=AGAIN, metavar="[SECONDS]",
+              help=f"Look again every so many seconds, {AGAIN} if you name none, until Ctrl-C.")  # fmt: skip
+@tz_option
+@json_option
+@click.pass_obj
+def status_command(app: App, /, watch: int | None, tz: tzinfo, json_: bool) -> None:
+    """Show how the queue stands: counts, lanes with their caps, campaigns.
+
+    \b
+    Example: send-queue status --watch
+    """
+    from send_queue import explain
+
+    on_terminal = sys.stdout.isatty() and not json_
+    if watch and not on_terminal:
+        raise UserError("--watch needs a terminal and no --json: leave it out, and call status as often as you like.")
+    with app.database() as conn:
+        status, first = _look(app, conn) if on_terminal else (explain.status(conn, app.now()), None)
+    if on_terminal:
+        _show(app, status, first, tz, watch)
+    elif json_:
+        click.echo(as_json({name: value for name, value in status.items() if name not in ("look_ups", "retrying")}))
+    else:
+        click.echo("\n\n".join(paragraphs(status, tz)))
+
+
+# --- piped ------------------------------------------------------------------------------------------------
+
+
+def paragraphs(status: Json, zone: tzinfo) -> Iterator[str]:
+    """All there is, as text that needs no terminal."""
+    counts = ", ".join(f"{n:,} {name}" for name, n in sorted(status["queue"].items())) or "empty"
+    yield f"Queue at {short(status['at'], zone)}: {counts}."
+    if status["lanes"]:
+        lanes = [
+            lane | {"today": of(lane["used_today"], lane["cap"]), "week": of(lane["used_week"], lane["weekly_cap"])}
+            for lane in status["lanes"]
+        ]
+        columns = ("workspace", "account", "channel", "today", "week", "in_flight", "next_at", "why")
+        yield table(lanes, columns, zone=zone)
+    if status["campaigns"]:
+        counted = ("workspace", "campaign", "status", "total", "sent", "pending", "in_flight", "failed", "skipped",
+                   "uncertain")  # fmt: skip
+        yield table(status["campaigns"], counted)
+    yield from to_see_to(status, zone)
+
+
+def of(used: int, cap: int | None) -> str:
+    """12/20, or 12 where nothing caps it."""
+    return f"{used:,}" if cap is None else f"{used:,}/{cap:,}"
+
+
+def to_see_to(status: Json, zone: tzinfo) -> Iterator[str]:
+    """What a person may have to do, as sentences."""
+    look_ups = status["look_ups"]
+    for code, n in status["retrying"].items():
+        yield f"{n:,} to be tried again after {printable(code)}: see `send-queue list --status pending`."
+    if status["uncertain"]:
+        doubtful = f"{status['uncertain']:,} uncertain: see `send-queue list --status uncertain`"
+        if look_ups["sends"]:
+            yield (f"{doubtful}.\nA run asks the provider again of {look_ups['sends']:,}, first at "
+                   f"{short(look_ups['first'], zone)}: settle what is left then.")  # fmt: skip
+        else:
+            yield f"{doubtful}, then settle them."
+    if status["failed"]:
+        yield f"{status['failed']:,} failed: see `send-queue list --status failed`, then retry or cancel them."
+
+
+# --- on a terminal ----------------------------------------------------------------------------------------
+
+
+def _show(app: App, status: Json, first: Json | None, zone: tzinfo, watch: int | None) -> None:
+    from send_queue.cli import screen
+
+    console = screen.console(app.env)
+    if watch is None:
+        console.print(screen.view(status, first, zone, console))
+        return
+    from rich.live import Live
+
+    lost = ""
+    with suppress(KeyboardInterrupt), Live(console=console, screen=True, auto_refresh=False) as live:
+        while True:
+            live.update(screen.view(status, first, zone, console, console.height, lost), refresh=True)
+            time.sleep(watch)
+            try:
+                # No connection is held between two looks: somebody may leave this open for days.
+                with closing(app.reconnect()) as conn:
+                    (status, first), lost = _look(app, conn), ""
+            except DatabaseUnreachable as error:
+                lost = str(error)
+
+
+def _look(app: App, conn: Connection) -> tuple[Json, Json | None]:
+    """How the queue stands, and the send that can go first, with its `next_at`, where the role may ask for that."""
+    from send_queue import explain, store
+
+    at = app.now()
+    status = explain.status(conn, at)
+    try:
+        first = store.why(conn, store.Filters(), at, counting=False)["first"]
+        if first and first["beyond"]:
+            first["next_at"] = explain.explain(conn, UUID(first["send_id"]), at).next_at
+    except ConfigurationError:
+        return status, None
+    return status, first if first and first["next_at"] else None

@@ -1,0 +1,44 @@
+-- What the report shows beside what send_status has, for the last days up to a moment, as one JSON object. It costs a
+-- look for each lane and day, and what the bounds say; never more for how many sends there are or were.
+--
+-- days   how many, the one of `at` included
+-- lanes  of how many lanes the days are told one by one, those that sent most first
+-- tries  how many of the newest tries, and of the newest failures, are looked at
+-- rows   how many rows that failed, and how many that are uncertain, are told
+--
+-- Returns {at, usage: of send_report_days, tries: of send_report_tries, failed and uncertain: of send_trouble, causes:
+-- [{code, n, last, message}] of the newest failures, oldest_due, next_due, schedules: those in use, each with how many
+-- accounts and campaigns use it}.
+create or replace function send_report(at timestamptz default null, days int default 14, lanes int default 40,
+    tries int default 10000, rows int default 25)
+returns jsonb language sql stable set timezone = 'UTC' as $$
+    select jsonb_build_object('at', m.at,
+        'usage', send_report_days(m.at, send_report.days, send_report.lanes),
+        'tries', send_report_tries(m.at, send_report.days, send_report.tries),
+        'failed', send_trouble('failed', send_report.rows),
+        'uncertain', send_trouble('uncertain', send_report.rows),
+        'causes', (
+            select coalesce(jsonb_agg(to_jsonb(c) order by c.n desc, c.code), '[]') from (
+                select f.error_code as code, count(*) as n, max(f.updated_at) as last, min(f.error_message) as message
+                from (select q.error_code, q.error_message, q.updated_at from send_queue q where q.status = 'failed'
+                      order by q.updated_at desc limit send_report.tries) f
+                group by f.error_code order by count(*) desc, f.error_code limit 12) c),
+        'oldest_due', (
+            select q.scheduled_for from send_queue q
+            where q.status = 'pending' and q.scheduled_for <= m.at order by q.scheduled_for limit 1),
+        'next_due', (
+            select q.scheduled_for from send_queue q
+            where q.status = 'pending' and q.scheduled_for > m.at order by q.scheduled_for limit 1),
+        'schedules', (
+            select coalesce(jsonb_agg(u.schedule order by u.users desc, u.name), '[]') from (
+                select s.name, used.accounts + used.campaigns as users,
+                    to_jsonb(s) - '{id,created_at,opens_at,closes_at,window_since,later_windows,version}'::text[]
+                    || to_jsonb(used) as schedule
+                from send_schedules s
+                cross join lateral (
+                    select (select count(*) from send_accounts a where a.schedule_id = s.id) as accounts,
+                        (select count(*) from send_campaigns c
+                         where c.schedule_id = s.id and c.status <> 'done') as campaigns) used
+                where used.accounts + used.campaigns > 0) u))
+    from (select coalesce(send_report.at, clock_timestamp()) as at) m
+$$;
