@@ -42,7 +42,7 @@ def reason(due: Json | None) -> tuple[str, str]:
     now = [h for h in due["holds"] if h["found_at"] == due["at"]]
     for rule, word in REASONS.items():
         for hold in now:
-            if hold["rule"] == rule:
+            if _rule(hold) == rule:
                 return word, _ended(hold["detail"])
     if due["beyond"]:
         return "outside_schedule", "The schedule is closed."
@@ -128,9 +128,15 @@ def _with_calendar(conn: Connection, facts: Json) -> tuple[Json, list[HoldBack]]
     return facts, _merged(holds)
 
 
+def _rule(hold: Json) -> Rule:
+    """The rule that the database names; quiet hours are the recipient's schedule, which the calendar does not know."""
+    rule: Rule = "schedule" if hold["rule"] == "quiet_hours" else hold["rule"]
+    return rule
+
+
 def _hold(hold: Json) -> HoldBack:
     return HoldBack(
-        hold["rule"], datetime.fromisoformat(hold["until"]) if hold["until"] else None, _ended(hold["detail"])
+        _rule(hold), datetime.fromisoformat(hold["until"]) if hold["until"] else None, _ended(hold["detail"])
     )
 
 

@@ -319,6 +319,15 @@ def _field(text: str) -> tuple[str, str]:
     return name, value
 
 
+def _quiet(text: str) -> tuple[str, str]:
+    if text == "none":
+        return "00:00", "00:00"
+    hours = re.fullmatch(r"((?:[01]?\d|2[0-3]):[0-5]\d)-((?:[01]?\d|2[0-3]):[0-5]\d)", text)
+    if not hours or hours[1] == hours[2]:
+        raise ValueError(f"{text!r} is no time of the day: write it as 21:00-08:00, or none")
+    return hours[1], hours[2]
+
+
 def _backoff(text: str) -> list[int]:
     return [int(duration(part.strip()).total_seconds()) for part in text.split(",")]
 
@@ -369,6 +378,7 @@ BACKOFF = Kind("durations", _backoff)
 SETTING = Kind("name=value", _setting)
 FIELD = Kind("name=value", _field)
 PLACE_SETTING = Kind("a:name=value", _place_setting)
+QUIET = Kind("from-until|none", _quiet)
 TEXT_OR_NONE = Kind("text|none", str, clearable=True)
 
 json_option = click.option("--json", "json_", is_flag=True, help="Print JSON.")

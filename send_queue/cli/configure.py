@@ -16,6 +16,7 @@ from send_queue.cli.app import (
     CLEARED,
     DURATION,
     PLACE_SETTING,
+    QUIET,
     RAMP,
     RATE,
     SECONDS,
@@ -513,6 +514,8 @@ def _campaign_options(command: Any) -> Any:
                      "have gone out and cannot be looked up (default hold: a person decides)."),
         click.option("--follow-up", "follow_up_after", type=DURATION, help="When a follow-up is due after an "
                      "invitation (default 3d)."),
+        click.option("--quiet-hours", metavar="FROM-UNTIL|none", type=QUIET, help="When nobody is written to, in the "
+                     "recipient's own time zone: 21:00-08:00 (default: those for sms; none for other channels)."),
         click.option("--set", "settings", multiple=True, metavar="A:NAME=VALUE", type=PLACE_SETTING, help="What the "
                      "account A's provider must know in this campaign, before what the account says: "
                      "anna:from=fall@example.com. Repeatable."),
@@ -524,6 +527,8 @@ def _campaign_fields(options: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("accounts", "remove_accounts"):
         if name in fields:
             fields[name] = list(fields[name])
+    if "quiet_hours" in fields:
+        fields["quiet_from"], fields["quiet_until"] = fields.pop("quiet_hours")
     if "settings" in fields:
         by_account: dict[str, dict[str, str | None]] = {}
         for account, (name, value) in fields["settings"]:

@@ -39,6 +39,8 @@ declare
     v_campaigns uuid[];
     v_room      int;
     v_wanted    int;
+    v_look      int;
+    v_put_off   int := 0;
     v_batch     int;
     v_calls     int := 0; -- what was taken, counted as max_rows counts it
     v_wait      record;
@@ -120,7 +122,10 @@ begin
 
         -- From here on every statement sees what was committed before the lock was ours.
         select l.*, a.workspace_id, case when l.channel = 'log' then 'log' else a.provider end as provider, array(
-            select c.id from send_open_campaigns(l.account_id, a.schedule_id, v_at, send_claim.campaign) c) as campaigns
+            select c.id from send_open_campaigns(l.account_id, a.schedule_id, v_at, send_claim.campaign) c) as campaigns,
+            exists (select from send_quiet_hours h where h.channel = l.channel) or exists (
+                select from send_campaign_accounts p join send_campaigns c on c.id = p.campaign_id
+                where p.account_id = l.account_id and c.quiet_from is not null) as quiet
         into v_lane
         from send_lanes l
         join send_accounts a on a.id = l.account_id and a.status = 'active'
@@ -158,6 +163,8 @@ begin
         if v_lane.min_gap_seconds + v_lane.jitter_seconds > 0 then
             v_wanted := 1;
         end if;
+        -- At night many of those that are due may have to be put off: a look at one more hundred costs little.
+        v_look := v_wanted + case when v_lane.quiet then 100 else 0 end;
         v_ids := '{}';
         for v_priority in select * from send_due_priorities(v_lane.account_id, v_lane.channel, v_lane.campaigns) loop
             select array(
@@ -168,10 +175,10 @@ begin
                           between (v_lane.account_id, v_lane.channel, c.id, v_priority, '-infinity')
                           and (v_lane.account_id, v_lane.channel, c.id, v_priority, v_at)
                     order by q.account_id, q.channel, q.campaign_id, q.priority, q.scheduled_for, q.id
-                    limit v_wanted - cardinality(v_ids) for update skip locked) due
-                order by due.scheduled_for, due.id limit v_wanted - cardinality(v_ids)) into v_more;
+                    limit v_look - cardinality(v_ids) for update skip locked) due
+                order by due.scheduled_for, due.id limit v_look - cardinality(v_ids)) into v_more;
             v_ids := v_ids || v_more;
-            exit when cardinality(v_ids) >= v_wanted;
+            exit when cardinality(v_ids) >= v_look;
         end loop;
         if cardinality(v_ids) = 0 then
             v_passed := v_passed || (v_lane.account_id || v_lane.channel); -- taken, or held by somebody's hand
@@ -183,6 +190,17 @@ begin
             v_expired := v_expired + cardinality(v_ids) - cardinality(v_more);
             v_ids := v_more;
             continue when cardinality(v_ids) = 0; -- the lane may have more that is due
+        end if;
+        if v_lane.quiet then
+            v_more := send_awake(v_ids, v_at);
+            v_put_off := v_put_off + cardinality(v_ids) - cardinality(v_more);
+            v_ids := v_more[:v_wanted];
+            if cardinality(v_ids) = 0 then
+                if v_put_off >= 1000 then -- a claim is short: the next goes on from here
+                    v_passed := v_passed || (v_lane.account_id || v_lane.channel);
+                end if;
+                continue;
+            end if;
         end if;
 
         v_day := (v_at at time zone v_lane.cap_timezone)::date;

@@ -57,8 +57,13 @@ begin
                    'found_at', v_moment)), max(h.until), coalesce(bool_or(h.until is null), false)
         into v_now, v_until, v_person
         from (
-            select 'scheduled_for' as rule, v_send.scheduled_for as until, 'It is scheduled for later.' as detail
+            select 'scheduled_for' as rule, v_send.scheduled_for as until,
+                case when v_send.error_code = 'quiet_hours' then v_send.error_message else 'It is scheduled for later.' end
+                as detail
             where v_send.scheduled_for > v_moment
+            union all
+            select 'quiet_hours', h.until, h.detail from send_quiet_until(v_send.id, v_moment) h
+            where h.until > v_moment and v_send.scheduled_for <= v_moment
             union all
             select 'schedule', v_opens, format('The schedule %s is closed until %s %s.', v_send.schedule_name,
                 to_char(v_opens at time zone v_send.schedule_timezone, 'Dy YYYY-MM-DD HH24:MI'),

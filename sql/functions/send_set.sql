@@ -87,7 +87,8 @@ begin
             v_c := jsonb_populate_record(v_c, v_fields);
             update send_campaigns c
             set schedule_id = v_c.schedule_id, max_attempts = v_c.max_attempts, backoff_seconds = v_c.backoff_seconds,
-                on_uncertain = v_c.on_uncertain, follow_up_after = v_c.follow_up_after, status = v_c.status
+                on_uncertain = v_c.on_uncertain, follow_up_after = v_c.follow_up_after, status = v_c.status,
+                quiet_from = v_c.quiet_from, quiet_until = v_c.quiet_until
             where c.id = v_id;
             insert into send_campaign_accounts (workspace_id, campaign_id, account_id)
             select v_c.workspace_id, v_id, send_find('account', n.name,

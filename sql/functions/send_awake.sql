@@ -1,0 +1,22 @@
+-- Of rows that the caller holds, those whose recipients have no quiet hours at the moment, in their order. The others are
+-- put off to the end of theirs: each row once a night, and not again while it waits for its morning.
+create or replace function send_awake(ids uuid[], at timestamptz) returns uuid[] language plpgsql as $$
+#variable_conflict use_column
+declare
+    v_id     uuid;
+    v_quiet  record;
+    v_others uuid[] := '{}';
+begin
+    foreach v_id in array ids loop
+        select * into v_quiet from send_quiet_until(v_id, at);
+        if v_quiet.until is not null then
+            update send_queue q
+            set scheduled_for = v_quiet.until, error_code = 'quiet_hours', error_message = v_quiet.detail,
+                updated_at = send_awake.at
+            where q.id = v_id;
+            v_others := v_others || v_id;
+        end if;
+    end loop;
+    return array(select i.id from unnest(ids) with ordinality i (id, n) where i.id <> all (v_others) order by i.n);
+end
+$$;
