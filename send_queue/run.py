@@ -296,8 +296,6 @@ def run(
         raise report.lacking
     if report.sent == 0 and (telling or report.processed):
         say_why(this, report, counting=telling)
-    elif telling:
-        report.remaining = store.remaining(this.conn, this.filters)
     return report
 
 

@@ -299,17 +299,19 @@ def set_windows(conn: Connection, windows: Sequence[Json]) -> None:
 def end_run(
     conn: Connection,
     command: str,
-    filters: str,
+    filters: Filters,
     worker: str,
     seconds: float,
     sent: int,
     processed: int,
     at: datetime | None,
-) -> None:
-    _value(
-        conn, "send_end_run", command=command, filters=filters, worker=worker, seconds=seconds, sent=sent,
-        processed=processed, at=at,
+    counting: bool,
+) -> int | None:
+    remaining: int | None = _value(
+        conn, "send_end_run", command=command, worker=worker, seconds=seconds, sent=sent, processed=processed, at=at,
+        account=filters.account, channel=filters.channel, campaign=filters.campaign, counting=counting,
     )  # fmt: skip
+    return remaining
 
 
 # --- questions --------------------------------------------------------------------------------------------

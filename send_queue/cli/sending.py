@@ -50,7 +50,7 @@ def run_once_command(
     began = clock()
     with watched(app), _pass(app, filters, log) as this:
         report = run.run(this, limit, telling=_telling(json_))
-        end_run(this, "run-once", report, began)
+        end_run(this, "run-once", report, began, _telling(json_))
     _print(report, json_)
 
 
@@ -77,7 +77,7 @@ def run_command(
     with watched(app), _pass(app, filters, log) as this:
         with _bar(this, json_) as progress:
             report = run.run(this, None, concurrency, until, _telling(json_), progress)
-        end_run(this, "run", report, began)
+        end_run(this, "run", report, began, _telling(json_))
     _print(report, json_)
 
 

@@ -65,19 +65,21 @@ def watched(app: App) -> Iterator[None]:
         ping.end(well=well)
 
 
-def end_run(this: Run, command: str, report: Report, began: float) -> None:
+def end_run(this: Run, command: str, report: Report, began: float, counting: bool) -> None:
     """Note that a run was there, and have those told who want to know; nothing that goes wrong here undoes the run.
 
-    `began` is on `model.clock`.
+    `began` is on `model.clock`; `counting`: the report is told what remains, where it does not know yet.
     """
     from send_queue import store
 
-    given = {"account": this.filters.account, "channel": this.filters.channel, "campaign": this.filters.campaign}
-    filters = " ".join(f"{name}={value}" for name, value in given.items() if value is not None)
+    counting = counting and report.remaining is None
     try:
-        store.end_run(
-            this.conn, command, filters, this.worker, clock() - began, report.sent, report.processed, this.now()
-        )
+        remaining = store.end_run(
+            this.conn, command, this.filters, this.worker, clock() - began, report.sent, report.processed, this.now(),
+            counting,
+        )  # fmt: skip
+        if counting:
+            report.remaining = remaining
     except Exception as error:
         said = str(error) if isinstance(error, UserError) else type(error).__name__
         warn(f"What the run did is done, but it could not be noted for `send-queue metrics`: {said}")

@@ -159,7 +159,7 @@ def test_a_worker_ends_its_run_and_writes_metrics(queue: Connection, role: Role,
     queue.execute("update send_accounts set status = 'disconnected' where name = 'anna'")
     url = role("work")
     with psycopg.connect(url, autocommit=True) as worker:
-        worker.execute("select send_end_run('run', '', 'me', 1, at => %s)", (AT,))
+        worker.execute("select send_end_run('run', 'me', 1, at => %s)", (AT,))
         refused(worker, "select send_set_notification('{failed}', 'webhook', 'https://example.com/mine')")
     assert queue.execute(
         "select c.name from send_queue q join send_campaigns c on c.id = q.campaign_id"

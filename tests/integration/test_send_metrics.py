@@ -190,9 +190,9 @@ def test_the_meter_waits_for_claims_that_have_not_committed(queue: Queue) -> Non
 def test_the_last_run_of_each_kind_is_known(queue: Queue) -> None:
     """By command and filters; the counters add up."""
     for n, seconds in enumerate((2.5, 1.0)):
-        queue.call("send_end_run", command="run", filters="", worker="w", seconds=seconds, sent=n, processed=5,
+        queue.call("send_end_run", command="run", worker="w", seconds=seconds, sent=n, processed=5,
                    at=AT + n * HOUR)  # fmt: skip
-    queue.call("send_end_run", command="run", filters="account=ada", worker="w", seconds=9.0, at=AT)
+    queue.call("send_end_run", command="run", account="ada", worker="w", seconds=9.0, at=AT)
     found = figures(queue)
     assert found["runs"] == {("run", ""): 2, ("run", "account=ada"): 1}
     assert found["run_seconds"][("run", "")] == 3.5
