@@ -40,7 +40,7 @@ from send_queue.providers.stranger import tries_that_did_not_count
 POST = Limits(connect=10, read=45, total=60)
 GET = Limits(connect=5, read=15, total=20)
 
-BEGIN_WITHIN = 120.0
+BEGIN_WITHIN = 40.0
 """Seconds from its start within which a batch begins calls."""
 
 LAG = timedelta(minutes=30)

@@ -233,7 +233,8 @@ class _Delivery:
         self._send, self._mail, self._whole = send, mail, whole
         self._server, self._password = server, password
         self._idle, self._times = idle, times
-        self._leave_by = min(send.leave_by, clock() + times.total)
+        # The server has all its time for the dot, however long it took until then.
+        self._leave_by = min(send.leave_by, clock() + times.total - times.dot)
         self._lock = threading.Lock()
         self._connection: _Connection | None = None
         self._left = False

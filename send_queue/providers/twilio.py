@@ -89,7 +89,7 @@ class Twilio:
         form = self._form(send)
         if not isinstance(form, dict):
             return form
-        hide = (account.secret, send.message)
+        hide = (account.secret, account.basic, send.message)
         answer = self._http.request(
             "POST", account.messages, limits=self._post, headers=account.headers(), data=form,
             leave_by=send.leave_by, hide=hide,
@@ -109,7 +109,7 @@ class Twilio:
         # no DateSent that a filter could meet.
         answer = self._http.get(
             account.messages, limits=self._get, headers=account.headers(), params={"To": to, "PageSize": str(PER_PAGE)},
-            hide=(account.secret, send.message),
+            hide=(account.secret, account.basic, send.message),
         )  # fmt: skip
         if not isinstance(answer, Answer):
             return CannotTell(f"{answer.code}: {answer.detail}")
@@ -191,9 +191,13 @@ class _Account:
     user: str
     secret: str
 
+    @property
+    def basic(self) -> str:
+        """The secret as it travels: whoever has this has the other."""
+        return b64encode(f"{self.user}:{self.secret}".encode()).decode()
+
     def headers(self) -> dict[str, str]:
-        basic = b64encode(f"{self.user}:{self.secret}".encode()).decode()
-        return {"Authorization": f"Basic {basic}", "Accept": "application/json"}
+        return {"Authorization": f"Basic {self.basic}", "Accept": "application/json"}
 
 
 # --- looking up -------------------------------------------------------------------------------------------

@@ -45,8 +45,8 @@ ADDRESSES = 2
 SUPPRESSES = frozenset({"endpoint_gone"})
 """The codes after which nothing more is to be sent to a URL."""
 
-TRY_AGAIN = frozenset({408, 425, 429})
-"""Of the 4xx, those that say so."""
+TRY_AGAIN = frozenset({408, 425, 429, 499})
+"""Of the 4xx, those that say so; and a gateway's 499, which knows of no answer."""
 
 
 class Webhook:
@@ -119,7 +119,7 @@ def judge(answer: Answer | NoAnswer, name: str, now: datetime) -> Outcome:
     if status == 410:
         return Failed("endpoint_gone", said or "The endpoint wants no more webhooks.", status)
     if status in TRY_AGAIN or status >= 500:
-        # Also after a 5xx: it may have been accepted, and is then known by its id.
+        # Also after a 5xx, 408 or 499: it may have been accepted, and is then known by its id.
         return Retry(f"http_{status}", said, retry_after(answer, now), status)
     return Failed(f"http_{status}", said, status)
 

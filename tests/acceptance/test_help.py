@@ -58,8 +58,7 @@ def test_options_stand_in_order(path: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
 def test_what_reports_can_report_in_json(path: tuple[str, ...]) -> None:
     """Whatever prints something that a program may want has --json."""
-    without = {("sandbox",), ("demo",), ("embedded", "url"), ("embedded", "stop"), ("tokens", "key")}
-    without = {("sandbox",), ("demo",), ("embedded", "url"), ("embedded", "stop"), ("metrics",)}
+    without = {("sandbox",), ("demo",), ("embedded", "url"), ("embedded", "stop"), ("tokens", "key"), ("metrics",)}
     assert ("json_" in {option.name for option in ALL[path].params}) == (path not in without)
 
 

@@ -33,6 +33,6 @@ def test_queues_in_two_schemas_know_nothing_of_each_other(conn: Connection, data
         store.put(other, "account", "anna", {"provider": "log"}, adding=True)
         store.put(other, "campaign", "fall", {"accounts": ["anna"]}, adding=True)
         other.execute("select send_enqueue('fall', 'log', 'you', 'hi')")
-        claim = "select json_array_length(send_claim('a run') -> 'sends')"
+        claim = "select json_array_length(send_claim('a run') -> 'in_hand')"
         assert conn.execute(claim).fetchone() == (0,)
         assert other.execute(claim).fetchone() == (1,)

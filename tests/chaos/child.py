@@ -55,8 +55,8 @@ def after(owner: Any, name: str, act: Callable[[], None], when: Callable[[Any], 
     setattr(owner, name, patched)
 
 
-def refused(act: Callable[[], None]) -> None:
-    original = store.record
+def refused(name: str, act: Callable[[], None]) -> None:
+    original = getattr(store, name)
 
     def patched(*args: Any) -> Any:
         try:
@@ -65,7 +65,11 @@ def refused(act: Callable[[], None]) -> None:
             act()
             raise
 
-    store.record = patched  # type: ignore[assignment]  # only in this process
+    setattr(store, name, patched)
+
+
+RECORDS = ("record_sent", "record")
+"""What went out is written down by the one, all else by the other; on the run's own thread or at its desk."""
 
 
 def move_clock(ahead: Path) -> None:
@@ -87,11 +91,14 @@ def arm(place: str, act: Callable[[], None]) -> None:
         case "accepted":
             before(http._Call, "_read", act, lambda _, response, __: response.request.method == "POST")
         case "before-record":
-            before(store, "record", act)
+            for name in RECORDS:
+                before(store, name, act)
         case "after-record":
-            after(store, "record", act)
+            for name in RECORDS:
+                after(store, name, act)
         case "refused":
-            refused(act)
+            for name in RECORDS:
+                refused(name, act)
         case "look-up":
             before(recover, "ask", act)
         case "looked-up":

@@ -286,6 +286,13 @@ def sends_of(claim: Json) -> list[Json]:
     return sorted(sends, key=lambda send: int(send["nth"]))
 
 
+def look_up(queue: Queue, at: datetime, lease: timedelta = MINUTE) -> Json:
+    """The one send in doubt that the provider is to be asked about, as `sends_of` says it."""
+    [doubt] = queue.rows("send_look_ups", max_rows=1, lease=lease, at=at)
+    [send] = sends_of({"in_hand": [doubt]})
+    return send
+
+
 def result(attempt: str, outcome: str, **fields: Any) -> Json:
     """A result as send_record takes it, with what its outcome needs."""
     given: Json = {"attempt_id": attempt, "outcome": outcome}

@@ -5,17 +5,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import builders
 import pytest
-from builders import AT, DAY, HOUR, MINUTE, Connection, Json, Queue, sends_of
+from builders import AT, DAY, HOUR, MINUTE, Connection, Json, Queue
 
 LEASE = 10 * MINUTE
 """How long a look-up is its run's."""
 
 
 def look_up(queue: Queue, at: datetime) -> Json:
-    [doubt] = queue.rows("send_look_ups", max_rows=1, lease=LEASE, at=at)
-    [doubted] = sends_of({"in_hand": [doubt]})
-    return doubted
+    return builders.look_up(queue, at, LEASE)
 
 
 def answer(

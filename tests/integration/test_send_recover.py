@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from builders import AT, DAY, HOUR, MINUTE, TICK, Connection, Queue, at_once
+from builders import AT, DAY, HOUR, MINUTE, TICK, Connection, Queue, at_once, look_up
 
 
 def test_invariant_3_a_row_that_a_dead_run_left_is_in_doubt(conn: Connection) -> None:
@@ -36,7 +36,7 @@ def test_a_campaign_may_say_that_it_would_rather_send_twice(conn: Connection) ->
         assert len(queue.taken(AT + n * HOUR, lease=MINUTE)) == 1
         assert len(queue.rows("send_recover", at=AT + n * HOUR + MINUTE)) == 1
         moment = AT + n * HOUR + MINUTE
-        [doubt] = queue.rows("send_look_ups", max_rows=1, lease=MINUTE, at=moment)
+        doubt = look_up(queue, moment)
         asked = {"attempt_id": doubt["attempt_id"], "until": doubt["until"]}
         seen.append(queue.call("send_looked_up", **asked, verdict="unknown", at=moment))
     assert seen == ["pending", "pending", "uncertain"]

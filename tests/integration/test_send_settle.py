@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from builders import AT, DAY, HOUR, MINUTE, Connection, Queue
+from builders import AT, DAY, HOUR, MINUTE, Connection, Queue, look_up
 
 
 def in_doubt(queue: Queue, n: int = 1, **lane: Any) -> list[UUID]:
@@ -56,7 +56,7 @@ def test_several_doubts_of_one_send_are_settled_together(conn: Connection) -> No
         at = AT + day * DAY
         queue.taken(at, lease=MINUTE)
         queue.rows("send_recover", at=at + HOUR)
-        [doubt] = queue.rows("send_look_ups", max_rows=1, lease=MINUTE, at=at + HOUR)
+        doubt = look_up(queue, at + HOUR)
         queue.call("send_looked_up", attempt_id=UUID(doubt["attempt_id"]), until=datetime.fromisoformat(doubt["until"]),
                    verdict="unknown", at=at + HOUR)  # fmt: skip
     assert queue.all("select outcome from send_attempts") == ["uncertain"] * 3

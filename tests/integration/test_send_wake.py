@@ -7,7 +7,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from builders import AT, DAY, MINUTE, Connection, Json, Meanwhile, Queue, at_once, result
+from builders import AT, DAY, MINUTE, Connection, Json, Meanwhile, Queue, at_once, look_up, result
 from psycopg.types.json import Jsonb
 
 
@@ -33,7 +33,7 @@ def give_back(queue: Queue, send: Json, how: str) -> None:
         case "settle_campaign":
             queue.call("send_settle_campaign", campaign="spring", at=AT + MINUTE)
         case _:
-            [doubt] = queue.rows("send_look_ups", max_rows=1, lease=MINUTE, at=AT + MINUTE)
+            doubt = look_up(queue, AT + MINUTE)
             queue.call(
                 "send_looked_up", attempt_id=doubt["attempt_id"], until=doubt["until"], verdict="not_sent",
                 at=AT + MINUTE,

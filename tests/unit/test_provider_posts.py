@@ -121,7 +121,7 @@ def test_they_are_providers_of_posts(kind: type[Network], server: Server) -> Non
     """They serve the channel `post`, and a call of theirs is shorter than a lease."""
     provider: Provider = made(kind, server)
     assert provider.channels == {"post"}
-    assert kind({}).longest_call < 5 * MINUTE
+    assert kind({}).longest_call < 2 * MINUTE
     assert (repeatable_for(provider) is not None) == (kind in (Mastodon, LinkedIn))
     provider.close()
 

@@ -97,7 +97,7 @@ def test_it_is_a_provider_of_mail_in_batches() -> None:
     assert made.channels == {"email"}
     assert made.batch <= 1000
     assert made.lag == timedelta(minutes=30)
-    assert made.longest_call < timedelta(minutes=5)
+    assert made.longest_call < timedelta(minutes=2)
     assert SendGrid({"SENDGRID_LAG_MINUTES": "5"}).lag == timedelta(minutes=5)
 
 

@@ -78,7 +78,7 @@ def test_it_is_a_provider_of_mail() -> None:
     made: Provider = Smtp({})
     assert made.channels == {"email"}
     assert made.lag is None
-    assert made.longest_call < timedelta(minutes=6)
+    assert made.longest_call < timedelta(minutes=2)
 
 
 @pytest.mark.parametrize("module", [smtp_answers, smtp_dialogue, smtp])
@@ -361,7 +361,7 @@ def test_a_server_that_keeps_silent_is_left(server: Scripted, stage: str, expect
         silent.wait(5)
         return "250 too late"
 
-    for times in (Times(reply=0.1, dot=0.1, total=4), Times(reply=4, dot=4, total=0.15)):
+    for times in (Times(reply=0.1, dot=0.1, total=4), Times(reply=4, dot=0.2, total=1.2)):
         made = Smtp({"SMTP_URL": server.url}, times=times)
         server.order(stage, wait)
         assert isinstance(made.send(SEND), expected)
