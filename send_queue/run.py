@@ -197,15 +197,15 @@ class Hands:
     def free(self, ahead: bool) -> int:
         """How many calls may be begun. `ahead`: also those that wait for a hand, where it is for a moment only, so that
         no hand is idle while others are claimed."""
-        waiting = min(self.size, int(self.size * AHEAD / self.lasted)) if ahead and self.desk else 0
+        waiting = int(self.size * min(1.0, AHEAD / max(self.lasted, AHEAD))) if ahead and self.desk else 0
         return max(0, self.size + waiting - len(self.began))
 
     @property
     def busy(self) -> bool:
         return bool(self.began) or self.writing is not None
 
-    def send(self, provider: Provider, sends: Sequence[Claimed]) -> None:
-        self.sending[self._begin(_send, provider, sends)] = sends
+    def send(self, provider: Provider, sends: Sequence[Claimed], stop: Event) -> None:
+        self.sending[self._begin(_send, provider, sends, stop)] = sends
 
     def ask(self, providers: Providers, doubt: InDoubt) -> None:
         self.asking[self._begin(recover.ask, providers, doubt)] = doubt
@@ -280,7 +280,7 @@ def run(
                     claimed = take(this, free, report, not hands.busy, batches, until)
                     left -= len(claimed)
                     for provider, sends in _calls(this, claimed, report):
-                        hands.send(provider, sends)
+                        hands.send(provider, sends, this.stop)
                 if in_time:
                     _ask(this, hands, report)
                 if hands.busy:
@@ -486,8 +486,10 @@ def _calls(this: Run, claimed: Sequence[Claimed], report: Report) -> Iterator[tu
             yield provider, sends[first : first + size]
 
 
-def _send(provider: Provider, sends: Sequence[Claimed]) -> Sequence[Result]:
-    """Make one call. What it answers is an outcome for each send, whatever happens."""
+def _send(provider: Provider, sends: Sequence[Claimed], stop: Event) -> Sequence[Result]:
+    """Make one call. What it answers is an outcome for each send, whatever happens; told to stop, it begins none."""
+    if stop.is_set():
+        return [Released()] * len(sends)
     first = sends[0]
     if first.channel not in provider.channels:
         return [Failed("channel_not_served", f"The provider {first.provider} does not send {first.channel}.")]
