@@ -65,7 +65,10 @@ GATHER = 0.01
 """Seconds that what is done may wait for more, so that they are written down, and others claimed, together."""
 
 AHEAD = 0.1
-"""Seconds that a send may wait for a hand, at the most, once it is claimed."""
+"""Seconds that a send is to wait for a hand, at the most, once it is claimed, if calls go on as they went of late."""
+
+LONGEST_AHEAD = 2.0
+"""Seconds that it does wait, at the most."""
 
 LONGEST_WAIT = 30.0
 """Seconds to wait for other runs in all."""
@@ -204,8 +207,8 @@ class Hands:
     def busy(self) -> bool:
         return bool(self.began) or self.writing is not None
 
-    def send(self, provider: Provider, sends: Sequence[Claimed], stop: Event) -> None:
-        self.sending[self._begin(_send, provider, sends, stop)] = sends
+    def send(self, provider: Provider, sends: Sequence[Claimed]) -> None:
+        self.sending[self._begin(_send, provider, sends, clock())] = sends
 
     def ask(self, providers: Providers, doubt: InDoubt) -> None:
         self.asking[self._begin(recover.ask, providers, doubt)] = doubt
@@ -280,7 +283,7 @@ def run(
                     claimed = take(this, free, report, not hands.busy, batches, until)
                     left -= len(claimed)
                     for provider, sends in _calls(this, claimed, report):
-                        hands.send(provider, sends, this.stop)
+                        hands.send(provider, sends)
                 if in_time:
                     _ask(this, hands, report)
                 if hands.busy:
@@ -301,14 +304,22 @@ def run(
 
 def _finish(this: Run, hands: Hands, report: Report) -> None:
     """Wait until something is done, and see that all that is done is written down."""
-    for future in hands.done():
+    done = hands.done()
+    for future in done:  # first of all: what follows may fail, and these are known
         if future in hands.sending:
             hands.results += zip(hands.sending.pop(future), future.result(), strict=True)
-        elif future is hands.writing:
-            hands.writing = None
-            _count(this, future.result(), report)
-        else:
-            _settle(this, hands.asking.pop(future), future.result(), report)
+    problem: Exception | None = None
+    for future in done:
+        try:
+            if future is hands.writing:
+                hands.writing = None
+                _count(this, future.result(), report)
+            elif doubt := hands.asking.pop(future, None):
+                _settle(this, doubt, future.result(), report)
+        except Exception as error:
+            problem = problem or error
+    if problem:
+        raise problem
     if hands.results and not hands.writing:
         if hands.desk and hands.began:
             hands.write_at(hands.desk)
@@ -320,9 +331,13 @@ def _finish(this: Run, hands: Hands, report: Report) -> None:
 def _finish_all(this: Run, hands: Hands, report: Report) -> None:
     """Write down all that is under way, each though another could not be."""
     problem: Exception | None = None
-    while hands.busy:
+    while hands.busy or hands.results:
         try:
-            _finish(this, hands, report)
+            if hands.busy:
+                _finish(this, hands, report)
+            else:
+                results, hands.results = hands.results, []
+                record(this, results, report)
         except Exception as error:
             problem = problem or error
     if problem:
@@ -350,7 +365,7 @@ def _ask(this: Run, hands: Hands, report: Report) -> None:
         and report.asked < LOOK_UPS_A_RUN
         and not this.stop.is_set()
     ):
-        doubts = store.look_ups(this.conn, 1, LEASE, this.now())
+        doubts = _again(this, lambda: store.look_ups(this.conn, 1, LEASE, this.now()))
         for doubt in doubts:
             hands.ask(this.providers, doubt)
         report.asked += len(doubts)
@@ -359,7 +374,7 @@ def _ask(this: Run, hands: Hands, report: Report) -> None:
 
 def _settle(this: Run, doubt: InDoubt, verdict: recover.Verdict, report: Report) -> None:
     """Write down what a provider said of a send in doubt."""
-    status = store.looked_up(this.conn, doubt.send.attempt_id, doubt.until, *verdict, this.now())
+    status = _again(this, lambda: store.looked_up(this.conn, doubt.send.attempt_id, doubt.until, *verdict, this.now()))
     if this.log:
         this.log(transitions.of("looked_up", doubt.send, status))
     _count_settled(report, doubt.send, status)
@@ -381,6 +396,18 @@ def _count_settled(report: Report, send: Claimed, status: str) -> None:
         report.retried += 1
 
 
+def _again(this: Run, call: Callable[[], T]) -> T:
+    """Call the database, once more on a new connection where ours is lost; what a first call has claimed without our
+    hearing of it, its lease gives back."""
+    try:
+        return call()
+    except DatabaseUnreachable:
+        if this.reconnect is None:
+            raise
+        this.conn = this.reconnect()
+        return call()
+
+
 # --- claim ------------------------------------------------------------------------------------------------
 
 
@@ -399,9 +426,9 @@ def take(
     began = waited_since = clock()
     seen: str | None = None
     while not this.stop.is_set():
-        claim = store.claim(
+        claim = _again(this, lambda: store.claim(
             this.conn, this.worker, max_rows, LEASE, this.filters, this.now(), batches, tuple(this.unable)
-        )
+        ))  # fmt: skip
         report.skipped += claim.expired
         if this.log and claim.expired:
             this.log({"event": "expired", "status": "skipped", "sends": claim.expired})
@@ -486,9 +513,10 @@ def _calls(this: Run, claimed: Sequence[Claimed], report: Report) -> Iterator[tu
             yield provider, sends[first : first + size]
 
 
-def _send(provider: Provider, sends: Sequence[Claimed], stop: Event) -> Sequence[Result]:
-    """Make one call. What it answers is an outcome for each send, whatever happens; told to stop, it begins none."""
-    if stop.is_set():
+def _send(provider: Provider, sends: Sequence[Claimed], since: float) -> Sequence[Result]:
+    """Make one call. What it answers is an outcome for each send, whatever happens. One that has waited too long for a
+    hand (since `since`, of `clock`) is let go of: what was open at its claim may be closed by now, or paused."""
+    if clock() - since > LONGEST_AHEAD:
         return [Released()] * len(sends)
     first = sends[0]
     if first.channel not in provider.channels:
@@ -543,10 +571,22 @@ def _write(this: Run, results: Results) -> Written:
 
 def _named(sent: Sent) -> Sent:
     """As the database takes it: a provider may name a message with a NUL."""
-    name = sent.provider_message_id
-    if isinstance(name, str) and "\0" in name:
-        return replace(sent, provider_message_id=name.replace("\0", "\N{REPLACEMENT CHARACTER}"))
-    return sent
+    name, status = sent.provider_message_id, sent.http_status
+    if (name is None or (isinstance(name, str) and name.isprintable())) and (status is None or status in STATUSES):
+        return sent
+    return replace(
+        sent, provider_message_id=None if name is None else _text(str(name)),
+        http_status=status if status in STATUSES else None,
+    )  # fmt: skip
+
+
+STATUSES = range(1000)
+"""What an HTTP status can be; what a provider of one's own says may be anything."""
+
+
+def _text(text: str) -> str:
+    """A text as the database takes it: without NUL, and without halves of letters (surrogates)."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def _count(this: Run, written: Written, report: Report) -> None:
@@ -637,8 +677,10 @@ def _suppressing(this: Run, send: Claimed, result: Result) -> Json:
 
 def _storable(result: Json) -> Json:
     """What the database takes: a provider may name a message with a NUL, or hold for longer than there are days."""
+    if result.get("http_status") not in STATUSES:
+        result.pop("http_status", None)
     return {
-        name: value.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str)
+        name: _text(value) if isinstance(value, str)
         else min(value, LONGEST_HOLD) if isinstance(value, float) else value
         for name, value in result.items() if value is not None
     }  # fmt: skip

@@ -40,7 +40,9 @@ declare
     v_room      int;
     v_wanted    int;
     v_look      int;
+    v_looked    int;
     v_put_off   int := 0;
+    v_suppressing boolean;
     v_batch     int;
     v_calls     int := 0; -- what was taken, counted as max_rows counts it
     v_wait      record;
@@ -163,8 +165,10 @@ begin
         if v_lane.min_gap_seconds + v_lane.jitter_seconds > 0 then
             v_wanted := 1;
         end if;
-        -- At night many of those that are due may have to be put off: a look at one more hundred costs little.
-        v_look := v_wanted + case when v_lane.quiet then 100 else 0 end;
+        -- At night many of those that are due may have to be put off, and many may be of people who want no more: a look
+        -- at one more hundred costs little.
+        v_suppressing := exists (select from send_suppressions s where s.workspace_id = v_lane.workspace_id);
+        v_look := v_wanted + case when v_lane.quiet or v_suppressing then 100 else 0 end;
         v_ids := '{}';
         for v_priority in select * from send_due_priorities(v_lane.account_id, v_lane.channel, v_lane.campaigns) loop
             select array(
@@ -185,22 +189,22 @@ begin
             continue;
         end if;
         -- Later than the lock on the rows: who was suppressed by then is seen.
-        if exists (select from send_suppressions s where s.workspace_id = v_lane.workspace_id) then
+        v_looked := cardinality(v_ids);
+        if v_suppressing then
             v_more := send_unsuppressed(v_ids, v_at);
             v_expired := v_expired + cardinality(v_ids) - cardinality(v_more);
             v_ids := v_more;
-            continue when cardinality(v_ids) = 0; -- the lane may have more that is due
         end if;
         if v_lane.quiet then
-            v_more := send_awake(v_ids, v_at);
-            v_put_off := v_put_off + cardinality(v_ids) - cardinality(v_more);
-            v_ids := v_more[:v_wanted];
-            if cardinality(v_ids) = 0 then
-                if v_put_off >= 1000 then -- a claim is short: the next goes on from here
-                    v_passed := v_passed || (v_lane.account_id || v_lane.channel);
-                end if;
-                continue;
+            v_ids := send_awake(v_ids, v_at);
+        end if;
+        v_put_off := v_put_off + v_looked - cardinality(v_ids);
+        v_ids := v_ids[:v_wanted];
+        if cardinality(v_ids) = 0 then
+            if v_put_off >= 1000 then -- a claim is short: the next goes on from here
+                v_passed := v_passed || (v_lane.account_id || v_lane.channel);
             end if;
+            continue; -- the lane may have more that is due
         end if;
 
         v_day := (v_at at time zone v_lane.cap_timezone)::date;

@@ -1,12 +1,16 @@
--- A row in flight is its run's: by hand it may not become anything else. Its attempt would stay open, and be counted, for
--- ever. Our own functions, which finish the attempt, let go of it in the same statement.
+-- A row in flight is its run's: by hand it may not become anything else while its attempt is open, which would stay
+-- behind, and be counted, for ever. What counts a try (most of what our own functions write) has finished the attempt.
 create or replace function send_on_sending_change() returns trigger language plpgsql as $$
 begin
+    if not exists (select from send_attempts b where b.id = old.attempt_id and b.outcome is null) then
+        return new;
+    end if;
     raise exception 'Send % is in flight: wait for its run; if that is dead, set lease_expires_at = now() instead, '
         'and the next run sees to it.', old.id using errcode = 'SQ002';
 end
 $$;
 
 create or replace trigger sending_is_its_runs before update of status on send_queue for each row
-when (old.status = 'sending' and new.status <> 'sending' and new.attempt_id is not null)
+when (old.status = 'sending' and new.status <> 'sending'
+      and (new.attempt_id is not null or new.attempts = old.attempts))
 execute function send_on_sending_change();

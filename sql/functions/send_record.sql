@@ -145,6 +145,8 @@ begin
             scheduled_for = case when v_result.outcome = 'retry' and v_status = 'pending'
                 then v_at + make_interval(secs => v_result.retry_seconds) else q.scheduled_for end,
             look_up_at = case when v_status = 'uncertain' then v_at end, look_ups = 0, absent_since = null,
+            -- A failed one goes again by a person's word only, however late.
+            repeat_by = case when v_status <> 'failed' then q.repeat_by end,
             error_code = case when v_status <> 'sent' then v_result.error_code end,
             error_message = case when v_status <> 'sent' then v_result.error_message end
         where q.id = v_send.id;
