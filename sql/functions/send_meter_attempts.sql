@@ -22,8 +22,7 @@ begin
     -- The least id that this moment could have given: a version 7 UUID begins with its milliseconds.
     v_to := (lpad(to_hex((extract(epoch from clock_timestamp() - margin) * 1000)::bigint), 12, '0')
         || repeat('0', 20))::uuid;
-    with flying as materialized (select b.id from send_attempts b where b.outcome is null)
-    select f.id into v_id from flying f order by f.id limit 1;
+    select q.attempt_id into v_id from send_queue q where q.status = 'sending' order by q.attempt_id limit 1;
     v_to := least(v_to, v_id);
     select b.id into v_id from send_attempts b where b.id >= v_from and b.id < v_to order by b.id offset 500000 limit 1;
     v_to := least(v_to, v_id);

@@ -38,6 +38,7 @@ FIGURES: dict[str, Callable[[Bed], list[Line]]] = {
     "memory": drain.memory,
     "import": volume.import_,
     "look": look.look,
+    "forecast": look.forecast,
 }
 
 

@@ -77,6 +77,10 @@ def _claim(conn: Connection) -> float:
         began = time.perf_counter()
         conn.execute("select send_claim(worker => 'bench', max_rows => 1)", prepare=False).fetchone()
         seconds = time.perf_counter() - began
-        taken = queues.value(conn, "select count(*) from send_attempts where outcome is null and worker = 'bench'")
+        taken = queues.value(
+            conn,
+            "select count(*) from send_queue q join send_attempts b on b.id = q.attempt_id"
+            " where q.status = 'sending' and q.claimed_by = 'bench' and b.outcome is null",
+        )
     must(taken == 1, f"a claim took {taken} rows, not one")
     return seconds * 1000
