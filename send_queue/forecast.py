@@ -45,6 +45,7 @@ def explained(conn: Connection, send_id: UUID, at: datetime | None, providers: P
     moment, exact = _played(conn, send_id, found.at, providers)
     if moment is None:
         return replace(found, verdict="needs_person", next_at=None)
+    moment = max(moment, found.next_at)  # in a rehearsal nothing is in flight; here something may be, for a while
     holds = tuple(
         HoldBack(h.rule, moment, h.detail if exact else f"{h.detail} It will be later than this.")
         if h.rule == "behind"

@@ -15,6 +15,7 @@ from __future__ import annotations
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -76,6 +77,12 @@ LONGEST_WAIT = 30.0
 LONGEST_HOLD = timedelta(days=3650).total_seconds()
 """Seconds that a provider may ask us to wait, at the most: as long as a rolling limit may be."""
 
+NOT_REACHED = ("dns", "connect_refused", "connect_timeout", "connect_failed", "tls", "proxy_refused")
+"""The codes of what did not get as far as the provider (providers/http.py)."""
+
+ENOUGH = 3
+"""How often a run meets that for an account before it passes the account by: each send would lose a try to it."""
+
 EVERYTHING = Filters()
 
 NEVER = Window(datetime(9999, 12, 30, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
@@ -99,6 +106,9 @@ class Report:
     next_at: datetime | None = None
     remaining: int | None = None
     lacking: ConfigurationError | None = None
+    """What the environment lacks for an account that had something to send."""
+    away: Counter[UUID] = field(default_factory=Counter)
+    """How often nothing was reached for an account."""
     doubted: set[UUID] = field(default_factory=set)
     """The sends that became uncertain in this run."""
     in_doubt: bool = False
@@ -265,7 +275,7 @@ def run(
 
     `telling` False: nobody is told why nothing went out, or what remains, so a run with nothing to do does not ask.
     `progress` is told what was done so far.
-    Raises `ConfigurationError` where a provider lacks something, after all others had their turn;
+    Where a provider lacks something, the report says so (`lacking`), after all others had their turn. Raises
     `DatabaseUnreachable` where the database does not come back while the leases last.
     """
     report = Report()
@@ -295,9 +305,7 @@ def run(
             _finish_all(this, hands, report)
             if desk:
                 desk.close()
-    if report.lacking:
-        raise report.lacking
-    if report.sent == 0 and (telling or report.processed):
+    if report.sent == 0 and (telling or report.processed) and not report.lacking:
         say_why(this, report, counting=telling)
     return report
 
@@ -601,6 +609,10 @@ def _count_one(this: Run, report: Report, send: Claimed, result: Result, status:
         report.lacking = report.lacking or result.lacking
         this.unable.add(send.account_id)
         return
+    if isinstance(result, Retry) and result.code in NOT_REACHED:
+        report.away[send.account_id] += 1
+        if report.away[send.account_id] >= ENOUGH:
+            this.unable.add(send.account_id)
     report.send_id = send.send_id
     match status:
         case "sent":

@@ -51,7 +51,7 @@ def run_once_command(
     with watched(app), _pass(app, filters, log) as this:
         report = run.run(this, limit, telling=_telling(json_))
         end_run(this, "run-once", report, began, _telling(json_))
-    _print(report, json_)
+        _print(report, json_)
 
 
 @click.command("run")
@@ -78,7 +78,7 @@ def run_command(
         with _bar(this, json_) as progress:
             report = run.run(this, None, concurrency, until, _telling(json_), progress)
         end_run(this, "run", report, began, _telling(json_))
-    _print(report, json_)
+        _print(report, json_)
 
 
 @contextmanager
@@ -120,15 +120,18 @@ def _telling(json_: bool) -> bool:
 
 
 def _print(report: Report, json_: bool) -> None:
+    """Say what the run did; then, where something is lacking here, raise what is."""
     if json_:
         click.echo(as_json(_object(report)))
-    elif report.processed or sys.stdout.isatty():
+    elif report.processed or (sys.stdout.isatty() and not report.lacking):
         click.echo(_line(report))
+    if report.lacking:
+        raise report.lacking
 
 
 def _object(report: Report) -> dict[str, Any]:
     return {
-        "success": True,
+        "success": report.lacking is None,
         "processed": report.processed,
         "sent": report.sent,
         "retried": report.retried,
@@ -140,7 +143,7 @@ def _object(report: Report) -> dict[str, Any]:
         "send_id": report.send_id,
         "remaining_in_queue": report.remaining,
         "reason": report.reason,
-        "message": _line(report) if report.processed else report.message,
+        "message": _line(report) if report.processed else str(report.lacking or report.message),
         "next_at": report.next_at,
     }
 

@@ -8,7 +8,8 @@
 -- Rows are found by when they were written, and are seen only when that commits: so the last ten seconds are looked at
 -- again, without those that were known. Nobody waits here: a notification that somebody else looks at is passed by.
 -- What cannot be put in is a warning, and no reason for a run to fail.
-create or replace function send_notify(at timestamptz default null) returns int language plpgsql as $$
+create or replace function send_notify(at timestamptz default null) returns int language plpgsql
+set lock_timeout = '1s' as $$
 #variable_conflict use_column
 declare
     v_at      timestamptz := coalesce(send_notify.at, clock_timestamp());
@@ -60,7 +61,7 @@ begin
                     expires_at => v_at + interval '1 day', scheduled_for => v_at,
                     dedupe_key => concat_ws(':', 'notification', v_n.id, extract(epoch from v_at)), at => v_at) e;
                 v_told := v_told + 1;
-            exception when sqlstate 'SQ002' then
+            exception when sqlstate 'SQ002' or lock_not_available then
                 raise warning 'Nobody could be told of what happened (%): see `send-queue notify list`.', sqlerrm;
             end;
         end if;
