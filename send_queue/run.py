@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -145,7 +145,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """Not begun: the lease would not have outlasted it, or something is lacking here."""
+    """Not begun: the lease would not have outlasted it, the run is told to stop, or something is lacking here."""
 
     lacking: ConfigurationError | None = None
 
@@ -177,7 +177,7 @@ class Desk:
     def _write(self, results: Results) -> Written:
         if self._connect:
             connect, self._connect = self._connect, None
-            with suppress(DatabaseUnreachable):
+            with suppress(DatabaseUnreachable, ConfigurationError):
                 self._run.conn = connect()
         return _write(self._run, results)
 
@@ -198,8 +198,11 @@ class Hands:
     sending: dict[Future[Sequence[Result]], Sequence[Claimed]] = field(default_factory=dict)
     asking: dict[Future[recover.Verdict], InDoubt] = field(default_factory=dict)
     writing: Future[Written] | None = None
+    writing_since: float = 0.0
     results: Results = field(default_factory=list)
     """Of calls that are done, and not written down yet."""
+    problem: Exception | None = None
+    """What went wrong first: it ends the run, once all that is under way is written down."""
     began: dict[Future[Any], float] = field(default_factory=dict)
     slowest: float = 0.0
     """Seconds that the slowest call so far has taken."""
@@ -208,8 +211,10 @@ class Hands:
     _ended: SimpleQueue[Future[Any]] = field(default_factory=SimpleQueue)
 
     def free(self, ahead: bool) -> int:
-        """How many calls may be begun. `ahead`: also those that wait for a hand, where it is for a moment only, so that
-        no hand is idle while others are claimed."""
+        """How many calls may be begun: none while what is done cannot be written down. `ahead`: also those that wait
+        for a hand, where it is for a moment only, so that no hand is idle while others are claimed."""
+        if self.writing and clock() > self.writing_since + PATIENCE:
+            return 0
         waiting = int(self.size * min(1.0, AHEAD / max(self.lasted, AHEAD))) if ahead and self.desk else 0
         return max(0, self.size + waiting - len(self.began))
 
@@ -217,8 +222,8 @@ class Hands:
     def busy(self) -> bool:
         return bool(self.began) or self.writing is not None
 
-    def send(self, provider: Provider, sends: Sequence[Claimed]) -> None:
-        self.sending[self._begin(_send, provider, sends, clock())] = sends
+    def send(self, provider: Provider, sends: Sequence[Claimed], stop: Event) -> None:
+        self.sending[self._begin(_send, provider, sends, stop, clock())] = sends
 
     def ask(self, providers: Providers, doubt: InDoubt) -> None:
         self.asking[self._begin(recover.ask, providers, doubt)] = doubt
@@ -226,7 +231,7 @@ class Hands:
     def write_at(self, desk: Desk) -> None:
         """Begin to write down what there is."""
         results, self.results = self.results, []
-        self.writing = desk.write(results)
+        self.writing, self.writing_since = desk.write(results), clock()
         self.writing.add_done_callback(self._ended.put)
 
     def _begin(self, call: Callable[..., Any], *given: Any) -> Future[Any]:
@@ -246,7 +251,7 @@ class Hands:
     def done(self) -> list[Future[Any]]:
         """Wait until something is done, and a moment longer, until half of the hands have nothing to do: a claim, or a
         record, of several rows costs hardly more than one of one."""
-        done = [self._ended.get()]
+        done = [self._ended.get()] if self.busy else []
         until = clock() + GATHER
         while self.began:
             try:
@@ -257,6 +262,14 @@ class Hands:
             if began := self.began.pop(future, None):
                 self.slowest = max(self.slowest, clock() - began)
         return done
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Go on with all else whatever goes wrong here, and know of it."""
+        try:
+            yield
+        except Exception as error:
+            self.problem = self.problem or error
 
     def _few(self, done: Sequence[Future[Any]]) -> bool:
         return self.desk is not None and self.free(ahead=True) + len(done) < self.size / 2
@@ -284,16 +297,16 @@ def run(
     with ThreadPoolExecutor(concurrency) as threads:
         hands = Hands(threads, concurrency, desk)
         try:
-            while True:
+            while not hands.problem:
                 in_time = clock() + 2 * hands.slowest < until
                 claimed: tuple[Claimed, ...] = ()
                 batches = this.providers.batches() if limit is None else {}
                 free = min(hands.free(ahead=not batches), left)
                 if in_time and free > 0:
-                    claimed = take(this, free, report, not hands.busy, batches, until)
+                    claimed = _take_more(this, hands, free, report, batches, until)
                     left -= len(claimed)
                     for provider, sends in _calls(this, claimed, report):
-                        hands.send(provider, sends)
+                        hands.send(provider, sends, this.stop)
                 if in_time:
                     _ask(this, hands, report)
                 if hands.busy:
@@ -302,54 +315,35 @@ def run(
                 elif not claimed:
                     break
         finally:
-            _finish_all(this, hands, report)
+            while hands.busy or hands.results:
+                _finish(this, hands, report)
             if desk:
                 desk.close()
+    if hands.problem:
+        raise hands.problem
     if report.sent == 0 and (telling or report.processed) and not report.lacking:
         say_why(this, report, counting=telling)
     return report
 
 
 def _finish(this: Run, hands: Hands, report: Report) -> None:
-    """Wait until something is done, and see that all that is done is written down."""
-    done = hands.done()
-    for future in done:  # first of all: what follows may fail, and these are known
-        if future in hands.sending:
-            hands.results += zip(hands.sending.pop(future), future.result(), strict=True)
-    problem: Exception | None = None
-    for future in done:
-        try:
-            if future is hands.writing:
+    """Wait until something is done, and see that all that is done is written down, each though another could not be."""
+    for future in hands.done():
+        with hands.going_on():
+            if future in hands.sending:
+                hands.results += zip(hands.sending.pop(future), future.result(), strict=True)
+            elif future is hands.writing:
                 hands.writing = None
                 _count(this, future.result(), report)
-            elif doubt := hands.asking.pop(future, None):
-                _settle(this, doubt, future.result(), report)
-        except Exception as error:
-            problem = problem or error
-    if problem:
-        raise problem
+            else:
+                _settle(this, hands.asking.pop(future), future.result(), report)
     if hands.results and not hands.writing:
-        if hands.desk and hands.began:
-            hands.write_at(hands.desk)
-        else:
-            results, hands.results = hands.results, []
-            record(this, results, report)
-
-
-def _finish_all(this: Run, hands: Hands, report: Report) -> None:
-    """Write down all that is under way, each though another could not be."""
-    problem: Exception | None = None
-    while hands.busy or hands.results:
-        try:
-            if hands.busy:
-                _finish(this, hands, report)
+        with hands.going_on():
+            if hands.desk and hands.began:
+                hands.write_at(hands.desk)
             else:
                 results, hands.results = hands.results, []
                 record(this, results, report)
-        except Exception as error:
-            problem = problem or error
-    if problem:
-        raise problem
 
 
 def rehearse(this: Run, limit: int, report: Report) -> tuple[Claimed, ...]:
@@ -468,6 +462,16 @@ def take(
     return ()
 
 
+def _take_more(
+    this: Run, hands: Hands, max_rows: int, report: Report, batches: Mapping[str, int], until: float
+) -> tuple[Claimed, ...]:
+    """Claim. While others are under way, for whose sake we stay, a connection that was cut is made anew: what their
+    results are written down over is another one."""
+    if not hands.busy:
+        return take(this, max_rows, report, batches=batches, until=until)
+    return _surely(this, clock() + PATIENCE, lambda: take(this, max_rows, report, False, batches, until))
+
+
 def _work_out_windows(this: Run, stale: Sequence[Json], at: datetime) -> None:
     """Work out the windows that have passed, by the calendar, and cache them; imported here, since few runs need it."""
     from send_queue import calendar
@@ -521,15 +525,14 @@ def _calls(this: Run, claimed: Sequence[Claimed], report: Report) -> Iterator[tu
             yield provider, sends[first : first + size]
 
 
-def _send(provider: Provider, sends: Sequence[Claimed], since: float) -> Sequence[Result]:
+def _send(provider: Provider, sends: Sequence[Claimed], stop: Event, since: float) -> Sequence[Result]:
     """Make one call. What it answers is an outcome for each send, whatever happens. One that has waited too long for a
     hand (since `since`, of `clock`) is let go of: what was open at its claim may be closed by now, or paused."""
-    if clock() - since > LONGEST_AHEAD:
-        return [Released()] * len(sends)
     first = sends[0]
     if first.channel not in provider.channels:
         return [Failed("channel_not_served", f"The provider {first.provider} does not send {first.channel}.")]
-    if clock() + provider.longest_call.total_seconds() > first.leave_by:
+    too_late = clock() - since > LONGEST_AHEAD or clock() + provider.longest_call.total_seconds() > first.leave_by
+    if stop.is_set() or too_late:
         return [Released()] * len(sends)
     try:
         outcomes = provider.send_batch(sends) if takes_batches(provider) else [provider.send(first)]
@@ -631,17 +634,17 @@ def _count_one(this: Run, report: Report, send: Claimed, result: Result, status:
             report.in_doubt = True
 
 
-def _surely(this: Run, lease_until: float, record: Callable[[], T]) -> T:
-    """Record, and return what that returns. If the database is gone, try again for as long as the lease lasts, or a
-    moment where we are told to stop: whether an earlier try came through or not, an attempt is finished once."""
+def _surely(this: Run, last: float, call: Callable[[], T]) -> T:
+    """Call the database. If it is gone, try again until `last` (of a record: the end of its lease), or for a moment
+    where we are told to stop: whether an earlier try came through or not, an attempt is begun, and finished, once."""
     told_at: float | None = None
     while True:
         try:
-            return record()
+            return call()
         except DatabaseUnreachable:
             if this.stop.is_set() and told_at is None:
                 told_at = clock()
-            until = lease_until if told_at is None else min(lease_until, told_at + PATIENCE)
+            until = last if told_at is None else min(last, told_at + PATIENCE)
             if this.reconnect is None or clock() > until:
                 raise
             time.sleep(0.1)  # seconds; a server that is away can only be tried again

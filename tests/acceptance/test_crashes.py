@@ -294,10 +294,12 @@ def test_a_run_killed_in_mid_record_is_settled_by_the_provider(world: World, rol
 # --- the database goes away while a send is under way -----------------------------------------------------
 
 
-def test_a_result_outlives_its_connection(world: World) -> None:
-    """A run whose connections are cut in mid-send records the result over a new one."""
+@pytest.mark.parametrize("later", [0.0, 0.5])
+def test_a_result_outlives_its_connection(world: World, later: float) -> None:
+    """A run whose connections are cut in mid-send records the results over new ones and goes on, whether it is its own
+    that it finds cut, at a record, or at a claim while another send is under way."""
     world.enqueue(2)
-    world.sandbox.order(Fault(op="invite", answer_delay=1))
+    world.sandbox.order(Fault(op="invite", answer_delay=1, times=1), Fault(op="invite", answer_delay=1 + later))
     run = world.spawn(run=("run", "--concurrency", "2"))
     until(accepted(world, 2))
 

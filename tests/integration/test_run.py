@@ -180,6 +180,83 @@ def test_what_is_let_go_of_is_kept_over_a_lost_connection(own_account: Queue, of
     assert queue.statuses() == {"pending": 1}
 
 
+SLOW = """
+    create sequence fuse;
+    create table slow (began timestamptz, ended timestamptz);
+    create function slow() returns trigger language plpgsql as $$
+    declare
+        began timestamptz := clock_timestamp();
+    begin
+        if nextval('fuse') = 1 then
+            perform pg_sleep(0.4);
+            {then}
+        end if;
+        return new;
+    end $$;
+    create trigger slow before update on send_attempts for each row execute function slow();
+"""
+"""The first record takes its time."""
+
+
+def test_a_result_that_cannot_be_written_takes_no_other_with_it(own_account: Queue, of: Any, database: str) -> None:
+    """What comes in meanwhile is written down, and then the run says what is wrong."""
+    queue = own_account
+    queue.fill(2)
+    queue.do(SLOW.format(then="raise 'torn page';"))
+    first = Event()
+
+    def answer(_: Claimed) -> Outcome:
+        if not first.is_set():
+            first.set()
+            return Sent("a")
+        until = clock() + 20
+        with psycopg.connect(database, autocommit=True) as looking:
+            while not Queue(looking).all(ASLEEP) and clock() < until:
+                sleep(0.01)  # the first is being written down
+        return Sent("b")
+
+    this = of(Only(Own(answer)), reconnect=lambda: store.connect(database))
+    with pytest.raises(psycopg.Error, match="torn page"):
+        run.run(this, None, 2)
+    assert queue.statuses() == {"sending": 1, "sent": 1}
+
+
+ASLEEP = "select pid from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()"
+
+
+def test_nothing_is_begun_while_results_cannot_be_written(
+    own_account: Queue, of: Any, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a run would send more and more of which nothing is written down: here its patience is over at once."""
+    queue = own_account
+    queue.fill(200)
+    queue.do(SLOW.format(then="insert into slow values (began, clock_timestamp());"))
+    monkeypatch.setattr(run, "PATIENCE", 0.0)
+    this = of(Only(Own()), reconnect=lambda: store.connect(database))
+    this.now = lambda: None  # the server's own time tells what was begun while it was slow
+    run.run(this, None, 4)
+    assert queue.statuses() == {"sent": 200}
+    assert queue.one("select count(*) from send_attempts, slow where started_at between began + '50 ms' and ended") == 0
+
+
+def test_what_waits_for_a_hand_is_let_go_of_by_a_run_that_is_told_to_stop(
+    own_account: Queue, of: Any, database: str
+) -> None:
+    """Between the signal and the end there is time for the calls that have begun, not for others after them."""
+    queue, stop = own_account, Event()
+    queue.fill(30)
+
+    def answer(_: Claimed) -> Outcome:
+        if len(own.calls) == 20:  # calls are known to be short by now, and others are claimed ahead
+            stop.set()
+        return Sent(None)
+
+    own = Own(answer)
+    run.run(of(Only(own), stop=stop, reconnect=lambda: store.connect(database)), None, 1)
+    assert len(own.calls) == 20
+    assert queue.statuses() == {"sent": 20, "pending": 10}
+
+
 def test_a_provider_that_cannot_be_loaded_costs_nothing(
     own_account: Queue, of: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
