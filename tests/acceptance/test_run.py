@@ -88,6 +88,9 @@ def test_a_signal_lets_the_send_in_flight_finish(
 
     running = start("run", "--json", now=MONDAY)
     until("select count(*) = 1 from send_attempts")
+    patience = time.monotonic() + 30
+    while not queue.accepted() and time.monotonic() < patience:
+        pass  # its answer takes a second: it is on its way now
     running.send_signal(number)
     stdout, _ = running.communicate(timeout=30)
 

@@ -19,7 +19,7 @@ def texts(queue: Queue) -> Queue:
     queue.env |= {"TWILIO_BASE_URL": queue.sandbox.url, "TWILIO_AUTH_TOKEN": "a-token-that-any-sandbox-takes",
                   "TWILIO_STATUS_CALLBACK_URL": "https://hooks.example.org/twilio"}  # fmt: skip
     queue.put("account", "texts", provider="twilio", provider_account_id=SID, settings={"from": "+15005550006"})
-    queue.campaign("fall", "texts")
+    queue.campaign("fall", "texts", quiet_from="00:00", quiet_until="00:00")  # see test_quiet_hours
     return queue
 
 

@@ -162,7 +162,7 @@ def test_a_key_that_is_there_returns_its_row(conn: Connection) -> None:
     assert first != elsewhere[0]
 
 
-@pytest.mark.parametrize("other", [{"message": "Bye"}, {"recipient": "q@example.org"}, {"channel": "sms"}])
+@pytest.mark.parametrize("other", [{"message": "Bye"}, {"recipient": "q@example.org"}, {"channel": "log"}])
 def test_a_key_with_other_content_warns(conn: Connection, other: dict[str, str]) -> None:
     """Nothing is stored, and the warning says so: two different messages were given one key."""
     queue = Queue(conn)
