@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 from uuid import UUID
 
-from send_queue import files, recipients, store
+from send_queue import files, recipients, sms, store
 from send_queue.model import CHANNELS, ConfigurationError, UserError
 from send_queue.store import STAGED, Connection, Json
 
@@ -76,6 +76,7 @@ def enqueue(conn: Connection, **message: Any) -> tuple[UUID, bool]:
             raise UserError(f"{name} has no time zone: give a datetime with tzinfo.")
     try:
         message["recipient"] = recipients.checked(message["channel"], message["recipient"])
+        check_texts(message["channel"], message.get("subject"), message["message"])
     except ValueError as error:
         raise UserError(f"Nothing was stored: {error}.") from None
     with store.in_words():
@@ -121,6 +122,16 @@ def import_file(
     if result.wrong:
         result.created = 0
     return result
+
+
+def check_texts(channel: str, subject: str | None, message: str) -> None:
+    """Refuse what no provider of the channel would send. Raises `ValueError` with the reason."""
+    if channel == "email" and not (subject or "").strip():
+        raise ValueError("the mail has no subject: give it one")
+    if channel == "sms" and len(message) > sms.LONGEST_TEXT:
+        raise ValueError(
+            f"the text has {len(message):,} characters, and an SMS takes {sms.LONGEST_TEXT:,} at the most: shorten it"
+        )
 
 
 def check_wording(wording: Wording, channel: str) -> None:
@@ -300,6 +311,8 @@ def _check_header(header: Sequence[str], channel: str, wording: Wording) -> None
         raise UserError(f"The file has no column {names}: its first line must name the columns, and it has {there}.")
     if wording.message is None and "message" not in header:
         raise UserError("The file has no column message: add it, or give the message with --message or --template.")
+    if channel == "email" and wording.subject is None and "subject" not in header:
+        raise UserError("The file has no column subject, and mails need one: add it, or give the subject with --subject.")
     for text, what in ((wording.message, "message"), (wording.subject, "subject")):
         places = [place.group(1).strip() for place in PLACE.finditer(_simple(text)) if place.group(1) is not None]
         if unknown := [name for name in places if name not in (*header, "recipient")]:
@@ -335,8 +348,9 @@ def _staged(
         "priority": _priority(row.get("priority")),
         "scheduled_for": _moment("scheduled_for", row.get("scheduled_for")),
         "expires_at": _moment("expires_at", row.get("expires_at")),
-        "dedupe_key": row.get("dedupe_key") or f"{campaign}:{channel}:{recipient}",
+        "dedupe_key": row.get("dedupe_key") or f"{campaign}:{channel}:{recipients.same(channel, recipient)}",
     }
+    check_texts(channel, values["subject"], values["message"])
     return [values[name] for name in STAGED]
 
 

@@ -1,11 +1,12 @@
-"""Who is a message for? What a channel takes for a recipient, in the form in which it is stored.
+"""Who is a message for? What a channel takes for a recipient, in the form in which it is stored; and who is the same.
 
 Only what can be told without asking anybody; the provider has the last word.
 """
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+import re
+from urllib.parse import unquote, urlsplit
 
 
 def checked(channel: str, recipient: str) -> str:
@@ -20,8 +21,66 @@ def checked(channel: str, recipient: str) -> str:
             return e164(recipient)
         case "webhook":
             return endpoint(recipient)
+        case "email":
+            return mailbox(recipient)
         case _:
             return recipient
+
+
+def same(channel: str, recipient: str) -> str:
+    """What all the ways in which one recipient is written have in common: for keys, never to send to.
+
+    >>> same("email", " Ada@Example.org"), same("linkedin_invite", "https://www.linkedin.com/in/Ada-L/?trk=x")
+    ('ada@example.org', 'ada-l')
+
+    An id is its own: LinkedIn's differ by capitals, in a URL too.
+    """
+    recipient = recipient.strip()
+    match channel:
+        case "email":
+            return recipient.lower()
+        case "linkedin_invite" | "linkedin_message" if found := _PROFILE.match(recipient):
+            slug = unquote(found[1])
+            return slug if slug.startswith(_MEMBER_IDS) else slug.lower()
+        case _:
+            return recipient
+
+
+_PROFILE = re.compile(r"(?:(?:https?://)?(?:[a-z0-9-]+\.)?linkedin\.com)?/?in/([^/?#\s]+)", re.IGNORECASE)
+_MEMBER_IDS = ("ACo", "ACw", "ADo", "AEo", "AEM")
+
+
+def check_suppressed(channel: str | None, recipient: str) -> None:
+    """Refuse an entry of a list of people not to be written to that would keep nothing from anybody. Raises
+    `ValueError`; without a channel anything passes that may be an address, a number, an id or a URL.
+
+    >>> check_suppressed("sms", "0049 170 1234567"), check_suppressed(None, "ACoAAana")
+    (None, None)
+    """
+    number = _NUMBER.fullmatch(recipient) is not None
+    if channel == "sms":
+        e164(re.sub(r"^\s*00", "+", recipient))
+    elif channel == "email" or (channel is None and "@" in recipient and "://" not in recipient):
+        mailbox(recipient)
+    elif not number and any(c.isspace() or c == "," for c in recipient):
+        raise ValueError(f"{recipient!r} is no address, number, id or URL: write it as the messages to them have it")
+
+
+_NUMBER = re.compile(r"[\s+0-9().\-/]*[0-9][\s0-9().\-/]*")
+"""As send_normal_recipient has it, in SQL."""
+
+
+def mailbox(address: str) -> str:
+    """A mail address, as far as its form tells; no server is asked. Raises `ValueError`.
+
+    >>> mailbox(" Ada@Example.org ")
+    'Ada@Example.org'
+    """
+    stripped = address.strip()
+    local, _, domain = stripped.partition("@")
+    if not local or not domain or "@" in domain or any(c.isspace() or c == "," for c in stripped):
+        raise ValueError(f"{address!r} is not a mail address: write it as ada@example.com")
+    return stripped
 
 
 def e164(number: str) -> str:

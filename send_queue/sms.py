@@ -19,6 +19,10 @@ GSM_7_EXTENDED = frozenset("\f^{}\\[~]|€")
 """The letters that are an escape and another: two units, never in two segments."""
 
 
+LONGEST_TEXT = 1600
+"""Characters of one text, in however many segments: Twilio refuses more (21617), as others do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Segments:
     """`units` are septets in GSM-7, 16-bit units in UCS-2."""

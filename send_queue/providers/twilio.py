@@ -38,15 +38,13 @@ from send_queue.providers.http import Answer, Http, Limits, answered_at, plain
 from send_queue.providers.stranger import tries_that_did_not_count
 from send_queue.providers.twilio_answers import SUPPRESSES, judge, sid_of
 from send_queue.recipients import e164
+from send_queue.sms import LONGEST_TEXT
 
 POST = Limits(connect=10, read=45, total=60)
 GET = Limits(connect=5, read=15, total=20, max_bytes=8 << 20)
 
 LAG = timedelta(minutes=2)
 """Twilio states none; TWILIO_LAG_MINUTES overrides it."""
-
-LONGEST_TEXT = 1600
-"""Characters; more are refused by Twilio."""
 
 MOST_MEDIA = 10
 

@@ -95,7 +95,8 @@ begin
             -- Looked for by the key that an import gives, which is all that an index can find.
             select q.* into v_there from send_queue q
             where send_enqueue.dedupe_key is null and q.workspace_id = v_campaign.workspace_id
-              and q.dedupe_key = concat_ws(':', v_campaign.name, send_enqueue.channel, btrim(send_enqueue.recipient));
+              and q.dedupe_key = concat_ws(':', v_campaign.name, send_enqueue.channel, case send_enqueue.channel
+                  when 'email' then lower(btrim(send_enqueue.recipient)) else btrim(send_enqueue.recipient) end);
             if v_there.id is not null then
                 raise notice '% has a % of the campaign % already (send %, %), and this is one more: cancel it if it is '
                     'not meant, and give a dedupe key to have a message stored once.', quote_literal(v_there.recipient),

@@ -90,7 +90,7 @@ def test_exit_status_0_when_all_is_well(own_server: dict[str, str]) -> None:
         "schedule add office --timezone America/New_York --hours 07:00-18:00 --holidays US",
         "account add anna --provider log --schedule office",
         "campaign add fall --account anna",
-        "enqueue --campaign fall --channel email --recipient a@example.com --message hi",
+        "enqueue --campaign fall --channel email --recipient a@example.com --subject hi --message hi",
         "run-once",
     ):
         assert run(command).returncode == 0

@@ -15,6 +15,8 @@ from send_queue.model import UserError
 
 GOOD = {"campaign": "fall", "channel": "linkedin_invite", "recipient": "ACoAA-x", "message": "Hello"}
 
+BY_LOG = {"account": "by-log"}
+
 
 def args(**changed: str) -> list[str]:
     return [word for name, value in (GOOD | changed).items() for word in (f"--{name.replace('_', '-')}", value)]
@@ -58,6 +60,9 @@ def test_without_a_time_it_is_due_at_once(queue: Queue) -> None:
         ({"message": ""}, "The message is missing"),
         ({"message": " \n\t"}, "The message is missing"),
         ({"message": "", "channel": "log"}, "The message is missing"),
+        ({"recipient": "ada", "subject": "Hi", **BY_LOG, "channel": "email"}, "'ada' is not a mail address: write it as"),
+        ({"recipient": "ada@example.org", **BY_LOG, "channel": "email"}, "the mail has no subject: give it one."),
+        ({"recipient": "+14155552671", "message": "x" * 1601, **BY_LOG, "channel": "sms"}, "the text has 1,601 charac"),
         ({"message": "x" * 301}, "The invitation has 301 characters: LinkedIn takes 300 at most"),
         ({"expires": "2026-11-20T00:00:00Z"}, "It would expire"),
         ({"workspace": "acme"}, "There is no workspace 'acme'"),
@@ -66,6 +71,7 @@ def test_without_a_time_it_is_due_at_once(queue: Queue) -> None:
 def test_what_is_refused(queue: Queue, changed: dict[str, str], hint: str) -> None:
     """Each refusal is one sentence that says what to do, status 2, and stores nothing."""
     queue.ready(rows=0)
+    queue.account("by-log", channel="log", provider="log")
     done = queue("enqueue", *args(**changed), check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert hint in done.stderr
@@ -121,7 +127,8 @@ def test_a_channel_that_nobody_serves_is_refused(queue: Queue) -> None:
     refused = queue("enqueue", *args(channel="email"), check=False)
     assert (refused.returncode, queue.statuses()) == (2, {})
     assert "The account anna's provider unipile does not send email" in refused.stderr
-    assert queue.json("enqueue", *args(channel="email", account="mail"))["created"]
+    good = args(channel="email", account="mail", recipient="ada@example.org", subject="Hi")
+    assert queue.json("enqueue", *good)["created"]
     assert queue.enqueue(channel="email")
 
 

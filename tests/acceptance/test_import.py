@@ -169,13 +169,13 @@ def test_of_many_bad_lines_twenty_are_said(importing: Importing) -> None:
 
 def test_a_channel_that_no_account_of_the_campaign_serves_is_refused(importing: Importing) -> None:
     """It would fail days later; a line may name an account that serves it."""
-    text = "recipient,message,account\na,Hello,\n"
-    done = importing(text, channel="email", check=False)
+    text = "recipient,message,account\na@b.example,Hello,\n"
+    done = importing(text, "--subject", "Hi", channel="email", check=False)
     assert (done.returncode, importing.rows()) == (2, [])
     assert "The account anna's provider unipile does not send email" in done.stderr
     importing.queue("account", "add", "mail", "--provider", "log")
-    importing("recipient,message,account\na,Hello,mail\n", channel="email")
-    assert importing.rows() == [("a", "Hello")]
+    importing("recipient,message,account\na@b.example,Hello,mail\n", "--subject", "Hi", channel="email")
+    assert importing.rows() == [("a@b.example", "Hello")]
 
 
 def test_a_dry_run_stores_nothing(importing: Importing) -> None:
@@ -194,7 +194,8 @@ def test_the_same_file_twice_adds_nothing(importing: Importing) -> None:
     done = importing("recipient,first_name\na,Ada\nb,Bert\nc,Cleo\n", *HELLO)
     assert done.stdout == "1 enqueued, 2 there already.\n"
     said = (
-        "Already in the queue (or earlier in the file) with another message, and left as they are: people.csv, line 3."
+        "Already in the queue (or earlier in the file) with another message or recipient, and left as they are:"
+        " people.csv, line 3."
     )
     assert said in done.stderr
     assert importing.rows() == [("a", "Hi Ada"), ("b", "Hi Ben"), ("c", "Hi Cleo")]
@@ -204,6 +205,15 @@ def test_the_same_person_twice_in_one_file_is_written_to_once(importing: Importi
     """Lists that were put together from several hold people twice."""
     assert importing("recipient,first_name\na,Ada\na,Ada\n", *HELLO).stdout == "1 enqueued, 1 there already.\n"
     assert importing.rows() == [("a", "Hi Ada")]
+
+
+def test_the_same_person_written_in_another_way_is_there_already(importing: Importing) -> None:
+    """Also when a later file writes them so; who is stored stays as they were written first."""
+    text = "recipient,first_name\nhttps://www.linkedin.com/in/ada/,Ada\n"
+    assert importing(text, *HELLO).stdout == "1 enqueued, 0 there already.\n"
+    text = "recipient,first_name\nlinkedin.com/in/Ada?trk=x,Ada\nin/ada,Ada\n"
+    assert importing(text, *HELLO).stdout == "0 enqueued, 2 there already.\n"
+    assert importing.rows() == [("https://www.linkedin.com/in/ada/", "Hi Ada")]
 
 
 # --- what is kept -----------------------------------------------------------------------------------------
@@ -255,7 +265,7 @@ def test_an_address_may_stand_under_its_own_name(importing: Importing) -> None:
     """For email the column email is the recipient."""
     importing.queue("account", "add", "mail", "--provider", "log")
     importing.queue("campaign", "set", "fall", "--account", "mail", "--remove-account", "anna")
-    importing("email,message\na@b.example,Hello\n", channel="email")
+    importing("email,message,subject\na@b.example,Hello,Hi\n", channel="email")
     assert importing.rows("recipient, channel") == [("a@b.example", "email")]
 
 

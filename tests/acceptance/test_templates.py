@@ -52,8 +52,8 @@ def test_every_line_that_lacks_a_field_is_named(queue: Queue, folder: Path) -> N
     """With the line of the file and that of the template; nothing is stored."""
     (folder / "people.csv").write_text("email,first_name,company\na@x.org,Ada,\nb@x.org,,B\nc@x.org,Carl,C\n")
     (folder / "hi.txt").write_text("Hi\n{{ first_name }}\n{{ company }}")
-    done = queue("import", folder / "people.csv", "--template", folder / "hi.txt", "--campaign", "fall",
-                 "--channel", "email", check=False)  # fmt: skip
+    done = queue("import", folder / "people.csv", "--template", folder / "hi.txt", "--subject", "Hi",
+                 "--campaign", "fall", "--channel", "email", check=False)  # fmt: skip
     assert (done.returncode, rows(queue)) == (2, [])
     assert done.stderr.splitlines()[1:3] == [
         "send-queue: people.csv, line 2: the template needs {{ company }} (hi.txt, line 3), which is empty",
@@ -62,12 +62,12 @@ def test_every_line_that_lacks_a_field_is_named(queue: Queue, folder: Path) -> N
 
 
 @pytest.mark.parametrize(("text", "args", "said"), [
-    ("{{ nick_name }}", (), "{{ nick_name }} (hi.txt, line 1), and there is no such field, only attributes, co"),
+    ("{{ nick_name }}", ("--subject", "Hi"), "{{ nick_name }} (hi.txt, line 1), and there is no such field, only attributes, co"),
     ("Hi\n{% if %}", (), "hi.txt, line 2: "),
     ("Hi", ("--subject", "{{ first_name"), "--subject, line 1: "),
     ("Hi", ("--subject", "{{ attributes.nick }}"), "attributes.nick }} (--subject, line 1), and there is no such"),
     ("Hi", ("--message", "x"), "The text is given twice"),
-    ("Hi", ("--html", "nowhere.html"), "There is no file nowhere.html"),
+    ("Hi", ("--subject", "Hi", "--html", "nowhere.html"), "There is no file nowhere.html"),
     ("Hi", ("--subject", "a{{ '\\n' }}b"), "line 2: the subject has a line break, and must be one line"),
 ])  # fmt: skip
 def test_a_template_that_is_wrong_is_refused(queue: Queue, folder: Path, text: str, args: Any, said: str) -> None:
@@ -102,7 +102,8 @@ def enqueue(queue: Queue, *args: str | Path, **more: Any) -> Any:
 
 def test_one_message_from_a_template(queue: Queue, folder: Path) -> None:
     """Its fields are what is known of the recipient, and what is given, which goes before."""
-    queue("import", folder / "people.csv", "--message", "x", "--campaign", "fall", "--channel", "email")
+    queue("import", folder / "people.csv", "--message", "x", "--subject", "x", "--campaign", "fall", "--channel",
+          "email")  # fmt: skip
     queue.conn.execute("delete from send_queue")
     enqueue(queue, "--template", folder / "hi.txt", "--html", folder / "hi.html", "--field", "company=C",
             "--subject", "{{ recipient }}", "--payload", '{"reply_to": "us@example.org"}')  # fmt: skip
@@ -127,6 +128,7 @@ def test_one_message_as_it_stands(queue: Queue, folder: Path) -> None:
 ])  # fmt: skip
 def test_what_makes_no_sense_is_refused(queue: Queue, folder: Path, args: tuple[str, ...], said: str) -> None:
     """One sentence, and nothing is stored."""
-    done = enqueue(queue, *(folder / arg if arg.startswith("hi.") else arg for arg in args), check=False)
+    done = enqueue(queue, "--subject", "Hi", *(folder / arg if arg.startswith("hi.") else arg for arg in args),
+                   check=False)  # fmt: skip
     assert (done.returncode, rows(queue)) == (2, [])
     assert said in done.stderr

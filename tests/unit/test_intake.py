@@ -113,12 +113,12 @@ def read(text: str, template: str | None = None, channel: str = "linkedin_invite
 def test_the_recipient_may_stand_under_the_channels_own_name() -> None:
     """linkedin_user_id, email or phone, where there is no column recipient; that one wins where there is."""
     for channel, column, to in (
-        ("linkedin_message", "linkedin_user_id", "x"), ("email", "email", "x"), ("sms", "phone", "+14155552671"),
+        ("linkedin_message", "linkedin_user_id", "x"), ("email", "email", "x@y.org"), ("sms", "phone", "+14155552671"),
     ):  # fmt: skip
-        [line], wrong = lines(f"{column},message\n{to},m\n", channel=channel)
+        [line], wrong = lines(f"{column},message,subject\n{to},m,s\n", channel=channel)
         assert (line["recipient"], line[column], wrong) == (to, to, [])
-    [line], _ = lines("recipient,email,message\nr,e,m\n", channel="email")
-    assert (line["recipient"], line["email"]) == ("r", "e")
+    [line], _ = lines("recipient,email,message,subject\nr@x.org,e,m,s\n", channel="email")
+    assert (line["recipient"], line["email"]) == ("r@x.org", "e")
 
 
 def test_phone_numbers_are_stored_in_one_form_and_bad_ones_named_by_line() -> None:
@@ -127,6 +127,29 @@ def test_phone_numbers_are_stored_in_one_form_and_bad_ones_named_by_line() -> No
     assert [line["recipient"] for line in both] == ["+14155552671"] * 2
     assert len({line["dedupe_key"] for line in both}) == 1
     assert [(number, "does not say its country" in why) for number, why in wrong] == [(3, True)]
+
+
+def test_one_person_written_in_several_ways_has_one_key() -> None:
+    """What is stored as the recipient stays as it was written."""
+    urls = ["https://www.linkedin.com/in/Ada/?trk=x", "linkedin.com/in/ada", "in/ada"]
+    both, _ = lines("recipient,message\n" + "".join(f"{url},m\n" for url in urls))
+    assert [line["recipient"] for line in both] == urls
+    assert {line["dedupe_key"] for line in both} == {"fall:linkedin_invite:ada"}
+    both, _ = lines("email,message,subject\nAda@X.org,m,s\nada@x.org,m,s\n", channel="email")
+    assert [line["recipient"] for line in both] == ["Ada@X.org", "ada@x.org"]
+    assert {line["dedupe_key"] for line in both} == {"fall:email:ada@x.org"}
+
+
+def test_what_no_provider_would_send_is_named_by_line() -> None:
+    """A mail without a subject or to no address, a text that is too long."""
+    _, wrong = lines("email,message,subject\nada@x.org,m,\nada,m,s\nada@x.org,m,s\n", channel="email")
+    assert wrong == [(2, "the mail has no subject: give it one"),
+                     (3, "'ada' is not a mail address: write it as ada@example.com")]  # fmt: skip
+    long = f"phone,message\n+14155552671,{'x' * 1600}\n+14155552671,{'x' * 1601}\n"
+    _, wrong = lines(long, channel="sms")
+    assert wrong == [(3, "the text has 1,601 characters, and an SMS takes 1,600 at the most: shorten it")]
+    with pytest.raises(UserError, match="The file has no column subject, and mails need one"):
+        lines("email,message\nada@x.org,m\n", channel="email")
 
 
 def test_a_line_gets_its_key_from_campaign_channel_and_recipient() -> None:

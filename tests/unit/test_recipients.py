@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from send_queue.recipients import checked
+from send_queue.recipients import check_suppressed, checked, same
 
 
 @pytest.mark.parametrize("written", ["+14155552671", "+1 (415) 555-2671", " +1-415-555-2671 ", "+1.415.555.2671"])
@@ -40,6 +40,58 @@ def test_a_url_with_a_password_is_refused_without_repeating_it() -> None:
     with pytest.raises(ValueError, match="no password") as refused:
         checked("webhook", "https://me:hunter2@example.org/")
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("address", ["ada@example.org", "Ada+x@bücher.example", "ada@localhost"])
+def test_a_mail_address_is_stored_as_it_is_written(address: str) -> None:
+    assert checked("email", f" {address}\n") == address
+
+
+@pytest.mark.parametrize("written", ["ada", "ada@", "@example.org", "a@b@c", "ada lovelace@example.org", "", "@",
+                                     "ada@example.org, ben@example.org", "Ada <ada@example.org>"])  # fmt: skip
+def test_what_is_no_mail_address_is_refused(written: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a mail address: write it as ada@example\.com"):
+        checked("email", written)
+
+
+@pytest.mark.parametrize("channel", ["linkedin_invite", "linkedin_message"])
+@pytest.mark.parametrize("written", [
+    "https://www.linkedin.com/in/ada-l", "http://linkedin.com/in/ada-l/", "linkedin.com/in/Ada-L?trk=x#top",
+    "https://de.linkedin.com/in/ada-l/en", "WWW.LinkedIn.com/in/ADA-L", "in/ada-l", "/in/Ada-L/", " in/ada%2Dl ",
+])  # fmt: skip
+def test_a_profile_is_one_however_its_url_is_written(channel: str, written: str) -> None:
+    assert same(channel, written) == "ada-l"
+
+
+def test_an_id_is_as_it_is() -> None:
+    """LinkedIn's ids of two people may differ by capitals alone, in a profile's URL too."""
+    assert same("linkedin_invite", "ACoAAana") == "ACoAAana"
+    assert same("linkedin_invite", "https://www.linkedin.com/in/ACoAAana/") == "ACoAAana"
+    assert same("linkedin_invite", "https://example.org/in/Ada") == "https://example.org/in/Ada"
+    assert same("log", "In/Ada") == "In/Ada"
+
+
+def test_an_address_is_one_in_capitals_and_in_small_letters() -> None:
+    assert same("email", " Ada@Example.ORG ") == same("email", "ada@example.org") == "ada@example.org"
+
+
+@pytest.mark.parametrize(("channel", "recipient"), [
+    ("email", "ada@example.org"), ("sms", "+1 (415) 555-2671"), ("sms", "0049 170 1234567"), (None, "ACoAAana"),
+    (None, "ada@example.org"), (None, "+49 170 1234567"), (None, "https://example.org/@ada"), ("linkedin_invite", "in/ada"),
+])  # fmt: skip
+def test_who_can_be_suppressed(channel: str | None, recipient: str) -> None:
+    check_suppressed(channel, recipient)
+
+
+@pytest.mark.parametrize(("channel", "recipient", "why"), [
+    ("email", "ACoAAana", "is not a mail address"), ("email", "+14155552671", "is not a mail address"),
+    ("sms", "ada@example.org", "does not say its country"), ("sms", "415 555 2671", "does not say its country"),
+    (None, "Ada Lovelace", "is no address, number, id or URL"), (None, "ada@", "is not a mail address"),
+    (None, "a@x.org,b@x.org", "is not a mail address"), ("linkedin_invite", "Ada L", "is no address, number, id or URL"),
+])  # fmt: skip
+def test_what_would_suppress_nobody_is_refused(channel: str | None, recipient: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        check_suppressed(channel, recipient)
 
 
 def test_other_channels_take_what_their_providers_take() -> None:
