@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from send_queue import files
+from send_queue import files, recipients
 from send_queue.model import CHANNELS, UserError
 
 ADDRESSES = ("recipient", "email", "phone", "linkedin_user_id")
@@ -54,9 +54,20 @@ def read(
             wrong.append((number, "it holds a NUL character, which no text may"))
         elif own is not None and own not in CHANNELS:
             wrong.append((number, f"there is no channel {own!r}: use one of {', '.join(CHANNELS)}"))
+        elif unfit := _unfit(own, recipient):
+            wrong.append((number, unfit))
         else:
             entries.append(Entry(recipient, own, row.get("reason") or reason))
     return entries, wrong
+
+
+def _unfit(channel: str | None, recipient: str) -> str | None:
+    """Why an entry would suppress nobody; None: it may."""
+    try:
+        recipients.check_suppressed(channel, recipient)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _lines(reader: Iterator[Sequence[str]]) -> Iterator[tuple[int, list[str]]]:

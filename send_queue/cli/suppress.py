@@ -43,6 +43,7 @@ def suppress_add(
     \b
     Example: send-queue suppress add ada@example.com --channel email --reason 'asked on the phone'
     """
+    from send_queue import recipients
     from send_queue.suppression import Entry
 
     if (recipient is None) == (token is None):
@@ -55,6 +56,11 @@ def suppress_add(
     entry = Entry((recipient or "").strip(), channel, reason or ("unsubscribed" if token else None))
     if not entry.recipient:
         raise UserError("The recipient is missing: say whom to suppress.")
+    if token is None:
+        try:
+            recipients.check_suppressed(channel, entry.recipient)
+        except ValueError as error:
+            raise UserError(f"Nobody was suppressed: {error}.") from None
     with app.database() as conn:
         added = _suppress(app, conn, [entry], place, workspace)
     if json_:

@@ -58,6 +58,9 @@ def test_again_and_back(queue: Queue) -> None:
     (("ada", "--token", "x"), "Say whom to suppress"),
     (("--token", "x", "--channel", "email"), "A token says the channel"),
     ((" ",), "The recipient is missing"),
+    (("Ada Lovelace",), "'Ada Lovelace' is no address, number, id or URL: write it as"),
+    (("ada", "--channel", "email"), "Nobody was suppressed: 'ada' is not a mail address"),
+    (("555 2671", "--channel", "sms"), "does not say its country"),
     (("ada", "--channel", "fax"), "There is no channel 'fax'"),
     (("ada", "--workspace", "acme"), "There is no workspace 'acme'"),
 ])  # fmt: skip
@@ -107,7 +110,7 @@ def test_a_file_suppresses_all_in_it(queue: Queue, tmp_path: Path, text: str, ch
 def test_a_file_goes_in_whole_or_not_at_all(queue: Queue, tmp_path: Path) -> None:
     """Every bad line is named."""
     file = tmp_path / "gone.csv"
-    file.write_text("recipient,channel\nACoAA-0,\n,sms\nACoAA-1,fax\nACoAA-2,sms,more\n")
+    file.write_text("recipient,channel\nACoAA-0,\n,sms\nACoAA-1,fax\nACoAA-2,sms,more\nACoAA-2,sms\nada,email\n")
     done = queue("suppress", "import", file, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     said = [line.removeprefix("send-queue: gone.csv, ") for line in done.stderr.splitlines() if "gone.csv, " in line]
@@ -115,8 +118,10 @@ def test_a_file_goes_in_whole_or_not_at_all(queue: Queue, tmp_path: Path) -> Non
         "line 3: the recipient ",
         "line 4: there is no ch",
         "line 5: it has 3 field",
+        "line 6: the phone numb",
+        "line 7: 'ada' is not a",
     ]
-    assert "Nothing was stored: mend 3 lines and import again." in done.stderr
+    assert "Nothing was stored: mend 5 lines and import again." in done.stderr
     assert queue.json("suppress", "list") == []
 
 
