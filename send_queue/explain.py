@@ -8,6 +8,7 @@ and whether a closed schedule is so for a weekend, a holiday or the hour.
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -209,9 +210,12 @@ def _epilogue(facts: Json) -> tuple[str, ...]:
                 f"Mend the cause, then `send-queue retry {send_id}`; or give it up with `send-queue cancel {send_id}`.",
             )
         case "skipped":
-            return (
-                f"It was skipped at {at}{': ' + why if why else ''}",
-                "To send it after all: update send_queue set status = 'pending', scheduled_for = now() "  # noqa: S608 — shown
-                f"where id = '{send_id}'",
-            )
+            was = f"It was skipped at {at}{': ' + why if why else ''}"
+            update = f"update send_queue set status = 'pending', scheduled_for = now() where id = '{send_id}'"  # noqa: S608 — shown
+            if facts["error_code"] != "suppressed":
+                return was, f"To send it after all: {update}"
+            # As long as they are suppressed, the UPDATE alone would be undone by the claim.
+            place = [] if facts["workspace"] == "default" else ["--workspace", facts["workspace"]]
+            remove = shlex.join(["send-queue", "suppress", "remove", facts["recipient"], *place])
+            return was, f"To send it after all, first take that back: {remove}", f"Then: {update}"
     return ()

@@ -106,6 +106,7 @@ begin
         'provider_message_id', v_send.provider_message_id,
         'look_up_at', case when v_send.account_status = 'active' then v_send.look_up_at end, 'at', v_at, 'account', v_send.account,
         'account_id', v_send.account_id, 'channel', v_send.channel, 'campaign', v_send.campaign,
+        'workspace', v_send.workspace, 'recipient', v_send.recipient,
         'schedule', v_send.schedule, 'holds', v_holds, 'beyond', v_beyond,
         'next_at', case when v_send.status = 'pending' and v_now is null and not v_beyond then v_moment end,
         'ahead', case when counting and v_send.status = 'pending' then (

@@ -27,7 +27,10 @@ def test_who_is_suppressed_is_not_written_to(queue: Queue) -> None:
     assert sorted(queue.accepted()) == ["ACoAA-0", "ACoAA-2"]
     [row] = queue.json("list", "--status", "skipped")
     assert row["error_code"] == "suppressed"
-    assert "asked by phone" in queue("explain", row["id"]).stdout
+    explained = queue("explain", row["id"]).stdout.splitlines()
+    assert "asked by phone" in explained[1]
+    assert explained[2] == "  To send it after all, first take that back: send-queue suppress remove ACoAA-1"
+    assert explained[3].startswith("  Then: update send_queue set status = 'pending'")
     [listed] = queue.json("suppress", "list")
     assert (listed["recipient"], listed["channel"], listed["reason"]) == ("ACoAA-1", None, "asked by phone")
     assert "ACoAA-1" in queue("suppress", "list", "--recipient", "ACoAA-1").stdout
