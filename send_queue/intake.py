@@ -143,6 +143,15 @@ def check_wording(wording: Wording, channel: str) -> None:
         raise UserError(f"An HTML text is for the channel email, not for {channel}: leave out --html.")
 
 
+def braces_left(message: str) -> str | None:
+    """Say of a text that is sent as it stands which {field} in it is sent with its braces; None: there is none."""
+    found = re.search(r"\{+ *(\w+) *\}+", message)
+    return None if found is None else (
+        f"{found[0]} is sent as it stands, with its braces: to have it filled in, write a template with {{{{ {found[1]} }}}} "
+        "and give it with --template."
+    )
+
+
 def check_template(template: str, what: str = "message") -> None:
     """Refuse a template with a brace that is neither of a {field} nor doubled: it would be sent as it stands."""
     rest = PLACE.sub("", template)

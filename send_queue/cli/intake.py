@@ -69,6 +69,8 @@ def enqueue_command(
             known = intake.fields_of(conn, campaign, channel, message["recipient"], workspace)
             message |= intake.worded(wording, channel, known | dict(fields), message["payload"])
         send_id, created = intake.enqueue(conn, **message, at=app.now())
+    if template is None and created and (remark := intake.braces_left(message["message"])):
+        warn(remark)
     if json_:
         click.echo(as_json({"id": send_id, "created": created}))
     else:

@@ -118,6 +118,15 @@ def test_one_message_as_it_stands(queue: Queue, folder: Path) -> None:
     assert rows(queue) == [("{{ z }}", "{{ x }} {y}", "<p>Hi Ada of <b>A=E</b></p>")]
 
 
+def test_braces_that_are_sent_as_they_stand_are_said(queue: Queue, folder: Path) -> None:
+    """A field that import would fill in is not one in enqueue."""
+    done = enqueue(queue, "--message", "Hi {first_name}", "--subject", "Hi")
+    assert "{first_name} is sent as it stands, with its braces: to have it filled in, write a template" in done.stderr
+    assert "braces" not in enqueue(queue, "--message", 'Hi {"a": 1} {}', "--subject", "Hi").stderr
+    (folder / "hi.txt").write_text("Hi {{ recipient }} {x}")
+    assert "braces" not in enqueue(queue, "--template", folder / "hi.txt", "--subject", "Hi").stderr
+
+
 @pytest.mark.parametrize(("args", "said"), [
     ((), "Say what to send: --message TEXT, or --template FILE."),
     (("--message", "x", "--template", "hi.txt"), "Say what to send"),
