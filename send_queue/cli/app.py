@@ -272,11 +272,14 @@ CLEARED = object()
 """What a clearable option is when it says `none`."""
 
 
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not an id: copy one from `send-queue list`") from None
+def _id(command: str) -> Callable[[str], UUID]:
+    def read(text: str) -> UUID:
+        try:
+            return UUID(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is not an id: copy one from `send-queue {command}`") from None
+
+    return read
 
 
 def _whole(text: str) -> int:
@@ -369,7 +372,8 @@ TIMEZONE = Kind("tz", _timezone)
 ZONE = Kind("tz", _zone)
 VARIABLE = Kind("var|none", _variable, clearable=True)
 MOMENT = Kind("time", moment)
-ID = Kind("id", _uuid)
+ID = Kind("id", _id("list"))
+NOTIFICATION = Kind("id", _id("notify list"))
 CAP = Kind("n|none", _whole, clearable=True)
 SECONDS = Kind("duration", lambda text: int(duration(text).total_seconds()))
 RAMP = Kind("start+step|none", _ramp, clearable=True)

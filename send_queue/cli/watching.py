@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import click
 
 from send_queue.cli.app import (
     DURATION,
-    ID,
+    NOTIFICATION,
     App,
     Kind,
     as_json,
@@ -192,7 +191,7 @@ def notify_add_command(
     if not timedelta(minutes=1) <= every <= timedelta(days=31):
         raise UserError("--every is a minute at the least and 31 days at the most: 15m, for instance.")
     variable = _variable(to) if slack else None
-    recipient = to if slack else _url(to)
+    recipient = to if slack else _url(to, app.env)
     with app.database() as conn:
         rows = store.set_notification(
             conn, on, "slack" if slack else "webhook", recipient, variable, every, workspace, app.now()
@@ -212,11 +211,18 @@ def _variable(text: str) -> str:
     return text
 
 
-def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+def _url(text: str, env: Mapping[str, str]) -> str:
+    """The URL, if its form is one that the provider `webhook` calls; what its host resolves to is for the run to say."""
+    from send_queue.providers import endpoints
+    from send_queue.recipients import endpoint
+
+    try:
+        endpoint(text)
+    except ValueError:  # it may hold a password: it is not repeated
         raise UserError("--to is not the URL of a webhook: write it as https://example.com/hooks/send-queue, without a "
-                        "password in it, or add --slack and name a variable.")  # fmt: skip
+                        "password in it, or add --slack and name a variable.") from None  # fmt: skip
+    if refused := endpoints.refused(text, endpoints.allowed_hosts(env)):
+        raise UserError(f"Nobody would be told there: {refused.detail}")
     return text
 
 
@@ -237,7 +243,7 @@ def notify_list_command(app: App, /, json_: bool) -> None:
 
 
 @notify_command.command("remove")
-@click.argument("ids", type=ID, nargs=-1, required=True, metavar="ID...")
+@click.argument("ids", type=NOTIFICATION, nargs=-1, required=True, metavar="ID...")
 @json_option
 @click.pass_obj
 def notify_remove_command(app: App, /, ids: tuple[UUID, ...], json_: bool) -> None:

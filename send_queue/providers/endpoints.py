@@ -44,15 +44,35 @@ def addresses(url: str, allowed: Collection[str]) -> Sequence[str | None] | Fail
     host = parts.hostname or ""
     if host in allowed:
         return [None]
-    if parts.scheme != "https":
-        return Failed("insecure_endpoint", f"{host}: the URL must begin with https:// ({_ALLOW}).")
+    if wrong := refused(url, allowed):
+        return wrong
     found = resolved(host, parts.port or 443)
     if isinstance(found, Retry):
         return found
-    public = [address for address in found if is_public(address)]
-    if not public:
-        return Failed("address_refused", f"{host} is an address of a private network ({_ALLOW}).")
-    return public
+    return [address for address in found if is_public(address)] or _private(host)
+
+
+def refused(url: str, allowed: Collection[str]) -> Failed | None:
+    """Why a URL must not be called, as far as its form tells, and no name server is asked; null: it may be.
+
+    >>> refused("https://example.org/hooks", ()), refused("http://example.org/hooks", ()).code
+    (None, 'insecure_endpoint')
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in allowed:
+        return None
+    if parts.scheme != "https":
+        return Failed("insecure_endpoint", f"{host}: the URL must begin with https:// ({_ALLOW}).")
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None  # a name, which leads where it leads
+    return None if is_public(host) else _private(host)
+
+
+def _private(host: str) -> Failed:
+    return Failed("address_refused", f"{host} is an address of a private network ({_ALLOW}).")
 
 
 _ALLOW = "WEBHOOK_ALLOW_HOSTS may name hosts that are allowed all the same"

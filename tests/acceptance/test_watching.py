@@ -217,6 +217,9 @@ def test_notify_lists_and_removes(queue: Queue) -> None:
         (["--on", "failed", "--slack", "--to", "my hook"], "is not the name of an environment variable"),
         (["--on", "failed", "--to", "hooks.example.com"], "is not the URL of a webhook"),
         (["--on", "failed", "--to", "https://ada:secret@hooks.example.com"], "without a password in it"),
+        (["--on", "failed", "--to", "http://hooks.example.com/x"], "the URL must begin with https://"),
+        (["--on", "failed", "--to", "https://10.0.0.1/x"], "10.0.0.1 is an address of a private network"),
+        (["--on", "failed", "--to", "https://[::1]:8443/x"], "::1 is an address of a private network"),
         (["--on", "broken", "--to", "https://example.com"], "broken is no event: name some of failed, uncertain"),
         (["--on", "failed", "--to", "https://example.com", "--every", "5s"], "a minute at the least"),
         (["--on", "failed", "--to", "https://example.com", "--workspace", "x"], "There is no workspace 'x'"),
@@ -229,6 +232,13 @@ def test_what_notify_refuses(queue: Queue, given: list[str], said: str) -> None:
     assert said in done.stderr
     assert "secret" not in done.stderr.replace("is a secret", "")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_host_that_is_allowed_by_name_may_be_told(queue: Queue) -> None:
+    """As the provider of webhooks has it: then also in a private network, and without TLS."""
+    env = {"WEBHOOK_ALLOW_HOSTS": "hooks.internal"}
+    [made] = queue.json("notify", "add", "--on", "failed", "--to", "http://hooks.internal/x", env=env)
+    assert made["to"] == "http://hooks.internal/x"
 
 
 # --- history and exports ----------------------------------------------------------------------------------
