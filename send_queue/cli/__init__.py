@@ -118,10 +118,10 @@ def _status(args: list[str]) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message())
         return 2
-    except click.BadParameter as error:
-        warn(f"{error.format_message().rstrip('.')}.")
-        return 2
     except click.ClickException as error:
+        if isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter):
+            warn(f"{error.format_message().rstrip('.')}.")  # it says itself how to write the value
+            return 2
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "send-queue"
         warn(f"{error.format_message().rstrip('.')}: see `{path} --help`.")

@@ -151,8 +151,8 @@ class Twilio:
             return Hold(
                 "lane",
                 "sender_missing",
-                "The account has no number to send from: set one with `send-queue account set --set from=+1…`, or a"
-                " messaging_service_sid.",
+                f"The account {send.account} has no number to send from: set one with"
+                f" `send-queue account set {send.account} --set from=+1…`, or a messaging_service_sid.",
                 after=timedelta(minutes=15),
             )
         media = send.payload.get("media_urls") or []

@@ -6,6 +6,7 @@ returns void language plpgsql as $$
 declare
     v_account   uuid;
     v_workspace uuid;
+    v_channel   text;
 begin
     if account is not null then
         v_account := send_find('account', account, workspace);
@@ -17,6 +18,16 @@ begin
     where m.workspace_id = v_workspace and m.account_id is not distinct from v_account
       and m.channel is not distinct from send_remove_limit.channel and m.per = send_remove_limit.per;
     if not found then
+        if channel is null then
+            select m.channel into v_channel from send_limits m
+            where m.workspace_id = v_workspace and m.account_id is not distinct from v_account
+              and m.per = send_remove_limit.per
+            order by m.channel limit 1;
+        end if;
+        if v_channel is not null then
+            raise exception 'There is no such limit of all channels, but one of %: add --channel %.', v_channel, v_channel
+                using errcode = 'SQ002';
+        end if;
         raise exception 'There is no such limit: see `send-queue limit list`.' using errcode = 'SQ002';
     end if;
 end

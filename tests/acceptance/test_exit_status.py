@@ -48,7 +48,8 @@ WRONG: list[tuple[list[str], str]] = [
     (["run", "--max-runtime", "4 minutes"], "write it as 90m, 1h30m, 5s or 2d"),
     (["run", "--concurrency", "0"], "--concurrency"),
     (["explain", "not-an-id"], "copy one from `send-queue list`"),
-    (["explain"], "Missing argument 'ID'"),
+    (["explain"], "Missing argument 'ID': see `send-queue explain --help`."),
+    (["notify", "remove", "3"], "'3' is not an id: copy one from `send-queue notify list`"),
     (["explain", AN_ID], "There is no send"),
     (["show", AN_ID], "There is no send"),
     (["list", "--status", "lost"], "lost"),
@@ -110,7 +111,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["settle", AN_ID, "--sent", "--not-sent"], "Say which send"),
     (["settle", AN_ID, "--sent"], "There is no send"),
     (["settle", "--all-not-sent"], "--campaign"),
-    (["prune"], "Missing option '--older-than'"),
+    (["prune"], "Missing option '--older-than': see `send-queue prune --help`."),
     (["prune", "--older-than", "3 months"], "not a duration"),
 ]  # fmt: skip
 
