@@ -162,7 +162,7 @@ begin
         where a.status = 'disconnected'
         union all
         select 15, 'provider_hold', 'worth knowing', format('The provider holds %s %s until %s%s.', a.label, l.channel,
-                date_trunc('second', l.next_at), ': ' || l.next_at_detail),
+                date_trunc('second', l.next_at), ': ' || rtrim(l.next_at_detail, '.')),
             '["resume", "lane"]' || jsonb_build_array(a.name, l.channel) || a.place, null
         from send_lanes l join account a on a.id = l.account_id
         where l.next_at_reason = 'provider_hold' and l.next_at > v_at
@@ -177,7 +177,7 @@ begin
                 (select min(a.name) from send_accounts a where a.workspace_id = c.workspace_id), 'NAME'))
                 || case when w.name <> 'default' then jsonb_build_array('--workspace', w.name) else '[]' end, null
         from send_campaigns c join send_workspaces w on w.id = c.workspace_id
-        where c.status = 'active'
+        where c.status = 'active' and c.name not in ('notifications', 'posts') -- whose sends all name their account
           and not exists (select from send_campaign_accounts p where p.campaign_id = c.id and p.in_pool)
     ), numbered as (
         select f.*, row_number() over same as nth, count(*) over (partition by f."check", f.severity) as n

@@ -194,10 +194,11 @@ def test_a_name_in_another_workspace_says_which(queue: Connection) -> None:
 
 def test_a_lane_that_its_provider_holds(queue: Connection) -> None:
     """A provider's hold is worth knowing while it lasts."""
-    send(queue, "grace", outcome="held", scope="lane", hold_seconds=3600, error_code="limit_exceeded")
+    send(queue, "grace", outcome="held", scope="lane", hold_seconds=3600, error_code="limit_exceeded",
+         error_message="Wait.")
     finding = found(queue, "provider_hold")
     assert (finding["severity"], finding["command"]) == ("worth knowing", ["resume", "lane", "anna", "log"])
-    assert finding["what"] == "The provider holds anna log until 2026-11-23 16:00:00+00: limit_exceeded."
+    assert finding["what"] == "The provider holds anna log until 2026-11-23 16:00:00+00: limit_exceeded: Wait."
     assert findings(queue, "provider_hold", AT + 60 * MINUTE) == []
 
 
@@ -209,6 +210,13 @@ def test_a_campaign_without_accounts(queue: Connection) -> None:
     queue.execute("select send_enqueue('winter', 'log', 'ada', 'Hi', account => 'anna')")
     assert found(queue, "campaign_without_accounts")["severity"] == "worth knowing"
     put(queue, "campaign", "winter", adding=False, status="paused")
+    assert findings(queue, "campaign_without_accounts") == []
+
+
+@pytest.mark.parametrize("name", ["notifications", "posts"])
+def test_a_campaign_whose_sends_name_their_accounts_needs_no_pool(queue: Connection, name: str) -> None:
+    """Those that `notify` and `post` make for themselves."""
+    put(queue, "campaign", name)
     assert findings(queue, "campaign_without_accounts") == []
 
 
