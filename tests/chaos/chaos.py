@@ -18,63 +18,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg.rows import dict_row
 
 from send_queue import calendar, schema, store
-from send_queue.model import CHANNELS
-from send_queue.sandbox import Entry, Fault, people
 
+from . import channels, rules
+from .channels import SEATS, TURNS, WAYS, seats_of
 from .world import Cluster, Provider, environment, until
 
-INVITE, MESSAGE = "linkedin_invite", "linkedin_message"
-assert {INVITE, MESSAGE} < set(CHANNELS)
-
 LIMIT = (6, timedelta(minutes=10))
-"""The rolling limit of the second account."""
-
-OFFICE = range(8, 18)
-"""The hours of the day, UTC and Monday to Friday, in which the campaign `office` may send."""
-
-
-def send_faults(seed: int) -> list[Fault]:
-    """What goes wrong with sends, and with what is asked. The first that applies is applied; a look-up that finds
-    nothing is late by less than the two minutes that the provider states."""
-    faults = []
-    for op in ("invite", "chat"):
-        faults += [
-            Fault(op=op, drop="before", delay=0.2, probability=0.05),
-            Fault(op=op, drop="after", answer_delay=0.3, probability=0.05),
-            Fault(op=op, drop="after", hide=90, answer_delay=0.3, probability=0.06),
-            Fault(op=op, status=503, type="service_unavailable", probability=0.04),
-            Fault(op=op, status=504, type="request_timeout", accept=True, probability=0.05),
-            Fault(op=op, status=500, type="provider_error", accept=True, hide=60, probability=0.04),
-            Fault(op=op, status=429, type="too_many_requests", probability=0.02),
-            Fault(op=op, status=422, type="invalid_recipient", probability=0.01),
-            Fault(op=op, spoil="truncated", probability=0.04),
-            Fault(op=op, spoil="garbage", probability=0.03),
-            Fault(op=op, spoil="html", probability=0.03),
-            Fault(op=op, hide=100, answer_delay=0.6, probability=0.15),
-            Fault(op=op, delay=0.8, probability=0.35),
-            Fault(op=op, answer_delay=0.8, probability=0.7),
-        ]
-    for op in ("profile", "invitations", "chats", "chat_messages", "account"):
-        faults += [
-            # Few, for a provider that cannot tell six times in a row is asked no more: then it is a person's turn.
-            Fault(op=op, drop="before", probability=0.01),
-            Fault(op=op, status=503, type="service_unavailable", probability=0.01),
-            Fault(op=op, spoil="truncated", probability=0.01),
-            Fault(op=op, spoil="garbage", probability=0.005),
-            Fault(op=op, delay=0.3, probability=0.2),
-        ]
-    return [Fault(**{**{k: getattr(f, k) for k in Fault.__slots__}, "seed": seed + i}) for i, f in enumerate(faults)]
+"""The rolling limit of the second seat at Unipile; other lanes have those that are there from the start."""
 
 
 def kind(rule: dict[str, Any]) -> str:
@@ -119,24 +79,25 @@ class Chaos:
     applied: Counter[str] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
     runs: list[Running] = field(default_factory=list)
+    table: list[str] = field(default_factory=list)
     shaken: bool = False
     """Whether connections were cut in this round, so that a run may say that the database is lost."""
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)
         self.cluster = Cluster(self.folder)
-        self.provider = Provider(self.folder, send_faults(self.seed))
+        self.provider = Provider(self.folder, channels.faults(self.seed))
         self.believed = self.provider.believed
         self.nth = 0
         self.looked_at = 0.0
         self.in_hand: set[int] = set()
-        self.caps: dict[tuple[str, str], tuple[int | None, int | None]] = {}
-        self.enqueued: list[str] = []
+        self.enqueued = 0
+        self.of_way: Counter[str] = Counter()
 
     # --- before -------------------------------------------------------------------------------------------
 
     def set_up(self) -> None:
-        """Six accounts with lanes of every kind, and three campaigns."""
+        """Accounts with lanes of every kind, a campaign for each way to send, and one that keeps business hours."""
         # A Monday morning, so that caps, weeks and office hours lie alike whatever day it is today.
         today = self.believed.now()
         self.believed.move(timedelta(days=7 - today.weekday()) - timedelta(hours=today.hour - 9))
@@ -144,37 +105,37 @@ class Chaos:
         with self.cluster.connect() as conn:
             schema.migrate(conn)
             at = self.believed.now()
-            hours = calendar.hours_from_text(["08:00-18:00"], None)
+            hours = calendar.hours_from_text([f"{rules.OFFICE.start:02}:00-{rules.OFFICE.stop:02}:00"], None)
             store.put(conn, "schedule", "office", {"timezone": "UTC", "hours": hours}, adding=True)
-            for n in range(6):
-                account = {"provider": "unipile", "provider_account_id": f"seat{n}"}
-                store.put(conn, "account", f"a{n}", account, adding=True, at=at)
-                for channel in (INVITE, MESSAGE):
-                    lane: dict[str, Any] = {"channel": channel, "daily_cap": 14 + n, "max_in_flight": 1 + n}
-                    lane["weekly_cap"] = 50 if n == 3 else None
-                    if n == 4:
-                        lane["min_gap_seconds"] = 1
-                    self.caps[f"a{n}", channel] = lane["daily_cap"], lane["weekly_cap"]
-                    store.put(conn, "lane", f"a{n}", lane, at=at)
+            for seat in SEATS:
+                account = {"provider": seat.provider, "channels": seat.channels, **seat.fields}
+                if seat.secret is not None:
+                    account["secret_env"] = seat.variable
+                store.put(conn, "account", seat.name, account, adding=True, at=at)
+                for channel in seat.channels:
+                    store.put(conn, "lane", seat.name, {"channel": channel, **seat.lane}, at=at)
             store.put_limit(conn, LIMIT[0], LIMIT[1], account="a1")
-            tries = {"max_attempts": 8, "backoff_seconds": [300]}
-            everybody = [f"a{n}" for n in range(6)]
-            store.put(conn, "campaign", "invites", {"accounts": everybody, **tries}, adding=True, at=at)
-            store.put(conn, "campaign", "messages", {"accounts": everybody, **tries}, adding=True, at=at)
-            office = {"accounts": everybody[:3], "schedule": "office"}
+            for way in WAYS:
+                pool = [seat.name for seat in seats_of(way)]
+                campaign = {"accounts": pool, "max_attempts": 8, "backoff_seconds": [300]}
+                store.put(conn, "campaign", way.name, campaign, adding=True, at=at)
+            office = {"accounts": [seat.name for seat in SEATS], "schedule": "office"}
             store.put(conn, "campaign", "office", office, adding=True, at=at)
             self.enqueue(conn, self.rows)
 
     def enqueue(self, conn: store.Connection, n: int) -> None:
-        """Invitations and messages, to people by their id and by their page."""
+        """Sends of all ways in turn; every seventh keeps business hours."""
         at = self.believed.now()
         for _ in range(n):
-            i = len(self.enqueued)
-            who = f"https://www.linkedin.com/in/person-{i}" if i % 4 == 0 else f"ACoAAperson{i}"
-            channel = (INVITE, MESSAGE)[i % 2]
-            campaign = "office" if i % 7 == 0 else ("invites", "messages")[i % 2]
-            store.enqueue(conn, campaign=campaign, channel=channel, recipient=who, message=f"Hello number {i}.", at=at)
-            self.enqueued.append(who)
+            i, way = self.enqueued, TURNS[self.enqueued % len(TURNS)]
+            nth = self.of_way[way.name]
+            named: dict[str, Any] = {"campaign": way.name}
+            if i % 7 == 0:
+                pool = seats_of(way)
+                named = {"campaign": "office", "account": pool[nth % min(3, len(pool))].name}
+            store.enqueue(conn, channel=way.channel, at=at, **named, **way.message(nth, self.provider.url))
+            self.enqueued += 1
+            self.of_way[way.name] += 1
 
     # --- rounds -------------------------------------------------------------------------------------------
 
@@ -220,8 +181,8 @@ class Chaos:
         else:
             args = ["run", "--concurrency", str(self.dice.randint(1, 6)), "--max-runtime", "5s"]
         if self.dice.random() < 0.2:
-            args += self.dice.choice((["--account", f"a{self.dice.randrange(6)}"], ["--channel", INVITE],
-                                      ["--campaign", "messages"]))  # fmt: skip
+            seat, way = self.dice.choice(SEATS), self.dice.choice(WAYS)
+            args += self.dice.choice((["--account", seat.name], ["--channel", way.channel], ["--campaign", way.name]))
         running = self.spawn(args, self.dice.choices(("kill", "term", "live"), (80, 8, 12))[0])
         # Half of them somewhere in their lives, start-up included; the others with a send in hand.
         running.from_claim = self.dice.random() < 0.5
@@ -235,8 +196,8 @@ class Chaos:
         with errors.open("wb") as file:
             process = subprocess.Popen(
                 [sys.executable, "-m", "send_queue", *args], stdin=subprocess.DEVNULL, stdout=file, stderr=file,
-                env=environment(DATABASE_URL=self.cluster.url, UNIPILE_DSN=self.provider.url,
-                                SEND_QUEUE_NOW=self.believed.now().isoformat()),
+                env=environment(DATABASE_URL=self.cluster.url, SEND_QUEUE_NOW=self.believed.now().isoformat(),
+                                **channels.environment(self.provider.url, self.provider.mail_url)),
             )  # fmt: skip
         self.counts["runs"] += 1
         return Running(process, errors, time.monotonic(), fate, 0.0)
@@ -301,7 +262,7 @@ class Chaos:
             case "provider":
                 self.note_applied()
                 self.provider.kill()
-                self.provider.order(send_faults(self.dice.randrange(1_000_000)))  # not the same dice again
+                self.provider.order(channels.faults(self.dice.randrange(1_000_000)))  # not the same dice again
                 time.sleep(self.dice.uniform(0, 0.5))  # it is away, for as long as the dice say
                 self.provider.start()
                 self.counts["provider killed"] += 1
@@ -354,136 +315,38 @@ class Chaos:
                 self.ended(running, status)
             self.quiet()
             with self.cluster.connect() as conn:
+                # What is in doubt and is asked about no more is for a person, and nobody settles it here.
                 state = conn.execute(
-                    "select status, count(*), max(updated_at) from send_queue group by status order by status"
+                    "select status, look_up_at is null, count(*), max(updated_at) from send_queue"
+                    " where status in ('pending', 'sending') or status = 'uncertain' and look_up_at is not null"
+                    " group by 1, 2 order by 1, 2"
                 ).fetchall()
-            open_ = {status for status, *_ in state} & {"pending", "sending", "uncertain"}
-            if not open_:
+            if not state:
                 break
             same = same + 1 if state == last else 0
             last = state
-            # Past leases and the provider's lag first; past holds and caps when it takes longer.
-            soon = open_ & {"sending", "uncertain"} and same < 3
+            # Past leases and the providers' lags first; past holds and caps when it takes longer.
+            soon = {status for status, *_ in state} & {"sending", "uncertain"} and same < 3
             self.believed.move(timedelta(minutes=13) if soon else timedelta(hours=7))
 
     def check(self) -> None:
-        """Hold the table, the ledger and the tally against the journal."""
-        journal = self.provider.accepted()
+        """Hold the books against the journal."""
         with self.cluster.connect() as conn:
-            rows = conn.cursor(row_factory=dict_row).execute(
-                "select q.*, a.name as account, a.provider_account_id, c.name as campaign from send_queue q"
-                " join send_accounts a on a.id = q.account_id join send_campaigns c on c.id = q.campaign_id"
-            ).fetchall()  # fmt: skip
-            attempts = conn.cursor(row_factory=dict_row).execute(
-                "select b.*, a.name as account, c.name as campaign from send_attempts b"
-                " join send_accounts a on a.id = b.account_id join send_queue q on q.id = b.send_id"
-                " join send_campaigns c on c.id = q.campaign_id"
-            ).fetchall()  # fmt: skip
-            drift = conn.execute(
-                "select account_id, channel, day, u.used, n from send_usage u full join ("
-                "  select account_id, channel, day, count(*) as n from send_attempts"
-                "  where outcome is null or outcome in ('sent', 'uncertain') group by account_id, channel, day) b"
-                " using (account_id, channel, day) where coalesce(u.used, 0) <> coalesce(n, 0)"
-            ).fetchall()
-        self._check_rows(rows, journal)
-        self._check_ledger(rows, attempts)
-        self._check_caps(rows, attempts, journal)
-        for account_id, channel, day, used, n in drift:
-            self.broken.append(f"the tally of {account_id} {channel} on {day} is {used}, its ledger {n}")
-
-    def _check_rows(self, rows: list[dict[str, Any]], journal: list[Entry]) -> None:
-        accepted = Counter((e["channel"], e["recipient"], e["text"]) for e in journal)
-        for what, n in accepted.items():
-            if n > 1:
-                self.counts["sent twice"] += n - 1
-                self.broken.append(f"accepted {n} times: {what}")
-        if len(rows) != len(self.enqueued):
-            self.counts["lost"] += len(self.enqueued) - len(rows)
-            self.broken.append(f"{len(self.enqueued)} rows were enqueued, {len(rows)} are there")
-        by_key = {key(row): row for row in rows}
-        entries = {witnessed(entry): entry for entry in journal}
-        for row in rows:
-            self.counts[f"rows {row['status']}"] += 1
-            if row["status"] in ("sending", "uncertain", "pending"):
-                self.broken.append(f"still {row['status']}: {row['id']} {row['error_code']} look_ups={row['look_ups']}")
-            entry = entries.get(key(row))
-            if (row["status"] == "sent") != (entry is not None):
-                self.counts["lost"] += row["status"] == "sent"
-                self.broken.append(f"{row['id']} is {row['status']} ({row['error_code']}), the journal has {entry}")
-            elif entry and row["provider_message_id"] not in (None, entry["id"], entry.get("chat_id")):
-                self.broken.append(f"{row['id']} has the id of another send")
-        for stray in entries.keys() - by_key.keys():
-            self.counts["lost"] += 1
-            self.broken.append(f"accepted, and there is no such row: {stray}")
-
-    def _check_ledger(self, rows: list[dict[str, Any]], attempts: list[dict[str, Any]]) -> None:
-        sent = Counter(b["send_id"] for b in attempts if b["outcome"] == "sent")
-        for row in rows:
-            if sent[row["id"]] != (row["status"] == "sent"):
-                self.broken.append(f"{row['id']} is {row['status']} and has {sent[row['id']]} sent attempts")
-        for b in attempts:
-            self.counts["attempts"] += 1
-            if b["outcome"] is None:
-                self.broken.append(f"the attempt {b['id']} is open")
-            # What was in doubt keeps the reason why it was; what a look-up made of it is its outcome.
-            if b["error_code"] and b["outcome"] == "sent":
-                self.counts["in doubt, found"] += 1
-            elif b["error_code"] and b["outcome"] == "released":
-                self.counts["in doubt, surely not there"] += 1
-            if b["error_code"] == "lease_expired":
-                self.counts["left by dead runs"] += 1
-            at = b["started_at"].astimezone(UTC)
-            if b["campaign"] == "office" and (at.weekday() > 4 or at.hour not in OFFICE):
-                self.broken.append(f"an attempt of the campaign `office` at {at}")
-
-    def _check_caps(self, rows: list[dict[str, Any]], attempts: list[dict[str, Any]], journal: list[Entry]) -> None:
-        day_of: dict[Any, date] = {b["send_id"]: b["day"] for b in attempts if b["outcome"] == "sent"}
-        by_key = {key(row): row for row in rows}
-        spent: dict[tuple[str, str], Counter[date]] = defaultdict(Counter)
-        for b in attempts:
-            if b["outcome"] in ("sent", "uncertain"):
-                spent[b["account"], b["channel"]][b["day"]] += 1
-        seen: dict[tuple[str, str], Counter[date]] = defaultdict(Counter)
-        for entry in journal:
-            sent = by_key.get(witnessed(entry))
-            if sent is not None and sent["id"] in day_of:
-                seen[sent["account"], entry["channel"]][day_of[sent["id"]]] += 1
-        for lane, (daily, weekly) in self.caps.items():
-            for book, days in (("ledger", spent[lane]), ("journal", seen[lane])):
-                for day, n in days.items():
-                    week = sum(days[day - timedelta(days=k)] for k in range(7))
-                    if (daily is not None and n > daily) or (weekly is not None and week > weekly):
-                        self.broken.append(f"the {book} has {n} on {day}, {week} in its week, for {lane}")
-        limited = sorted(b["started_at"] for b in attempts
-                         if b["account"] == "a1" and b["outcome"] in ("sent", "uncertain"))  # fmt: skip
-        most, per = LIMIT
-        for first, last in zip(limited, limited[most:], strict=False):
-            if last - first < per:
-                self.broken.append(f"more than {most} in {per}: {first} to {last}")
+            books = rules.read(conn, self.provider.accepted(), self.enqueued)
+        self.broken += books.broken()
+        self.counts.update(books.counts)
+        self.table = list(books.table())
 
     def report(self) -> None:
         self.say("Faults applied: " + ", ".join(f"{n} {what}" for what, n in self.applied.most_common()) + ".")
         for what in ("sent twice", "lost", "rows uncertain"):
             self.counts.setdefault(what, 0)
+        for line in self.table:
+            self.say(line)
         for what, n in self.counts.items():
             self.say(f"{n:7,}  {what}")
         for rule in self.broken[:40]:
             self.say(f"BROKEN: {rule}")
-
-
-Key = tuple[str, str, str, str]
-"""Account, channel, recipient and text, as the provider knows them."""
-
-
-def witnessed(entry: Entry) -> Key:
-    return entry["account_id"], entry["channel"], entry["recipient"], entry["text"]
-
-
-def key(row: dict[str, Any]) -> Key:
-    """A row as the journal knows it."""
-    who = row["recipient"].rpartition("/in/")
-    recipient = people.provider_id(who[2], None) if who[1] else row["recipient"]
-    return row["provider_account_id"], row["channel"], recipient, row["message"]
 
 
 def play(kills: int, seed: int, rows: int, at_once: int = 5, say: Any = print) -> Chaos:

@@ -1,4 +1,4 @@
-"""What the runs live in, and what can be taken from them: a clock, a Postgres, a provider.
+"""What the runs live in, and what can be taken from them: a clock, a Postgres, all providers in one process.
 
 Believed time is real time plus an offset that every process reads from one small file, so that runs, sandbox and
 harness agree on it while it jumps. Rule for whoever moves it: never by more than a little while a run is alive. A
@@ -12,6 +12,7 @@ import json
 import mmap
 import os
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -106,7 +107,7 @@ class Cluster:
 
 
 class Provider:
-    """The sandbox as a process of its own, which may be killed and started again on its journal."""
+    """The sandbox and a mail server as one process, which may be killed and started again on its journals."""
 
     def __init__(self, folder: Path, faults: Sequence[Fault] = ()) -> None:
         self.journal = folder / "journal.jsonl"
@@ -114,12 +115,19 @@ class Provider:
         self._errors = folder / "provider.err"
         self._faults = folder / "faults.json"
         self._port = 0
+        with socket.create_server(("127.0.0.1", 0)) as free:  # aiosmtpd takes no port of the system's choice
+            self._mail_port = free.getsockname()[1]
         self._process: subprocess.Popen[str] | None = None
         self.order(faults)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def mail_url(self) -> str:
+        """Its mail server."""
+        return f"smtp://127.0.0.1:{self._mail_port}"
 
     def order(self, faults: Sequence[Fault]) -> None:
         """What goes wrong from the next start on."""
@@ -129,7 +137,7 @@ class Provider:
         with self._errors.open("ab") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, Path(__file__).with_name("witness.py"), self.journal, str(self._port),
-                 self.believed.path, self._faults],
+                 str(self._mail_port), self.believed.path, self._faults],
                 stdout=subprocess.PIPE, stderr=errors, text=True,
             )  # fmt: skip
         assert self._process.stdout is not None
@@ -147,12 +155,17 @@ class Provider:
         self.believed.calls = 0
 
     def applied(self) -> list[dict[str, Any]]:
-        """Its rules, each with how often it was applied since the last start."""
+        """Its rules, each with how often it was applied since the last start; those of the mail server are left out."""
         rules: list[dict[str, Any]] = httpx.get(f"{self.url}/sandbox/faults", trust_env=False).json()
         return rules
 
     def accepted(self) -> list[Entry]:
-        return read(self.journal)
+        return [*read(self.journal), *read(mails_beside(self.journal))]
+
+
+def mails_beside(journal: Path) -> Path:
+    """Where the mail server writes what it took."""
+    return journal.with_name(f"mails-{journal.name}")
 
 
 def until(condition: Any, seconds: float = 30.0, what: str = "it") -> None:
