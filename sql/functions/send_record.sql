@@ -135,6 +135,9 @@ begin
         end;
         if v_status = 'failed' and exists (select from send_attempts b where b.send_id = v_send.id
                                                                          and b.outcome = 'uncertain') then
+            if v_result.outcome = 'retry' then
+                v_status := 'uncertain'; -- `failed` would say that it certainly did not go out: it is asked about
+            end if;
             v_result.error_message := concat_ws(' ', nullif(v_result.error_message, ''),
                 'An earlier try may have gone out.');
         end if;

@@ -266,7 +266,10 @@ class Model:
             case "uncertain":
                 self._in_doubt(s)
             case "retry" if s.attempts >= self.campaigns[s.campaign].max_attempts:
-                s.status = "failed"
+                if self.in_doubt(s):
+                    self._in_doubt(s)
+                else:
+                    s.status = "failed"
             case _:
                 s.status = "pending"
         self._name(s, r.name)

@@ -61,6 +61,24 @@ def test_invariant_4_nothing_is_deleted_on_the_way_to_the_dead_letter(conn: Conn
     assert queue.taken(AT + 30 * DAY) == []
 
 
+def test_invariant_4_a_send_that_used_up_its_tries_is_in_doubt_while_one_of_them_is(conn: Connection) -> None:
+    """`failed` would say that it certainly did not go out: its provider is asked instead, and then a person."""
+    queue = Queue(conn)
+    queue.account()
+    queue.campaign(max_attempts=2)
+    [send_id] = queue.fill(1)
+    queue.send("uncertain")
+    queue.do("update send_queue set status = 'pending'")
+    [send] = queue.taken()
+    assert queue.record(send, "retry", error_message="Nothing listens there.") == (True, "uncertain")
+    row = queue.row(send_id)
+    said = "Nothing listens there. An earlier try may have gone out."
+    assert (row["attempts"], row["error_message"], row["look_up_at"]) == (2, said, AT)
+    assert queue.taken(AT + DAY) == []
+    queue.assert_rows_say_why()
+    queue.assert_tally_is_the_ledger()
+
+
 def test_already_done_after_a_doubt_of_ours_is_our_own_send(conn: Connection) -> None:
     """Where an attempt of ours may have gone out, "it was done before" proves that it did."""
     queue = Queue(conn)
