@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
@@ -24,8 +25,9 @@ def write_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], to: IO[
 
 def _cell(value: Any) -> Any:
     """A value as it is safely shown: of a text, control characters are named, but for the ends of its lines; one that
-    begins like a formula has an apostrophe before it."""
+    begins like a formula has an apostrophe before it, but for a phone number, which works out to its digits."""
     if not isinstance(value, str):
         return value
     text = "\n".join(map(printable, value.split("\n")))
-    return f"'{text}" if value.startswith(FORMULA) else text
+    harmless = re.fullmatch(r"\+[0-9]+", value) is not None
+    return f"'{text}" if value.startswith(FORMULA) and not harmless else text

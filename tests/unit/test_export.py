@@ -16,7 +16,7 @@ def written(*values: object) -> str:
     return to.getvalue()
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+14155552671", "-2", "@SUM(A1)", "\n=1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1415555+2671", "+14155552671\n=1", "-2", "@SUM(A1)", "\n=1"])
 def test_no_cell_is_a_formula(text: str) -> None:
     """A text that begins like one has an apostrophe before it, and is otherwise as it was."""
     assert [["a"], [f"'{text}"]] == list(csv.reader(io.StringIO(written(text), newline="")))
@@ -27,7 +27,7 @@ def test_no_cell_moves_the_cursor() -> None:
     assert written("a\x1b[31m\nb", "\t=1", "\r=1") == "a\r\n\"a\\x1b[31m\nb\"\r\n'\\x09=1\r\n'\\x0d=1\r\n"
 
 
-@pytest.mark.parametrize("value", ["a=1", "Ada, Grace", 'a "quoted" name', "two\nlines", "", "émilie"])
+@pytest.mark.parametrize("value", ["+14155552671", "a=1", "Ada, Grace", 'a "quoted" name', "two\nlines", "", "émilie"])
 def test_other_text_is_as_it_was(value: str) -> None:
     """With quotes where it needs them; lines end in CR LF."""
     text = written(value)
