@@ -64,7 +64,8 @@ def list_command(
                    "error_code")  # fmt: skip
         click.echo(table(rows, columns, terminal_width(), ("attempts", "channel", "campaign", "error_code")))
         if len(found) > limit:
-            warn(f"These are the first {limit:,}, by time, and there are more: see them with --limit.")
+            first = "This is the first" if limit == 1 else f"These are the first {limit:,}"
+            warn(f"{first}, by time, and there are more: see them with --limit.")
     else:
         click.echo("There are none.")
 

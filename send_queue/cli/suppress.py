@@ -114,7 +114,8 @@ def suppress_list(
         columns = ("workspace", "recipient", "channel", "reason", "since")
         click.echo(table(rows, columns, terminal_width(), ("workspace", "channel")))
         if len(found) > limit:
-            warn(f"These are the newest {limit:,}, and there are more: see them with --limit.")
+            newest = "This is the newest" if limit == 1 else f"These are the newest {limit:,}"
+            warn(f"{newest}, and there are more: see them with --limit.")
     else:
         click.echo("There are none.")
 

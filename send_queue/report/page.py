@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta, tzinfo
+from math import ceil
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -38,7 +39,13 @@ def html(figures: Figures) -> str:
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    env.filters.update(moment=_moment(figures.zone), span=span, n=lambda n: f"{n:,}", percent=percent)
+    env.filters.update(
+        moment=_moment(figures.zone),
+        brief=_brief(figures.zone, figures.at),
+        span=span,
+        n=lambda n: f"{n:,}",
+        percent=percent,
+    )
     return _harmless(env.get_template("page.html.j2").render(_told(figures)))
 
 
@@ -201,14 +208,29 @@ def _moment(zone: tzinfo) -> Any:
     return moment
 
 
+def _brief(zone: tzinfo, at: datetime) -> Any:
+    moment, year = _moment(zone), at.astimezone(zone).year
+
+    def brief(when: str | datetime | None) -> str:
+        """A moment to the minute, with its year where that is not the report's."""
+        this = moment(when, "%Y") == str(year)
+        return str(moment(when, "%d %b, %H:%M" if this else "%d %b %Y, %H:%M"))
+
+    return brief
+
+
 def span(seconds: float | None) -> str:
     """A length of time in its two largest units.
 
-    >>> span(0.42), span(42), span(3900), span(200_000), span(None)
-    ('0.4 s', '42 s', '1 h 5 min', '2 d 7 h', '-')
+    >>> span(0.0042), span(4.2), span(42), span(3900), span(200_000), span(None)
+    ('5 ms', '4.2 s', '42 s', '1 h 5 min', '2 d 7 h', '-')
+
+    Milliseconds are rounded up: within 0 ms is nothing.
     """
     if seconds is None:
         return "-"
+    if seconds < 1:
+        return f"{max(1, ceil(seconds * 1000)):,} ms"
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes = int(seconds // 60)

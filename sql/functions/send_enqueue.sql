@@ -98,9 +98,9 @@ begin
               and q.dedupe_key = concat_ws(':', v_campaign.name, send_enqueue.channel, case send_enqueue.channel
                   when 'email' then lower(btrim(send_enqueue.recipient)) else btrim(send_enqueue.recipient) end);
             if v_there.id is not null then
-                raise notice '% has a % of the campaign % already (send %, %), and this is one more: cancel it if it is '
+                raise notice '% has % of the campaign % already (send %, %), and this is one more: cancel it if it is '
                     'not meant, and give a dedupe key to have a message stored once.', quote_literal(v_there.recipient),
-                    v_there.channel, quote_literal(v_campaign.name), v_there.id, v_there.status using errcode = 'SQ003';
+                    case when v_there.channel in ('email', 'sms') then 'an ' else 'a ' end || v_there.channel, quote_literal(v_campaign.name), v_there.id, v_there.status using errcode = 'SQ003';
             end if;
             return next;
             return;

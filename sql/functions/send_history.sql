@@ -44,8 +44,10 @@ begin
                       v_send.claimed_by)),
                   ('uncertain', 'in_doubt', null, case
                       when v_send.look_up_at is null then 'It waits for a person''s word.'
-                      else format('The provider was asked %s times without an answer that tells, and is asked again at %s.',
-                          v_send.look_ups, v_send.look_up_at) end),
+                      when v_send.look_ups = 0 then format('The provider is asked at %s.', v_send.look_up_at)
+                      else format('The provider was asked %s without an answer that tells, and is asked again at %s.',
+                          case v_send.look_ups when 1 then 'once' else v_send.look_ups || ' times' end,
+                          v_send.look_up_at) end),
                   ('skipped', 'skipped', v_send.updated_at, v_send.error_message),
                   ('failed', 'failed', v_send.updated_at, v_send.error_message)) l (status, event, at, detail)
               where l.status = v_send.status

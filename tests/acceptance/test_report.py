@@ -95,8 +95,15 @@ def test_the_forecast_may_be_left_out(week: Queue) -> None:
 def test_an_empty_queue_has_a_page(queue: Queue) -> None:
     """Nothing is wrong where nothing is."""
     page = queue("report").stdout
-    assert "All is well." in page
+    assert "All is well.</strong> 0 sent today" in page
     assert "There are no campaigns yet." in page
+
+
+def test_moments_of_another_year_have_their_year(week: Queue, tmp_path: Path) -> None:
+    """Those of the report's own have none, for they are read at a glance."""
+    assert "due since 23 Nov, 14:00" in written(week, tmp_path / "report.html", "--tz", "UTC")
+    later = written(week, tmp_path / "report.html", "--tz", "UTC", now=MONDAY + 60 * DAY)
+    assert "due since 23 Nov 2026, 14:00" in later
 
 
 # --- in a browser -----------------------------------------------------------------------------------------

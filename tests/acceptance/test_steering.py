@@ -138,6 +138,7 @@ def test_a_list_says_that_there_is_more(queue: Queue) -> None:
     queue.ready(rows=3)
     done = queue("list", "--limit", "2")
     assert len(done.stdout.splitlines()) == 3
+    assert "This is the first, by time, and there are more" in queue("list", "--limit", "1").stderr
     assert "These are the first 2, by time, and there are more: see them with --limit." in done.stderr
     assert "first" not in queue("list", "--limit", "3").stderr
 

@@ -52,6 +52,9 @@ def test_a_doubt_that_was_settled(queue: Queue, sent: bool, end: list[Any]) -> N
     [send_id] = queue.ready(1)
     queue.send("uncertain")
     assert life(queue, send_id)[-1] == (None, "in_doubt")
+    for asked, said in ((0, "is asked at "), (1, "was asked once without"), (2, "was asked 2 times without")):
+        queue.conn.execute("update send_queue set look_ups = %s, look_up_at = %s", (asked, AT))
+        assert said in life(queue, send_id, "detail")[-1][-1]
     queue.call("send_settle", id=send_id, sent=sent, at=AT + MINUTE)
     told = [(event, code) for _, event, code in life(queue, send_id, "code")]
     assert told == [("enqueued", None), ("claimed", None), ("uncertain", "read_timeout"), *end]
