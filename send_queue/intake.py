@@ -145,11 +145,11 @@ def check_wording(wording: Wording, channel: str) -> None:
 
 def braces_left(message: str) -> str | None:
     """Say of a text that is sent as it stands which {field} in it is sent with its braces; None: there is none."""
-    found = re.search(r"\{+ *(\w+) *\}+", message)
-    return None if found is None else (
-        f"{found[0]} is sent as it stands, with its braces: to have it filled in, write a template with {{{{ {found[1]} }}}} "
-        "and give it with --template."
-    )
+    if not (found := re.search(r"\{+ *(\w+) *\}+", message)):
+        return None
+    field_ = f"{{{{ {found[1]} }}}}"
+    return (f"{found[0]} is sent as it stands, with its braces: to have it filled in, write a template with {field_} and "
+            "give it with --template.")  # fmt: skip
 
 
 def check_template(template: str, what: str = "message") -> None:
@@ -321,7 +321,9 @@ def _check_header(header: Sequence[str], channel: str, wording: Wording) -> None
     if wording.message is None and "message" not in header:
         raise UserError("The file has no column message: add it, or give the message with --message or --template.")
     if channel == "email" and wording.subject is None and "subject" not in header:
-        raise UserError("The file has no column subject, and mails need one: add it, or give the subject with --subject.")
+        raise UserError(
+            "The file has no column subject, and mails need one: add it, or give the subject with --subject."
+        )
     for text, what in ((wording.message, "message"), (wording.subject, "subject")):
         places = [place.group(1).strip() for place in PLACE.finditer(_simple(text)) if place.group(1) is not None]
         if unknown := [name for name in places if name not in (*header, "recipient")]:

@@ -171,8 +171,8 @@ def import_command(
     if result.differing:
         lines = ", ".join(map(str, result.differing[:SAID])) + (", …" if len(result.differing) > SAID else "")
         warn(
-            f"Already in the queue (or earlier in the file) with another message or recipient, and left as they are: {file.name}, "
-            f"line {lines}."
+            f"Already in the queue (or earlier in the file) with another message or recipient, and left as they are:"
+            f" {file.name}, line {lines}."
         )
     for remark in result.remarks:
         warn(remark)

@@ -212,7 +212,7 @@ def _variable(text: str) -> str:
 
 
 def _url(text: str, env: Mapping[str, str]) -> str:
-    """The URL, if its form is one that the provider `webhook` calls; what its host resolves to is for the run to say."""
+    """The URL, if the provider `webhook` calls such; what its host's name leads to is for the run to say."""
     from send_queue.providers import endpoints
     from send_queue.recipients import endpoint
 

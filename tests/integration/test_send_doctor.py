@@ -194,8 +194,15 @@ def test_a_name_in_another_workspace_says_which(queue: Connection) -> None:
 
 def test_a_lane_that_its_provider_holds(queue: Connection) -> None:
     """A provider's hold is worth knowing while it lasts."""
-    send(queue, "grace", outcome="held", scope="lane", hold_seconds=3600, error_code="limit_exceeded",
-         error_message="Wait.")
+    send(
+        queue,
+        "grace",
+        outcome="held",
+        scope="lane",
+        hold_seconds=3600,
+        error_code="limit_exceeded",
+        error_message="Wait.",
+    )
     finding = found(queue, "provider_hold")
     assert (finding["severity"], finding["command"]) == ("worth knowing", ["resume", "lane", "anna", "log"])
     assert finding["what"] == "The provider holds anna log until 2026-11-23 16:00:00+00: limit_exceeded: Wait."

@@ -94,5 +94,7 @@ def test_a_limit_that_is_not_there_cannot_be_removed(conn: Connection) -> None:
     with pytest.raises(psycopg.Error, match="There is no such limit: see `send-queue limit list`"):
         queue.call("send_remove_limit", per=HOUR, account="ada")
     queue.limit(1, HOUR, account="ada", channel="email")
-    with pytest.raises(psycopg.Error, match="There is no such limit of all channels, but one of email: add --channel em"):
+    with pytest.raises(
+        psycopg.Error, match="There is no such limit of all channels, but one of email: add --channel em"
+    ):
         queue.call("send_remove_limit", per=HOUR, account="ada")
