@@ -142,11 +142,11 @@ class Chaos:
     def play(self) -> None:
         """Rounds, until there were kills enough."""
         while self.counts["runs killed"] < self.kills:
-            self.round(min(self.kills - self.counts["runs killed"], self.dice.randint(12, 30)))
+            self.round(min(self.kills - self.counts["runs killed"], self.dice.randint(8, 20)))
             self.quiet()
             jumps = (timedelta(minutes=self.dice.randint(11, 15)), timedelta(hours=3), timedelta(days=1),
                      timedelta(days=3))  # fmt: skip
-            self.believed.move(self.dice.choices(jumps, (40, 20, 35, 5))[0])
+            self.believed.move(self.dice.choices(jumps, (60, 15, 22, 3))[0])
             self.counts["rounds"] += 1
 
     def round(self, kills: int) -> None:

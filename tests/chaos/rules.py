@@ -121,6 +121,9 @@ class Books:
                 return  # the provider may have it or not: that is what it says
             case "sending" | "pending":
                 yield f"still {row['status']}: {_about(row)}"
+            case "failed" if entry is not None and self._may_have_it(way, row):
+                self.counts["failed, and may be there"] += 1
+                return
         if (row["status"] == "sent") != (entry is not None):
             self.counts["lost"] += row["status"] == "sent"
             yield f"{_about(row)}, the journal has {entry}"
@@ -133,6 +136,15 @@ class Books:
             return False
         # What goes again with the same id has had all its tries.
         return not way.settles or (way.name == "webhook" and row["attempts"] >= row["max_attempts"])
+
+    def _may_have_it(self, way: Way, row: Row) -> bool:
+        """Whether a failed row says that an earlier try may have gone out, or a receiver that would
+        know it again has answered with a 5xx, which tells nothing of what it has."""
+        if str(row["error_message"]).endswith("An earlier try may have gone out."):
+            return any(b["outcome"] == "uncertain" for b in self.attempts if b["send_id"] == row["id"])
+        return way.name == "webhook" and any(
+            (b["http_status"] or 0) >= 500 for b in self.attempts if b["send_id"] == row["id"]
+        )
 
     # --- the ledger -------------------------------------------------------------------------------------------
 
