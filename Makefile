@@ -31,7 +31,7 @@ demo: $(INSTALLED) ## Show send-queue at work, with a Postgres and a provider of
 test: $(INSTALLED) ## Run the tests on real Postgres and real processes (WORKERS=2 for fewer at once)
 	$(BIN)/pytest -q -n $(WORKERS)
 
-chaos: $(INSTALLED) ## Kill runs, Postgres and the provider at 300 random moments, then hold the books to the journal
+chaos: $(INSTALLED) ## Kill runs, Postgres and the providers at 300 random moments, then hold the books to the journal
 	$(BIN)/python -m tests.chaos.chaos --kills $(KILLS)
 
 bench: $(INSTALLED) $(RIVALS)/.installed ## Measure it beside its rivals (SIZE=10m, ONLY=idle,claim, STRICT=1)

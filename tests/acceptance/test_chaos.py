@@ -9,8 +9,9 @@ from chaos import chaos
 
 
 def test_nothing_is_sent_twice_or_lost_whatever_is_killed() -> None:
-    """Runs, connections, Postgres and the provider are killed at any moment, and the provider drops, delays, refuses,
-    spoils and hides: afterwards each row is final, and table, ledger, tallies and caps agree with the journal."""
+    """All channels at once; runs, connections, Postgres and the providers are killed at any moment, and the providers
+    drop, delay, refuse, spoil and hide. Afterwards nothing was accepted twice, each row is final, or a person's where
+    its provider cannot tell, and table, ledger, tallies, counts and caps agree with the journal."""
     said: list[str] = []
 
     played = chaos.play(kills=25, seed=1, rows=80, say=said.append)
