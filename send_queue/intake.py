@@ -148,8 +148,8 @@ def braces_left(message: str) -> str | None:
     if not (found := re.search(r"\{+ *(\w+) *\}+", message)):
         return None
     field_ = f"{{{{ {found[1]} }}}}"
-    return (f"{found[0]} is sent as it stands, with its braces: to have it filled in, write a template with {field_} and "
-            "give it with --template.")  # fmt: skip
+    return (f"{found[0]} is sent as it stands, with its braces: to have it filled in, write a template with {field_} "
+            "and give it with --template.")  # fmt: skip
 
 
 def check_template(template: str, what: str = "message") -> None:

@@ -62,7 +62,7 @@ def test_every_line_that_lacks_a_field_is_named(queue: Queue, folder: Path) -> N
 
 
 @pytest.mark.parametrize(("text", "args", "said"), [
-    ("{{ nick_name }}", ("--subject", "Hi"), "{{ nick_name }} (hi.txt, line 1), and there is no such field, only attri"),
+    ("{{ nick_name }}", ("--subject", "Hi"), "{{ nick_name }} (hi.txt, line 1), and there is no such field, only a"),
     ("Hi\n{% if %}", (), "hi.txt, line 2: "),
     ("Hi", ("--subject", "{{ first_name"), "--subject, line 1: "),
     ("Hi", ("--subject", "{{ attributes.nick }}"), "attributes.nick }} (--subject, line 1), and there is no such"),
