@@ -3,6 +3,7 @@ somewhere."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import signal
 import sys
@@ -29,7 +30,7 @@ from send_queue.model import CHANNELS, Claimed, ConfigurationError, Failed, Outc
 from send_queue.providers import bluesky, facebook, linkedin_posts, mastodon, x
 from send_queue.providers.posts import Meaning as PostMeaning
 from send_queue.providers.unipile_answers import MEANINGS, Meaning
-from send_queue.sandbox import Sandbox
+from send_queue.sandbox import Fault, Sandbox
 from send_queue.testing import CHECKS
 
 ROOT = Path(__file__).parents[2]
@@ -127,6 +128,8 @@ def test_every_command_is_in_the_documents() -> None:
 def to_run() -> list[tuple[str, str, list[str]]]:
     found = []
     for b in blocks("sh", among=DOCS[1:]):
+        if b.text == block("docs/operations.md", "sh", -1):
+            continue  # the list of all commands, which runs as a whole
         for line in b.text.splitlines():
             found += [(str(b), line, words) for words in in_shell(line) if words[0] not in NOT_RUN]
     return found
@@ -148,6 +151,35 @@ def test_a_command_of_the_documents_runs(
         assert command.main(words, standalone_mode=False) in (None, 0)
     except UserError as error:
         pytest.fail(f"{where}: {line}: {error}")
+
+
+def test_every_command_of_the_list_runs_in_its_order(
+    conn: Connection, sandbox: Sandbox, in_its_place: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the README's first campaign; the rows in the states that some of them are about are made here."""
+    in_its_place(now=(MONDAY + HOUR).isoformat())
+    monkeypatch.setenv("SENDGRID_BASE_URL", sandbox.url)
+    monkeypatch.setenv("SENDGRID_API_KEY", "any")
+    for words in in_shell(block("README.md", "sh")):
+        if words[-1] != "ID":
+            assert command.main(words, standalone_mode=False) in (None, 0)
+    wanted = {"retry": "failed", "settle": "uncertain"}
+    for words in in_shell(block("docs/operations.md", "sh", -1)):
+        if words[0] in NOT_RUN:
+            continue
+        if "ID" in words:
+            status = wanted.get(words[0], "pending")
+            if status != "pending":
+                conn.execute(
+                    "update send_queue set status = %s, error_code = 'http_500', look_up_at = null where id = ("
+                    "select id from send_queue where status = 'pending' and channel = 'linkedin_invite' limit 1)",
+                    (status,),
+                )
+            words[words.index("ID")] = some_id(conn, status)
+        try:
+            assert command.main(words, standalone_mode=False) in (None, 0, words[0] == "doctor"), words
+        except UserError as error:
+            pytest.fail(f"{words}: {error}")
 
 
 def test_the_first_campaign_of_the_readme_runs(
@@ -325,6 +357,16 @@ def test_exit_statuses_are_those_of_the_code() -> None:
     source = (ROOT / "send_queue/cli/__init__.py").read_text() + (ROOT / "send_queue/model.py").read_text()
     used = {int(n) for n in re.findall(r"(?:return|exit_status =) (\d+)$", source, re.MULTILINE)}
     assert {int(cells[0]) for cells in rows("docs/operations.md", "Cron")} == used
+
+
+def test_faults_of_the_sandbox_are_all_explained() -> None:
+    """docs/sandbox.md has each field of a fault, and each op and no other."""
+    told = set().union(*(named(cells[0]) for cells in rows("docs/sandbox.md", "Faults")))
+    assert {field.name for field in dataclasses.fields(Fault)} - {"type", "title", "detail", "body", "headers"} <= told
+    with pytest.raises(ValueError, match="The sandbox has no op nothing: ") as refused:
+        Sandbox(Path("nowhere"), faults=[Fault(op="nothing")])
+    ops = set(str(refused.value).partition(": ")[2].rstrip(".").split(", "))
+    assert set().union(*(named(cells[1]) for cells in rows("docs/sandbox.md", "What is asked for", depth=3))) == ops
 
 
 def test_outcomes_are_all_explained() -> None:
@@ -532,10 +574,12 @@ def in_its_place(
     def prepare(now: str) -> None:
         monkeypatch.chdir(tmp_path)
         (tmp_path / "people.csv").write_text(block("README.md", "csv"))
-        (tmp_path / "mails.csv").write_text("email,first_name,company\ngrace@example.com,Grace,Harbor Systems\n")
+        (tmp_path / "mails.csv").write_text(
+            "email,first_name,company,cities\ngrace@example.com,Grace,Harbor Systems,paris;rome\n"
+        )
         (tmp_path / "unsubscribed.csv").write_text("ben@example.com\n")
-        for suffix in ("txt", "html"):
-            (tmp_path / f"invite.{suffix}").write_text("Hi {{ first_name }}\n")
+        (tmp_path / "invite.txt").write_text(block("docs/content.md", "jinja"))
+        (tmp_path / "invite.html").write_text("<p>Hi {{ first_name }}</p>\n")
         for name, value in {**env, "DATABASE_URL": database, "SEND_QUEUE_NOW": now}.items():
             monkeypatch.setenv(name, value)
 
