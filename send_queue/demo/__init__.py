@@ -91,7 +91,8 @@ NEXT = """
 TRY NEXT
   send-queue migrate     a queue of your own: in DATABASE_URL, else in an embedded Postgres
   send-queue sandbox     then, to rehearse: UNIPILE_DSN=http://127.0.0.1:8765 UNIPILE_API_KEY=any
-  send-queue --help      what else there is; `send-queue run-once` is for cron"""
+  send-queue --help      what else there is; `send-queue run-once` is for cron
+After `make demo` the command is .venv/bin/send-queue."""
 
 
 class Typed(Protocol):
