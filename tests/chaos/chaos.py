@@ -186,7 +186,7 @@ class Chaos:
         running = self.spawn(args, self.dice.choices(("kill", "term", "live"), (80, 8, 12))[0])
         # Half of them somewhere in their lives, start-up included; the others with a send in hand.
         running.from_claim = self.dice.random() < 0.5
-        running.after = self.dice.uniform(0.0, 1.0) if running.from_claim else self.dice.uniform(0.1, 2.5)
+        running.after = self.dice.uniform(0.0, 1.5) if running.from_claim else self.dice.uniform(0.1, 2.5)
         self.runs.append(running)
 
     def spawn(self, args: list[str], fate: str = "live") -> Running:
