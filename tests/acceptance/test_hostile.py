@@ -206,7 +206,7 @@ def fall(here: Here) -> Here:
 def imported(here: Here, file: Path, content: bytes, *more: str) -> Said:
     """Import a file; whatever it is, it is stored whole or refused, line by line."""
     file.write_bytes(content)
-    said = here("import", str(file), "--campaign", "fall", "--channel", "email", *more)
+    said = here("import", str(file), "--campaign", "fall", "--channel", "email", "--subject", "Hi", *more)
     assert said.status in (0, 2), said
     assert "Traceback" not in said.err
     assert len(said.err.splitlines()) >= (said.status == 2)
@@ -535,7 +535,7 @@ def test_a_message_is_not_told_when_it_cannot_be_stored(fall: Here, tmp_path: Pa
     """Nor by --debug, nor in what a COPY says that it stumbled over."""
     file = tmp_path / "people.csv"
     file.write_text(f'email,message,payload\na@example.org,{BODY},"{{""a"": ""\\ud800""}}"\n', encoding="utf-8")
-    for args in (["import", str(file), "--campaign", "fall", "--channel", "email"],
+    for args in (["import", str(file), "--campaign", "fall", "--channel", "email", "--subject", "Hi"],
                  ["enqueue", "--campaign", "fall", "--channel", "linkedin_invite", "--recipient", "r", "--message",
                   BODY * 100],
                  ["enqueue", "--campaign", "fall", "--channel", "log", "--recipient", "r", "--message", BODY,

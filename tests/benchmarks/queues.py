@@ -30,7 +30,8 @@ set session_replication_role = replica;
 set synchronous_commit = off;
 
 insert into send_schedules (name, timezone, hours, opens_at, closes_at, window_since)
-select name, 'UTC', (select jsonb_object_agg(d, '[[0, 1440]]'::jsonb) from generate_series(0, 6) d),
+select name, 'UTC', (select jsonb_object_agg(d, '[["00:00", "24:00"]]'::jsonb)
+        from unnest('{mon,tue,wed,thu,fri,sat,sun}'::text[]) d),
     now() + opens, now() + interval '3 days', now() - interval '1 hour'
 from (values ('open', interval '-1 hour'), ('closed', interval '1 day')) s (name, opens);
 
