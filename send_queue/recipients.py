@@ -63,11 +63,22 @@ def check_suppressed(channel: str | None, recipient: str) -> None:
     elif channel == "email" or (channel is None and "@" in recipient and "://" not in recipient):
         mailbox(recipient)
     elif not number and any(c.isspace() or c == "," for c in recipient):
-        raise ValueError(f"{recipient!r} is no address, number, id or URL: write it as the messages to them have it")
+        raise ValueError(
+            f"{_short(recipient)} is no address, number, id or URL: write it as the messages to them have it"
+        )
 
 
 _NUMBER = re.compile(r"[\s+0-9().\-/]*[0-9][\s0-9().\-/]*")
 """As send_normal_recipient has it, in SQL."""
+
+
+LONGEST_ADDRESS = 254
+"""Characters (RFC 5321: a path has 256, two of which are its brackets)."""
+
+
+def _short(text: str) -> str:
+    """A text in quotes, as a sentence may have it in it."""
+    return repr(text if len(text) <= 60 else f"{text[:59]}…")
 
 
 def mailbox(address: str) -> str:
@@ -78,8 +89,9 @@ def mailbox(address: str) -> str:
     """
     stripped = address.strip()
     local, _, domain = stripped.partition("@")
-    if not local or not domain or "@" in domain or any(c.isspace() or c == "," for c in stripped):
-        raise ValueError(f"{address!r} is not a mail address: write it as ada@example.com")
+    odd = "@" in domain or len(stripped) > LONGEST_ADDRESS or any(c.isspace() or c == "," for c in stripped)
+    if not local or not domain or odd:
+        raise ValueError(f"{_short(address)} is not a mail address: write it as ada@example.com")
     return stripped
 
 

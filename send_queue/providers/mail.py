@@ -18,6 +18,7 @@ from send_queue import unsubscribe
 from send_queue.model import Claimed, Failed, Hold, Retry
 from send_queue.providers.address import base_url, checked_url
 from send_queue.providers.stranger import HOLDS, tries_that_did_not_count
+from send_queue.recipients import LONGEST_ADDRESS
 
 NOT_OURS = frozenset({
     "bcc", "cc", "content-transfer-encoding", "content-type", "date", "dkim-signature", "from", "message-id",
@@ -27,9 +28,6 @@ NOT_OURS = frozenset({
 
 LONGEST_HEADER = 900
 """Characters of a header's value. A line of a mail has 998 at the most (RFC 5322)."""
-
-LONGEST_ADDRESS = 254
-"""Characters (RFC 5321: a path has 256, two of which are its brackets)."""
 
 
 @dataclass(frozen=True, slots=True)

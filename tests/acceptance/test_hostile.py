@@ -264,7 +264,7 @@ FILES: dict[str, tuple[bytes, str | None]] = {
     "a quote in the middle": (HEAD + b'a@b.c,"m"x,n\n', "cannot be read as CSV"),
     "carriage returns": (b"email,message\ra@b.c,m\r", None),
     "too few fields": (HEAD + b"a@b.c\n", "1 field,"),
-    "a recipient of 100 KB": (HEAD + random.Random(2).randbytes(50_000).hex().encode() + b",m,n\n", "index row"),
+    "an address of 100 KB": (HEAD + random.Random(2).randbytes(50_000).hex().encode() + b"@b.c,m,n\n", "is not a mail"),
     "a payload too deep": (b"email,message,payload\na@b.c,m," + b'"{""a"":' * 1 + b"[" * 50_000 + b'"\n', "payload"),
     "a year far away": (b"email,message,scheduled_for\na@b.c,m,9999-12-31T23:59:59-14:00\n", "beyond the calendar"),
     "an archive": (b"PK\x03\x04" + bytes(range(256)) * 20, "not UTF-8"),
