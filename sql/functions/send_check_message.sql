@@ -6,8 +6,6 @@ returns text language sql stable as $$
         when channel is null or not send_is_channel(channel) then format('There is no channel %s: use linkedin_invite, '
             'linkedin_message, email, sms, post, webhook or log.', quote_nullable(channel))
         when coalesce(recipient, '') !~ '\S' then 'The recipient is missing: say whom to send to.'
-        when channel = 'sms' and recipient !~ '^\+[0-9]{6,15}$' then format('%s is not a phone number in its one form: '
-            'write it as +14155552671.', quote_literal(recipient))
         when coalesce(message, '') !~ '\S' and not (channel = 'linkedin_invite'
                 and coalesce(message = '' and payload @> '{"note": false}', false)) then
             'The message is missing: say what to send'
