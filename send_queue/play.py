@@ -269,7 +269,7 @@ class Game:
                 unsure = []
                 continue
             turn, _, lane = self._turns[0]
-            if lane.turn(at) > turn:  # a window has passed, or there is no room for it
+            if (now := lane.turn(at)) > turn or now > at:  # a window has passed, or there is no room for it
                 heappop(self._turns)
                 self._put(at, lane)
             elif (found := lane.first(at)) is None:

@@ -73,7 +73,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 @given(starts, schedules, schedules, accounts, campaigns, limits, rows, st.sampled_from([1800, 1800, 3600, 2520]),
        st.sampled_from([None, None, 1, 2]))  # fmt: skip
-@settings(max_examples=EXAMPLES, deadline=None,
+@settings(max_examples=EXAMPLES, deadline=None, derandomize="SEND_QUEUE_FORECASTS" not in os.environ,
           suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])  # fmt: skip
 def test_the_days_of_the_forecast_are_those_that_come(
     conn: Connection[Any], sandbox: Sandbox, at: datetime, one: Any, other: Any, accounts: Any, campaigns: Any,
