@@ -1,8 +1,9 @@
 """`python -m tests.chaos.chaos --kills 300 --seed N`: kill runs at any moment, then hold the books against the journal.
 
-    a round   several runs at once, each with a fate (SIGKILL after so long, SIGTERM, or to live); the provider drops,
-              delays, refuses, spoils, hides; now and then a connection, a server or the provider is killed too
-    between   all runs are dead or done and the provider has nothing in hand: believed time jumps, mostly past leases
+    a round   some messages more; several runs at once, each with a fate (SIGKILL after so long, SIGTERM, or to live),
+              until nothing is left to do; the providers drop, delay, refuse, spoil, hide; now and then a connection, a
+              server or the providers are killed too
+    between   all runs are dead or done and the providers have nothing in hand: believed time jumps, mostly past leases
     the end   faults off; plain runs as time passes, until nothing changes; then `check`
 
 Nobody settles anything by hand. What is broken is printed, and the exit status is 1 then; the folder with database
@@ -35,6 +36,9 @@ from .world import Cluster, Provider, environment, until
 
 LIMIT = (6, timedelta(minutes=10))
 """The rolling limit of the second seat at Unipile; other lanes have those that are there from the start."""
+
+IDLE = 12
+"""So many runs in a row that had nothing to do, and a round is over: time must pass."""
 
 
 def kind(rule: dict[str, Any]) -> str:
@@ -91,6 +95,7 @@ class Chaos:
         self.nth = 0
         self.looked_at = 0.0
         self.in_hand: set[int] = set()
+        self.idle = 0
         self.enqueued = 0
         self.of_way: Counter[str] = Counter()
 
@@ -121,7 +126,6 @@ class Chaos:
                 store.put(conn, "campaign", way.name, campaign, adding=True, at=at)
             office = {"accounts": [seat.name for seat in SEATS], "schedule": "office"}
             store.put(conn, "campaign", "office", office, adding=True, at=at)
-            self.enqueue(conn, self.rows)
 
     def enqueue(self, conn: store.Connection, n: int) -> None:
         """Sends of all ways in turn; every seventh keeps business hours."""
@@ -142,7 +146,10 @@ class Chaos:
     def play(self) -> None:
         """Rounds, until there were kills enough."""
         while self.counts["runs killed"] < self.kills:
-            self.round(min(self.kills - self.counts["runs killed"], self.dice.randint(8, 20)))
+            goal = min(self.kills - self.counts["runs killed"], self.dice.randint(8, 20))
+            with self.cluster.connect() as conn:
+                self.enqueue(conn, goal * self.rows // self.kills)
+            self.round(goal)
             self.quiet()
             jumps = (timedelta(minutes=self.dice.randint(11, 15)), timedelta(hours=3), timedelta(days=1),
                      timedelta(days=3))  # fmt: skip
@@ -150,11 +157,12 @@ class Chaos:
             self.counts["rounds"] += 1
 
     def round(self, kills: int) -> None:
-        """Runs at once, until so many of them are killed; then the rest may finish."""
+        """Runs at once, until so many of them are killed, or nothing is left to do; then the rest may finish."""
         self.shaken = False
+        self.idle = 0
         goal = self.counts["runs killed"] + kills
         trouble = time.monotonic() + self.dice.expovariate(1 / 3.0)
-        while self.counts["runs killed"] < goal:
+        while self.counts["runs killed"] < goal and self.idle < IDLE:
             while len(self.runs) < self.at_once:
                 self.begin()
             self.tend()
@@ -235,6 +243,7 @@ class Chaos:
 
     def ended(self, running: Running, status: int) -> None:
         """A run ends with 0; with 69 where the database was taken from it; by our signal."""
+        self.idle = 0 if running.told or running.claimed_at or status else self.idle + 1
         if status == 0 or (status == -signal.SIGKILL and running.fate == "kill" and running.told):
             return
         if status == -signal.SIGTERM and running.fate == "term" and running.told:
@@ -381,7 +390,7 @@ def play(kills: int, seed: int, rows: int, at_once: int = 5, say: Any = print) -
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.chaos", description=__doc__)
     parser.add_argument("--kills", type=int, default=300, help="how many runs are killed")
-    parser.add_argument("--rows", type=int, help="how many messages (default: 2 for each kill)")
+    parser.add_argument("--rows", type=int, help="how many messages at the least (default: 2 for each kill)")
     parser.add_argument("--at-once", type=int, default=5, help="how many runs at a time")
     parser.add_argument("--seed", type=int, default=int(datetime.now(UTC).timestamp()), help="default: the time")
     given = parser.parse_args()
