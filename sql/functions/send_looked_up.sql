@@ -78,7 +78,9 @@ begin
     else
         update send_queue q
         set look_up_at = v_at + again, look_ups = q.look_ups + (v_verdict = 'unknown')::int,
-            absent_since = case when v_verdict = 'absent' then coalesce(q.absent_since, v_at) end, repeat_by = null,
+            absent_since = case when v_verdict = 'absent' then coalesce(q.absent_since, v_at)
+                                when verdict = 'unknown' then q.absent_since end, -- silence takes nothing back
+            repeat_by = null,
             status = case when again is null and v_resends and q.attempts < v_tries then 'pending' else q.status end
         where q.id = v_send.id
         returning q.status into v_send.status;

@@ -334,7 +334,8 @@ class Model:
         """What a provider said of one attempt: believed while that is the one in doubt, and its look-up the asker's."""
         s = self.sends[a.send]
         campaign = self.campaigns[s.campaign]
-        if verdict == "sent" and any(o is not s or o.status == "sent" for o in self._named_like(s, name)):
+        found = verdict == "sent"
+        if found and any(o is not s or o.status == "sent" for o in self._named_like(s, name)):
             verdict = "unknown"  # it is another's
         if verdict == "sent":
             if a.outcome in ("uncertain", "released"):
@@ -354,7 +355,10 @@ class Model:
             return
         s.look_up_at = self.now + again if again is not None else None
         s.look_ups += verdict == "unknown"
-        s.absent_since = (s.absent_since or self.now) if verdict == "absent" else None
+        if verdict == "absent":
+            s.absent_since = s.absent_since or self.now
+        elif verdict != "unknown" or found:  # who could not be asked takes nothing back
+            s.absent_since = None
         if again is None and campaign.on_uncertain == "resend" and s.attempts < campaign.max_attempts:
             s.status = "pending"
 

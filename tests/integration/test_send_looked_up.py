@@ -95,6 +95,20 @@ def test_a_late_look_up_that_found_it_waits_for_the_attempt_that_is_under_way(co
     queue.assert_rows_say_why()
 
 
+def test_that_nobody_could_be_asked_takes_nothing_back(conn: Connection) -> None:
+    """That it is not there is remembered while the provider is silent, or a poor line would use up all the questions; that
+    the message of another send is there in its stead is no silence."""
+    queue = Queue(conn)
+    queue.ready(2, max_in_flight=2)
+    send, theirs = queue.taken(max_rows=2)
+    queue.record(send, "uncertain")
+    queue.record(theirs, "sent", provider_message_id="m-1")
+    for minutes, verdict, since in ((0, "absent", AT), (2, "unknown", AT), (4, "absent", AT), (6, "sent", None)):
+        at = AT + minutes * MINUTE
+        assert answer(queue, look_up(queue, at), verdict, at, "m-1", again=2 * MINUTE) == "uncertain"
+        assert queue.row(UUID(send["send_id"]))["absent_since"] == since
+
+
 # --- another send's message -------------------------------------------------------------------------------
 
 
