@@ -115,10 +115,10 @@ class Books:
 
     def _one(self, way: Way, row: Row, entry: Entry | None) -> Iterator[str]:
         match row["status"]:
-            case "uncertain" if not self._for_person(way, row):
-                yield f"still in doubt, though {way.provider} can tell: {_about(row)}"
-            case "uncertain":
-                return  # the provider may have it or not: that is what it says
+            case "uncertain":  # the provider may have it or not: that is what it says
+                if not self._for_person(way, row):
+                    yield f"still in doubt, though {way.provider} can tell: {_about(row)}"
+                return
             case "sending" | "pending":
                 yield f"still {row['status']}: {_about(row)}"
             case "failed" if entry is not None and self._may_have_it(way, row):
