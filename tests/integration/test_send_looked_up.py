@@ -96,8 +96,8 @@ def test_a_late_look_up_that_found_it_waits_for_the_attempt_that_is_under_way(co
 
 
 def test_that_nobody_could_be_asked_takes_nothing_back(conn: Connection) -> None:
-    """That it is not there is remembered while the provider is silent, or a poor line would use up all the questions; that
-    the message of another send is there in its stead is no silence."""
+    """That it is not there is remembered while the provider is silent, or a poor line would use up all the questions; the
+    message of another send in its stead is no silence."""
     queue = Queue(conn)
     queue.ready(2, max_in_flight=2)
     send, theirs = queue.taken(max_rows=2)
@@ -190,6 +190,24 @@ def test_where_no_tries_are_left_an_older_doubt_is_a_person_s(conn: Connection) 
     assert queue.rows("send_look_ups", max_rows=1, lease=LEASE, at=AT + 9 * DAY) == []
     assert queue.call("send_settle", id=send_id, sent=False, at=AT + DAY) == "pending"
     assert outcomes(queue) == ["released", "released"]
+    queue.assert_tally_is_the_ledger()
+
+
+def test_invariant_1_not_there_after_a_repeat_that_came_too_late_gives_back_what_it_was_to_repeat(
+    conn: Connection,
+) -> None:
+    """It never began, so it was about the tries before it that the provider was asked: nothing is spent any more."""
+    queue = Queue(conn)
+    queue.account()
+    queue.campaign(max_attempts=2)
+    queue.lane(daily_cap=5)
+    [send_id] = queue.fill(1)
+    queue.send("uncertain")
+    assert answer(queue, look_up(queue, AT), "repeat", AT, again=MINUTE) == "pending"
+    queue.send("uncertain", AT + HOUR, error_code="too_late_to_repeat")
+    assert answer(queue, look_up(queue, AT + HOUR), "not_sent", AT + HOUR) == "failed"
+    assert (outcomes(queue), queue.row(send_id)["error_code"]) == (["released", "released"], "not_sent")
+    queue.assert_rows_say_why()
     queue.assert_tally_is_the_ledger()
 
 
