@@ -58,7 +58,8 @@ begin
 
     if v_verdict = 'not_sent' then
         -- A repeat that came too late never began: what was asked about are the tries that it was to repeat.
-        perform send_release(v_send.id, case when v_attempt.error_code is distinct from 'too_late_to_repeat' then v_attempt.id end);
+        perform send_release(v_send.id,
+            case when v_attempt.error_code is distinct from 'too_late_to_repeat' then v_attempt.id end);
         -- An older attempt in doubt was given up before, by a person or as its campaign says: while tries are left.
         v_doubts := exists (select from send_attempts b where b.send_id = v_send.id and b.outcome = 'uncertain');
         update send_queue q

@@ -96,8 +96,8 @@ def test_a_late_look_up_that_found_it_waits_for_the_attempt_that_is_under_way(co
 
 
 def test_that_nobody_could_be_asked_takes_nothing_back(conn: Connection) -> None:
-    """That it is not there is remembered while the provider is silent, or a poor line would use up all the questions; the
-    message of another send in its stead is no silence."""
+    """That it is not there is remembered while the provider is silent, or a poor line would use up all the questions;
+    the message of another send in its stead is no silence."""
     queue = Queue(conn)
     queue.ready(2, max_in_flight=2)
     send, theirs = queue.taken(max_rows=2)
