@@ -20,7 +20,7 @@ from send_queue.providers.posts import Network
 
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-QUICK = Limits(connect=1, read=1, total=2)
+QUICK = Limits(connect=5, read=5, total=15)
 TOKEN = "the-secret-token"
 ENV = {"ADA_TOKEN": TOKEN}
 

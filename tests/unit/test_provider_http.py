@@ -23,7 +23,7 @@ from send_queue.model import Failed, Hold, Retry, Uncertain
 from send_queue.providers import http
 from send_queue.providers.http import Answer, Http, Limits, NoAnswer, answered_at, hidden, plain, retry_after
 
-QUICK = Limits(connect=1, read=1, total=2, max_bytes=100_000)
+QUICK = Limits(connect=5, read=5, total=15, max_bytes=100_000)
 HASTY = Limits(connect=1, read=5, total=0.3)
 KEY = {"X-API-KEY": "the-secret-key"}
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

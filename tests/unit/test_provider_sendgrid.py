@@ -37,7 +37,7 @@ from send_queue.providers.stranger import HOLDS
 from send_queue.sandbox import Fault, Sandbox
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-QUICK = Limits(connect=2, read=2, total=3)
+QUICK = Limits(connect=5, read=5, total=15)
 KEY = "SG.a-key-of-3417"
 SEND = Claimed(
     send_id=UUID(int=1),

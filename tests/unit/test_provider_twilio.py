@@ -36,7 +36,7 @@ from send_queue.sandbox import Fault, Sandbox
 from send_queue.sandbox.twilio import MAGIC_FROM, MAGIC_TO
 
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-QUICK = Limits(connect=1, read=1, total=2)
+QUICK = Limits(connect=5, read=5, total=15)
 NOON = datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)
 TOKEN = "the-secret-auth-token"
 SID = "AC0123456789abcdef0123456789abcdef"
