@@ -6,6 +6,7 @@ Reading order, from the words down to the world:
     sql/migrations           the tables, and the rules that they keep
     sql/functions/send_claim.sql, send_room.sql, send_record.sql      what is decided, and where
     run.py                   one pass: recover, claim, send, record
+    hands.py, results.py     what is under way meanwhile; what became of a send, as the database is told
     explain.py               why a send has not gone, and when it can
     forecast.py, board.py, play.py   the queue played forward: what will go on which day
     report/                  the page that a person shows around

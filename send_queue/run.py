@@ -18,21 +18,20 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from math import inf
-from queue import Empty, SimpleQueue
 from threading import Event
 from types import MappingProxyType
-from typing import Any, TypeAlias, TypeVar, assert_never
+from typing import TypeAlias, TypeVar
 from uuid import UUID
 
 from send_queue import explain, recover, store, transitions
-from send_queue.backoff import retry_seconds
+from send_queue.hands import Hands
 from send_queue.model import (
-    AlreadyDone,
     Claimed,
     ConfigurationError,
     DatabaseUnreachable,
@@ -46,6 +45,7 @@ from send_queue.model import (
     clock,
 )
 from send_queue.providers import Provider, Providers, takes_batches
+from send_queue.results import Released, Result, Results, Written, named, stored, told
 from send_queue.store import Connection, Filters, InDoubt, Json
 
 T = TypeVar("T")
@@ -62,20 +62,11 @@ PATIENCE = 2.0
 LOOK_UPS_A_RUN = 10
 """How many sends in doubt one run asks about: each may take as long as a send."""
 
-GATHER = 0.01
-"""Seconds that what is done may wait for more, so that they are written down, and others claimed, together."""
-
-AHEAD = 0.1
-"""Seconds that a send is to wait for a hand, at the most, once it is claimed, if calls go on as they went of late."""
-
 LONGEST_AHEAD = 2.0
 """Seconds that it does wait, at the most."""
 
 LONGEST_WAIT = 30.0
 """Seconds to wait for other runs in all."""
-
-LONGEST_HOLD = timedelta(days=3650).total_seconds()
-"""Seconds that a provider may ask us to wait, at the most: as long as a rolling limit may be."""
 
 NOT_REACHED = ("dns", "connect_refused", "connect_timeout", "connect_failed", "tls", "proxy_refused")
 """The codes of what did not get as far as the provider (providers/http.py)."""
@@ -143,136 +134,8 @@ class Run:
     """Accounts that cannot send here, since something is lacking: passed by for the rest of the run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Released:
-    """Not begun: the lease would not have outlasted it, the run is told to stop, or something is lacking here."""
-
-    lacking: ConfigurationError | None = None
-
-
-Result: TypeAlias = Outcome | Released
-
 TOO_LATE = Uncertain("too_late_to_repeat", "An earlier try may have gone out, and its provider may not know it again.")
 """Of a repeat that waited too long for its turn: not begun."""
-
-
-Results: TypeAlias = list[tuple[Claimed, Result]]
-Written: TypeAlias = list[tuple[Claimed, Result, str]]
-"""With the status that the row has now."""
-
-
-class Desk:
-    """Where results are written down while calls go on: a thread, and a connection that is made when there is something
-    to write, so that claims and results do not wait for each other. Where none can be had, they share the run's."""
-
-    def __init__(self, this: Run, connect: Callable[[], Connection]) -> None:
-        self._run = replace(this)
-        self._connect: Callable[[], Connection] | None = connect
-        self._shared = this.conn
-        self._thread = ThreadPoolExecutor(1)
-
-    def write(self, results: Results) -> Future[Written]:
-        return self._thread.submit(self._write, results)
-
-    def _write(self, results: Results) -> Written:
-        if self._connect:
-            connect, self._connect = self._connect, None
-            with suppress(DatabaseUnreachable, ConfigurationError):
-                self._run.conn = connect()
-        return _write(self._run, results)
-
-    def close(self) -> None:
-        self._thread.shutdown()
-        if self._run.conn is not self._shared:
-            self._run.conn.close()
-
-
-@dataclass(slots=True)
-class Hands:
-    """What is under way, each in a thread of its own: sends, questions about sends in doubt, and results that are being
-    written down at the desk, where there is one."""
-
-    threads: ThreadPoolExecutor
-    size: int
-    desk: Desk | None
-    sending: dict[Future[Sequence[Result]], Sequence[Claimed]] = field(default_factory=dict)
-    asking: dict[Future[recover.Verdict], InDoubt] = field(default_factory=dict)
-    writing: Future[Written] | None = None
-    writing_since: float = 0.0
-    results: Results = field(default_factory=list)
-    """Of calls that are done, and not written down yet."""
-    problem: Exception | None = None
-    """What went wrong first: it ends the run, once all that is under way is written down."""
-    began: dict[Future[Any], float] = field(default_factory=dict)
-    slowest: float = 0.0
-    """Seconds that the slowest call so far has taken."""
-    lasted: float = inf
-    """Seconds that calls last, of late."""
-    _ended: SimpleQueue[Future[Any]] = field(default_factory=SimpleQueue)
-
-    def free(self, ahead: bool) -> int:
-        """How many calls may be begun: none while what is done cannot be written down. `ahead`: also those that wait
-        for a hand, where it is for a moment only, so that no hand is idle while others are claimed."""
-        if self.writing and clock() > self.writing_since + PATIENCE:
-            return 0
-        waiting = int(self.size * min(1.0, AHEAD / max(self.lasted, AHEAD))) if ahead and self.desk else 0
-        return max(0, self.size + waiting - len(self.began))
-
-    @property
-    def busy(self) -> bool:
-        return bool(self.began) or self.writing is not None
-
-    def send(self, provider: Provider, sends: Sequence[Claimed], stop: Event) -> None:
-        self.sending[self._begin(_send, provider, sends, stop, clock())] = sends
-
-    def ask(self, providers: Providers, doubt: InDoubt) -> None:
-        self.asking[self._begin(recover.ask, providers, doubt)] = doubt
-
-    def write_at(self, desk: Desk) -> None:
-        """Begin to write down what there is."""
-        results, self.results = self.results, []
-        self.writing, self.writing_since = desk.write(results), clock()
-        self.writing.add_done_callback(self._ended.put)
-
-    def _begin(self, call: Callable[..., Any], *given: Any) -> Future[Any]:
-        def work() -> Any:
-            since = clock()
-            try:
-                return call(*given)
-            finally:
-                lasted = clock() - since
-                self.lasted = lasted if self.lasted == inf else 0.9 * self.lasted + 0.1 * lasted
-
-        future = self.threads.submit(work)
-        self.began[future] = clock()
-        future.add_done_callback(self._ended.put)
-        return future
-
-    def done(self) -> list[Future[Any]]:
-        """Wait until something is done, and a moment longer, until half of the hands have nothing to do: a claim, or a
-        record, of several rows costs hardly more than one of one."""
-        done = [self._ended.get()] if self.busy else []
-        until = clock() + GATHER
-        while self.began:
-            try:
-                done.append(self._ended.get(timeout=max(0.0, until - clock()) if self._few(done) else 0))
-            except Empty:
-                break
-        for future in done:
-            if began := self.began.pop(future, None):
-                self.slowest = max(self.slowest, clock() - began)
-        return done
-
-    @contextmanager
-    def going_on(self) -> Iterator[None]:
-        """Go on with all else whatever goes wrong here, and know of it."""
-        try:
-            yield
-        except Exception as error:
-            self.problem = self.problem or error
-
-    def _few(self, done: Sequence[Future[Any]]) -> bool:
-        return self.desk is not None and self.free(ahead=True) + len(done) < self.size / 2
 
 
 def run(
@@ -295,7 +158,7 @@ def run(
     left = limit if limit is not None else sys.maxsize
     desk = Desk(this, this.reconnect) if limit is None and this.reconnect else None
     with ThreadPoolExecutor(concurrency) as threads:
-        hands = Hands(threads, concurrency, desk)
+        hands = Hands(threads, concurrency, desk.write if desk else None)
         try:
             while not hands.problem:
                 in_time = clock() + 2 * hands.slowest < until
@@ -303,10 +166,10 @@ def run(
                 batches = this.providers.batches() if limit is None else {}
                 free = min(hands.free(ahead=not batches), left)
                 if in_time and free > 0:
-                    claimed = _take_more(this, hands, free, report, batches, until)
+                    claimed = take(this, free, report, not hands.busy, batches, until)
                     left -= len(claimed)
                     for provider, sends in _calls(this, claimed, report):
-                        hands.send(provider, sends, this.stop)
+                        hands.send(sends, partial(_send, provider, sends, this.stop, clock()))
                 if in_time:
                     _ask(this, hands, report)
                 if hands.busy:
@@ -339,11 +202,10 @@ def _finish(this: Run, hands: Hands, report: Report) -> None:
                 _settle(this, hands.asking.pop(future), future.result(), report)
     if hands.results and not hands.writing:
         with hands.going_on():
-            if hands.desk and hands.began:
-                hands.write_at(hands.desk)
+            if hands.write and hands.began:
+                hands.written(hands.write(hands.taken()))
             else:
-                results, hands.results = hands.results, []
-                record(this, results, report)
+                record(this, hands.taken(), report)
 
 
 def rehearse(this: Run, limit: int, report: Report) -> tuple[Claimed, ...]:
@@ -367,16 +229,18 @@ def _ask(this: Run, hands: Hands, report: Report) -> None:
         and report.asked < LOOK_UPS_A_RUN
         and not this.stop.is_set()
     ):
-        doubts = _again(this, lambda: store.look_ups(this.conn, 1, LEASE, this.now()))
+        doubts = _surely(this, PATIENCE, lambda: store.look_ups(this.conn, 1, LEASE, this.now()))
         for doubt in doubts:
-            hands.ask(this.providers, doubt)
+            hands.ask(doubt, partial(recover.ask, this.providers, doubt))
         report.asked += len(doubts)
         report.in_doubt = bool(doubts)
 
 
 def _settle(this: Run, doubt: InDoubt, verdict: recover.Verdict, report: Report) -> None:
     """Write down what a provider said of a send in doubt."""
-    status = _again(this, lambda: store.looked_up(this.conn, doubt.send.attempt_id, doubt.until, *verdict, this.now()))
+    status = _surely(
+        this, PATIENCE, lambda: store.looked_up(this.conn, doubt.send.attempt_id, doubt.until, *verdict, this.now())
+    )
     if this.log:
         this.log(transitions.of("looked_up", doubt.send, status))
     _count_settled(report, doubt.send, status)
@@ -398,18 +262,6 @@ def _count_settled(report: Report, send: Claimed, status: str) -> None:
         report.retried += 1
 
 
-def _again(this: Run, call: Callable[[], T]) -> T:
-    """Call the database, once more on a new connection where ours is lost; what a first call has claimed without our
-    hearing of it, its lease gives back."""
-    try:
-        return call()
-    except DatabaseUnreachable:
-        if this.reconnect is None:
-            raise
-        this.conn = this.reconnect()
-        return call()
-
-
 # --- claim ------------------------------------------------------------------------------------------------
 
 
@@ -428,7 +280,7 @@ def take(
     began = waited_since = clock()
     seen: str | None = None
     while not this.stop.is_set():
-        claim = _again(this, lambda: store.claim(
+        claim = _surely(this, PATIENCE, lambda: store.claim(
             this.conn, this.worker, max_rows, LEASE, this.filters, this.now(), batches, tuple(this.unable)
         ))  # fmt: skip
         report.skipped += claim.expired
@@ -436,7 +288,7 @@ def take(
             this.log({"event": "expired", "status": "skipped", "sends": claim.expired})
         report.in_doubt = report.in_doubt or claim.in_doubt
         if claim.left:
-            left = store.recover(this.conn, this.now())
+            left = _surely(this, PATIENCE, lambda: store.recover(this.conn, this.now()))
             if this.log:
                 for send_id in left:
                     this.log({"event": "left_behind", "send_id": send_id, "status": "uncertain"})
@@ -462,16 +314,6 @@ def take(
     return ()
 
 
-def _take_more(
-    this: Run, hands: Hands, max_rows: int, report: Report, batches: Mapping[str, int], until: float
-) -> tuple[Claimed, ...]:
-    """Claim. While others are under way, for whose sake we stay, a connection that was cut is made anew: what their
-    results are written down over is another one."""
-    if not hands.busy:
-        return take(this, max_rows, report, batches=batches, until=until)
-    return _surely(this, clock() + PATIENCE, lambda: take(this, max_rows, report, False, batches, until))
-
-
 def _work_out_windows(this: Run, stale: Sequence[Json], at: datetime) -> None:
     """Work out the windows that have passed, by the calendar, and cache them; imported here, since few runs need it."""
     from send_queue import calendar
@@ -491,7 +333,7 @@ def _work_out_windows(this: Run, stale: Sequence[Json], at: datetime) -> None:
             "closes_at": opens[0].closes_at.isoformat(),
             "later": [[w.opens_at.isoformat(), w.closes_at.isoformat()] for w in opens[1:]],
         })  # fmt: skip
-    store.set_windows(this.conn, windows)
+    _surely(this, PATIENCE, lambda: store.set_windows(this.conn, windows))
 
 
 # --- send -------------------------------------------------------------------------------------------------
@@ -548,6 +390,32 @@ def _send(provider: Provider, sends: Sequence[Claimed], stop: Event, since: floa
 # --- record -----------------------------------------------------------------------------------------------
 
 
+class Desk:
+    """Where results are written down while calls go on: a thread, and a connection that is made when there is something
+    to write, so that claims and results do not wait for each other. Where none can be had, they share the run's."""
+
+    def __init__(self, this: Run, connect: Callable[[], Connection]) -> None:
+        self._run = replace(this)
+        self._connect: Callable[[], Connection] | None = connect
+        self._shared = this.conn
+        self._thread = ThreadPoolExecutor(1)
+
+    def write(self, results: Results) -> Future[Written]:
+        return self._thread.submit(self._write, results)
+
+    def _write(self, results: Results) -> Written:
+        if self._connect:
+            connect, self._connect = self._connect, None
+            with suppress(DatabaseUnreachable, ConfigurationError):
+                self._run.conn = connect()
+        return _write(self._run, results)
+
+    def close(self) -> None:
+        self._thread.shutdown()
+        if self._run.conn is not self._shared:
+            self._run.conn.close()
+
+
 def record(this: Run, results: Results, report: Report) -> None:
     """Write down what became of sends, and count it."""
     _count(this, _write(this, results), report)
@@ -555,7 +423,7 @@ def record(this: Run, results: Results, report: Report) -> None:
 
 def _step(send: Claimed, result: Result, status: str) -> transitions.Transition:
     """What a result is to a log: how it ended, and how long after the claim."""
-    said = _result(send, result)
+    said = told(send, result)
     return transitions.of(
         said["outcome"], send, status, code=said.get("error_code"), http_status=said.get("http_status"),
         seconds=clock() - (send.leave_by - LEASE.total_seconds()),
@@ -564,40 +432,20 @@ def _step(send: Claimed, result: Result, status: str) -> transitions.Transition:
 
 def _write(this: Run, results: Results) -> Written:
     """Write down what became of sends: those that went out in one transaction, the others in one."""
-    went_out = [(send, _named(result)) for send, result in results if isinstance(result, Sent)]
+    went_out = [(send, named(result)) for send, result in results if isinstance(result, Sent)]
     others: Results = [pair for pair in results if not isinstance(pair[1], Sent)]
     written: Written = []
     if went_out:
         leave_by = min(send.leave_by for send, _ in went_out)
-        left = _surely(this, leave_by, lambda: store.record_sent(this.conn, went_out, this.now()))
+        left = _surely(this, leave_by - clock(), lambda: store.record_sent(this.conn, went_out, this.now()))
         written += [(send, sent, "sent") for send, sent in went_out if send.attempt_id not in left]
         others += [pair for pair in went_out if pair[0].attempt_id in left]
     if others:
-        rows = [_storable(_result(*pair) | _suppressing(this, *pair)) for pair in others]
+        rows = [stored(*pair) | _suppressing(this, *pair) for pair in others]
         leave_by = min(send.leave_by for send, _ in others)
-        statuses = _surely(this, leave_by, lambda: store.record(this.conn, rows, this.now()))
+        statuses = _surely(this, leave_by - clock(), lambda: store.record(this.conn, rows, this.now()))
         written += [(send, result, statuses[send.send_id]) for send, result in others]
     return written
-
-
-def _named(sent: Sent) -> Sent:
-    """As the database takes it: a provider may name a message with a NUL."""
-    name, status = sent.provider_message_id, sent.http_status
-    if (name is None or (isinstance(name, str) and name.isprintable())) and (status is None or status in STATUSES):
-        return sent
-    return replace(
-        sent, provider_message_id=None if name is None else _text(str(name)),
-        http_status=status if status in STATUSES else None,
-    )  # fmt: skip
-
-
-STATUSES = range(1000)
-"""What an HTTP status can be; what a provider of one's own says may be anything."""
-
-
-def _text(text: str) -> str:
-    """A text as the database takes it: without NUL, and without halves of letters (surrogates)."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def _count(this: Run, written: Written, report: Report) -> None:
@@ -634,10 +482,15 @@ def _count_one(this: Run, report: Report, send: Claimed, result: Result, status:
             report.in_doubt = True
 
 
-def _surely(this: Run, last: float, call: Callable[[], T]) -> T:
-    """Call the database. If it is gone, try again until `last` (of a record: the end of its lease), or for a moment
-    where we are told to stop: whether an earlier try came through or not, an attempt is begun, and finished, once."""
+def _surely(this: Run, seconds: float, call: Callable[[], T]) -> T:
+    """Call the database. If it is gone, try again on a new connection, for so many seconds (of a record: while its
+    lease lasts), or for a moment where we are told to stop.
+
+    An earlier try may have come through without our hearing of it: an attempt is finished once, and what was claimed
+    then its lease gives back.
+    """
     told_at: float | None = None
+    last = clock() + seconds
     while True:
         try:
             return call()
@@ -652,53 +505,12 @@ def _surely(this: Run, last: float, call: Callable[[], T]) -> T:
                 this.conn = this.reconnect()
 
 
-def _result(send: Claimed, outcome: Result) -> Json:
-    """An outcome as send_record takes it."""
-    result: Json = {"attempt_id": str(send.attempt_id)}
-    if isinstance(outcome, Released):
-        return result | {"outcome": "released"}
-    result["http_status"] = outcome.http_status
-    match outcome:
-        case Sent(provider_message_id):
-            return result | {"outcome": "sent", "provider_message_id": provider_message_id}
-        case AlreadyDone(code, detail):
-            return result | {"outcome": "already_done", "error_code": code, "error_message": detail}
-        case Retry(code, detail, after):
-            wait = retry_seconds(send.attempts + 1, send.backoff_seconds, random.random())
-            return result | {
-                "outcome": "retry", "error_code": code, "error_message": detail,
-                "retry_seconds": max(wait, after.total_seconds()) if after else wait,
-            }  # fmt: skip
-        case Hold(scope, code, detail, after, ceiling):
-            return result | {
-                "outcome": "held", "scope": scope, "error_code": code, "error_message": detail,
-                "hold_seconds": after.total_seconds() if after else None,
-                "ceiling_seconds": ceiling.total_seconds() if ceiling else None,
-            }  # fmt: skip
-        case Failed(code, detail):
-            return result | {"outcome": "failed", "error_code": code, "error_message": detail}
-        case Uncertain(code, detail):
-            return result | {"outcome": "uncertain", "error_code": code, "error_message": detail}
-    assert_never(outcome)
-
-
 def _suppressing(this: Run, send: Claimed, result: Result) -> Json:
     """Whether nobody may write to the recipient any more: the provider has a name for such refusals."""
     if not isinstance(result, Failed):
         return {}
     provider = this.providers.serving(send.provider, send.channel)
     return {"suppress": True} if result.code in getattr(provider, "suppresses", ()) else {}
-
-
-def _storable(result: Json) -> Json:
-    """What the database takes: a provider may name a message with a NUL, or hold for longer than there are days."""
-    if result.get("http_status") not in STATUSES:
-        result.pop("http_status", None)
-    return {
-        name: _text(value) if isinstance(value, str)
-        else min(value, LONGEST_HOLD) if isinstance(value, float) else value
-        for name, value in result.items() if value is not None
-    }  # fmt: skip
 
 
 # --- say why ----------------------------------------------------------------------------------------------

@@ -215,11 +215,6 @@ def short(when: str | datetime | None, zone: tzinfo = UTC) -> str:
     return f"{when.astimezone(zone):%a %Y-%m-%d %H:%M %Z}"
 
 
-def local(when: datetime, tz: tzinfo) -> str:
-    """A moment for people, in their zone, to the minute."""
-    return f"{when.astimezone(tz):%a %Y-%m-%d %H:%M %Z}"
-
-
 # --- kinds of values --------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from send_queue.cli.app import DURATION, App, as_json, json_option, local, printable, table, terminal_width, tz_option
+from send_queue.cli.app import DURATION, App, as_json, json_option, printable, short, table, terminal_width, tz_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +69,7 @@ def _object(found: Forecast) -> dict[str, Any]:
 def _lines(found: Forecast) -> Iterator[str]:
     """A forecast for people."""
     how = "run" if found.limit is None else f"run-once --limit {found.limit}"
-    yield f"Forecast from {local(found.at, found.tz)}, with `send-queue {how}` every {_length(found.every)}."
+    yield f"Forecast from {short(found.at, found.tz)}, with `send-queue {how}` every {_length(found.every)}."
     yield ""
     most = max((day.sends for day in found.days), default=0)
     rows = [
@@ -93,7 +93,7 @@ def _lines(found: Forecast) -> Iterator[str]:
                 "campaign": c.campaign,
                 "pending": f"{c.pending:,}",
                 "goes": f"{c.goes:,}",
-                "finishes": local(c.finishes_at, found.tz) if c.finishes_at else None,
+                "finishes": short(c.finishes_at, found.tz) if c.finishes_at else None,
             }
             for c in found.campaigns
         ]
@@ -113,7 +113,7 @@ def _ends(found: Forecast) -> Iterator[str]:
     if found.later:
         yield f"{at_this or 'It takes longer: '}{found.later:,} are left after five years."
     elif found.finishes_at:
-        yield f"{at_this}{'all' if at_this else 'All'} that can go has gone by {local(found.finishes_at, found.tz)}."
+        yield f"{at_this}{'all' if at_this else 'All'} that can go has gone by {short(found.finishes_at, found.tz)}."
     else:
         yield "Nothing goes."
     if found.at_its_limit:

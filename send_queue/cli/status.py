@@ -109,7 +109,7 @@ def _show(app: App, status: Json, first: Json | None, zone: tzinfo, watch: int |
     with suppress(KeyboardInterrupt), Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
             live.update(screen.view(status, first, zone, console, console.height, lost), refresh=True)
-            time.sleep(watch)
+            time.sleep(watch)  # seconds; what a person has asked for
             try:
                 # No connection is held between two looks: somebody may leave this open for days.
                 with closing(app.reconnect()) as conn:

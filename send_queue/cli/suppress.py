@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -52,7 +51,9 @@ def suppress_add(
         raise UserError("A token says the channel and the workspace itself: leave out --channel and --workspace.")
     place: UUID | None = None
     if token is not None:
-        place, channel, recipient = import_module("send_queue.unsubscribe").open(app.env, token)
+        from send_queue import unsubscribe  # cryptography, which it needs, is dear
+
+        place, channel, recipient = unsubscribe.open(app.env, token)
     entry = Entry((recipient or "").strip(), channel, reason or ("unsubscribed" if token else None))
     if not entry.recipient:
         raise UserError("The recipient is missing: say whom to suppress.")

@@ -5,9 +5,9 @@ A provider turns a claimed send into an outcome. It never raises for what the wo
 providers there are is data: the entry points `send_queue.providers`, each naming a class with the shape of `Provider`;
 one's own stand beside ours.
 
-Reading order: this protocol; http.py, where httpx's errors are judged once; address.py and credentials.py, where it is
-and with which secret; stranger.py, what a no means that is not the provider's own; mail.py, what a mail is; then one
-module per provider, and beside it what its answers mean.
+Reading order: this protocol; http.py, where httpx's errors are judged once; address.py, credentials.py and
+environment.py, where it is, with which secret and what habits; stranger.py, what a no means that is not the provider's
+own; mail.py, what a mail is; then one module per provider, and beside it what its answers mean.
 """
 
 from __future__ import annotations

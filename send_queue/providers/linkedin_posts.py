@@ -13,7 +13,8 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 
-from send_queue.model import CannotTell, Claimed, ConfigurationError, LookUp, Outcome, Sent
+from send_queue.model import CannotTell, Claimed, LookUp, Outcome, Sent
+from send_queue.providers.environment import minutes
 from send_queue.providers.http import Answer, Limits, answered_at, retry_after
 from send_queue.providers.posts import (
     DUPLICATE,
@@ -85,10 +86,7 @@ class LinkedIn(Network):
 
     def __init__(self, env: Mapping[str, str], *, post: Limits = POST, get: Limits = GET) -> None:
         super().__init__(env, post=post, get=get)
-        minutes = env.get("LINKEDIN_DUPLICATE_MINUTES", "").strip() or "60"
-        if not re.fullmatch(r"\d{1,5}", minutes, re.ASCII):
-            raise ConfigurationError("LINKEDIN_DUPLICATE_MINUTES is not a number of minutes: write one such as 60.")
-        self.repeatable = timedelta(minutes=int(minutes)) or None
+        self.repeatable = minutes(env, "LINKEDIN_DUPLICATE_MINUTES", timedelta(hours=1)) or None
 
     def publish(self, profile: Profile, send: Claimed) -> Outcome:
         visibility = send.settings.get("visibility")

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -242,7 +243,7 @@ class Profile:
         return self.token, self.sending.message
 
 
-class Network:
+class Network(ABC):
     """A network that takes posts. A subclass says what is null here.
 
     name       what people call it
@@ -277,13 +278,13 @@ class Network:
         """How long the network finds a text."""
         return len(text)
 
+    @abstractmethod
     def publish(self, profile: Profile, send: Claimed) -> Outcome:
         """Post it, once."""
-        raise NotImplementedError
 
+    @abstractmethod
     def find(self, profile: Profile, send: Claimed) -> LookUp:
         """Look for it on the profile."""
-        raise NotImplementedError
 
     # --- what a run calls ---------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ from send_queue.model import (
 )
 from send_queue.providers.address import base_url
 from send_queue.providers.credentials import secret_of
+from send_queue.providers.environment import minutes
 from send_queue.providers.http import Answer, Http, Limits, hidden, plain
 from send_queue.providers.mail import Mail, Mails, address, in_ascii
 from send_queue.providers.sendgrid_answers import blamed, judge, message_id
@@ -70,7 +71,7 @@ class SendGrid:
         self._mails = Mails(env)
         self._post, self._get = post, get
         self._http = Http()
-        self.lag = _lag(env)
+        self.lag = minutes(env, "SENDGRID_LAG_MINUTES", LAG, least=1)
         self.longest_call = timedelta(seconds=BEGIN_WITHIN + post.total + 5)
 
     def send(self, send: Claimed) -> Outcome:

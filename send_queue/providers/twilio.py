@@ -34,6 +34,7 @@ from send_queue.model import (
 )
 from send_queue.providers.address import base_url, checked_url
 from send_queue.providers.credentials import secret_of
+from send_queue.providers.environment import minutes
 from send_queue.providers.http import Answer, Http, Limits, answered_at, plain
 from send_queue.providers.stranger import tries_that_did_not_count
 from send_queue.providers.twilio_answers import SUPPRESSES, judge, sid_of
@@ -77,7 +78,7 @@ class Twilio:
             checked_url(self._callback, "TWILIO_STATUS_CALLBACK_URL")
         self._post, self._get = post, get
         self._http = Http()
-        self.lag = _lag(env)
+        self.lag = minutes(env, "TWILIO_LAG_MINUTES", LAG, least=1)
         self.longest_call = timedelta(seconds=post.total + 5)
 
     def send(self, send: Claimed) -> Outcome:
@@ -262,15 +263,6 @@ def find(send: Claimed, listed: list[Any], now: datetime | None) -> LookUp:
 
 
 # --- small things -----------------------------------------------------------------------------------------
-
-
-def _lag(env: Mapping[str, str]) -> timedelta:
-    given = env.get("TWILIO_LAG_MINUTES", "").strip()
-    if not given:
-        return LAG
-    if not re.fullmatch(r"[1-9][0-9]{0,3}", given):
-        raise ConfigurationError("TWILIO_LAG_MINUTES is not a number of minutes: set it to one such as 5, or drop it.")
-    return timedelta(minutes=int(given))
 
 
 def _text(value: object) -> str:

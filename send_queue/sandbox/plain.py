@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,7 +32,7 @@ class Refusal(Exception):
         self.answer = answer
 
 
-class Plain:
+class Plain(ABC):
     """A provider whose state is the list of what it accepted.
 
     name, prefixes   what faults call it, and the beginnings of the paths that are its own
@@ -58,17 +59,17 @@ class Plain:
 
     # --- what a subclass says -----------------------------------------------------------------------------
 
+    @abstractmethod
     def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> Answer:
         """Do what is asked and answer. May raise `Refusal`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def between(self, op: str, request: Request, named: Sequence[str]) -> tuple[str | None, str | None]:
         """Who sends to whom (account id, recipient), as far as the request says so: for faults to match."""
-        raise NotImplementedError
 
+    @abstractmethod
     def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> Answer:
         """Say no in this provider's own form."""
-        raise NotImplementedError
 
     # --- what the sandbox calls ---------------------------------------------------------------------------
 

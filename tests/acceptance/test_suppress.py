@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from pathlib import Path
 
 import pytest
 
 from acceptance.conftest import MINUTE, MONDAY, Queue
-from send_queue import vault
+from send_queue import unsubscribe, vault
 
 
 @pytest.fixture
@@ -74,16 +72,11 @@ def test_what_makes_no_sense_is_refused(queue: Queue, args: tuple[str, ...], hin
     assert hint in done.stderr
 
 
-@pytest.mark.skipif(
-    not importlib.util.find_spec("send_queue.unsubscribe"), reason="there are no unsubscribe links here"
-)
 def test_the_token_of_a_link_says_whom(queue: Queue) -> None:
     """Its workspace, channel and recipient; whoever makes one up suppresses nobody."""
     key = {"SEND_QUEUE_UNSUBSCRIBE_KEY": vault.new_key()}
     [[workspace_id]] = queue.conn.execute("select id from send_workspaces").fetchall()
-    token = (
-        importlib.import_module("send_queue.unsubscribe").Tokens(key).token(workspace_id, "email", "Ada@example.org")
-    )
+    token = unsubscribe.Tokens(key).token(workspace_id, "email", "Ada@example.org")
     made_up = queue("suppress", "add", "--token", token[:-9] + "A" * 9, env=key, check=False)
     assert (made_up.returncode, made_up.stdout, queue.json("suppress", "list")) == (2, "", [])
     assert queue.json("suppress", "add", "--token", token, env=key) == {"added": 1}
