@@ -3,7 +3,8 @@
 -- For the lanes that may send now, oldest turn first, one at a time: lock the lane; then, in later statements (a new
 -- snapshot), see again that it is open and count what it has left of every limit; take that many due rows of its open
 -- campaigns; mark them sending with a lease, write their attempts, add to the tally, give the lane its next turn.
--- A lane that turns out to be at a limit is told when to look again (next_at) and is not met until then.
+-- A lane that turns out to be at a limit is told when to look again (next_at) and is not met until then; lanes that
+-- have nothing due are told until when (send_let_sleep).
 --
 -- Rows are looked for between two points of an index, first to last, never by columns that equal something: so the
 -- index that has that order is the only way there, whatever the statistics say. By equalities, a planner that takes
@@ -35,6 +36,7 @@ set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off se
 declare
     v_at        timestamptz := coalesce(send_claim.at, clock_timestamp());
     v_lane      record;
+    v_turn      timestamptz; -- of the last lane that was taken; null: there was none left
     v_passed    text[] := '{}';  -- lanes that are done with for this call without having moved their next_at
     v_campaigns uuid[];
     v_room      int;
@@ -79,12 +81,18 @@ begin
     from (select * from send_schedules s
           where s.closes_at is null or s.closes_at <= v_at or s.window_since > v_at limit 200) s;
 
+    if exists (select from send_wakes) then
+        perform send_wake_up();
+    end if;
+
     while v_calls < max_rows loop
-        select l.account_id, l.channel, a.workspace_id into v_lane
+        v_turn := null;
+        select l.account_id, l.channel, a.workspace_id, greatest(l.next_at, l.closed_until, l.idle_until) as turn
+        into v_lane
         from send_lanes l
         join send_accounts a on a.id = l.account_id
         join send_workspaces w on w.id = a.workspace_id
-        where greatest(l.next_at, l.closed_until) <= v_at and l.paused_at is null and a.status = 'active'
+        where greatest(l.next_at, l.closed_until, l.idle_until) <= v_at and l.paused_at is null and a.status = 'active'
           and w.paused_at is null
           and (send_claim.account is null or a.name = send_claim.account)
           and (send_claim.channel is null or l.channel = send_claim.channel) and l.account_id <> all (without)
@@ -99,9 +107,10 @@ begin
               select count(*) from send_queue f
               where f.account_id = l.account_id and f.channel = l.channel and f.status = 'sending')
           and l.account_id || l.channel <> all (v_passed)
-        order by greatest(l.next_at, l.closed_until)
+        order by greatest(l.next_at, l.closed_until, l.idle_until)
         limit 1 for no key update of l skip locked;
         exit when not found;
+        v_turn := v_lane.turn;
 
         if send_claim.at is null then
             v_at := clock_timestamp(); -- the lock may have taken a while, and midnight may have passed
@@ -242,7 +251,16 @@ begin
         v_passed := v_passed || (v_lane.account_id || v_lane.channel); -- it has no more room, or no more that is due
     end loop;
 
+    -- Where many were looked at in vain, some may have nothing due: a look at ten costs less than to find out.
+    if (select count(*) from (
+            select from send_lanes l
+            where greatest(l.next_at, l.closed_until, l.idle_until) < coalesce(v_turn, v_at) and l.paused_at is null
+            limit 10) early) = 10 then
+        perform send_let_sleep(coalesce(v_turn, v_at), v_at);
+    end if;
+
     if v_calls = 0 then
+        v_busy := v_busy or exists (select from send_wakes);
         -- Why nothing? A lane that could be claimed by the look above is one that somebody else holds just now, or has
         -- given its next turn since we read the clock.
         select v_busy or coalesce(bool_or(not full_up), false),
@@ -257,7 +275,7 @@ begin
                 select count(*) as n, max(b.started_at) as last_attempt
                 from send_queue q join send_attempts b on b.id = q.attempt_id
                 where q.account_id = l.account_id and q.channel = l.channel and q.status = 'sending') f
-            where greatest(l.next_at, l.closed_until) <= (select coalesce(send_claim.at, clock_timestamp()))
+            where greatest(l.next_at, l.closed_until, l.idle_until) <= (select coalesce(send_claim.at, clock_timestamp()))
               and l.paused_at is null and a.status = 'active' and w.paused_at is null
               and (send_claim.account is null or a.name = send_claim.account)
               and (send_claim.channel is null or l.channel = send_claim.channel) and l.account_id <> all (without)

@@ -31,7 +31,8 @@ begin
              'error_message) on %I.send_attempts'),
             ('select, insert, update (used) on %I.send_usage'),
             ('select, insert on %I.send_suppressions'),
-            ('select, update (next_at, next_at_reason, next_at_detail, holds_in_a_row, closed_until) on %I.send_lanes'),
+            ('select, update (next_at, next_at_reason, next_at_detail, holds_in_a_row, closed_until, '
+             'idle_until) on %I.send_lanes'),
             ('select, update (status, status_reason) on %I.send_accounts'),
             ('select, update (access_token, refresh_token, expires_at, refresh_expires_at, refreshed_at, renew_at, '
              'renewing_since, error_code, error_message) on %I.send_tokens'),
@@ -41,7 +42,7 @@ begin
             ('select, insert, update on %I.send_runs'), ('select, insert, update (attempts) on %I.send_meter'),
             ('select, update (counted_to) on %I.send_meter_mark'),
             ('select on %I.send_workspaces'), ('select on %I.send_campaigns'), ('select on %I.send_campaign_accounts'),
-            ('select on %I.send_counts'), ('select on %I.send_quiet_hours'), ('select on %I.send_phone_zones'),
+            ('select on %I.send_counts'), ('select on %I.send_wakes'), ('select on %I.send_quiet_hours'), ('select on %I.send_phone_zones'),
             ('select on %I.send_migrations'), ('select on %I.send_definitions')) v (g)
         where may = 'work'
         union all
@@ -49,7 +50,7 @@ begin
         select format('execute on function %s', p.oid::regprocedure)
         from pg_proc p join pg_namespace n on n.oid = p.pronamespace
         where n.nspname = current_schema() and p.proname like 'send\_%' and case may
-            when 'work' then not p.prosecdef or p.proname in ('send_notify', 'send_lane_report')
+            when 'work' then not p.prosecdef or p.proname in ('send_notify', 'send_lane_report', 'send_wake_up')
             when 'enqueue' then p.proname = 'send_enqueue'
             when 'read' then p.proname = 'send_lane_report' end -- what send_lane_status calls
         union all

@@ -11,6 +11,7 @@ begin
             ('send_lanes', 'account_id = $1 and channel = $2'),
             ('send_limits', 'workspace_id = (select a.workspace_id from send_accounts a where a.id = $1)'),
             ('send_schedules', 'true'),
+            ('send_wakes', 'false'),
             ('send_usage', 'account_id = $1 and channel = $2'),
             ('send_queue', 'account_id = $1 and channel = $2 and status in (''pending'', ''sending'')'),
             ('send_attempts', 'workspace_id = (select a.workspace_id from send_accounts a where a.id = $1)'
@@ -24,8 +25,9 @@ begin
         execute format('insert into pg_temp.%2$I select * from %1$I.%2$I where ', current_schema(), v_table)
                 || format(v_where, current_schema()) using account_id, channel;
     end loop;
-    -- Here a send takes no time at all, so none is ever in the way of the next.
-    update send_lanes set max_in_flight = 1000000;
+    -- Here a send takes no time at all, so none is ever in the way of the next. Nor is the lane asleep: what is played
+    -- comes to wait without being said (send_on_waiting).
+    update send_lanes set max_in_flight = 1000000, idle_until = 'epoch';
     -- Plans that were made before, in a session that somebody else had, may still know the tables themselves.
     discard plans;
 end

@@ -25,7 +25,7 @@ def at_size(bed: Bed) -> list[Line]:
     ours, with_idle, rival = _claims(bed, big(bed), idle, small)
     return [
         Line("claim at size / on 10,000 rows", "ms", ours, rival, at_most=1.3),
-        Line("claim, 1/5 of lanes idle / no lane", "ms", with_idle, rival),
+        Line("claim, 1/5 of lanes idle / no lane", "ms", with_idle, rival, at_most=1.3),
     ]
 
 
@@ -55,9 +55,11 @@ def _build(bed: Bed, url: str, *, lanes: int, history: int, pending: int, open_e
         url, lanes=lanes, history=history, pending=pending, open_every=open_every, with_future=True, cap=100,
         max_in_flight=1, channel="linkedin_message", idle=idle,
     )  # fmt: skip
-    before = queues.sent(url)
-    bed.send_queue("run-once", url=url)
-    must(queues.sent(url) == before + 1, "one row should go out, and one only")
+    # A lane that was looked at in vain is told so by the claim that did, some hundreds a claim.
+    for _ in range(1 + lanes // 2_000 if idle else 1):
+        before = queues.sent(url)
+        bed.send_queue("run-once", url=url)
+        must(queues.sent(url) == before + 1, "one row should go out, and one only")
 
 
 def _claims(bed: Bed, *urls: str) -> list[list[float]]:

@@ -219,6 +219,18 @@ class Queue:
 
     # --- what must hold at every moment -------------------------------------------------------------------
 
+    def assert_nothing_oversleeps(self) -> None:
+        """No lane sleeps past something that waits in it, unless somebody says so (send_wakes)."""
+        assert (
+            self.all(
+                "select l.account_id, l.channel, l.idle_until from send_lanes l where exists (select from send_queue q "
+                "where q.status = 'pending' and q.account_id = l.account_id and q.channel = l.channel "
+                "and q.scheduled_for < l.idle_until) and not exists ("
+                "select from send_wakes w where w.account_id = l.account_id and w.channel = l.channel)"
+            )
+            == []
+        )
+
     def assert_tally_is_the_ledger(self) -> None:
         """send_usage says of each lane and day what send_attempts says: how many were or may have been accepted."""
         assert (

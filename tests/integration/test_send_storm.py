@@ -10,6 +10,8 @@ from builders import AT, DAY, GIVES_BACK, HOUR, MINUTE, NEVER, Connection, Queue
 from psycopg.types.json import Jsonb
 
 ACCOUNTS = ("ada", "bob", "eve")
+SELDOM = tuple(f"seldom-{n}" for n in range(20))
+"""Accounts that have nothing to do most of the time: their lanes fall asleep, and are woken."""
 CHANNELS = ("email", "sms")
 CAMPAIGNS = ("spring", "summer")
 OUTCOMES = ("sent", "sent", "sent", "uncertain", *GIVES_BACK)
@@ -28,7 +30,7 @@ def act(queue: Queue, chance: random.Random, n: int) -> None:
     ]  # fmt: skip
     match chance.choice(
         ["run"] * 14
-        + ["enqueue"] * 3
+        + ["enqueue", "seldom", "sleep"] * 3
         + ["pause", "pause", "hand", "limit", "no limit", "cap", "zone", "cancel", "retry", "settle", "doubts"]
         + ["recover", "prune", "look", "set"]
     ):
@@ -51,6 +53,14 @@ def act(queue: Queue, chance: random.Random, n: int) -> None:
             else:
                 for one in results:
                     queue.rows("send_record", results=Jsonb([one]), at=at)
+        case "seldom":
+            queue.enqueue(
+                campaign=campaign, channel=channel, account=chance.choice(SELDOM), recipient=f"p{chance.randrange(50)}",
+                scheduled_for=at + chance.choice([-MINUTE, MINUTE, HOUR]),
+            )  # fmt: skip
+        case "sleep":
+            queue.taken(at, 1, campaign=campaign)
+            queue.assert_nothing_oversleeps()
         case "enqueue":
             for _ in range(3):
                 queue.enqueue(
@@ -103,6 +113,8 @@ def test_invariants_1_4_6_and_9_in_a_storm(database: str, conn: Connection) -> N
     queue = Queue(conn)
     for account in ACCOUNTS:
         queue.account(account)
+    for account in SELDOM:
+        queue.account(account)
     for campaign in CAMPAIGNS:
         queue.campaign(campaign, ACCOUNTS)
     for account in ACCOUNTS:
@@ -131,13 +143,15 @@ def test_invariants_1_4_6_and_9_in_a_storm(database: str, conn: Connection) -> N
     assert sum(refused) < THREADS * ROUNDS / 5
     assert len(deadlocks) < 3, deadlocks
 
-    for account in ACCOUNTS:
+    for account in (*ACCOUNTS, *SELDOM):
         queue.call("send_pause", paused=False, kind="account", name=account)
     queue.do("update send_campaigns set status = 'active'")
     queue.do("update send_workspaces set paused_at = null")
     queue.do("update send_lanes set paused_at = null")
     queue.rows("send_recover", at=AT + DAY)
     queue.assert_rows_say_why()
+    queue.assert_nothing_oversleeps()
+    assert queue.one("select count(*) from send_lanes where idle_until > 'epoch'") > 0
     tally_is_not_less_than_the_ledger(queue)
     assert queue.all("select day, used from send_usage where used > %s", CAP) == []
     the_queue_runs_dry(queue)

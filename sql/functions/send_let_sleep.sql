@@ -1,0 +1,53 @@
+-- Tell lanes whose turn is before `turn`, and that have nothing due at `at`, until when: a bounded number a call, the
+-- oldest turns first, whatever their gates and limits are. Each is not met by claims until then.
+--
+-- Nobody is writing something due into a lane meanwhile: who does shares the lane's key until they commit
+-- (send_on_waiting), and here it is had alone, or the lane passed by. So what is not seen here is written later, by
+-- somebody who sees what is noted here, and wakes the lane. Like a claim it waits for nobody.
+create or replace function send_let_sleep(turn timestamptz, at timestamptz) returns void language plpgsql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+#variable_conflict use_column
+declare
+    v_accounts uuid[];
+    v_channels text[];
+    v_ours     bigint[];
+begin
+    select array_agg(idle.account_id), array_agg(idle.channel) into v_accounts, v_channels
+    from (
+        select l.account_id, l.channel from send_lanes l
+        where greatest(l.next_at, l.closed_until, l.idle_until) < turn and l.paused_at is null
+        order by greatest(l.next_at, l.closed_until, l.idle_until) limit 500) idle
+    where not exists (
+        select from send_campaign_accounts p cross join lateral (
+            select q.id from send_queue q
+            where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
+                between (idle.account_id, idle.channel, p.campaign_id, '-infinity')
+                and (idle.account_id, idle.channel, p.campaign_id, send_let_sleep.at)
+            order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) due -- why in this form: send_claim
+        where p.account_id = idle.account_id);
+
+    v_ours := array(select k.key from (select distinct send_sleep_key(i) as key from unnest(v_accounts) i) k
+                    where pg_try_advisory_xact_lock(k.key));
+    select array_agg(had.account_id), array_agg(had.channel) into v_accounts, v_channels
+    from (
+        select l.account_id, l.channel
+        from unnest(v_accounts, v_channels) o (account_id, channel)
+        join send_lanes l on l.account_id = o.account_id and l.channel = o.channel
+        where send_sleep_key(l.account_id) = any (v_ours)
+        for no key update of l skip locked) had;
+
+    -- A later statement, which sees what was committed before the keys were ours.
+    update send_lanes l set idle_until = first.due_at
+    from unnest(v_accounts, v_channels) o (account_id, channel)
+    cross join lateral (
+        select coalesce(min(head.scheduled_for), '9999-12-31') as due_at
+        from send_campaign_accounts p cross join lateral (
+            select q.scheduled_for from send_queue q
+            where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
+                between (o.account_id, o.channel, p.campaign_id, '-infinity')
+                and (o.account_id, o.channel, p.campaign_id, 'infinity')
+            order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) head
+        where p.account_id = o.account_id) first
+    where l.account_id = o.account_id and l.channel = o.channel and first.due_at > send_let_sleep.at;
+end
+$$;
