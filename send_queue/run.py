@@ -59,6 +59,9 @@ LEASE = timedelta(minutes=10)
 PATIENCE = 2.0
 """Seconds to wait for other runs that hold what we need, counted anew whenever one of them gets on."""
 
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.03, 0.5
+"""Seconds between looks meanwhile, longer each time: where many runs wait, looks are what the others are slowed by."""
+
 LOOK_UPS_A_RUN = 10
 """How many sends in doubt one run asks about: each may take as long as a send."""
 
@@ -279,6 +282,7 @@ def take(
     """
     began = waited_since = clock()
     seen: str | None = None
+    pause = SHORTEST_PAUSE
     while not this.stop.is_set():
         claim = _surely(this, PATIENCE, lambda: store.claim(
             this.conn, this.worker, max_rows, LEASE, this.filters, this.now(), batches, tuple(this.unable)
@@ -310,7 +314,8 @@ def take(
         given_up = clock() > min(waited_since + PATIENCE, began + LONGEST_WAIT, until)
         if not patient or not others or given_up or (report.in_doubt and this.asking):
             break
-        this.stop.wait(random.uniform(0.01, 0.05))
+        this.stop.wait(random.uniform(pause / 2, pause))
+        pause = min(2 * pause, LONGEST_PAUSE)
     return ()
 
 

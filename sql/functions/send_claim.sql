@@ -104,8 +104,10 @@ begin
                       between (l.account_id, l.channel, c.id, '-infinity') and (l.account_id, l.channel, c.id, v_at)
                   order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) due)
           and l.max_in_flight > (
-              select count(*) from send_queue f
-              where f.account_id = l.account_id and f.channel = l.channel and f.status = 'sending')
+              select count(*) from (
+                  select from send_queue f
+                  where f.account_id = l.account_id and f.channel = l.channel and f.status = 'sending'
+                  order by f.account_id desc, f.channel desc, f.lease_expires_at desc limit l.max_in_flight) newest)
           and l.account_id || l.channel <> all (v_passed)
         order by greatest(l.next_at, l.closed_until, l.idle_until)
         limit 1 for no key update of l skip locked;
@@ -264,16 +266,15 @@ begin
         -- Why nothing? A lane that could be claimed by the look above is one that somebody else holds just now, or has
         -- given its next turn since we read the clock.
         select v_busy or coalesce(bool_or(not full_up), false),
-            string_agg(last_attempt::text, ' ' order by last_attempt)
+            string_agg(last_lease::text, ' ' order by last_lease)
         into v_busy, v_in_flight
         from (
-            select f.n >= l.max_in_flight as full_up, f.last_attempt
+            select f.n >= l.max_in_flight as full_up, f.last_lease
             from send_lanes l
             join send_accounts a on a.id = l.account_id
             join send_workspaces w on w.id = a.workspace_id
             cross join lateral (
-                select count(*) as n, max(b.started_at) as last_attempt
-                from send_queue q join send_attempts b on b.id = q.attempt_id
+                select count(*) as n, max(q.lease_expires_at) as last_lease from send_queue q
                 where q.account_id = l.account_id and q.channel = l.channel and q.status = 'sending') f
             where greatest(l.next_at, l.closed_until, l.idle_until) <= (select coalesce(send_claim.at, clock_timestamp()))
               and l.paused_at is null and a.status = 'active' and w.paused_at is null
@@ -287,7 +288,7 @@ begin
                       where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
                           between (l.account_id, l.channel, c.id, '-infinity') and (l.account_id, l.channel, c.id, v_at)
                       order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) due)
-            limit 20) lanes;
+            limit 5) lanes;
     end if;
 
     return json_build_object('in_hand', (select coalesce(json_agg(s), '[]') from send_in_hand(v_sends) s),

@@ -12,19 +12,22 @@ declare
     v_channels text[];
     v_ours     bigint[];
 begin
+    -- Looks at an index for each lane, never a join (why in this form: send_claim). One that is at work is not idle.
     select array_agg(idle.account_id), array_agg(idle.channel) into v_accounts, v_channels
     from (
         select l.account_id, l.channel from send_lanes l
         where greatest(l.next_at, l.closed_until, l.idle_until) < turn and l.paused_at is null
+          and (select f.id from send_queue f
+               where f.account_id = l.account_id and f.channel = l.channel and f.status = 'sending' limit 1) is null
         order by greatest(l.next_at, l.closed_until, l.idle_until) limit 500) idle
-    where not exists (
-        select from send_campaign_accounts p cross join lateral (
+    where (
+        select due.id from send_campaign_accounts p cross join lateral (
             select q.id from send_queue q
             where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
                 between (idle.account_id, idle.channel, p.campaign_id, '-infinity')
                 and (idle.account_id, idle.channel, p.campaign_id, send_let_sleep.at)
-            order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) due -- why in this form: send_claim
-        where p.account_id = idle.account_id);
+            order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) due
+        where p.account_id = idle.account_id limit 1) is null;
 
     v_ours := array(select k.key from (select distinct send_sleep_key(i) as key from unnest(v_accounts) i) k
                     where pg_try_advisory_xact_lock(k.key));
