@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TypeAlias, assert_never
+from typing import NamedTuple, TypeAlias, assert_never
 
 from send_queue.backoff import retry_seconds
 from send_queue.model import (
@@ -42,8 +42,13 @@ class Released:
 Result: TypeAlias = Outcome | Released
 
 Results: TypeAlias = list[tuple[Claimed, Result]]
-Written: TypeAlias = list[tuple[Claimed, Result, str]]
-"""With the status that the row has now."""
+
+
+class Written(NamedTuple):
+    """Results that are written down, each with the status that the row has now, and why one could not be."""
+
+    rows: list[tuple[Claimed, Result, str]]
+    refused: Exception | None = None
 
 
 def stored(send: Claimed, outcome: Result) -> Json:

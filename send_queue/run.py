@@ -436,28 +436,55 @@ def _step(send: Claimed, result: Result, status: str) -> transitions.Transition:
 
 
 def _write(this: Run, results: Results) -> Written:
-    """Write down what became of sends: those that went out in one transaction, the others in one."""
+    """Write down what became of sends. Where the database refuses one, all others are written down, each by itself."""
+    try:
+        return _write_together(this, results)
+    except DatabaseUnreachable:
+        raise
+    except Exception:  # said below, of the one that is refused
+        pass
+    rows: list[tuple[Claimed, Result, str]] = []
+    refused: Exception | None = None
+    for send, result in results:
+        try:
+            rows += _write_together(this, [(send, result)]).rows
+        except DatabaseUnreachable:
+            raise
+        except Exception as error:
+            refused = error
+            this.warn(
+                f"What became of the send {send.send_id} ({type(result).__name__}) could not be written down. When its"
+                " lease is over it counts as left by a dead run, and its provider is asked."
+            )
+    return Written(rows, refused)
+
+
+def _write_together(this: Run, results: Results) -> Written:
+    """Those that went out in one transaction, the others in one."""
     went_out = [(send, named(result)) for send, result in results if isinstance(result, Sent)]
     others: Results = [pair for pair in results if not isinstance(pair[1], Sent)]
-    written: Written = []
+    written: list[tuple[Claimed, Result, str]] = []
     if went_out:
         leave_by = min(send.leave_by for send, _ in went_out)
         left = _surely(this, leave_by - clock(), lambda: store.record_sent(this.conn, went_out, this.now()))
-        written += [(send, sent, "sent") for send, sent in went_out if send.attempt_id not in left]
+        written = [(send, sent, "sent") for send, sent in went_out if send.attempt_id not in left]
         others += [pair for pair in went_out if pair[0].attempt_id in left]
     if others:
         rows = [stored(*pair) | _suppressing(this, *pair) for pair in others]
         leave_by = min(send.leave_by for send, _ in others)
         statuses = _surely(this, leave_by - clock(), lambda: store.record(this.conn, rows, this.now()))
         written += [(send, result, statuses[send.send_id]) for send, result in others]
-    return written
+    return Written(written)
 
 
 def _count(this: Run, written: Written, report: Report) -> None:
-    for send, result, status in written:
+    """Count what is written down. Raises why something could not be: its lease will put it in doubt."""
+    for send, result, status in written.rows:
         if this.log:
             this.log(_step(send, result, status))
         _count_one(this, report, send, result, status)
+    if written.refused:
+        raise written.refused
 
 
 def _count_one(this: Run, report: Report, send: Claimed, result: Result, status: str) -> None:

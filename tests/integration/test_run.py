@@ -25,6 +25,7 @@ from send_queue.model import (
     Outcome,
     Sent,
     Uncertain,
+    UserError,
     clock,
 )
 from send_queue.providers import FOREVER, Provider, Providers
@@ -186,7 +187,7 @@ SLOW = """
     declare
         began timestamptz := clock_timestamp();
     begin
-        if nextval('fuse') = 1 then
+        if nextval('fuse') <= {times} then
             perform pg_sleep(0.4);
             {then}
         end if;
@@ -201,7 +202,7 @@ def test_a_result_that_cannot_be_written_takes_no_other_with_it(own_account: Que
     """What comes in meanwhile is written down, and then the run says what is wrong."""
     queue = own_account
     queue.fill(2)
-    queue.do(SLOW.format(then="raise 'torn page';"))
+    queue.do(SLOW.format(times=2, then="raise 'torn page';"))
     first = Event()
 
     def answer(_: Claimed) -> Outcome:
@@ -229,7 +230,7 @@ def test_nothing_is_begun_while_results_cannot_be_written(
     """Else a run would send more and more of which nothing is written down: here its patience is over at once."""
     queue = own_account
     queue.fill(200)
-    queue.do(SLOW.format(then="insert into slow values (began, clock_timestamp());"))
+    queue.do(SLOW.format(times=1, then="insert into slow values (began, clock_timestamp());"))
     monkeypatch.setattr(run, "PATIENCE", 0.0)
     this = of(Only(Own()), reconnect=lambda: store.connect(database))
     this.now = lambda: None  # the server's own time tells what was begun while it was slow
@@ -289,6 +290,27 @@ def test_what_a_provider_answers_oddly_is_not_lost(own_account: Queue, of: Any, 
     own.lag = None
     run.run(of(Only(own)), 1)
     assert queue.statuses() == {status: 1}
+
+
+@pytest.mark.parametrize("answer", [Sent("odd"), Failed("odd", "")])
+@pytest.mark.parametrize("desk", [False, True])
+def test_one_result_that_the_database_refuses_takes_no_other_with_it(
+    own_account: Queue, of: Any, database: str, answer: Outcome, desk: bool
+) -> None:
+    """All others are written down; then the run ends with the reason, and its lease will put that one in doubt."""
+    queue = own_account
+    queue.fill(9)
+    queue.do("alter table send_attempts add constraint no_odd_ones check (provider_message_id <> 'odd')")
+    queue.do("alter table send_queue add constraint no_odd_ones_either check (error_code <> 'odd')")
+    bulk = Bulk(lambda s: answer if s.recipient == "p5" else Sent(f"m-{s.recipient}"))
+    said: list[str] = []
+    this = of(Only(bulk), reconnect=(lambda: store.connect(database)) if desk else None, warn=said.append)
+    with pytest.raises(UserError, match="no odd ones"):
+        run.run(this, None if desk else 9, 2)
+    [odd] = queue.all("select id from send_queue where recipient = 'p5'")
+    assert [str(odd) in line for line in said] == [True]
+    assert queue.all("select recipient from send_queue where status = 'sending'") == ["p5"]
+    assert queue.statuses()["sent"] == sum(map(len, bulk.calls)) - 1 >= 2
 
 
 def test_a_provider_takes_several_of_a_lane_in_a_call(own_account: Queue, of: Any) -> None:
