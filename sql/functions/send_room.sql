@@ -6,7 +6,7 @@
 -- Room does not shrink as time goes by, only by what is sent: forecast keeps an answer until it is used up (play.py).
 --
 -- room       how many more may start now; 0 or less: none
--- until      when room returns if nothing else is sent, exact; null: not by itself
+-- until      where there is none: when room returns if nothing else is sent, exact; null: not by itself
 -- reach      which lanes count together: this `lane` (or its account's), those of its `channel` in the workspace, or
 --            all of the `workspace`
 create or replace function send_room(account_id uuid, channel text, at timestamptz)
@@ -29,19 +29,20 @@ begin
     from send_queue q
     where q.account_id = v_lane.account_id and q.channel = v_lane.channel and q.status = 'sending'
       and q.lease_expires_at > send_room.at; -- a lease that has run out by then is recovered before anything is claimed
-    return query select 'in_flight', v_lane.max_in_flight - v_used, v_last,
+    return query select 'in_flight', v_lane.max_in_flight - v_used,
+        case when v_used >= v_lane.max_in_flight then v_last end,
         format('%s of %s in flight', v_used, v_lane.max_in_flight), 'lane';
 
     v_cap := send_cap_on(v_lane.daily_cap, v_lane.warm_up_start, v_lane.warm_up_step, v_lane.warm_up_began, v_today);
     if v_cap is not null then
         v_used := coalesce((select u.used from send_usage u
             where u.account_id = v_lane.account_id and u.channel = v_lane.channel and u.day = v_today), 0);
-        return query select 'daily_cap', v_cap - v_used,
-            (select send_day_start(v_today + k, v_lane.cap_timezone)
-             from generate_series(1, 400) k
-             where send_cap_on(v_lane.daily_cap, v_lane.warm_up_start, v_lane.warm_up_step, v_lane.warm_up_began,
-                               v_today + k) > 0
-             order by k limit 1),
+        return query select 'daily_cap', v_cap - v_used, case when v_used >= v_cap then (
+                select send_day_start(v_today + k, v_lane.cap_timezone)
+                from generate_series(1, 400) k
+                where send_cap_on(v_lane.daily_cap, v_lane.warm_up_start, v_lane.warm_up_step, v_lane.warm_up_began,
+                                  v_today + k) > 0
+                order by k limit 1) end,
             format('Daily limit reached (%s/%s)', v_used, v_cap), 'lane';
     end if;
 
@@ -49,13 +50,13 @@ begin
         v_used := coalesce((select sum(u.used) from send_usage u
             where u.account_id = v_lane.account_id and u.channel = v_lane.channel
               and u.day between v_today - 6 and v_today), 0);
-        return query select 'weekly_cap', v_lane.weekly_cap - v_used,
-            (select send_day_start(v_today + k, v_lane.cap_timezone)
-             from generate_series(1, 7) k
-             where v_lane.weekly_cap > coalesce((select sum(u.used) from send_usage u
-                 where u.account_id = v_lane.account_id and u.channel = v_lane.channel
-                   and u.day between v_today + k - 6 and v_today), 0)
-             order by k limit 1),
+        return query select 'weekly_cap', v_lane.weekly_cap - v_used, case when v_used >= v_lane.weekly_cap then (
+                select send_day_start(v_today + k, v_lane.cap_timezone)
+                from generate_series(1, 7) k
+                where v_lane.weekly_cap > coalesce((select sum(u.used) from send_usage u
+                    where u.account_id = v_lane.account_id and u.channel = v_lane.channel
+                      and u.day between v_today + k - 6 and v_today), 0)
+                order by k limit 1) end,
             format('Weekly limit reached (%s/%s)', v_used, v_lane.weekly_cap), 'lane';
     end if;
 
@@ -81,7 +82,8 @@ begin
                   and (v_limit.channel is null or t.channel = v_limit.channel)
                 order by t.started_at desc limit v_limit.max_sends) s;
         end if;
-        return query select 'rate_limit', v_limit.max_sends - v_used, v_last + v_limit.period,
+        return query select 'rate_limit', v_limit.max_sends - v_used,
+            case when v_used >= v_limit.max_sends then v_last + v_limit.period end,
             format('Limit of the %s reached (%s/%s in %s)',
                 case when v_limit.account_id is null then 'workspace' else 'account' end,
                 v_used, v_limit.max_sends, v_limit.per),

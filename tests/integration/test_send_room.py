@@ -339,15 +339,16 @@ def test_invariant_1_a_cap_of_zero_sends_nothing_and_no_claim_comes_back_to_it(c
     assert len(queue.taken()) == 1
 
 
-def test_a_lane_has_a_row_for_each_of_its_limits(conn: Connection) -> None:
-    """Each limit says what it has left, when room returns, and what to tell a person."""
+@pytest.mark.parametrize("room", [True, False])
+def test_a_lane_has_a_row_for_each_of_its_limits(conn: Connection, room: bool) -> None:
+    """Each limit says what it has left, and where that is nothing, when room returns."""
     queue = Queue(conn)
     account = queue.account()
     queue.campaign()
-    queue.lane(daily_cap=5, weekly_cap=9, max_in_flight=2)
+    queue.lane(daily_cap=5 if room else 2, weekly_cap=9 if room else 2, max_in_flight=2 if room else 1)
     queue.fill(9)
-    queue.limit(7, HOUR, account="ada", channel="email")
-    queue.limit(8, 2 * HOUR)
+    queue.limit(7 if room else 2, HOUR, account="ada", channel="email")
+    queue.limit(8 if room else 2, 2 * HOUR)
     queue.limit(1, HOUR, account="ada", channel="sms")  # of another lane
     queue.send()
     queue.taken(AT + MINUTE)
@@ -355,10 +356,21 @@ def test_a_lane_has_a_row_for_each_of_its_limits(conn: Connection) -> None:
         (rule, room, until)
         for rule, room, until, _, _ in queue.rows("send_room", account_id=account, channel="email", at=AT + MINUTE)
     }
-    assert {
-        ("in_flight", 1, AT + 6 * MINUTE),
-        ("daily_cap", 3, datetime.fromisoformat("2026-03-03T00:00Z")),
-        ("weekly_cap", 7, datetime.fromisoformat("2026-03-03T00:00Z")),
-        ("rate_limit", 5, AT + HOUR),
-        ("rate_limit", 6, AT + 2 * HOUR),
-    } == found
+    tomorrow, in_a_week = (datetime.fromisoformat(f"2026-03-{day}T00:00Z") for day in ("03", "09"))
+    assert found == (
+        {
+            ("in_flight", 1, None),
+            ("daily_cap", 3, None),
+            ("weekly_cap", 7, None),
+            ("rate_limit", 5, None),
+            ("rate_limit", 6, None),
+        }
+        if room
+        else {
+            ("in_flight", 0, AT + 6 * MINUTE),
+            ("daily_cap", 0, tomorrow),
+            ("weekly_cap", 0, in_a_week),
+            ("rate_limit", 0, AT + HOUR),
+            ("rate_limit", 0, AT + 2 * HOUR),
+        }
+    )
