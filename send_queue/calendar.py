@@ -237,7 +237,7 @@ def _holidays(country: str | None, subdivision: str | None, year: int) -> dict[d
             found = holidays.country_holidays(
                 country, subdiv=subdivision, years=year, expand=False, observed=True, language="en_US"
             )
-    except NotImplementedError:  # so the library says that it does not know a country, or a part of it
+    except (NotImplementedError, TypeError):  # the library does not know a country, or a part of it; or it is no class
         raise ScheduleError(_unknown_holidays(country, subdivision)) from None
     return dict(found)
 

@@ -15,9 +15,9 @@ from math import inf
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from send_queue.model import Claimed, clock
+from send_queue.model import Claimed, ConfigurationError, clock
 from send_queue.recover import Verdict
-from send_queue.results import Result, Results, Written
+from send_queue.results import Released, Result, Results, Written
 from send_queue.store import InDoubt
 
 GATHER = 0.01
@@ -68,10 +68,14 @@ class Hands:
         return bool(self.began) or self.writing is not None
 
     def send(self, sends: Sequence[Claimed], call: Callable[[], Sequence[Result]]) -> None:
-        self.sending[self._begin(call)] = sends
+        if future := self._begin(call):
+            self.sending[future] = sends
+        else:
+            self.results += [(send, Released()) for send in sends]
 
     def ask(self, doubt: InDoubt, call: Callable[[], Verdict]) -> None:
-        self.asking[self._begin(call)] = doubt
+        if future := self._begin(call):
+            self.asking[future] = doubt
 
     def taken(self) -> Results:
         """The results of calls that are done; they are the caller's from now on."""
@@ -83,16 +87,29 @@ class Hands:
         self.writing, self.writing_since = by, clock()
         by.add_done_callback(self._ended.put)
 
-    def _begin(self, call: Callable[[], Any]) -> Future[Any]:
-        def work() -> Any:
+    def _begin(self, call: Callable[[], Any]) -> Future[Any] | None:
+        """Hand a call to a thread. None where the machine has no thread left: then it is not made, and the run ends."""
+        future: Future[Any] = Future()
+
+        def work() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
             since = clock()
             try:
-                return call()
-            finally:
-                lasted = clock() - since
-                self.lasted = lasted if self.lasted == inf else 0.9 * self.lasted + 0.1 * lasted
+                future.set_result(call())
+            except BaseException as error:
+                future.set_exception(error)
+            lasted = clock() - since
+            self.lasted = lasted if self.lasted == inf else 0.9 * self.lasted + 0.1 * lasted
 
-        future = self.threads.submit(work)
+        try:
+            self.threads.submit(work)
+        except RuntimeError:  # some other thread may have taken it up all the same
+            self.problem = self.problem or ConfigurationError(
+                f"This machine has no thread left for {self.size} calls at a time: give a smaller --concurrency."
+            )
+            if future.cancel():
+                return None
         self.began[future] = clock()
         future.add_done_callback(self._ended.put)
         return future

@@ -255,3 +255,7 @@ class ConfigurationError(UserError):
 
 class DatabaseUnreachable(UserError):
     exit_status = 69
+
+
+class DatabaseBusy(DatabaseUnreachable):
+    """It is there, and cannot just now: somebody holds what we need."""

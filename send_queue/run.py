@@ -34,6 +34,7 @@ from send_queue.hands import Hands
 from send_queue.model import (
     Claimed,
     ConfigurationError,
+    DatabaseBusy,
     DatabaseUnreachable,
     Failed,
     Hold,
@@ -133,6 +134,8 @@ class Run:
     reconnect: Callable[[], Connection] | None = None
     log: transitions.Log | None = None
     asking: bool = True
+    keeping: bool = True
+    """False in a transaction that is going to be taken back: then nothing that others may wait for is done in it."""
     unable: set[UUID] = field(default_factory=set)
     """Accounts that cannot send here, since something is lacking: passed by for the rest of the run."""
 
@@ -162,6 +165,11 @@ def run(
     desk = Desk(this, this.reconnect) if limit is None and this.reconnect else None
     with ThreadPoolExecutor(concurrency) as threads:
         hands = Hands(threads, concurrency, desk.write if desk else None)
+
+        def begin(claimed: Sequence[Claimed]) -> None:
+            for provider, sends in _calls(this, claimed, report):
+                hands.send(sends, partial(_send, provider, sends, this.stop, clock()))
+
         try:
             while not hands.problem:
                 in_time = clock() + 2 * hands.slowest < until
@@ -169,10 +177,8 @@ def run(
                 batches = this.providers.batches() if limit is None else {}
                 free = min(hands.free(ahead=not batches), left)
                 if in_time and free > 0:
-                    claimed = take(this, free, report, not hands.busy, batches, until)
+                    claimed = take(this, free, report, not hands.busy, batches, until, begin)
                     left -= len(claimed)
-                    for provider, sends in _calls(this, claimed, report):
-                        hands.send(sends, partial(_send, provider, sends, this.stop, clock()))
                 if in_time:
                     _ask(this, hands, report)
                 if hands.busy:
@@ -212,9 +218,17 @@ def _finish(this: Run, hands: Hands, report: Report) -> None:
 
 
 def rehearse(this: Run, limit: int, report: Report) -> tuple[Claimed, ...]:
-    """Claim as a run would, and take it all back: what would go out now. The report says why nothing would."""
+    """Claim as a run would, and take it all back: what would go out now. The report says why nothing would.
+
+    Windows that have passed are worked out first, before a claim has lanes in hand: who changes gates wants those.
+    """
+    this = replace(this, asking=False, keeping=False, reconnect=None)
     with store.nothing_kept(this.conn):
-        claimed = take(replace(this, asking=False), limit, Report(), patient=False)
+        first = _claim(this, limit)
+    with store.nothing_kept(this.conn):
+        if first.stale:
+            _work_out_windows(this, first.stale, first.at)
+        claimed = take(this, limit, Report(), patient=False)
         if not claimed:
             say_why(this, report, counting=False)
         return claimed
@@ -244,6 +258,9 @@ def _settle(this: Run, doubt: InDoubt, verdict: recover.Verdict, report: Report)
     status = _surely(
         this, PATIENCE, lambda: store.looked_up(this.conn, doubt.send.attempt_id, doubt.until, *verdict, this.now())
     )
+    if status is None:
+        this.warn(f"The send {doubt.send.send_id} was deleted while its provider was asked about it.")
+        return
     if this.log:
         this.log(transitions.of("looked_up", doubt.send, status))
     _count_settled(report, doubt.send, status)
@@ -275,8 +292,10 @@ def take(
     patient: bool = True,
     batches: Mapping[str, int] = MappingProxyType({}),
     until: float = inf,
+    begin: Callable[[Sequence[Claimed]], None] = lambda _: None,
 ) -> tuple[Claimed, ...]:
-    """Claim; see to what the claim finds on the way; with patience, wait a moment for others that hold what we need.
+    """Claim; `begin` what was claimed; see to what the claim finds on the way, which may take a while; with patience,
+    wait a moment for others that hold what we need.
 
     Of a provider in `batches` so many rows count as one.
     """
@@ -284,33 +303,25 @@ def take(
     seen: str | None = None
     pause = SHORTEST_PAUSE
     while not this.stop.is_set():
-        claim = _surely(this, PATIENCE, lambda: store.claim(
-            this.conn, this.worker, max_rows, LEASE, this.filters, this.now(), batches, tuple(this.unable)
-        ))  # fmt: skip
+        claim = _claim(this, max_rows, batches)
         report.skipped += claim.expired
-        if this.log and claim.expired:
-            this.log({"event": "expired", "status": "skipped", "sends": claim.expired})
         report.in_doubt = report.in_doubt or claim.in_doubt
-        if claim.left:
-            left = _surely(this, PATIENCE, lambda: store.recover(this.conn, this.now()))
-            if this.log:
-                for send_id in left:
-                    this.log({"event": "left_behind", "send_id": send_id, "status": "uncertain"})
-            report.doubted.update(left)
-            report.uncertain += len(left)
-            report.in_doubt = True
-        if claim.stale:
-            _work_out_windows(this, claim.stale, claim.at)
+        if this.log:
+            if claim.expired:
+                this.log({"event": "expired", "status": "skipped", "sends": claim.expired})
+            for send in claim.sends:
+                this.log(transitions.of("claimed", send, "sending"))
+        begin(claim.sends)
+        # Each may find that somebody holds what it needs: then it is for later.
+        recovered = claim.left and _recover(this, report)
+        worked_out = claim.stale and this.keeping and _work_out_windows(this, claim.stale, claim.at)
         if claim.sends:
-            if this.log:
-                for send in claim.sends:
-                    this.log(transitions.of("claimed", send, "sending"))
             return claim.sends
-        if claim.left or claim.stale:
+        if recovered or worked_out:
             continue
         if claim.in_flight != seen:
             seen, waited_since = claim.in_flight, clock()
-        others = claim.busy or claim.in_flight is not None
+        others = claim.busy or claim.left or claim.stale or claim.in_flight is not None
         given_up = clock() > min(waited_since + PATIENCE, began + LONGEST_WAIT, until)
         if not patient or not others or given_up or (report.in_doubt and this.asking):
             break
@@ -319,8 +330,27 @@ def take(
     return ()
 
 
-def _work_out_windows(this: Run, stale: Sequence[Json], at: datetime) -> None:
-    """Work out the windows that have passed, by the calendar, and cache them; imported here, since few runs need it."""
+def _claim(this: Run, max_rows: int, batches: Mapping[str, int] = MappingProxyType({})) -> store.Claim:
+    return _surely(this, PATIENCE, lambda: store.claim(
+        this.conn, this.worker, max_rows, LEASE, this.filters, this.now(), batches, tuple(this.unable), this.keeping
+    ))  # fmt: skip
+
+
+def _recover(this: Run, report: Report) -> bool:
+    """Put in doubt what dead runs have left; whether there was anything that nobody holds."""
+    left = _surely(this, PATIENCE, lambda: store.recover(this.conn, this.now()))
+    if this.log:
+        for send_id in left:
+            this.log({"event": "left_behind", "send_id": send_id, "status": "uncertain"})
+    report.doubted.update(left)
+    report.uncertain += len(left)
+    report.in_doubt = report.in_doubt or bool(left)
+    return bool(left)
+
+
+def _work_out_windows(this: Run, stale: Sequence[Json], at: datetime) -> bool:
+    """Work out the windows that have passed, by the calendar, and cache them; whether any is. Imported here, since few
+    runs need it."""
     from send_queue import calendar
 
     windows = []
@@ -338,7 +368,7 @@ def _work_out_windows(this: Run, stale: Sequence[Json], at: datetime) -> None:
             "closes_at": opens[0].closes_at.isoformat(),
             "later": [[w.opens_at.isoformat(), w.closes_at.isoformat()] for w in opens[1:]],
         })  # fmt: skip
-    _surely(this, PATIENCE, lambda: store.set_windows(this.conn, windows))
+    return _surely(this, PATIENCE, lambda: store.set_windows(this.conn, windows)) > 0
 
 
 # --- send -------------------------------------------------------------------------------------------------
@@ -473,7 +503,11 @@ def _write_together(this: Run, results: Results) -> Written:
         rows = [stored(*pair) | _suppressing(this, *pair) for pair in others]
         leave_by = min(send.leave_by for send, _ in others)
         statuses = _surely(this, leave_by - clock(), lambda: store.record(this.conn, rows, this.now()))
-        written += [(send, result, statuses[send.send_id]) for send, result in others]
+        for send, result in others:
+            if send.send_id in statuses:
+                written.append((send, result, statuses[send.send_id]))
+            else:
+                this.warn(f"The send {send.send_id} was deleted in flight ({type(result).__name__}).")
     return Written(written)
 
 
@@ -526,15 +560,16 @@ def _surely(this: Run, seconds: float, call: Callable[[], T]) -> T:
     while True:
         try:
             return call()
-        except DatabaseUnreachable:
+        except DatabaseUnreachable as error:
             if this.stop.is_set() and told_at is None:
                 told_at = clock()
             until = last if told_at is None else min(last, told_at + PATIENCE)
             if this.reconnect is None or clock() > until:
                 raise
             time.sleep(0.1)  # seconds; a server that is away can only be tried again
-            with suppress(DatabaseUnreachable):
-                this.conn = this.reconnect()
+            if not isinstance(error, DatabaseBusy):
+                with suppress(DatabaseUnreachable):
+                    this.conn = this.reconnect()
 
 
 def _suppressing(this: Run, send: Claimed, result: Result) -> Json:

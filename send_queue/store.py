@@ -25,7 +25,16 @@ from psycopg.types.json import Jsonb
 from psycopg.types.range import TimestamptzRange
 
 from send_queue import schema
-from send_queue.model import Claimed, ConfigurationError, DatabaseUnreachable, Sent, UserError, Window, clock
+from send_queue.model import (
+    Claimed,
+    ConfigurationError,
+    DatabaseBusy,
+    DatabaseUnreachable,
+    Sent,
+    UserError,
+    Window,
+    clock,
+)
 
 Connection: TypeAlias = psycopg.Connection[Any]
 Json: TypeAlias = dict[str, Any]
@@ -68,6 +77,13 @@ class InDoubt:
 
 # --- the connection ---------------------------------------------------------------------------------------
 
+PATIENT: dict[str, Any] = {
+    "connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
+    "tcp_user_timeout": 30_000, "application_name": "send-queue",
+}  # fmt: skip
+"""How a connection is made where its string says nothing else: a server that is silent is given up within half a minute
+(the systems' own time-outs are hours), long before a lease is over. Seconds, but the last of them milliseconds."""
+
 
 def connect(url: str, warn: Callable[[str], None] = lambda _: None) -> Connection:
     """Connect, in autocommit: a transaction is only ever one statement long.
@@ -78,9 +94,8 @@ def connect(url: str, warn: Callable[[str], None] = lambda _: None) -> Connectio
     transaction to another connection. Raises `DatabaseUnreachable`.
     """
     with in_words(hide=_secrets(url)):
-        conn = psycopg.connect(
-            url, autocommit=True, prepare_threshold=None, connect_timeout=10, application_name="send-queue"
-        )
+        given = PATIENT | psycopg.conninfo.conninfo_to_dict(url)
+        conn = psycopg.connect(autocommit=True, prepare_threshold=None, **given)
 
     def passed_on(notice: psycopg.errors.Diagnostic) -> None:
         if notice.severity_nonlocalized == "WARNING" or notice.sqlstate == "SQ003":
@@ -141,6 +156,8 @@ def _in_words(error: psycopg.Error, said: str) -> Exception:
             return UserError(f"Refused, nothing was stored: the rule is that {rule}; mend the value and try again.")
         case psycopg.DataError() | errors.UniqueViolation() | errors.ProgramLimitExceeded():
             return UserError(f"Refused, nothing was stored: {said}; mend the value and try again.")
+        case psycopg.Error() if error.sqlstate in BUSY:
+            return DatabaseBusy(f"The database is held up ({said}): look for who holds it up with `send-queue doctor`.")
         case psycopg.OperationalError() | psycopg.InterfaceError() | psycopg.InternalError() if _is_lost(error):
             return DatabaseUnreachable(
                 f"The database cannot be reached ({said}): check DATABASE_URL and that the server is up."
@@ -150,12 +167,17 @@ def _in_words(error: psycopg.Error, said: str) -> Exception:
     return error
 
 
+BUSY = ("40001", "40P01", "55006", "55P03", "57014")
+"""The SQLSTATEs of what may well go through the next time, on the same connection: serialization, deadlock, object in
+use, lock not available, a statement that ran into a time-out."""
+
+
 def _is_lost(error: psycopg.Error) -> bool:
-    """Whether the server is away or cannot just now, rather than a statement refused: no SQLSTATE at all, one of the
-    classes 08 connection, 28 authorization, 3D catalog name, 40 deadlock, 53 resources, 55 locks, 57 operator
-    intervention, 58 system; or 25006, a server that has become a standby."""
+    """Whether the server is away, rather than a statement refused: no SQLSTATE at all; one of the classes 08
+    connection, 28 authorization, 3D catalog name, 40 rolled back, 53 resources, 57 operator intervention, 58 system;
+    or 25006, a server that has become a standby."""
     state = error.sqlstate
-    return state is None or state == "25006" or state[:2] in ("08", "28", "3D", "40", "53", "55", "57", "58")
+    return state is None or state == "25006" or state[:2] in ("08", "28", "3D", "40", "53", "57", "58")
 
 
 def _value(conn: Connection, function: str, **named: Any) -> Any:
@@ -200,12 +222,14 @@ def claim(
     at: datetime | None,
     batches: Mapping[str, int],
     without: Sequence[UUID],
+    keeping: bool = True,
 ) -> Claim:
+    """Take due rows in hand. `keeping` False: in a transaction that is going to be taken back."""
     leave_by = clock() + lease.total_seconds()
     answer = _value(
         conn, "send_claim", worker=worker, max_rows=max_rows, lease=lease, at=at,
         account=filters.account, channel=filters.channel, campaign=filters.campaign,
-        batches=dict(batches) or None, without=list(without) or None,
+        batches=dict(batches) or None, without=list(without) or None, keeping=None if keeping else False,
     )  # fmt: skip
     return Claim(
         sends=_in_hand(answer["in_hand"], leave_by),
@@ -284,16 +308,19 @@ def looked_up(
     again: timedelta | None,
     repeat_by: datetime | None,
     at: datetime | None,
-) -> str:
-    status: str = _value(
+) -> str | None:
+    """Write down what a provider said of a send; return its status, None where somebody has deleted it."""
+    status: str | None = _value(
         conn, "send_looked_up", attempt_id=attempt_id, until=until, verdict=verdict,
         provider_message_id=provider_message_id, again=again, repeat_by=repeat_by, at=at,
     )  # fmt: skip
     return status
 
 
-def set_windows(conn: Connection, windows: Sequence[Json]) -> None:
-    _value(conn, "send_set_windows", windows=Jsonb(list(windows)))
+def set_windows(conn: Connection, windows: Sequence[Json]) -> int:
+    """Cache windows; return how many are stored: not those of schedules that somebody has changed, or holds."""
+    stored: int = _value(conn, "send_set_windows", windows=Jsonb(list(windows)))
+    return stored
 
 
 def end_run(

@@ -22,6 +22,8 @@
 -- without   accounts to pass by
 -- at        the moment that it is believed to be; null: the database's clock, read again after each lock
 -- account, channel, campaign   only rows of these (names)
+-- keeping   false: it is going to be taken back, perhaps after a while. Then no lane is let sleep meanwhile, which keeps
+--           out who writes into it
 --
 -- Returns {in_hand, expired, busy, in_flight, left, in_doubt, stale, at}: what was claimed (as send_in_hand says it); how many rows were skipped
 -- because nobody wants them any more; whether locks kept us from a lane that may send; a token that changes with the
@@ -29,7 +31,7 @@
 -- of an uncertain one; the schedules whose window must be worked out anew (until then they count as closed).
 create or replace function send_claim(worker text, max_rows int default 1, lease interval default '5 minutes',
     at timestamptz default null, account text default null, channel text default null, campaign text default null,
-    batches jsonb default '{}', without uuid[] default '{}')
+    batches jsonb default '{}', without uuid[] default '{}', keeping boolean default true)
 returns json language plpgsql set timezone = 'UTC' set plan_cache_mode = force_generic_plan
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off as $$
 #variable_conflict use_column
@@ -254,7 +256,7 @@ begin
     end loop;
 
     -- Where many were looked at in vain, some may have nothing due: a look at ten costs less than to find out.
-    if (select count(*) from (
+    if keeping and (select count(*) from (
             select from send_lanes l
             where greatest(l.next_at, l.closed_until, l.idle_until) < coalesce(v_turn, v_at) and l.paused_at is null
             limit 10) early) = 10 then
@@ -262,7 +264,13 @@ begin
     end if;
 
     if v_calls = 0 then
-        v_busy := v_busy or exists (select from send_wakes);
+        v_busy := v_busy or exists (
+            select from send_wakes s
+            join send_lanes l on l.account_id = s.account_id and l.channel = s.channel and l.paused_at is null
+                and greatest(l.next_at, l.closed_until) <= v_at
+            join send_accounts a on a.id = l.account_id
+            where (send_claim.account is null or a.name = send_claim.account)
+              and (send_claim.channel is null or l.channel = send_claim.channel)); -- held: it could not be woken
         -- Why nothing? A lane that could be claimed by the look above is one that somebody else holds just now, or has
         -- given its next turn since we read the clock.
         select v_busy or coalesce(bool_or(not full_up), false),

@@ -6,7 +6,7 @@ begin
     perform from send_lanes l where l.account_id = any (account_ids)
     order by l.account_id, l.channel for no key update;
     -- A later statement, which sees what was committed while it waited.
-    update send_lanes l set closed_until = gate.until
+    update send_lanes l set closed_until = gate.until, idle_until = 'epoch' -- see send_let_sleep
     from (
         select a.id, case when a.status = 'active' and w.paused_at is null then coalesce(first.opens_at, '9999-12-31')
             else '9999-12-31' end as until
@@ -19,6 +19,6 @@ begin
             left join send_schedules s on s.id = coalesce(c.schedule_id, a.schedule_id)
             where p.account_id = a.id) first
         where a.id = any (account_ids)) gate
-    where l.account_id = gate.id and l.closed_until <> gate.until;
+    where l.account_id = gate.id and (l.closed_until <> gate.until or l.idle_until > 'epoch');
 end
 $$;

@@ -97,6 +97,27 @@ begin
         having count(*) > 0
 
         union all
+        select 3, 'asleep', 'wrong', format('Lanes are taken for idle though something is due in them: %s, the first of %s '
+                '%s: rows were written past the triggers.', count(*), min(a.label), min(s.channel)),
+            null, 'update send_lanes set idle_until = ''epoch'''
+        from (
+            select l.account_id, l.channel
+            from send_lanes l cross join lateral (
+                select q.scheduled_for from send_campaign_accounts p
+                join send_campaigns c on c.id = p.campaign_id and c.status = 'active'
+                cross join lateral (
+                    select o.scheduled_for from send_queue o
+                    where o.status = 'pending' and (o.account_id, o.channel, o.campaign_id, o.scheduled_for)
+                        between (l.account_id, l.channel, p.campaign_id, '-infinity')
+                        and (l.account_id, l.channel, p.campaign_id, v_at)
+                    order by o.account_id, o.channel, o.campaign_id, o.scheduled_for limit 1) q
+                where p.account_id = l.account_id limit 1) due
+            where l.idle_until > v_at and not exists (
+                select from send_wakes w where w.account_id = l.account_id and w.channel = l.channel)) s
+        join account a on a.id = s.account_id
+        having count(*) > 0
+
+        union all
         select 4, 'index', 'wrong', format('The index %s %s, so that claims grow slower with every row.', i.name,
                 case when not i.there then 'is missing' when not i.meant then 'is another one than it should be'
                      else 'is invalid' end),

@@ -1,5 +1,7 @@
--- Tell lanes whose turn is before `turn`, and that have nothing due at `at`, until when: a bounded number a call, the
--- oldest turns first, whatever their gates and limits are. Each is not met by claims until then.
+-- Tell lanes whose turn is before `turn`, and that have nothing due at `at` in any active campaign, until when: a bounded
+-- number a call, the oldest turns first, whatever their windows and limits are. Each is not met by claims until then, or
+-- for an hour or two: should somebody pass by what wakes them, it only makes us wait. A campaign that is resumed wakes
+-- its lanes (send_close_lanes).
 --
 -- Nobody is writing something due into a lane meanwhile: who does shares the lane's key until they commit
 -- (send_on_waiting), and here it is had alone, or the lane passed by. So what is not seen here is written later, by
@@ -21,7 +23,8 @@ begin
                where f.account_id = l.account_id and f.channel = l.channel and f.status = 'sending' limit 1) is null
         order by greatest(l.next_at, l.closed_until, l.idle_until) limit 500) idle
     where (
-        select due.id from send_campaign_accounts p cross join lateral (
+        select due.id from send_campaign_accounts p
+        join send_campaigns c on c.id = p.campaign_id and c.status = 'active' cross join lateral (
             select q.id from send_queue q
             where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
                 between (idle.account_id, idle.channel, p.campaign_id, '-infinity')
@@ -40,11 +43,12 @@ begin
         for no key update of l skip locked) had;
 
     -- A later statement, which sees what was committed before the keys were ours.
-    update send_lanes l set idle_until = first.due_at
+    update send_lanes l set idle_until = least(first.due_at, send_let_sleep.at + (1 + random()) * interval '1 hour')
     from unnest(v_accounts, v_channels) o (account_id, channel)
     cross join lateral (
         select coalesce(min(head.scheduled_for), '9999-12-31') as due_at
-        from send_campaign_accounts p cross join lateral (
+        from send_campaign_accounts p
+        join send_campaigns c on c.id = p.campaign_id and c.status = 'active' cross join lateral (
             select q.scheduled_for from send_queue q
             where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
                 between (o.account_id, o.channel, p.campaign_id, '-infinity')

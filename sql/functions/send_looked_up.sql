@@ -12,11 +12,11 @@
 -- else was given its look-up, for a run that was suspended with an answer in hand may find another attempt in doubt, of
 -- which nobody was ever asked. Only that it was sent is true for ever. But a message that is known already, as another
 -- send's, is not this one's: then the provider cannot tell.
--- Returns the status that the row has afterwards.
+-- Returns the status that the row has afterwards; null where somebody has deleted it.
 create or replace function send_looked_up(attempt_id uuid, until timestamptz, verdict text,
     provider_message_id text default null, again interval default null, at timestamptz default null,
     repeat_by timestamptz default null)
-returns text language plpgsql as $$
+returns text language plpgsql set lock_timeout = '2s' as $$
 #variable_conflict use_column
 declare
     v_at      timestamptz := coalesce(send_looked_up.at, clock_timestamp());
@@ -27,7 +27,10 @@ declare
     v_resends boolean;
     v_doubts  boolean; -- whether another attempt is in doubt too
 begin
-    select b.* into strict v_attempt from send_attempts b where b.id = attempt_id;
+    select b.* into v_attempt from send_attempts b where b.id = attempt_id;
+    if not found then
+        return null;
+    end if;
     perform send_wake(array[v_attempt.account_id], array[v_attempt.channel],
         case when verdict = 'not_sent' then array[v_attempt.account_id] else '{}' end);
     select q.* into v_send from send_queue q where q.id = v_attempt.send_id for no key update;

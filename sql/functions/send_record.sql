@@ -17,7 +17,7 @@
 -- Each row is found by its id, whatever the statistics say: they may be from when there was next to nothing, and a
 -- batch would then be compared with all attempts that there are by now.
 create or replace function send_record(results jsonb, at timestamptz default null)
-returns table (send_id uuid, recorded boolean, status text) language plpgsql
+returns table (send_id uuid, recorded boolean, status text) language plpgsql set lock_timeout = '2s'
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare

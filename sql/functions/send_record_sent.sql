@@ -4,8 +4,8 @@
 -- told                    {attempt_id: [http_status, provider_message_id]} of those whose provider said anything
 --
 -- Returns the attempts that were not written down, and are for send_record: where somebody else knows more of one
--- (recovery has finished it, its lane is on a ladder of holds that ends with it), or a provider has named two messages
--- alike. Locks are taken in the one order, as in send_record.
+-- (recovery has finished it, its lane is on a ladder of holds that ends with it), somebody holds its row, or a provider
+-- has named two messages alike. Locks are taken in the one order, as in send_record.
 --
 -- Each row is found by its id, whatever the statistics say: they may be from when there was next to nothing. Hence no
 -- joins: one that is taken the wrong way around compares a batch with all attempts that there are by now.
@@ -16,6 +16,7 @@ set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as
 #variable_conflict use_column
 declare
     v_at       timestamptz := coalesce(send_record_sent.at, clock_timestamp());
+    v_ours     uuid[];
     v_sends    uuid[];
     v_attempts uuid[];
 begin
@@ -27,14 +28,16 @@ begin
         return query select unnest(attempt_ids);
         return;
     end if;
-    perform from send_queue q where q.id = any (send_ids) order by q.account_id, q.channel, q.id for no key update;
-    perform from send_attempts b where b.send_id = any (send_ids) order by b.send_id, b.number for no key update;
+    v_ours := array(
+        select q.id from send_queue q where q.id = any (send_ids)
+        order by q.account_id, q.channel, q.id for no key update skip locked);
+    perform from send_attempts b where b.send_id = any (v_ours) order by b.send_id, b.number for no key update;
     begin
         with finished as (
             update send_attempts b
             set outcome = 'sent', finished_at = v_at, http_status = (told -> b.id::text ->> 0)::int,
                 provider_message_id = told -> b.id::text ->> 1
-            where b.id = any (attempt_ids) and b.outcome is null
+            where b.id = any (attempt_ids) and b.send_id = any (v_ours) and b.outcome is null
               and b.id = (select q.attempt_id from send_queue q where q.id = b.send_id)
             returning b.id, b.send_id
         )

@@ -11,6 +11,10 @@ create table send_wakes (
     constraint lane_exists foreign key (account_id, channel) references send_lanes on delete cascade
 ) with (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 
+-- Where a publication has all tables, Postgres refuses to delete from one whose rows it cannot name.
+alter table send_wakes replica identity full;
+alter table send_counts replica identity full;
+
 drop index lanes_by_turn;
 -- The claim walks this, oldest first: lanes take turns, and one that must wait is not met at all.
 create index lanes_by_turn on send_lanes (greatest(next_at, closed_until, idle_until)) where paused_at is null;
