@@ -59,7 +59,7 @@ def check_suppressed(channel: str | None, recipient: str) -> None:
     """
     number = _NUMBER.fullmatch(recipient) is not None
     if channel == "sms":
-        e164(re.sub(r"^\s*00", "+", recipient))
+        e164(recipient)
     elif channel == "email" or (channel is None and "@" in recipient and "://" not in recipient):
         mailbox(recipient)
     elif not number and any(c.isspace() or c == "," for c in recipient):
@@ -81,18 +81,40 @@ def _short(text: str) -> str:
     return repr(text if len(text) <= 60 else f"{text[:59]}…")
 
 
-def mailbox(address: str) -> str:
+_LOCAL = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.IGNORECASE)
+
+
+def address(text: object, *, dotted: bool = True) -> str | None:
+    """A mail address in ASCII, its domain in the form of the DNS; null where it is none, or one that few servers take.
+    `dotted`: not of a domain of one word, which only a server of one's own may know.
+
+    >>> address(" ana@bücher.example ")
+    'ana@xn--bcher-kva.example'
+    >>> address("ana@example.com, bob@example.com")
+    """
+    if not isinstance(text, str):
+        return None
+    local, _, domain = text.strip().rpartition("@")
+    try:
+        domain = domain if domain.isascii() else domain.encode("idna").decode()
+    except UnicodeError:
+        return None
+    found = f"{local}@{domain}"
+    whole = _LOCAL.fullmatch(local) and len(local) <= 64 and _DOMAIN.fullmatch(domain) and ("." in domain or not dotted)
+    return found if whole and len(found) <= LONGEST_ADDRESS else None
+
+
+def mailbox(text: str) -> str:
     """A mail address, as far as its form tells; no server is asked. Raises `ValueError`.
 
     >>> mailbox(" Ada@Example.org ")
     'Ada@Example.org'
     """
-    stripped = address.strip()
-    local, _, domain = stripped.partition("@")
-    odd = "@" in domain or len(stripped) > LONGEST_ADDRESS or any(c.isspace() or c == "," for c in stripped)
-    if not local or not domain or odd:
-        raise ValueError(f"{_short(address)} is not a mail address: write it as ada@example.com")
-    return stripped
+    if address(text, dotted=False) is None:
+        raise ValueError(f"{_short(text)} is not a mail address: write it as ada@example.com")
+    return text.strip()
 
 
 def e164(number: str) -> str:
@@ -100,11 +122,12 @@ def e164(number: str) -> str:
 
     It must name its country: which one is meant, nobody can tell from here. Raises `ValueError`.
 
-    >>> e164("+44 20 7946 0958")
-    '+442079460958'
+    >>> e164("+44 20 7946 0958"), e164("0049 170 1234567")
+    ('+442079460958', '+491701234567')
     """
     import phonenumbers  # 40 ms, and most channels have no use for it
 
+    number = re.sub(r"^\s*00", "+", number)  # as it is dialled in most countries
     if not number.strip().startswith("+"):
         raise ValueError(
             f"the phone number {number!r} does not say its country: begin it with + and the country's code, as in"

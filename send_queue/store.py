@@ -150,12 +150,19 @@ def _in_words(error: psycopg.Error, said: str) -> Exception:
         return absent
     match error:
         case errors.InsufficientPrivilege():
-            return ConfigurationError(f"The database role may not do this ({said}): grant it what it needs.")
+            return ConfigurationError(
+                f"The database role may not do this ({said}): give it the rights of a run with `send-queue migrate"
+                " --grant-worker ROLE`, as the owner of the tables."
+            )
         case errors.CheckViolation() | errors.ForeignKeyViolation() | errors.NotNullViolation():
             rule = (error.diag.constraint_name or said).replace("_", " ")
             return UserError(f"Refused, nothing was stored: the rule is that {rule}; mend the value and try again.")
         case psycopg.DataError() | errors.UniqueViolation() | errors.ProgramLimitExceeded():
             return UserError(f"Refused, nothing was stored: {said}; mend the value and try again.")
+        case psycopg.Error() if error.sqlstate == "25006":
+            return DatabaseUnreachable(
+                f"The database is read-only ({said}): name the primary in DATABASE_URL, or end what makes it read-only."
+            )
         case psycopg.Error() if error.sqlstate in BUSY:
             return DatabaseBusy(f"The database is held up ({said}): look for who holds it up with `send-queue doctor`.")
         case psycopg.OperationalError() | psycopg.InterfaceError() | psycopg.InternalError() if _is_lost(error):
@@ -163,7 +170,10 @@ def _in_words(error: psycopg.Error, said: str) -> Exception:
                 f"The database cannot be reached ({said}): check DATABASE_URL and that the server is up."
             )
         case psycopg.ProgrammingError() if error.sqlstate is None:
-            return ConfigurationError(f"DATABASE_URL cannot be read ({said}): write it as postgresql://user@host/name.")
+            return ConfigurationError(
+                f"DATABASE_URL cannot be read ({said}): write it as postgresql://user@host/name, and an @ or a / in a"
+                " password as %40 or %2F."
+            )
     return error
 
 

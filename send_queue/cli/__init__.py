@@ -7,6 +7,7 @@ database cannot be reached, 78 configuration missing or wrong; a traceback only 
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -67,6 +68,18 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, command.get_short_help_str(500)) for name, command in there if command])
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            if close := get_close_matches(args[0], COMMANDS, 1):
+                raise click.UsageError(f"{error.message.rstrip('.')}. Did you mean {close[0]!r}?", ctx) from None
+            raise
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 — click's signature
         if cmd_name not in COMMANDS:
             return None
@@ -99,6 +112,9 @@ def main() -> None:
     Cron pays for each start: rubbish is looked for seldom, and the interpreter is left, not taken apart.
     """
     gc.set_threshold(50_000)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed before we began
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     status = _status(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -124,7 +140,8 @@ def _status(args: list[str]) -> int:
             return 2
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "send-queue"
-        warn(f"{error.format_message().rstrip('.')}: see `{path} --help`.")
+        said = error.format_message().rstrip(".")
+        warn(f"{said} See `{path} --help`." if said.endswith("?") else f"{said}: see `{path} --help`.")
         return 2
     except UserError as error:
         if debug:
@@ -145,6 +162,13 @@ def _status(args: list[str]) -> int:
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF):
+            warn(
+                f"What there is to say could not be written ({os.strerror(error.errno)}): make room, and see what was"
+                " done with `send-queue status`."
+            )
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return os.EX_IOERR
         warn(
             f"This should not happen ({type(error).__name__}): run it again with `send-queue --debug …` and report it."
         )

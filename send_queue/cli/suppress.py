@@ -165,7 +165,12 @@ def _suppress(app: App, conn: Connection, entries: list[Entry], place: UUID | No
 
     from send_queue import store
 
-    return store.suppress(conn, place or _place(conn, workspace), [asdict(entry) for entry in entries], app.now())
+    added = store.suppress(conn, place or _place(conn, workspace), [asdict(entry) for entry in entries], app.now())
+    if place is None and workspace is None:
+        others = [row["name"] for row in store.listed(conn, "workspace") if row["name"] != "default"]
+        if others:
+            warn(f"That was in the workspace default: for another ({', '.join(others[:5])}), say --workspace NAME.")
+    return added
 
 
 def _place(conn: Connection, workspace: str | None) -> UUID:

@@ -18,7 +18,7 @@ from send_queue import unsubscribe
 from send_queue.model import Claimed, Failed, Hold, Retry
 from send_queue.providers.address import base_url, checked_url
 from send_queue.providers.stranger import HOLDS, tries_that_did_not_count
-from send_queue.recipients import LONGEST_ADDRESS
+from send_queue.recipients import address
 
 NOT_OURS = frozenset({
     "bcc", "cc", "content-transfer-encoding", "content-type", "date", "dkim-signature", "from", "message-id",
@@ -99,28 +99,6 @@ class Mails:
 
 
 # --- what a mail is made of -------------------------------------------------------------------------------
-
-_LOCAL = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)
-_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
-
-
-def address(text: object) -> str | None:
-    """A mail address in ASCII, its domain in the form of the DNS; null where it is none, or one that few servers take.
-
-    >>> address(" ana@bücher.example ")
-    'ana@xn--bcher-kva.example'
-    >>> address("ana@example.com, bob@example.com")
-    """
-    if not isinstance(text, str):
-        return None
-    local, _, domain = text.strip().rpartition("@")
-    try:
-        domain = domain if domain.isascii() else domain.encode("idna").decode()
-    except UnicodeError:
-        return None
-    found = f"{local}@{domain}"
-    whole = _LOCAL.fullmatch(local) and len(local) <= 64 and _DOMAIN.fullmatch(domain)
-    return found if whole and len(found) <= LONGEST_ADDRESS else None
 
 
 def one_line(text: str) -> str:

@@ -34,9 +34,10 @@ from send_queue.providers.address import base_url
 from send_queue.providers.credentials import secret_of
 from send_queue.providers.environment import minutes
 from send_queue.providers.http import Answer, Http, Limits, hidden, plain
-from send_queue.providers.mail import Mail, Mails, address, in_ascii
+from send_queue.providers.mail import Mail, Mails, in_ascii
 from send_queue.providers.sendgrid_answers import blamed, judge, message_id
 from send_queue.providers.stranger import tries_that_did_not_count
+from send_queue.recipients import address
 
 POST = Limits(connect=10, read=45, total=60)
 GET = Limits(connect=5, read=15, total=20)

@@ -35,7 +35,7 @@ from send_queue.model import (
 )
 from send_queue.providers.credentials import secret_of
 from send_queue.providers.http import why_no_connection
-from send_queue.providers.mail import Mail, Mails, address, in_ascii
+from send_queue.providers.mail import Mail, Mails, in_ascii
 from send_queue.providers.smtp_answers import BOUNCES, judge
 from send_queue.providers.smtp_dialogue import (
     Lost,
@@ -49,6 +49,7 @@ from send_queue.providers.smtp_dialogue import (
     server_of,
 )
 from send_queue.providers.stranger import tries_that_did_not_count
+from send_queue.recipients import address
 
 if TYPE_CHECKING:
     import smtplib

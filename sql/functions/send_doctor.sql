@@ -189,6 +189,30 @@ begin
         where l.next_at_reason = 'provider_hold' and l.next_at > v_at
 
         union all
+        select 6, 'read_only', 'wrong', 'The database is read-only here, so that no run can send: it is a standby, or its '
+                'role or database is set so.', null, case when pg_is_in_recovery() then 'name the primary in DATABASE_URL'
+                else format('alter database %I reset default_transaction_read_only', current_database()) end
+        where pg_is_in_recovery() or exists (
+            select from pg_db_role_setting s
+            where s.setdatabase in (0, (select d.oid from pg_database d where d.datname = current_database()))
+              and s.setrole in (0, (select r.oid from pg_roles r where r.rolname = current_user))
+              and 'default_transaction_read_only=on' = any (s.setconfig))
+
+        union all
+        select 16, 'split_days', 'worth knowing', d.said,
+            '["lane", "set"]' || jsonb_build_array(a.name, d.channel, '--cap-timezone', d.timezone) || a.place, null
+        from send_split_days(v_at) d join account a on a.id = d.account_id
+
+        union all
+        select 16, 'campaign_is_done', 'worth knowing', format('The campaign %s is done, and sends wait in it: %s.',
+                c.name || case when w.name <> 'default' then ' of ' || w.name else '' end, n.n),
+            '["resume", "campaign"]' || jsonb_build_array(c.name)
+                || case when w.name <> 'default' then jsonb_build_array('--workspace', w.name) else '[]' end, null
+        from send_campaigns c join send_workspaces w on w.id = c.workspace_id
+        join (select campaign_id, sum(n) as n from waiting group by campaign_id) n on n.campaign_id = c.id
+        where c.status = 'done'
+
+        union all
         select 16, 'campaign_without_accounts',
             case when exists (select from send_campaign_accounts p where p.campaign_id = c.id) then 'worth knowing'
                  else 'wrong' end,

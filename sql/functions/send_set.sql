@@ -12,6 +12,7 @@ declare
     v_workspace uuid;
     v_id        uuid;
     v_fields    jsonb := fields;
+    v_split     record;
     v_w send_workspaces; v_s send_schedules; v_a send_accounts; v_l send_lanes; v_c send_campaigns;
 begin
     if coalesce(btrim(name), '') = '' then
@@ -79,6 +80,11 @@ begin
                 max_in_flight = v_l.max_in_flight, warm_up_start = v_l.warm_up_start,
                 warm_up_step = v_l.warm_up_step, warm_up_began = v_l.warm_up_began
             where l.account_id = v_id and l.channel = v_l.channel;
+            select d.* into v_split from send_split_days(coalesce(at, clock_timestamp())) d
+            where d.account_id = v_id and d.channel = v_l.channel;
+            if found then
+                raise notice '% Give it --cap-timezone %.', v_split.said, v_split.timezone using errcode = 'SQ003';
+            end if;
         when 'campaign' then
             if adding then
                 insert into send_campaigns (workspace_id, name) values (v_workspace, name) returning id into v_id;

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import psycopg
 import pytest
 from conftest import Cli
@@ -42,6 +46,7 @@ def test_0_whatever_became_of_messages(queue: Queue, fault: Fault) -> None:
 
 WRONG: list[tuple[list[str], str]] = [
     (["frobnicate"], "No such command 'frobnicate'"),
+    (["statsu"], "No such command 'statsu'. Did you mean 'status'? See `send-queue --help`."),
     (["run-once", "--frobnicate"], "No such option"),
     (["run-once", "--limit", "0"], "--limit"),
     (["run-once", "--limit", "many"], "many"),
@@ -204,6 +209,37 @@ def test_78_a_missing_key_loses_nothing(queue: Queue) -> None:
     assert "UNIPILE_API_KEY is not set" in done.stderr
     assert (queue.row(send_id)["status"], queue.row(send_id)["attempts"]) == ("pending", 0)
     assert queue.run_once(MONDAY + MINUTE)["sent"] == 1
+
+
+def test_69_when_the_database_is_read_only(queue: Queue, database: str) -> None:
+    """It was reached: what is wrong with it is said. Doctor names what ends it."""
+    queue.ready()
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute("do $$ begin execute format('alter database %I set default_transaction_read_only = on', "
+                     "current_database()); end $$")  # fmt: skip
+    refused(queue("run-once", check=False), 69, "The database is read-only", "DATABASE_URL")
+    assert "reset default_transaction_read_only" in queue("doctor", check=False).stdout
+    with psycopg.connect(database, autocommit=True, options="-c default_transaction_read_only=off") as conn:
+        conn.execute("do $$ begin execute format('alter database %I reset default_transaction_read_only', "
+                     "current_database()); end $$")  # fmt: skip
+    assert queue.run_once(MONDAY)["sent"] == 1
+
+
+@pytest.mark.parametrize("args", [("status",), ("status", "--json"), ("run-once",)])
+@pytest.mark.parametrize("to", ["> /dev/full", ">&-"])
+def test_74_when_nothing_can_be_said(queue: Queue, database: str, args: tuple[str, ...], to: str) -> None:
+    """A log that is full, or closed, is no reason for a traceback; what was sent is recorded."""
+    queue.ready()
+    command = [str(Path(sys.executable).parent / "send-queue"), *args]
+    env = {"DATABASE_URL": database, "PATH": "/bin:/usr/bin", "SEND_QUEUE_NOW": MONDAY.isoformat()}
+    done = subprocess.run(["/bin/sh", "-c", f'"$@" {to}', "sh", *command], env=env | queue.env, text=True,
+                          capture_output=True, timeout=60)  # fmt: skip
+    said = [line for line in done.stderr.splitlines() if "rehearsing" not in line]
+    if to == ">&-" or (args == ("run-once",) and not said):
+        assert (done.returncode, said) == (0, [])
+    else:
+        assert (done.returncode, len(said)) == (74, 1)
+        assert "could not be written (No space left on device)" in said[0]
 
 
 def test_debug_shows_the_traceback(cli: Cli) -> None:

@@ -44,6 +44,15 @@ def test_what_is_enqueued_for_them_is_skipped_and_said(queue: Queue) -> None:
     assert queue.statuses()["skipped"] == 1
 
 
+def test_which_workspace_is_meant_is_said_where_there_are_several(queue: Queue) -> None:
+    """The one from the start, where none is named: for somebody of another that would suppress nobody."""
+    assert queue("suppress", "add", "ACoAA-9").stderr.count("workspace") == 0
+    queue("workspace", "add", "growth")
+    done = queue("suppress", "add", "ACoAA-8")
+    assert "That was in the workspace default: for another (growth), say --workspace NAME." in done.stderr
+    assert queue("suppress", "add", "ACoAA-8", "--workspace", "growth").stderr.count("workspace default") == 0
+
+
 def test_again_and_back(queue: Queue) -> None:
     """Twice is once; taken back, they are written to again."""
     assert queue.json("suppress", "add", "ACoAA-9") == {"added": 1}

@@ -342,6 +342,30 @@ def test_a_schema_in_which_everybody_may_create(queue: Connection) -> None:
     mended(queue, finding)
 
 
+def test_a_cap_that_is_counted_anew_in_office_hours(queue: Connection) -> None:
+    """In Los Angeles midnight UTC is in the afternoon: two caps would go in one business day. Not so in Berlin."""
+    hours = {"mon": [["07:00", "18:00"]]}
+    for name, zone in (("la", "America/Los_Angeles"), ("berlin", "Europe/Berlin")):
+        put(queue, "schedule", name, timezone=zone, hours=hours)
+    put(queue, "account", "anna", adding=False, schedule="berlin")
+    put(queue, "lane", "anna", adding=False, channel="log", daily_cap=20)
+    assert findings(queue, "split_days") == []
+    put(queue, "account", "anna", adding=False, schedule="la")
+    finding = found(queue, "split_days")
+    assert "in America/Los_Angeles, in the midst of the hours of the schedule la" in finding["what"]
+    assert finding["command"][-2:] == ["--cap-timezone", "America/Los_Angeles"]
+    put(queue, "lane", "anna", adding=False, channel="log", cap_timezone="America/Los_Angeles")
+    assert findings(queue, "split_days") == []
+
+
+def test_a_campaign_that_is_done_though_sends_wait_in_it(queue: Connection) -> None:
+    """`resume` lets them go; `cancel` would take them out."""
+    enqueue(queue, "grace")
+    assert findings(queue, "campaign_is_done") == []
+    queue.execute("update send_campaigns set status = 'done' where name = 'fall'")
+    assert found(queue, "campaign_is_done")["command"] == ["resume", "campaign", "fall"]
+
+
 # --- for Python -------------------------------------------------------------------------------------------
 
 

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from send_queue import unsubscribe
 from send_queue.model import Claimed, ConfigurationError, Failed, Hold, Retry
 from send_queue.providers import mail
-from send_queue.providers.mail import NOT_OURS, Mail, Mails, address, in_ascii, one_line
+from send_queue.providers.mail import NOT_OURS, Mail, Mails, in_ascii, one_line
 from send_queue.providers.stranger import HOLDS
+from send_queue.recipients import address
 
 KEYED = {unsubscribe.KEY: Fernet.generate_key().decode(), unsubscribe.URL: "https://u.example.org/stop/"}
 SEND = Claimed(
