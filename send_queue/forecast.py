@@ -5,9 +5,8 @@ on which day?
 (send_rehearse). `forecast` plays all lanes (`play`): there the claim itself would be too slow, so what decides is asked
 (limits and caps by send_room, which the claim asks too; the calendar), and only the order of rows is played.
 
-Time is an argument. Sends take no time here, and all of them succeed. In `explained` chance adds nothing to the gaps
-and somebody runs the command whenever something can go; in `forecast` chance adds its mean, and the command runs as
-often as is said.
+Time is an argument. Sends take no time here, all of them succeed, and chance adds its mean to the gaps. In `explained`
+somebody runs the command whenever something can go; in `forecast` it runs as often as is said.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from uuid import UUID
 
 from send_queue import explain, play, run, store
 from send_queue.board import MICROSECOND, Board, Never, microseconds, moment
-from send_queue.model import Explanation, HoldBack
+from send_queue.model import Explanation, HoldBack, Sure
 from send_queue.play import Moment
 from send_queue.store import Connection, Filters
 
@@ -42,24 +41,24 @@ def explained(conn: Connection, send_id: UUID, at: datetime | None, providers: P
     found = explain.explain(conn, send_id, at)
     if found.next_at is None or all(hold.rule != "behind" for hold in found.holds):
         return found
-    moment, exact = _played(conn, send_id, found.at, providers)
+    moment, sure = _played(conn, send_id, found.at, providers)
     if moment is None:
         return replace(found, verdict="needs_person", next_at=None)
     moment = max(moment, found.next_at)  # in a rehearsal nothing is in flight; here something may be, for a while
     holds = tuple(
-        HoldBack(h.rule, moment, h.detail if exact else f"{h.detail} It will be later than this.")
+        HoldBack(h.rule, moment, f"{h.detail} It will be later than this." if sure == "after" else h.detail)
         if h.rule == "behind"
         else h
         for h in found.holds
     )
-    return replace(found, next_at=moment, holds=holds)
+    return replace(found, next_at=moment, holds=holds, sure=sure)
 
 
-def _played(conn: Connection, send_id: UUID, at: datetime, providers: Providers) -> tuple[datetime | None, bool]:
-    """The moment at which the send is claimed, and whether it is exact; None where it never is."""
+def _played(conn: Connection, send_id: UUID, at: datetime, providers: Providers) -> tuple[datetime | None, Sure]:
+    """The moment at which the send is claimed, and how sure it is; None where it never is."""
     send = store.send(conn, send_id)
     with store.nothing_kept(conn):
-        store.rehearse(conn, UUID(send["account_id"]), send["channel"])
+        sure: Sure = "about" if store.rehearse(conn, UUID(send["account_id"]), send["channel"]) else "exact"
         moment = at
         for _ in range(MOST_STEPS):
             this = run.Run(
@@ -67,15 +66,15 @@ def _played(conn: Connection, send_id: UUID, at: datetime, providers: Providers)
             )
             claimed = run.take(this, 1000, run.Report(), patient=False)
             if any(c.send_id == send_id for c in claimed):
-                return moment, True
+                return moment, sure
             store.rehearse_sent(conn, moment)
             if not claimed:
                 report = run.Report()
                 run.say_why(this, report, counting=False)
                 if report.next_at is None or report.next_at <= moment:
-                    return None, True
+                    return None, sure
                 moment = report.next_at
-        return moment, False
+        return moment, "after"
 
 
 def _same(moment: datetime) -> datetime:

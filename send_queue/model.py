@@ -211,6 +211,10 @@ Rule: TypeAlias = Literal[
 
 Verdict: TypeAlias = Literal["due_now", "waiting", "needs_person", "final"]
 
+Sure: TypeAlias = Literal["exact", "about", "after"]
+"""How sure a moment is: `about` where chance has a part in it (the jitter of those that go before), `after` where so
+many go before that it was not played to the end."""
+
 
 @dataclass(frozen=True, slots=True)
 class HoldBack:
@@ -237,6 +241,8 @@ class Explanation:
     segments: int | None = None
     """Of an SMS: how many the network counts, in `encoding` (GSM-7 or UCS-2)."""
     encoding: str | None = None
+    sure: Sure = "exact"
+    """How sure next_at is."""
 
 
 class UserError(Exception):

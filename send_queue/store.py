@@ -749,9 +749,11 @@ def import_lines(
 # --- rehearsing -------------------------------------------------------------------------------------------
 
 
-def rehearse(conn: Connection, account_id: UUID, channel: str) -> None:
-    """From here to the end of the transaction, claims and records work on copies of one lane's rows."""
-    _value(conn, "send_rehearse", account_id=account_id, channel=channel)
+def rehearse(conn: Connection, account_id: UUID, channel: str) -> bool:
+    """From here to the end of the transaction, claims and records work on copies of one lane's rows. Whether chance has
+    a part in its gaps."""
+    by_chance: bool = _value(conn, "send_rehearse", account_id=account_id, channel=channel)
+    return by_chance
 
 
 def rehearse_sent(conn: Connection, at: datetime) -> None:

@@ -134,7 +134,9 @@ def lines(found: Explanation) -> list[str]:
         case "due_now":
             head = "can go now"
         case "waiting" if found.next_at:
-            head = f"waits; it can go at {found.next_at.isoformat()}"
+            words = {"exact": "at", "about": "at about", "after": "some time after"}[found.sure]
+            next_at = found.next_at if found.sure == "exact" else found.next_at.replace(microsecond=0)
+            head = f"waits; it can go {words} {next_at.isoformat()}"
         case "waiting":
             head = "waits"
         case "needs_person" if asked := next((h.until for h in found.holds if h.rule == "uncertain"), None):

@@ -1,10 +1,13 @@
 -- Lay copies of what a claim reads and writes before the tables themselves, for one lane: temporary tables of the same
 -- names, which the search path finds first. Whatever is claimed and recorded from here to the end of the transaction
 -- is played on the copies, by the very functions that decide for real, and nobody waits for it. The caller rolls back.
-create or replace function send_rehearse(account_id uuid, channel text) returns void language plpgsql as $$
+--
+-- Here chance adds to each gap what it adds on average. Returns whether it has a part in it.
+create or replace function send_rehearse(account_id uuid, channel text) returns boolean language plpgsql as $$
 declare
     v_table text;
     v_where text;
+    v_chance boolean;
 begin
     for v_table, v_where in
         select t, w from (values
@@ -28,7 +31,11 @@ begin
     -- Here a send takes no time at all, so none is ever in the way of the next. Nor is the lane asleep: what is played
     -- comes to wait without being said (send_on_waiting).
     update send_lanes set max_in_flight = 1000000, idle_until = 'epoch';
+    update send_lanes set min_gap_seconds = min_gap_seconds + jitter_seconds / 2, jitter_seconds = 0
+    where jitter_seconds > 0;
+    v_chance := found;
     -- Plans that were made before, in a session that somebody else had, may still know the tables themselves.
     discard plans;
+    return v_chance;
 end
 $$;

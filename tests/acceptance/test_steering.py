@@ -309,3 +309,13 @@ def test_resume_says_when_there_was_nothing_to_resume(queue: Queue) -> None:
         "The workspace default is still paused, so nothing goes: `send-queue resume workspace default`." in done.stderr
     )
     assert queue("resume", "--all").stdout == "Resumed 1 workspace.\n"
+
+
+def test_what_chance_has_a_part_in_is_said_to_be_about(queue: Queue) -> None:
+    """Jitter counts by its mean, so that asking again gives the same; without it the moment is exact."""
+    ids = queue.ready(rows=4, min_gap_seconds=600, jitter_seconds=120)
+    said = {queue("explain", ids[-1], now=MONDAY).stdout.splitlines()[0] for _ in range(2)}
+    assert len(said) == 1
+    assert "waits; it can go at about 2026-11-23T" in said.pop()
+    queue("lane", "set", "anna", "linkedin_invite", "--jitter", "0s")
+    assert "waits; it can go at 2026-11-23T" in queue("explain", ids[-1], now=MONDAY).stdout
