@@ -110,6 +110,18 @@ def test_a_workspace_that_is_paused_is_told_once() -> None:
 
 
 def test_nothing_to_see_to() -> None:
+def test_campaigns_that_are_paused_are_resumed_by_their_name() -> None:
+    """Once for all their lanes; of several the list says which; those that are done need nobody."""
+    found = advice(status(
+        lane("anna", "paused: campaign fall: boss said so"), lane("ben", "paused: campaign fall: boss said so"),
+        lane("carla", "paused: 3 campaigns"), lane("dora", "done: campaign fall"),
+    ))  # fmt: skip
+    assert [(item.weight, item.what, item.command) for item in found] == [
+        ("wait", "The campaign fall is paused: boss said so.", "send-queue resume campaign fall"),
+        ("wait", "Nothing goes from the account carla: 3 campaigns are paused.", "send-queue campaign list"),
+    ]
+
+
     """A quiet queue has no advice; what the provider is asked about needs nobody yet."""
     assert advice(status(lane("anna", None))) == []
     [item] = advice(status(uncertain=2, look_ups={"sends": 2}))
