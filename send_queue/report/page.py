@@ -29,7 +29,7 @@ WITHIN = {60: "1 min", 600: "10 min", 3600: "1 h", 21_600: "6 h", 86_400: "1 day
 """What stands below the columns of how long sends had been due."""
 
 OUTCOMES = {"sent": "sent", "already_done": "skipped", "retry": "retry", "held": "held", "failed": "failed",
-            "uncertain": "uncertain", "released": "skipped"}  # fmt: skip
+            "uncertain": "uncertain", "released": "released"}  # fmt: skip
 """What became of a try, and its colour."""
 
 
@@ -77,6 +77,7 @@ def _told(figures: Figures) -> dict[str, Any]:
                  if figures.ahead else [],
         "campaigns": _campaigns(figures),
         "campaigns_in_all": len(status["campaigns"]),
+        "colours": {name.replace("_", " "): css for name, css in OUTCOMES.items()},
         "waited": _waited(past["tries"]["waited"]),
         "outcomes": _outcomes(past["tries"]["outcomes"]),
         "hours_of": charts.hours_of,

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from acceptance.conftest import DAY, HOUR, MONDAY, Queue
+from send_queue.sandbox import Fault
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
@@ -127,6 +128,19 @@ def test_the_page_says_what_was_played(week: Queue, tmp_path: Path) -> None:
         assert (figures["every"], figures["limit"]) == (forecast["every"], forecast["limit"])
         assert figures["finishes_at"][:16] == forecast["finishes_at"][:16]  # to the minute: time runs on
     assert "write 5m" in week("report", "--every", "0s", check=False).stderr
+
+
+def test_answers_are_told_where_there_are_any(queue: Queue) -> None:
+    """Where nothing was accepted, nothing is said of how long answers took; what was released has its colour."""
+    queue.ready(rows=2)
+    queue.sandbox.order(Fault(op="invite", status=422, type="invalid_recipient", times=1))
+    queue("run-once")
+    page = queue("report", now=NOW).stdout
+    assert "were second or later tries." in page
+    assert "Half the answers" not in page
+    assert '<span class="chip"><i class="released"></i>released</span>' in page
+    queue("run-once", now=MONDAY + HOUR)
+    assert "Half the answers came within" in queue("report", now=NOW).stdout
 
 
 # --- in a browser -----------------------------------------------------------------------------------------
