@@ -130,6 +130,19 @@ def test_the_page_says_what_was_played(week: Queue, tmp_path: Path) -> None:
     assert "write 5m" in week("report", "--every", "0s", check=False).stderr
 
 
+def test_what_is_in_doubt_is_told_apart_from_what_was_sent(queue: Queue) -> None:
+    """The headline counts what was accepted; lanes that nothing ever went through lend it no caps."""
+    queue.ready(rows=4, daily_cap=4)
+    queue.account("idle", daily_cap=100)
+    queue("run-once")
+    queue.sandbox.order(Fault(op="invite", status=500, times=1))
+    queue("run-once", now=MONDAY + HOUR)
+    page = queue("report", now=NOW).stdout
+    assert "1 sent today, 1 uncertain, 2 waiting" in page
+    assert '<p data-figure="today">1</p>' in page
+    assert "1 more uncertain; 4 allowed by the caps" in page
+
+
 def test_answers_are_told_where_there_are_any(queue: Queue) -> None:
     """Where nothing was accepted, nothing is said of how long answers took; what was released has its colour."""
     queue.ready(rows=2)
