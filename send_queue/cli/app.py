@@ -396,6 +396,25 @@ def filter_options(command: Any) -> Any:
     )
 
 
+def playing_options(command: Any) -> Any:
+    """The options that say what cron starts, for what plays the queue forward."""
+    return with_options(
+        command,
+        click.option("--every", type=DURATION, default="5m", show_default=True, callback=_often_enough,
+                     help="How often cron starts the run."),
+        click.option("--limit", type=click.IntRange(1), default=1, show_default=True,
+                     help="That of `run-once`, a run."),
+        click.option("--drain", is_flag=True,
+                     help="Cron starts `run`, which sends all that may go, and not `run-once`."),
+    )  # fmt: skip
+
+
+def _often_enough(_ctx: click.Context, _param: click.Parameter, every: timedelta) -> timedelta:
+    if every < timedelta(seconds=1):
+        raise click.BadParameter("cron starts nothing more often than once a second: write 5m")
+    return every
+
+
 def with_options(command: Any, *options: Any) -> Any:
     """Give a command options, which its help then lists in this order."""
     for option in reversed(options):

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from send_queue.cli.app import DURATION, App, as_json, json_option, printable, short, table, terminal_width, tz_option
+from send_queue.cli.app import (
+    App,
+    as_json,
+    json_option,
+    playing_options,
+    printable,
+    short,
+    table,
+    terminal_width,
+    tz_option,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +33,7 @@ LANES_NAMED = 2
 
 @click.command("forecast")
 @click.option("--days", type=click.IntRange(1, 3660), default=7, show_default=True, help="How many, today included.")
-@click.option("--every", type=DURATION, default="5m", show_default=True, help="How often cron starts the run.")
-@click.option("--limit", type=click.IntRange(1), default=1, show_default=True, help="That of `run-once`, a run.")
-@click.option("--drain", is_flag=True, help="Cron starts `run`, which sends all that may go, and not `run-once`.")
+@playing_options
 @tz_option
 @json_option
 @click.pass_obj
@@ -39,8 +47,6 @@ def forecast_command(
     """
     from send_queue import forecast
 
-    if every < timedelta(seconds=1):
-        raise click.BadParameter("cron starts nothing more often than once a second: write 5m", param_hint="--every")
     with app.database() as conn:
         found = forecast.forecast(conn, app.now(), days, every, None if drain else limit, tz)
     click.echo(as_json(_object(found)) if json_ else "\n".join(_lines(found)))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from send_queue.cli.app import DURATION, App, as_json, json_option, tz_option
+from send_queue.cli.app import App, as_json, json_option, playing_options, tz_option
 from send_queue.model import UserError
 
 if TYPE_CHECKING:
@@ -23,18 +23,28 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), default="-",
               metavar="FILE", help="Where to write it, whole or not at all.  [default: standard output]")  # fmt: skip
 @click.option("--days", type=click.IntRange(2, 92), default=14, show_default=True, help="How many days to look back.")
-@click.option("--every", type=DURATION, default="5m", show_default=True, help="How often cron runs, for the forecast.")
+@playing_options
 @click.option("--forecast/--no-forecast", default=None,
               help="Play the queue forward.  [default: where no more than 20,000 sends wait]")  # fmt: skip
 @tz_option
 @json_option
 @click.pass_obj
 def report_command(
-    app: App, /, output: Path, days: int, every: timedelta, forecast: bool | None, tz: tzinfo, json_: bool
+    app: App,
+    /,
+    output: Path,
+    days: int,
+    every: timedelta,
+    limit: int,
+    drain: bool,
+    forecast: bool | None,
+    tz: tzinfo,
+    json_: bool,
 ) -> None:
     """Write a page about the queue: what went out, what waits, what comes, what needs a person.
 
-    One file that needs no other and no network. It names recipients: keep it among those who may see them.
+    One file that needs no other and no network. It names recipients: keep it among those who may see them. What comes
+    is played forward as `send-queue forecast` does it, by the same --every, --limit and --drain.
 
     \b
     Example: send-queue report -o report.html
@@ -42,7 +52,7 @@ def report_command(
     from send_queue import report
 
     with app.database() as conn:
-        figures = report.gather(conn, app.now(), tz, days, every, forecast)
+        figures = report.gather(conn, app.now(), tz, days, every, None if drain else limit, forecast)
     text = as_json(_object(figures)) if json_ else report.html(figures)
     if str(output) == "-":
         click.echo(text)
@@ -64,6 +74,8 @@ def _object(figures: Figures) -> dict[str, Any]:
         ],
         "advice": [asdict(item) for item in figures.advice],
         "finishes_at": ahead.finishes_at if ahead else None,
+        "every": figures.every,
+        "limit": figures.limit,
         "not_played": figures.not_played,
     }
 

@@ -189,8 +189,10 @@ def _next(lane: Json, at: datetime, zone: tzinfo) -> tuple[Text, Text]:
 
 
 def _least_telling(lane: Json) -> tuple[bool, bool, int, int]:
-    """Where not all lanes fit: those that need a person first, then those that are held, then those that send."""
-    return not lane["why"] or bool(lane["next_at"]), not lane["why"], -lane["in_flight"], -lane["used_today"]
+    """Where not all lanes fit: those that need a person first, then those that are held, then those that send. A lane
+    whose campaigns are done needs nobody."""
+    why = "" if (lane["why"] or "").startswith("done: ") else lane["why"]
+    return not why or bool(lane["next_at"]), not why, -lane["in_flight"], -lane["used_today"]
 
 
 def _colour_of(why: str) -> str:

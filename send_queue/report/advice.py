@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -54,6 +55,12 @@ def _paused(lane: Json, detail: str, where: list[str]) -> Advice:
             what, words = f"The workspace {lane['workspace']}", ["workspace", lane["workspace"]]
         case "lane":
             what, words = f"The account {account}, {lane['channel']},", ["lane", account, lane["channel"], *where]
+        case _ if level.startswith("campaign "):
+            name = level.removeprefix("campaign ")
+            what, words = f"The campaign {name}", ["campaign", name, *where]
+        case _ if re.fullmatch(r"\d+ campaigns", level):
+            return Advice("wait", f"Nothing goes from the account {account}: {level} are paused.",
+                          "To see them, and go on with one:", _command("campaign", "list"))  # fmt: skip
         case _:
             what, reason, words = f"The account {account}", detail, ["account", account, *where]
     return Advice("wait", _sentence(f"{what} is paused", reason), "To go on:", _command("resume", *words))

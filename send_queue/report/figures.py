@@ -45,6 +45,8 @@ class Figures:
     zone: tzinfo
     days: int
     every: timedelta
+    limit: int | None
+    """What cron is taken to start `every` so often: `run-once` with this limit; None: `run`."""
     status: Json
     """Of `explain.status`: the counts, the lanes, the campaigns, what waits to be tried again."""
     past: Json
@@ -57,18 +59,24 @@ class Figures:
 
 
 def gather(
-    conn: Connection, at: datetime | None, zone: tzinfo, days: int, every: timedelta, play: bool | None = None
+    conn: Connection,
+    at: datetime | None,
+    zone: tzinfo,
+    days: int,
+    every: timedelta,
+    limit: int | None,
+    play: bool | None = None,
 ) -> Figures:
-    """Gather the figures of the last `days`; `every` is how often cron runs.
+    """Gather the figures of the last `days`; `every` is how often cron runs, and `limit` what a run takes (None: all).
 
     `play` says whether the queue is played forward: None does so where no more than `PLAYED` sends wait.
     """
     status = explain.status(conn, at)
     now = datetime.fromisoformat(status["at"])
     past = store.report(conn, now, days)
-    ahead, not_played = _ahead(conn, now, zone, every, play, status["queue"].get("pending", 0))
+    ahead, not_played = _ahead(conn, now, zone, every, limit, play, status["queue"].get("pending", 0))
     return Figures(
-        at=now, zone=zone, days=days, every=every, status=status, past=past,
+        at=now, zone=zone, days=days, every=every, limit=limit, status=status, past=past,
         calendars=tuple(_calendar(row, now) for row in past["schedules"][:SCHEDULES]),
         advice=tuple(advice(status)), ahead=ahead, not_played=not_played,
     )  # fmt: skip
@@ -83,7 +91,13 @@ def _calendar(row: Json, at: datetime) -> Calendar:
 
 
 def _ahead(
-    conn: Connection, at: datetime, zone: tzinfo, every: timedelta, play: bool | None, pending: int
+    conn: Connection,
+    at: datetime,
+    zone: tzinfo,
+    every: timedelta,
+    limit: int | None,
+    play: bool | None,
+    pending: int,
 ) -> tuple[Forecast | None, str]:
     if not pending:
         return None, "Nothing waits."
@@ -93,6 +107,6 @@ def _ahead(
         return None, (f"It takes a while with {pending:,} sends: see `send-queue forecast`, or write the report with "
                       "--forecast.")  # fmt: skip
     try:
-        return forecast.forecast(conn, at, days=AHEAD, every=every, limit=None, tz=zone), ""
+        return forecast.forecast(conn, at, days=AHEAD, every=every, limit=limit, tz=zone), ""
     except UserError as error:  # a role or a server that may only read
         return None, str(error)

@@ -29,7 +29,7 @@ WITHIN = {60: "1 min", 600: "10 min", 3600: "1 h", 21_600: "6 h", 86_400: "1 day
 """What stands below the columns of how long sends had been due."""
 
 OUTCOMES = {"sent": "sent", "already_done": "skipped", "retry": "retry", "held": "held", "failed": "failed",
-            "uncertain": "uncertain", "released": "skipped"}  # fmt: skip
+            "uncertain": "uncertain", "released": "released"}  # fmt: skip
 """What became of a try, and its colour."""
 
 
@@ -56,13 +56,11 @@ def _told(figures: Figures) -> dict[str, Any]:
     counts = {name: status["queue"].get(name, 0) for name in
               ("pending", "sending", "sent", "failed", "skipped", "uncertain")}  # fmt: skip
     lanes = {(lane["workspace"], lane["account"], lane["channel"]): lane for lane in status["lanes"]}
-    caps = [lane["cap"] for lane in status["lanes"] if lane["cap"] is not None]
     return {
         "f": figures,
         "counts": counts,
         "channels": channels,
-        "today": sum(lane["used_today"] for lane in status["lanes"]),
-        "caps_today": sum(caps) if caps else None,
+        "today": past["usage"]["today"],
         "in_seven_days": sum(lane["used_week"] for lane in status["lanes"]),
         "accepted": _rate(counts),
         "sent_by_day": _sent_by_day(figures, channels),
@@ -79,6 +77,7 @@ def _told(figures: Figures) -> dict[str, Any]:
         "campaigns_in_all": len(status["campaigns"]),
         "waited": _waited(past["tries"]["waited"]),
         "outcomes": _outcomes(past["tries"]["outcomes"]),
+        "colours": {name.replace("_", " "): css for name, css in OUTCOMES.items()},
         "hours_of": charts.hours_of,
         "several_workspaces": len({lane["workspace"] for lane in status["lanes"]}) > 1,
         "style": Markup((Path(__file__).parent / "style.css").read_text(encoding="utf-8")),
@@ -109,7 +108,9 @@ def _sent_by_day(figures: Figures, channels: Sequence[str]) -> Markup:
         )
         bars.append(_column_of(day, parts, channels, cap))
     told = "; ".join(bar.title for bar in bars)
-    return charts.columns("Sends per day and channel against the caps of all lanes", told, bars, _classes(channels))
+    return charts.columns(
+        "Sends per day and channel against the caps of the lanes in use", told, bars, _classes(channels)
+    )
 
 
 def _column_of(day: date, parts: Sequence[int], channels: Sequence[str], cap: int | None) -> Column:

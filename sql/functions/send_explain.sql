@@ -24,7 +24,7 @@ declare
     v_person  boolean;
     v_beyond  boolean := false;
 begin
-    select q.*, c.name as campaign, c.status as campaign_status, c.pause_reason as campaign_reason,
+    select q.*, c.name as campaign, c.max_attempts, c.status as campaign_status, c.pause_reason as campaign_reason,
         a.name as account, a.status as account_status, a.status_reason, w.name as workspace,
         w.paused_at as workspace_paused_at, w.pause_reason as workspace_reason, l.paused_at as lane_paused_at,
         l.pause_reason as lane_reason, l.next_at, l.next_at_reason, l.next_at_detail, s.id as schedule_id,
@@ -58,8 +58,11 @@ begin
         into v_now, v_until, v_person
         from (
             select 'scheduled_for' as rule, v_send.scheduled_for as until,
-                case when v_send.error_code = 'quiet_hours' then v_send.error_message else 'It is scheduled for later.' end
-                as detail
+                case when v_send.error_code = 'quiet_hours' then v_send.error_message
+                     when v_send.attempts > 0 and v_send.error_code is not null then
+                         format('It is tried again then, attempt %s of %s; the last one met %s.', v_send.attempts + 1,
+                             v_send.max_attempts, v_send.error_code)
+                     else 'It is scheduled for later.' end as detail
             where v_send.scheduled_for > v_moment
             union all
             select 'quiet_hours', h.until, h.detail from send_quiet_until(v_send.id, v_moment) h

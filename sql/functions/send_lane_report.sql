@@ -1,5 +1,8 @@
 -- How each lane stands at a moment: its cap of the day, what is used and left, when it may send next and why not now.
--- next_at is null, and why too, where nothing but the queue itself decides.
+-- next_at is null, and why too, where nothing but the queue itself decides; next_at alone where no clock ends the wait.
+--
+-- Campaigns are looked at for those lanes only that are closed for ever though nobody has stopped them, their account or
+-- their workspace: there no campaign of the account is active (send_close_lanes). An account without any is told nothing.
 create or replace function send_lane_report(at timestamptz default now())
 returns table (workspace text, account text, channel text, cap int, used_today int, remaining int, weekly_cap int,
     used_week int, in_flight int, next_at timestamptz, why text)
@@ -7,11 +10,15 @@ language sql stable as $$
     select w.name, a.name, l.channel, today.cap, today.used,
         case when today.cap is not null then greatest(today.cap - today.used, 0) end, l.weekly_cap,
         week.used, flying.n,
-        case when p.why is null then coalesce(nullif(greatest(l.next_at, send_lane_report.at), send_lane_report.at),
-            case when today.used >= today.cap then send_day_start(today.day + 1, l.cap_timezone) end,
-            case when flying.leased >= l.max_in_flight then flying.until end,
-            nullif(greatest(o.opens_at, send_lane_report.at), send_lane_report.at))
-        end,
+        case when p.why is not null or l.next_at >= '9999-12-31' then null
+             when l.next_at > send_lane_report.at then l.next_at
+             when today.used >= today.cap then (
+                 select send_day_start(today.day + k, l.cap_timezone) from generate_series(1, 400) k
+                 where l.daily_cap is distinct from 0
+                   and send_cap_on(l.daily_cap, l.warm_up_start, l.warm_up_step, l.warm_up_began, today.day + k) > 0
+                 order by k limit 1)
+             when flying.leased >= l.max_in_flight then flying.until
+             when o.opens_at > send_lane_report.at then o.opens_at end,
         coalesce(p.why,
             case when l.next_at > send_lane_report.at then
                 concat_ws(': ', coalesce(l.next_at_reason, 'held'), l.next_at_detail) end,
@@ -47,7 +54,16 @@ language sql stable as $$
         select case
             when w.paused_at is not null then concat_ws(': ', 'paused', 'workspace', w.pause_reason)
             when a.status <> 'active' then concat_ws(': ', a.status, a.status_reason)
-            when l.paused_at is not null then concat_ws(': ', 'paused', 'lane', l.pause_reason) end as why) p
+            when l.paused_at is not null then concat_ws(': ', 'paused', 'lane', l.pause_reason)
+            when l.closed_until >= '9999-12-31' then (
+                -- Those that are paused, else those that are done; one that is active, should there be any, stops nothing.
+                select case when c.n > 1 then format('%s: %s campaigns', c.status, c.n)
+                            else concat_ws(': ', c.status, 'campaign ' || c.name, c.reason) end
+                from (select c.status, count(*) as n, min(c.name) as name, min(c.pause_reason) as reason
+                      from send_campaign_accounts k join send_campaigns c on c.id = k.campaign_id
+                      where k.account_id = l.account_id group by c.status
+                      order by c.status = 'active' desc, c.status desc limit 1) c
+                where c.status <> 'active') end as why) p
     order by w.name, a.name, l.channel
 $$;
 

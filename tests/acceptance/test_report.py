@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from acceptance.conftest import DAY, HOUR, MONDAY, Queue
+from send_queue.sandbox import Fault
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
@@ -106,6 +107,55 @@ def test_moments_of_another_year_have_their_year(week: Queue, tmp_path: Path) ->
     assert "due since 23 Nov 2026, 14:00" in later
 
 
+def test_the_page_says_what_was_played(week: Queue, tmp_path: Path) -> None:
+    """The queue is played forward as `forecast` does it, by the same options and the same defaults."""
+    week.enqueue(600, account="anna")
+    week.lane("anna", daily_cap=None, weekly_cap=None)
+    for args, said in (
+        ([], "Played forward with <code>run-once</code> every 5 min, one send a run, "),
+        (["--limit", "20", "--every", "1h"], "Played forward with <code>run-once</code> every 1 h, 20 sends a run, "),
+        (["--drain"], "Played forward with <code>run</code> every 5 min, all that may go a run, "),
+    ):
+        page = written(week, tmp_path / "report.html", *args, "--tz", "UTC")
+        told = page[page.index('<section id="ahead">') : page.index('<section id="campaigns">')]
+        figures = week.json("report", *args, "--tz", "UTC", now=NOW)
+        forecast = week.json("forecast", *args, "--tz", "UTC", now=NOW)
+        assert said in told
+        assert ("more could go than they take" in told) == bool(forecast["runs_at_their_limit"])
+        assert re.findall(r'<th scope="row">[^<]*</th><td class="num">(\d+)</td>', told) == [
+            str(day["sends"]) for day in forecast["days"]
+        ]
+        assert (figures["every"], figures["limit"]) == (forecast["every"], forecast["limit"])
+        assert figures["finishes_at"][:16] == forecast["finishes_at"][:16]  # to the minute: time runs on
+    assert "write 5m" in week("report", "--every", "0s", check=False).stderr
+
+
+def test_what_is_in_doubt_is_told_apart_from_what_was_sent(queue: Queue) -> None:
+    """The headline counts what was accepted; lanes that nothing ever went through lend it no caps."""
+    queue.ready(rows=4, daily_cap=4)
+    queue.account("idle", daily_cap=100)
+    queue("run-once")
+    queue.sandbox.order(Fault(op="invite", status=500, times=1))
+    queue("run-once", now=MONDAY + HOUR)
+    page = queue("report", now=NOW).stdout
+    assert "1 sent today, 1 uncertain, 2 waiting" in page
+    assert '<p data-figure="today">1</p>' in page
+    assert "1 more uncertain; 4 allowed by the caps" in page
+
+
+def test_answers_are_told_where_there_are_any(queue: Queue) -> None:
+    """Where nothing was accepted, nothing is said of how long answers took; what was released has its colour."""
+    queue.ready(rows=2)
+    queue.sandbox.order(Fault(op="invite", status=422, type="invalid_recipient", times=1))
+    queue("run-once")
+    page = queue("report", now=NOW).stdout
+    assert "were second or later tries." in page
+    assert "Half the answers" not in page
+    assert '<span class="chip"><i class="released"></i>released</span>' in page
+    queue("run-once", now=MONDAY + HOUR)
+    assert "Half the answers came within" in queue("report", now=NOW).stdout
+
+
 # --- in a browser -----------------------------------------------------------------------------------------
 
 
@@ -180,11 +230,11 @@ def test_the_columns_are_as_high_as_the_figures_say(week: Queue, tmp_path: Path,
 
 
 def test_the_forecast_is_that_of_the_command(week: Queue, tmp_path: Path, browser: Any) -> None:
-    """The page plays the queue forward as `forecast --drain` does: day by day the same."""
+    """The page plays the queue forward as `forecast` does: day by day the same."""
     written(week, tmp_path / "report.html", now=NOW)
     browser.get((tmp_path / "report.html").as_uri())
     told = browser.execute_script("return document.querySelector('#ahead table').textContent")
-    forecast = week.json("forecast", "--drain", "--days", "7", "--every", "5m", now=NOW)
+    forecast = week.json("forecast", now=NOW)
     figures = re.findall(r"(\w{3} \d\d \w{3})(\d+)", told)
     assert [int(n) for _, n in figures] == [day["sends"] for day in forecast["days"]]
     assert datetime.fromisoformat(forecast["finishes_at"]) < MONDAY + 7 * DAY

@@ -203,6 +203,29 @@ def test_watch_outlives_the_database(server: str, queue: Queue, terminal: Termin
     assert "2 pending" in shown
 
 
+def test_what_no_clock_ends_has_no_next_moment(queue: Queue, terminal: Terminal) -> None:
+    """A cap of nothing, and a campaign that is paused: the reason is shown, and neither "now" nor the end of time."""
+    queue.ready(daily_cap=0)
+    queue("run-once")
+    assert re.search(r"anna +linkedin_invite +░{12} 0/0 +0 +daily_cap: Daily limit reached", terminal().end())
+    queue("pause", "campaign", "fall", "--reason", "boss said so")
+    assert re.search(r"anna +linkedin_invite +░{12} 0/0 +0 +paused: campaign fall: boss said so", terminal().end())
+    assert [(lane["next_at"], lane["why"]) for lane in queue.json("status")["lanes"]] == [
+        (None, "paused: campaign fall: boss said so")
+    ]
+
+
+def test_lanes_that_are_done_are_quiet(queue: Queue, terminal: Terminal) -> None:
+    """Where not all lanes fit, those whose campaigns are done come after those that need somebody."""
+    for n in range(70):
+        queue.account(f"a{n:02}")
+    queue.campaign("fall", *(f"a{n:02}" for n in range(69)), status="done")
+    queue("pause", "account", "a69", "--reason", "rain")
+    shown = terminal().end()
+    assert "done: campaign fall" in shown
+    assert shown.index("a69") < shown.index("a00")
+
+
 @pytest.mark.parametrize("args", [["--watch"], ["--watch", "5", "--json"]], ids=" ".join)
 def test_watch_needs_a_terminal(queue: Queue, args: list[str]) -> None:
     """Cron cannot watch: one sentence says so, and nothing hangs."""

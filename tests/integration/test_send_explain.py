@@ -87,6 +87,18 @@ def test_each_rule_is_named_with_its_exact_end(conn: Connection, rule: str, look
         assert [send_id] == queue.took(until)
 
 
+def test_what_waits_to_be_tried_again_says_so(conn: Connection) -> None:
+    """Which attempt comes, and what the last one met; what was only written for later says just that."""
+    queue = Queue(conn)
+    [send_id, later] = queue.ready(1) + queue.fill(1, scheduled_for=AT + DAY)
+    queue.send("retry", error_code="connect_failed", retry_seconds=300)
+    [hold] = explain(queue, send_id)["holds"]
+    assert (hold["rule"], datetime.fromisoformat(hold["until"]), hold["detail"]) == (
+        "scheduled_for", AT + 5 * MINUTE, "It is tried again then, attempt 2 of 3; the last one met connect_failed.",
+    )  # fmt: skip
+    assert [h["detail"] for h in explain(queue, later)["holds"]] == ["It is scheduled for later."]
+
+
 def test_what_may_go_now_is_held_by_nothing(conn: Connection) -> None:
     """next_at is now, and nobody goes first."""
     queue = Queue(conn)

@@ -13,14 +13,20 @@ def report(queue: Queue, **named: object) -> Json:
 
 
 def test_days_are_the_tally_against_the_caps(conn: Connection) -> None:
-    """Each day and channel with what was used and what the lanes allow; a lane without a cap is counted apart."""
+    """Each day and channel with what was used and what the lanes in use allow: they sent, or something waits in them. A
+    lane without a cap is counted apart."""
     queue = Queue(conn)
     queue.ready(9, daily_cap=5)
     queue.account("ben")
     queue.lane("ben", daily_cap=7)
     queue.account("carla")
     queue.lane("carla", "log")
+    queue.account("idle")
+    queue.lane("idle", daily_cap=100)
+    queue.lane("idle", "sms", daily_cap=100)
     queue.do("update send_queue set scheduled_for = %s", AT - 2 * DAY)
+    queue.fill(1, account="ben", scheduled_for=AT + 9 * DAY)
+    queue.fill(1, account="carla", channel="log", scheduled_for=AT + 9 * DAY)
     for at in (AT - 2 * DAY, AT - 2 * DAY, AT):
         queue.send("sent", at)
     queue.send("uncertain", AT)
@@ -28,14 +34,36 @@ def test_days_are_the_tally_against_the_caps(conn: Connection) -> None:
 
     usage = report(queue)["usage"]
 
-    assert (usage["first"], usage["last"], usage["lanes_in_all"]) == ("2026-02-28", "2026-03-02", 3)
+    assert (usage["first"], usage["last"], usage["lanes_in_all"]) == ("2026-02-28", "2026-03-02", 5)
     email = [(d["day"], d["used"], d["cap"], d["uncapped"]) for d in usage["days"] if d["channel"] == "email"]
     assert email == [("2026-02-28", 2, 12, 0), ("2026-03-01", 0, 12, 0), ("2026-03-02", 2, 12, 0)]
     assert [(d["used"], d["cap"], d["uncapped"]) for d in usage["days"] if d["channel"] == "log"] == [(0, None, 1)] * 3
     assert [(lane["account"], lane["used"], lane["total"], lane["cap"]) for lane in usage["lanes"]] == [
         ("ada", [2, 0, 2], 4, 5), ("ben", [0, 0, 0], 0, 7), ("carla", [0, 0, 0], 0, None),
+        ("idle", [0, 0, 0], 0, 100), ("idle", [0, 0, 0], 0, 100),
     ]  # fmt: skip
+    assert {day["channel"] for day in usage["days"]} == {"email", "log"}
+    assert usage["today"] == {"sent": 1, "uncertain": 1, "cap": 12, "uncapped": 1}
     assert len(report(queue, lanes=1)["usage"]["lanes"]) == 1
+
+
+def test_what_was_sent_today_is_without_what_is_in_doubt_or_in_flight(conn: Connection) -> None:
+    """The tally has all of these. What was sent or in doubt yesterday is not of today, nor is what was given back."""
+    queue = Queue(conn)
+    queue.ready(9, max_in_flight=9)
+    queue.do("update send_queue set scheduled_for = %s", AT - DAY)
+    queue.send("sent", AT - DAY)
+    queue.send("uncertain", AT - DAY)
+    for outcome in ("sent", "sent", "uncertain", "failed", "released"):
+        queue.send(outcome, AT)
+    [flying] = queue.taken()
+    assert queue.one("select used from send_usage where day = %s", AT.date()) == 4
+    today = {"sent": 2, "uncertain": 1, "cap": None, "uncapped": 1}
+    assert report(queue)["usage"]["today"] == today
+    queue.record(flying, "sent")
+    [doubtful] = queue.all("select id from send_queue where status = 'uncertain' and updated_at = %s", AT)
+    queue.call("send_settle", id=doubtful, sent=True, at=AT)
+    assert report(queue)["usage"]["today"] == today | {"sent": 4, "uncertain": 0}
 
 
 def test_days_are_those_of_the_cap_zones(conn: Connection) -> None:

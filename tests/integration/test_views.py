@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from builders import AT, HOUR, Connection, Json, Queue
+import pytest
+from builders import AT, DAY, HOUR, MINUTE, Connection, Json, Queue
 from psycopg.rows import dict_row
 
 
@@ -62,6 +63,58 @@ def test_lane_report_says_what_is_left_and_why_nothing_goes(conn: Connection) ->
     queue.call("send_pause", paused=True, kind="account", name="ada", reason="rain")
     assert queue.all("select next_at, why from send_lane_report(%s)", AT) == [(None, "paused: rain")]
     assert len(view(queue, "send_lane_status")) == 1
+
+
+def why(queue: Queue, at: datetime = AT) -> list[Any]:
+    """The next moment and the reason of each lane."""
+    return queue.all("select next_at, why from send_lane_report(%s)", at)
+
+
+def test_a_lane_whose_campaigns_are_all_stopped_says_which(conn: Connection) -> None:
+    """One is named with its reason, several are counted, the paused before those that are done; without any campaign,
+    and while one is active, nothing is said."""
+    queue = Queue(conn)
+    queue.account()
+    queue.lane()
+    assert why(queue) == [(None, None)]
+    queue.campaign("fall")
+    queue.put("campaign", "fall", status="done")
+    assert why(queue) == [(None, "done: campaign fall")]
+    queue.campaign("winter")
+    assert why(queue) == [(None, None)]
+    queue.call("send_pause", paused=True, kind="campaign", name="winter", reason="boss said so")
+    assert why(queue) == [(None, "paused: campaign winter: boss said so")]
+    queue.campaign("spring")
+    queue.call("send_pause", paused=True, kind="campaign", name="spring")
+    assert why(queue) == [(None, "paused: 2 campaigns")]
+    queue.call("send_pause", paused=True, kind="lane", name="ada", channel="email", reason="rain")
+    assert why(queue) == [(None, "paused: lane: rain")]
+
+
+def test_a_lane_of_a_campaign_that_is_paused_has_no_next_moment(conn: Connection) -> None:
+    """Not even that at which its gap is over."""
+    queue = Queue(conn)
+    queue.ready(2, min_gap_seconds=600)
+    queue.send()
+    assert why(queue) == [(AT + 10 * MINUTE, "min_gap")]
+    queue.call("send_pause", paused=True, kind="campaign", name="spring")
+    assert why(queue) == [(None, "paused: campaign spring")]
+
+
+@pytest.mark.parametrize("looked", [False, True], ids=["fresh", "after a claim"])
+@pytest.mark.parametrize("rule", ["daily_cap", "weekly_cap"])
+def test_a_cap_of_nothing_has_no_next_moment(conn: Connection, rule: str, looked: bool) -> None:
+    """No clock ends it, and its reason stays; a ramp that begins with nothing ends where it has risen."""
+    queue = Queue(conn)
+    cap: Json = {rule: 0}
+    queue.ready(1, **cap)
+    if looked:
+        assert queue.taken() == []
+    if looked or rule == "daily_cap":
+        [(next_at, said)] = why(queue)
+        assert (next_at, said.split(" (")[0]) == (None, f"{rule}: {rule[:-4].capitalize()} limit reached")
+    queue.lane(daily_cap=9, weekly_cap=None, warm_up_start=0, warm_up_step=1, at=AT + DAY)
+    assert why(queue) == [(AT.replace(hour=0) + 2 * DAY, "daily_cap: Daily limit reached (0/0)")]
 
 
 def test_failures_and_doubts_are_listed_with_what_to_know(conn: Connection) -> None:

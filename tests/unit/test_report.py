@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -109,6 +110,18 @@ def test_a_workspace_that_is_paused_is_told_once() -> None:
     ]
 
 
+def test_campaigns_that_are_paused_are_resumed_by_their_name() -> None:
+    """Once for all their lanes; of several the list says which; those that are done need nobody."""
+    found = advice(status(
+        lane("anna", "paused: campaign fall: boss said so"), lane("ben", "paused: campaign fall: boss said so"),
+        lane("carla", "paused: 3 campaigns"), lane("dora", "done: campaign fall"),
+    ))  # fmt: skip
+    assert [(item.weight, item.what, item.command) for item in found] == [
+        ("wait", "The campaign fall is paused: boss said so.", "send-queue resume campaign fall"),
+        ("wait", "Nothing goes from the account carla: 3 campaigns are paused.", "send-queue campaign list"),
+    ]
+
+
 def test_nothing_to_see_to() -> None:
     """A quiet queue has no advice; what the provider is asked about needs nobody yet."""
     assert advice(status(lane("anna", None))) == []
@@ -151,6 +164,13 @@ def test_each_chart_has_words_for_who_does_not_see_it() -> None:
     assert (len(images), len(set(ids))) == (4, 8)
     assert {name for name in ids if page.find(f".//*[@id='{name}']") is None} == set()
     assert page.findall(".//script") == []
+
+
+def test_each_outcome_of_a_try_has_a_colour_of_its_own() -> None:
+    """One that the style knows."""
+    style = (Path(page.__file__).parent / "style.css").read_text(encoding="utf-8")
+    assert len(set(page.OUTCOMES.values())) == len(page.OUTCOMES)
+    assert [css for css in page.OUTCOMES.values() if f".{css} {{ --fill" not in style] == []
 
 
 def test_nothing_to_draw_is_drawn_as_nothing() -> None:
