@@ -2,7 +2,8 @@
 because cron pays for every import on every tick.
 
 What goes wrong is one sentence on stderr that says what to do next, and an exit status: 2 wrong usage, 69 the
-database cannot be reached, 78 configuration missing or wrong; a traceback only with --debug.
+database cannot be reached, 74 the output cannot be written, 78 configuration missing or wrong; a traceback only with
+--debug.
 """
 
 from __future__ import annotations
