@@ -65,10 +65,9 @@ class Board:
         _count_together([(self._rows[key], lane) for key, lane in lanes.items()])
         for account_id, channel, campaign_id, *columns in store.forecast_backlog(conn, moment(self.at)):
             key = str(account_id), channel
-            campaign = self.campaigns.get(str(campaign_id))
-            if key in lanes and campaign:  # what was added while we looked is not played
-                schedule_id = campaign["schedule_id"] or self._rows[key]["schedule_id"]
-                lanes[key].backlogs.append(Backlog(campaign["id"], hours[schedule_id], _alike(*columns)))
+            campaign = self.campaigns[str(campaign_id)]
+            schedule_id = campaign["schedule_id"] or self._rows[key]["schedule_id"]
+            lanes[key].backlogs.append(Backlog(campaign["id"], hours[schedule_id], _alike(*columns)))
         self.lanes = [lane for lane in lanes.values() if lane.backlogs]
         store.rehearse_counts(conn, moment(self.at))
 

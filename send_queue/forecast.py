@@ -138,7 +138,7 @@ def forecast(
     that `at` is in included. Costs about 15 µs for each row that waits, and 0.1 ms whenever a lane has used up what it
     had room for. Nothing is changed. Raises `UserError` where the database refuses.
     """
-    with store.nothing_kept(conn):
+    with store.one_look(conn):
         board = Board(conn, at)
         tally = _Tally(board.at, days, tz)
         game = play.Game(board.lanes, board.rooms, tally.count, limit)

@@ -247,7 +247,7 @@ class Game:
             if self._turns:
                 tick += every
             elif self._waiting:
-                tick += -(-(self._waiting[0][0] - tick) // every) * every  # the first run that is not before it
+                tick += max(-(-(self._waiting[0][0] - tick) // every), 1) * every  # the first run that is not before it
             else:
                 return
             if tick >= until:

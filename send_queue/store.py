@@ -792,6 +792,17 @@ def all_or_nothing(conn: Connection) -> Iterator[None]:
 
 
 @contextmanager
+def one_look(conn: Connection) -> Iterator[None]:
+    """Run what follows on the queue as it is at one moment, whatever others change meanwhile, and take it all back."""
+    before, conn.isolation_level = conn.isolation_level, psycopg.IsolationLevel.REPEATABLE_READ
+    try:
+        with nothing_kept(conn):
+            yield
+    finally:
+        conn.isolation_level = before
+
+
+@contextmanager
 def nothing_kept(conn: Connection) -> Iterator[None]:
     """Run what follows in one transaction and take it all back: for a dry run."""
     with conn.transaction(force_rollback=True):

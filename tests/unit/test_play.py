@@ -164,6 +164,25 @@ def test_the_play_ends_where_it_is_told_to() -> None:
     ]
 
 
+class Evasive:
+    """Not open just now, whenever it is asked; and it is not asked for ever."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def window(self, at: Moment) -> tuple[Moment, Moment]:
+        self.asked += 1
+        assert self.asked < 1_000, "the play stands still"
+        return at + 1, at
+
+
+def test_the_play_always_moves_on() -> None:
+    """A lane that says it can go, and whose turn it never is, is looked at once a run."""
+    one = lane("anna", alike(1))
+    one.gates = [Evasive()]
+    assert played([one], Daily(), every=100, until=DAY) == []
+
+
 def test_lanes_are_asked_together() -> None:
     """200 lanes with a cap of 20 and 100 rows each: what is asked is asked of all of them at once, twice a day."""
     rooms = Daily(cap=20)
