@@ -47,15 +47,17 @@ class Never:
 
 
 class Board:
-    """The queue as it is at `at` (None: the database's clock decides), in a transaction that will be rolled back."""
+    """The queue as it is at `at` (None: the database's clock decides), up to `until`, a `horizon` later; in a transaction
+    that sees one moment of it and will be rolled back."""
 
-    def __init__(self, conn: Connection, at: datetime | None) -> None:
+    def __init__(self, conn: Connection, at: datetime | None, horizon: timedelta) -> None:
         facts = store.forecast(conn, at)
         self.at: Moment = facts["at"]
+        self.until: Moment = self.at + horizon // MICROSECOND
         self.campaigns: dict[str, Json] = {campaign["id"]: campaign for campaign in facts["campaigns"]}
         self._conn = conn
         self._never: list[Json] = facts["never"]
-        hours = _by_rules(facts["schedules"], self.at)
+        hours = _by_rules(facts["schedules"], self.at, self.until)
         named = Counter(account for account, _ in {(lane["account"], lane["workspace"]) for lane in facts["lanes"]})
         self._rows = {(row["account_id"], row["channel"]): row for row in facts["lanes"]}
         self._lanes = lanes = {
@@ -107,19 +109,22 @@ class Board:
 
 
 class Openings:
-    """The openings of a schedule, worked out by the calendar as far as they are asked for."""
+    """The openings of a schedule, worked out by the calendar as far as they are asked for, and not after `until`."""
 
-    def __init__(self, row: Json, at: Moment) -> None:
+    def __init__(self, row: Json, at: Moment, until: Moment) -> None:
         self.name: str = row["name"]
         self.ended: str | None = None
         """Why there are no more."""
         self._row = row
         self._schedule: Schedule | None = None
         self._known_to = at
+        self._until = until
         self._opens: list[Moment] = []
         self._closes: list[Moment] = []
 
     def window(self, at: Moment) -> tuple[Moment, Moment]:
+        if at >= self._until:
+            return FOR_EVER, FOR_EVER
         while (nth := bisect_right(self._closes, at)) == len(self._closes):
             if self.ended is not None:
                 return FOR_EVER, FOR_EVER
@@ -140,14 +145,14 @@ class Openings:
         self._known_to = self._closes[-1]
 
 
-def _by_rules(rows: Iterable[Json], at: Moment) -> dict[str | None, Openings | None]:
+def _by_rules(rows: Iterable[Json], at: Moment, until: Moment) -> dict[str | None, Openings | None]:
     """Schedules by their ids, worked out once where several say the same; None, no schedule, is always open."""
     rules = ("timezone", "hours", "skip_holidays", "holiday_country", "holiday_subdivision", "closed_on", "open_on")
     alike: dict[str, Openings] = {}
     hours: dict[str | None, Openings | None] = {None: None}
     for row in rows:
         key = json.dumps([row[rule] for rule in rules], sort_keys=True)
-        hours[row["id"]] = alike.setdefault(key, Openings(row, at))
+        hours[row["id"]] = alike.setdefault(key, Openings(row, at, until))
     return hours
 
 

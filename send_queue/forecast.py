@@ -139,10 +139,10 @@ def forecast(
     had room for. Nothing is changed. Raises `UserError` where the database refuses.
     """
     with store.one_look(conn):
-        board = Board(conn, at)
+        board = Board(conn, at, HORIZON)
         tally = _Tally(board.at, days, tz)
         game = play.Game(board.lanes, board.rooms, tally.count, limit)
-        game.play(board.at, every // MICROSECOND, board.at + HORIZON // MICROSECOND)
+        game.play(board.at, every // MICROSECOND, board.until)
     never, later = board.left()
     campaigns = tuple(
         CampaignForecast(

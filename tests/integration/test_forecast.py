@@ -1,12 +1,13 @@
-"""What a forecast looks at: the queue of one moment."""
+"""What a forecast looks at: the queue of one moment, and no further than its horizon."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 import pytest
-from builders import AT, Connection, Queue
+from builders import AT, DAY, Connection, Queue
 
 from send_queue import calendar, forecast, store
 
@@ -33,3 +34,25 @@ def test_what_changes_during_the_look_is_not_seen(
     assert [(never.reason, never.sends) for never in told.never] == [("paused", 3)]
     assert [(campaign.pending, campaign.goes) for campaign in told.campaigns] == [(3, 0)]
     assert conn.isolation_level is None, "claims that follow need another"
+
+
+def test_what_is_far_beyond_the_horizon_costs_nothing(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row of the year 9000 goes later, and nobody works out when the office is open until then."""
+    queue = Queue(conn)
+    queue.put("schedule", "office", adding=True, timezone="UTC", hours=calendar.hours_from_text(["07:00-18:00"], None))
+    queue.account("ada", schedule="office")
+    queue.campaign()
+    queue.fill(1, scheduled_for=datetime(9000, 1, 1, tzinfo=UTC))
+    queue.fill(2)
+    asked: list[datetime] = []
+    openings = calendar.openings
+
+    def counted(schedule: Any, at: datetime, count: int) -> Any:
+        asked.append(at)
+        return openings(schedule, at, count)
+
+    monkeypatch.setattr(calendar, "openings", counted)
+    told = forecast.forecast(conn, AT)
+    assert (told.later, told.campaigns[0].goes, told.finishes_at) == (1, 2, None)
+    assert max(asked) < AT + forecast.HORIZON + 732 * DAY
+    assert len(asked) <= 2
