@@ -47,8 +47,8 @@ class Never:
 
 
 class Board:
-    """The queue as it is at `at` (None: the database's clock decides), up to `until`, a `horizon` later; in a transaction
-    that sees one moment of it and will be rolled back."""
+    """The queue as it is at `at` (None: the database's clock decides), up to `until`, a `horizon` later; in a
+    transaction that sees one moment of it and will be rolled back."""
 
     def __init__(self, conn: Connection, at: datetime | None, horizon: timedelta) -> None:
         facts = store.forecast(conn, at)
