@@ -301,6 +301,7 @@ def take(
     """
     began = waited_since = clock()
     seen: str | None = None
+    looked = False
     pause = SHORTEST_PAUSE
     while not this.stop.is_set():
         claim = _claim(this, max_rows, batches)
@@ -313,7 +314,8 @@ def take(
                 this.log(transitions.of("claimed", send, "sending"))
         begin(claim.sends)
         # Each may find that somebody holds what it needs: then it is for later.
-        recovered = claim.left and _recover(this, report)
+        recovered = claim.left and (_recover(this, report) or not looked)
+        looked = looked or claim.left  # it says nothing of what has turned out to be sent
         worked_out = claim.stale and this.keeping and _work_out_windows(this, claim.stale, claim.at)
         if claim.sends:
             return claim.sends

@@ -220,10 +220,11 @@ class Queue:
     # --- what must hold at every moment -------------------------------------------------------------------
 
     def assert_nothing_oversleeps(self) -> None:
-        """No lane sleeps past something that waits in it, unless somebody says so (send_wakes)."""
+        """No lane sleeps past something that waits in it for an active campaign, unless somebody says so."""
         assert (
             self.all(
-                "select l.account_id, l.channel, l.idle_until from send_lanes l where exists (select from send_queue q "
+                "select l.account_id, l.channel, l.idle_until from send_lanes l where exists ("
+                "select from send_queue q join send_campaigns c on c.id = q.campaign_id and c.status = 'active' "
                 "where q.status = 'pending' and q.account_id = l.account_id and q.channel = l.channel "
                 "and q.scheduled_for < l.idle_until) and not exists ("
                 "select from send_wakes w where w.account_id = l.account_id and w.channel = l.channel)"
