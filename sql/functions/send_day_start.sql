@@ -3,8 +3,11 @@
 -- that a zone left out (Samoa, 30 December 2011) begins with the one after it.
 create or replace function send_day_start(day date, zone text) returns timestamptz
 language sql stable parallel safe as $$
-    select min(moment)
-    from (select day::timestamp at time zone zone as midnight) m,
-         lateral (values (midnight), (midnight - interval '30 minutes'), (midnight - interval '1 hour')) v (moment)
-    where (moment at time zone zone)::date >= day
+    select least(
+        case when ((day::timestamp at time zone zone - interval '1 hour') at time zone zone)::date >= day
+             then day::timestamp at time zone zone - interval '1 hour' end,
+        case when ((day::timestamp at time zone zone - interval '30 minutes') at time zone zone)::date >= day
+             then day::timestamp at time zone zone - interval '30 minutes' end,
+        case when (day::timestamp at time zone zone at time zone zone)::date >= day
+             then day::timestamp at time zone zone end)
 $$;
