@@ -6,14 +6,14 @@ from __future__ import annotations
 import json
 import shlex
 from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from send_queue import store
 from send_queue.model import Schedule
-from send_queue.play import FOR_EVER, Alike, Backlog, Lane, Moment, Played, Room, Tally
+from send_queue.play import FOR_EVER, Alike, Backlog, Lane, Moment, Played, Question, Room, Tally
 from send_queue.store import Connection, Json
 
 MICROSECOND = timedelta(microseconds=1)
@@ -64,7 +64,7 @@ class Board:
             key: _lane(row, [hours[gate] for gate in row["gates"]], named[row["account"]] > 1)
             for key, row in self._rows.items()
         }
-        _count_together([(self._rows[key], lane) for key, lane in lanes.items()])
+        _count((self._rows[key], lane) for key, lane in lanes.items())
         for account_id, channel, campaign_id, *columns in store.forecast_backlog(conn, moment(self.at)):
             key = str(account_id), channel
             campaign = self.campaigns[str(campaign_id)]
@@ -73,14 +73,15 @@ class Board:
         self.lanes = [lane for lane in lanes.values() if lane.backlogs]
         store.rehearse_counts(conn, moment(self.at))
 
-    def rooms(self, at: Moment, sent: Sequence[Played], lanes: Sequence[Lane]) -> list[Room]:
-        """Ask the database, which is told what was played, what lanes have left."""
-        written = [(p.lane.account_id, p.lane.channel, p.at, p.rows) for p in sent]
-        asked = [(lane.account_id, lane.channel) for lane in lanes]
+    def rooms(
+        self, at: Moment, every: Moment, used: Sequence[Played], sent: Sequence[Played], asked: Sequence[Question]
+    ) -> list[Room]:
+        """Ask the database, which is told what was played, what is left."""
+        questions = [(q.lane.account_id, q.lane.channel, q.tally.limit) for q in asked]
         return [
-            Room(lane, channel, workspace, _by_the_clock(until), reach, rule, detail)
-            for lane, channel, workspace, until, reach, rule, detail in store.rehearse_rooms(
-                self._conn, moment(at), written, asked
+            Room(room, _by_the_clock(until), _by_the_clock(then), room_then or 0, rule, detail)
+            for room, until, then, room_then, rule, detail in store.rehearse_rooms(
+                self._conn, at, every, _written(used), _written(sent), questions
             )
         ]
 
@@ -166,27 +167,20 @@ def _lane(row: Json, gates: Sequence[Openings | None], ambiguous: bool) -> Lane:
         gap=row["gap"] * SECOND + row["jitter"] * SECOND // 2,  # chance adds half of the jitter, on average
         next_at=_by_the_clock(row["next_at"]),
         gates=gates,
-        own=Tally(),
+        own=(),
         why=why,
     )
 
 
-def _count_together(lanes: Sequence[tuple[Json, Lane]]) -> None:
-    """Give lanes the tallies that they share, where rolling limits count them together."""
-    of_account: dict[str, list[Lane]] = defaultdict(list)
-    shared: dict[tuple[str, str | None], Tally] = defaultdict(Tally)
-    unwritten: dict[str, list[Played]] = defaultdict(list)
+def _count(lanes: Iterable[tuple[Json, Lane]]) -> None:
+    """Give lanes their tallies: of their own caps, and those of rolling limits, which they share."""
+    limits: dict[str, Tally] = {}
     for row, lane in lanes:
-        of_account[lane.account_id].append(lane)
-        if row["limited"] == "workspace":
-            lane.counted_with = [shared[row["workspace_id"], lane.channel], shared[row["workspace_id"], None]]
-            for tally in lane.counted_with:
-                tally.lanes.append(lane)
-        if row["limited"]:
-            lane.unwritten = unwritten[row["workspace_id"] if lane.counted_with else lane.account_id]
-    for row, lane in lanes:
-        if row["limited"]:
-            lane.siblings = [other.own for other in of_account[lane.account_id] if other is not lane]
+        counting = [limits.setdefault(limit["id"], Tally(limit["id"], limit["shared"])) for limit in row["limits"]]
+        lane.own = [Tally(), *(tally for tally in counting if not tally.shared)]
+        lane.shared = [tally for tally in counting if tally.shared]
+        for tally in lane.tallies:
+            tally.lanes.append(lane)
 
 
 def _alike(
@@ -199,6 +193,10 @@ def _alike(
     """What waits for one campaign of a lane, the last to be due first."""
     rows = zip(priorities, scheduled, (at or FOR_EVER for at in expires), nths, counts, strict=True)
     return sorted((Alike(*row) for row in rows), key=lambda alike: alike.scheduled_for, reverse=True)
+
+
+def _written(played: Sequence[Played]) -> list[tuple[str, str, Moment, int]]:
+    return [(lane.account_id, lane.channel, at, rows) for lane, at, rows in played]
 
 
 def _by_the_clock(at: Moment | None) -> Moment:

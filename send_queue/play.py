@@ -2,8 +2,10 @@
 
 Everything that decides is asked of what decides for real: limits of the database (`Rooms`: send_room, as the claim asks
 it), openings of the calendar. Their answers are kept for as long as they are sure to hold. An opening holds until it
-closes. Room does not shrink as time goes by, only by what is sent: so a lane that had room for twenty is asked again
-after twenty. What is left to play is the order: the lane whose turn it is, and of its rows the most urgent that is due.
+closes. Room does not shrink as time goes by, only by what is sent: so what had room for twenty is asked of again after
+twenty; and what has none has none until the moment that was named. Each limit is known by itself (`Tally`), so that a
+small one that is asked of often does not have a large one counted anew. What is left to play is the order: the lane
+whose turn it is, and of its rows the most urgent that is due.
 
     waiting   lanes by the moment at which they can go next
     turns     lanes that may go now, by their turn                        at each tick: from waiting to turns,
@@ -45,40 +47,67 @@ class Hours(Protocol):
 
 
 class Room(NamedTuple):
-    """How many more may go from a lane by the limits of the lane (and its account), of its channel in the workspace,
-    and of the workspace; None: no such limit. Where one has no room, `until` when all lanes of `reach` wait, and why.
+    """How many more may go by one limit; None: there is no such limit.
+
+    Where there is no room: `until` when what it counts waits, and why; and how many may go at `then`, the first run
+    that is not before that, if nothing goes meanwhile.
     """
 
-    lane: int | None
-    channel: int | None
-    workspace: int | None
-    until: Moment
-    reach: str
-    rule: str
-    detail: str
-
-    @property
-    def is_full(self) -> bool:
-        return any(room is not None and room <= 0 for room in (self.lane, self.channel, self.workspace))
+    room: int | None
+    until: Moment = FOR_EVER
+    then: Moment = FOR_EVER
+    room_then: int = 0
+    rule: str = ""
+    detail: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Tally:
-    """How many went out from what counts together, and to how many there is surely room for it to rise."""
+    """What counts together, and what is known of its room: the caps of a lane, or a rolling limit."""
 
-    sent: int = 0
-    sure: int = 0
-    low: int = 0
-    """From so many on it may as well be asked again, if somebody is asked anyway: hardly any room is left."""
+    limit: str | None = None
+    """The id of a rolling limit; None: the caps of one lane."""
+    shared: bool = False
+    """Whether all its lanes wait when it is full, not only the one that met it."""
     lanes: list[Lane] = field(default_factory=list)
+    sent: int = 0
+    asked: int = -1
+    """How many had been sent when it was last asked of."""
+    since: Moment = OPEN
+    sure: int = 0
+    """To how many `sent` may surely rise from `since` on."""
+    low: int = 0
+    """From so many on it may as well be asked of again, if somebody asks anyway: hardly any room is left."""
+    until: Moment = OPEN
+    """When it was full: until when, if nothing is sent."""
+    rule: str = ""
+    detail: str = ""
 
-    def told(self, room: int | None) -> None:
-        self.sure = maxsize if room is None else self.sent + room
-        self.low = maxsize if not self.is_sure else self.sure - max(1, (self.sure - self.sent) // 8)
+    def told(self, at: Moment, room: Room) -> None:
+        self.asked = self.sent
+        self.since, self.until = at, OPEN
+        if room.room is None:
+            self.sure = self.low = maxsize
+            return
+        self.sure = self.sent + max(room.room, 0)
+        if room.room <= 0:
+            self.until, self.rule, self.detail = max(room.until, at + 1), room.rule, room.detail
+            self.since, self.sure = room.then, self.sent + room.room_then
+        self.low = self.sure - max(1, (self.sure - self.sent) // 8)
 
-    @property
-    def is_sure(self) -> bool:
-        return self.sent < self.sure
+    def left(self, at: Moment) -> int:
+        """For how many there is surely room."""
+        return self.sure - self.sent if at >= self.since else 0
+
+    def is_full(self, at: Moment) -> bool:
+        """Whether there is surely none."""
+        return at < self.until and self.sent == self.asked
+
+    def is_unknown(self, at: Moment) -> bool:
+        return self.left(at) <= 0 and not self.is_full(at)
+
+    def is_low(self, at: Moment) -> bool:
+        return self.is_unknown(at) or (self.low <= self.sent > self.asked and at >= self.since)
 
 
 @dataclass(slots=True)
@@ -139,10 +168,7 @@ class Backlog:
 
 @dataclass(slots=True)
 class Lane:
-    """An account's use of a channel, as it is played.
-
-    `counted_with` has the tallies of its channel in the workspace and of the workspace, where limits count these.
-    """
+    """An account's use of a channel, as it is played."""
 
     account_id: str
     channel: str
@@ -150,13 +176,13 @@ class Lane:
     gap: Moment
     next_at: Moment
     gates: Sequence[Hours | None]
-    own: Tally
-    siblings: Sequence[Tally] = ()
-    """Of other lanes of the account, where a limit counts them together."""
-    counted_with: Sequence[Tally] = ()
+    own: Sequence[Tally]
+    """Of its caps, and of rolling limits of its account."""
+    shared: Sequence[Tally] = ()
+    """Of rolling limits that count it with lanes of other accounts."""
     backlogs: list[Backlog] = field(default_factory=list)
     unwritten: list[Played] = field(default_factory=list)
-    """What went out since the limits were asked, of all that counts together: shared among them."""
+    """What went out since its caps were asked of."""
     why: tuple[str, str] | None = None
     """The rule and the words that keep it until next_at."""
     opened: Moment = OPEN
@@ -186,20 +212,22 @@ class Lane:
         """The first moment from `at` on at which it could go again."""
         return max(self.next_at, min([backlog.goes(at) for backlog in self.backlogs]))
 
-    @property
-    def sure(self) -> int:
-        """For how many there is surely room."""
-        left = self.own.sure - self.own.sent
-        for tally in self.counted_with:
-            left = min(left, tally.sure - tally.sent)
+    def left(self, at: Moment) -> int:
+        """For how many there is surely room by all limits."""
+        left = maxsize
+        for tally in self.own:
+            left = min(left, tally.left(at))
+        for tally in self.shared:
+            left = min(left, tally.left(at))
         return left
 
-    def went(self, rows: int) -> None:
-        self.own.sent += rows
-        for tally in self.siblings:
-            tally.sent += rows
-        for tally in self.counted_with:
-            tally.sent += rows
+    def is_unknown(self, at: Moment) -> bool:
+        """Whether it is not known what is left of its own."""
+        return any(tally.is_unknown(at) for tally in self.own)
+
+    @property
+    def tallies(self) -> list[Tally]:
+        return [*self.own, *self.shared]
 
 
 class Played(NamedTuple):
@@ -210,8 +238,16 @@ class Played(NamedTuple):
     rows: int
 
 
-Rooms: TypeAlias = Callable[[Moment, Sequence[Played], Sequence[Lane]], Sequence[Room]]
-"""Write down what was played, and say what the lanes have left at a moment."""
+class Question(NamedTuple):
+    """What is left by a limit that counts a lane?"""
+
+    lane: Lane
+    tally: Tally
+
+
+Rooms: TypeAlias = Callable[[Moment, Moment, Sequence[Played], Sequence[Played], Sequence[Question]], Sequence[Room]]
+"""Write down what was played, that which the caps asked of count and that which rolling limits count, and answer
+questions at a moment, where runs begin so often."""
 
 Went: TypeAlias = Callable[[Moment, Lane, Backlog, int], None]
 """Told of rows that went out."""
@@ -233,9 +269,13 @@ class Game:
         self._nth = count()
         self._turns: list[tuple[Moment, int, Lane]] = []
         self._waiting: list[tuple[Moment, int, Lane]] = []
+        self._every: Moment = 0
+        self._unwritten: list[Played] = []
+        """What went out since rolling limits were asked of."""
 
     def play(self, at: Moment, every: Moment, until: Moment) -> None:
         """Play all runs from `at` on, one `every` so often, that are before `until`."""
+        self._every = every
         self._waiting = [(lane.wakes(at), next(self._nth), lane) for lane in self._lanes]
         heapify(self._waiting)
         tick = at
@@ -256,18 +296,9 @@ class Game:
     def _run(self, at: Moment) -> None:
         """One run: what it takes, by turns."""
         left = self.limit if self.limit is not None else maxsize
-        if self.limit is None:  # every lane is met: all that are not sure of their own room are asked at once
-            self._ask(at, [lane for _, _, lane in self._turns if not lane.own.is_sure and lane.first(at)])
-        unsure: list[Lane] = []
-        while left:
-            if not self._turns:
-                if not unsure:
-                    return
-                self._ask(at, unsure)
-                for lane in unsure:
-                    self._put(at, lane)
-                unsure = []
-                continue
+        if self.limit is None:  # every lane is met: all that is not known is asked at once
+            self._ask(at, [lane for _, _, lane in self._turns if lane.is_unknown(at) and lane.first(at)])
+        while left and self._turns:
             turn, _, lane = self._turns[0]
             if (now := lane.turn(at)) > turn or now > at:  # a window has passed, or there is no room for it
                 heappop(self._turns)
@@ -275,10 +306,10 @@ class Game:
             elif (found := lane.first(at)) is None:
                 heappop(self._turns)
                 self._wait(at, lane)
-            elif (room := lane.sure) > 0:
+            elif (room := lane.left(at)) > 0:
                 backlog, alike = found
                 # What nothing parts goes in one go, where no other lane wants the same room.
-                rows = min(room, alike.rows) if self.limit is None and not (lane.gap or lane.counted_with) else 1
+                rows = min(room, alike.rows) if self.limit is None and not (lane.gap or lane.shared) else 1
                 self._send(at, lane, backlog, alike, rows)
                 left -= rows
                 if lane.next_at > at:
@@ -286,16 +317,13 @@ class Game:
                     self._wait(at, lane)
                 else:
                     heapreplace(self._turns, (lane.turn(at), next(self._nth), lane))
-            elif self.limit is None and not lane.counted_with:
-                unsure.append(heappop(self._turns)[2])  # its room is its own: it is asked with others
+            elif any(tally.is_unknown(at) for tally in lane.tallies):
+                # Lanes near their turn are asked of along, which will be soon too: each question is a journey.
+                near = [lane for _, _, lane in self._turns[:NEAR]]
+                self._ask(at, [lane, *near], soon=self.limit is not None)
             else:
-                self._ask(at, [lane], self._low(lane))
+                self._sleep(at, lane)
         self.bound += any(lane.first(at) for _, _, lane in self._turns)
-
-    def _low(self, asking: Lane) -> list[Lane]:
-        """Lanes near their turn that will be asked soon too: each question is a journey to the database."""
-        near = (lane for _, _, lane in self._turns[:NEAR])
-        return [lane for lane in near if lane.own.sent >= lane.own.low and lane is not asking]
 
     def _send(self, at: Moment, lane: Lane, backlog: Backlog, alike: Alike, rows: int) -> None:
         alike.rows -= rows
@@ -303,8 +331,14 @@ class Game:
             heappop(backlog.due)
         lane.next_at = at + lane.gap
         lane.why = None
-        lane.went(rows)
-        lane.unwritten.append(Played(lane, at, rows))
+        for tally in lane.own:
+            tally.sent += rows
+        for tally in lane.shared:
+            tally.sent += rows
+        played = Played(lane, at, rows)
+        lane.unwritten.append(played)
+        if lane.shared or len(lane.own) > 1:
+            self._unwritten.append(played)
         self.went(at, lane, backlog, rows)
 
     def _put(self, at: Moment, lane: Lane) -> None:
@@ -319,30 +353,34 @@ class Game:
         if wakes < FOR_EVER:
             heappush(self._waiting, (wakes, next(self._nth), lane))
 
-    def _ask(self, at: Moment, lanes: Sequence[Lane], low: Sequence[Lane] = ()) -> None:
-        """Ask what lanes have left, and put to sleep those that have nothing, as the claim does when it meets them.
-
-        Those in `low` are not met yet: they are told what they have left, if anything.
-        """
-        if not lanes:
+    def _ask(self, at: Moment, lanes: Sequence[Lane], soon: bool = False) -> None:
+        """Ask what is left, where it is not known (or `soon` not), of these lanes' own and of what the first shares."""
+        asked = {
+            tally: Question(lane, tally)
+            for lane in lanes
+            for tally in lane.own
+            if (tally.is_low(at) if soon else tally.is_unknown(at))
+        }
+        asked |= {tally: Question(lane, tally) for lane in lanes[:1] for tally in lane.shared if tally.is_unknown(at)}
+        if not asked:
             return
-        asked = [*lanes, *low]
-        sent: list[Played] = []
-        for lane in asked:
-            sent += lane.unwritten
+        used: list[Played] = []
+        for lane in [lane for lane, tally in asked.values() if tally.limit is None]:
+            used += lane.unwritten
             lane.unwritten.clear()
-        for nth, (lane, room) in enumerate(zip(asked, self.rooms(at, sent, asked), strict=True)):
-            lane.own.told(room.lane)
-            for tally, of_it in zip(lane.counted_with, (room.channel, room.workspace), strict=False):
-                tally.told(of_it)
-            if room.is_full and nth < len(lanes):
-                self._sleep(at, lane, room)
+        sent: list[Played] = []
+        if any(tally.limit for tally in asked):
+            sent, self._unwritten = self._unwritten, []
+        for tally, room in zip(asked, self.rooms(at, self._every, used, sent, list(asked.values())), strict=True):
+            tally.told(at, room)
 
-    def _sleep(self, at: Moment, lane: Lane, room: Room) -> None:
-        together = [lane]
-        if room.reach != "lane":
-            together = lane.counted_with[room.reach == "workspace"].lanes
-        for one in together:
+    def _sleep(self, at: Moment, lane: Lane) -> None:
+        """Put a lane to sleep that has no room, and those that share what is full, as the claim does when it meets one:
+        a limit that many share first, then the one that holds longest."""
+        full = max(
+            [tally for tally in lane.tallies if tally.is_full(at)], key=lambda tally: (tally.shared, tally.until)
+        )
+        for one in full.lanes if full.shared else [lane]:
             if one.next_at <= at:
-                one.next_at = max(room.until, at + 1)
-                one.why = room.rule, room.detail
+                one.next_at = full.until
+                one.why = full.rule, full.detail

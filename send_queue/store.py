@@ -777,10 +777,15 @@ def rehearse_counts(conn: Connection, at: datetime) -> None:
 
 
 def rehearse_rooms(
-    conn: Connection, at: datetime, sent: Sequence[Sequence[Any]], asked: Sequence[Sequence[Any]]
+    conn: Connection,
+    at: int,
+    every: int,
+    used: Sequence[Sequence[Any]],
+    sent: Sequence[Sequence[Any]],
+    asked: Sequence[Sequence[Any]],
 ) -> list[tuple[Any, ...]]:
-    """Rows of (lane_room, channel_room, workspace_room, until, reach, rule, detail), one for each that is asked."""
-    named = {"at": at, "sent": Jsonb(list(sent)), "asked": Jsonb(list(asked))}
+    """Rows of (room, until, next_run, room_then, rule, detail), one for each that is asked; moments in microseconds."""
+    named = {"at": at, "every": every, "used": Jsonb(used), "sent": Jsonb(sent), "asked": Jsonb(asked)}
     return _rows(conn, "send_rehearse_rooms", named).fetchall()
 
 

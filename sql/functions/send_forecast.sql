@@ -3,8 +3,8 @@
 --
 -- Returns {at, lanes, schedules, campaigns, never}; moments as microseconds since 1970, which a program compares fast.
 --   lanes      those that nobody has stopped; gap and jitter in seconds; `gates` the schedules of all active campaigns
---              of the account (null: one that is always open): the earliest opening of them is the lane's turn; `limited`
---              which rolling limits count it: those of the `workspace`, else of the `account`, else null
+--              of the account (null: one that is always open): the earliest opening of them is the lane's turn; `limits`
+--              the rolling limits that count it, each with whether lanes of other accounts share it
 --   campaigns  with the rows that wait in them
 --   never      rows that go only when a person acts: {reason, sends, kind, name, channel, workspace, said}:
 --              reason paused, disconnected, done, expired, failed or uncertain
@@ -51,9 +51,10 @@ returns jsonb language sql stable set timezone = 'UTC' as $$
                 'gates', array(select distinct coalesce(c.schedule_id, a.schedule_id)
                     from send_campaign_accounts p join send_campaigns c on c.id = p.campaign_id and c.status = 'active'
                     where p.account_id = a.id),
-                'limited', (select max(case when n.account_id is null then 'workspace' else 'account' end)
+                'limits', (select coalesce(jsonb_agg(jsonb_build_object('id', n.id, 'shared', n.account_id is null)), '[]')
                     from send_limits n
-                    where n.workspace_id = w.id and (n.account_id is null or n.account_id = a.id))
+                    where n.workspace_id = w.id and (n.account_id is null or n.account_id = a.id)
+                      and (n.channel is null or n.channel = l.channel))
                 ) order by w.name, a.name, l.channel), '[]')
             from send_lanes l
             join send_accounts a on a.id = l.account_id and a.status = 'active'

@@ -29,8 +29,10 @@ begin
             order by b.started_at desc limit m.max_sends) t
     $copy$, current_schema()) using at;
     create unique index on send_usage (account_id, channel, day);
-    create index on send_attempts (account_id, started_at);
     create index on send_attempts (workspace_id, started_at);
+    if exists (select from send_limits m where m.account_id is not null) then
+        create index on send_attempts (account_id, started_at);
+    end if;
     -- Plans that were made before, in a session that somebody else had, may still know the tables themselves.
     discard plans;
 end

@@ -1,48 +1,58 @@
--- In a forecast (send_rehearse_counts): write down what was played, then say what lanes have left at a moment. It is
--- send_room that says it, as it does to the claim.
+-- In a forecast (send_rehearse_counts): write down what was played, then say what is left at a moment of the limits that
+-- are asked of. It is send_room that says it, as it does to the claim.
 --
--- sent   [account_id, channel, microseconds since 1970, how many], each: what went out meanwhile
--- asked  [account_id, channel], each
+-- at     microseconds since 1970, as all moments here
+-- every  runs begin so often, one of them at this moment; microseconds
+-- used   [account_id, channel, at, how many], each: what went out meanwhile, for the caps
+-- sent   the same, for rolling limits
+-- asked  [account_id, channel, limit], each: the caps of a lane (null), or a rolling limit that counts it
 --
--- Returns a row for each that is asked, in their order: the least room of the limits that count it alone or with the
--- rest of its account (lane_room), with its channel of the workspace (channel_room), with the whole workspace
--- (workspace_room), null where there is no such limit; and where there is no room, what the claim makes of it: until when
--- (microseconds; null: not by itself) all lanes of `reach` wait, and for which rule.
-create or replace function send_rehearse_rooms(at timestamptz, sent jsonb, asked jsonb)
-returns table (lane_room int, channel_room int, workspace_room int, until bigint, reach text, rule text, detail text)
+-- Returns a row for each that is asked, in their order: the room (null: there is no such limit); and where there is none,
+-- until when (null: not by itself) what it counts waits, and for which rule; and, for it will be asked next, what room there
+-- is in the first run that is not before that, if nothing goes meanwhile.
+create or replace function send_rehearse_rooms(at bigint, every bigint, used jsonb, sent jsonb, asked jsonb)
+returns table (room int, until bigint, next_run bigint, room_then int, rule text, detail text)
 language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
+declare
+    v_at constant timestamptz := 'epoch'::timestamptz + send_rehearse_rooms.at * interval '1 microsecond';
 begin
-    if jsonb_array_length(sent) > 0 then
+    if jsonb_array_length(send_rehearse_rooms.used) > 0 then
         insert into send_usage as u (account_id, channel, day, used)
         select l.account_id, l.channel, (d.at at time zone l.cap_timezone)::date, sum(d.n)
         from (select (s ->> 0)::uuid as account_id, s ->> 1 as channel, (s ->> 3)::int as n,
                      'epoch'::timestamptz + (s ->> 2)::bigint * interval '1 microsecond' as at
-              from jsonb_array_elements(sent) s) d
+              from jsonb_array_elements(send_rehearse_rooms.used) s) d
         join send_lanes l on l.account_id = d.account_id and l.channel = d.channel
         group by 1, 2, 3
         on conflict (account_id, channel, day) do update set used = u.used + excluded.used;
+    end if;
 
+    if jsonb_array_length(sent) > 0 then
         insert into send_attempts (workspace_id, account_id, channel, started_at, outcome)
         select a.workspace_id, a.id, s ->> 1, 'epoch'::timestamptz + (s ->> 2)::bigint * interval '1 microsecond', 'sent'
         from jsonb_array_elements(sent) s
         join send_accounts a on a.id = (s ->> 0)::uuid
-        cross join generate_series(1, (s ->> 3)::int)
-        where exists (select from send_limits m where m.workspace_id = a.workspace_id);
+        cross join generate_series(1, (s ->> 3)::int);
     end if;
 
     return query
-    select min(r.room) filter (where r.reach = 'lane'), min(r.room) filter (where r.reach = 'channel'),
-        min(r.room) filter (where r.reach = 'workspace'), wait[1]::bigint, wait[2], wait[3], wait[4]
-    from jsonb_array_elements(asked) with ordinality q (lane, nth)
+    select r.room, t.until, t.next_run, case when t.next_run is not null then (
+            select min(s.room) from send_room(q.account_id, q.channel,
+                'epoch'::timestamptz + t.next_run * interval '1 microsecond', q.rules, q.id) s) end,
+        r.rule, r.detail
+    from (select (a.a ->> 0)::uuid as account_id, a.a ->> 1 as channel, (a.a ->> 2)::uuid as id,
+              -- Not in_flight: here a send takes no time, so none is ever in the way of the next.
+              case when a.a ->> 2 is null then array['daily_cap', 'weekly_cap'] else array['rate_limit'] end as rules, a.nth
+          from jsonb_array_elements(asked) with ordinality a (a, nth)) q
     left join lateral (
-        select r.*, first_value(array[send_microseconds(r.until)::text, r.reach, r.rule, r.detail]) over (
-            -- As the claim has it: a limit that many share first, then the one that holds longest.
-            order by r.room <= 0 desc, r.reach = 'lane', r.until desc nulls first) as wait
-        from send_room((q.lane ->> 0)::uuid, q.lane ->> 1, send_rehearse_rooms.at) r
-        where r.rule <> 'in_flight' -- here a send takes no time, so none is ever in the way of the next
+        select r.* from send_room(q.account_id, q.channel, v_at, q.rules, q.id) r
+        order by r.room <= 0 desc, r.until desc nulls first, r.room limit 1 -- as the claim: the one that holds longest
     ) r on true
-    group by q.nth, wait order by q.nth;
+    cross join lateral (
+        select u.until, send_rehearse_rooms.at + (u.until - send_rehearse_rooms.at + every - 1) / every * every as next_run
+        from (select case when r.room <= 0 then send_microseconds(r.until) end as until) u) t
+    order by q.nth;
 end
 $$;

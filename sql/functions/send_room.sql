@@ -9,7 +9,11 @@
 -- until      where there is none: when room returns if nothing else is sent, exact; null: not by itself
 -- reach      which lanes count together: this `lane` (or its account's), those of its `channel` in the workspace, or
 --            all of the `workspace`
-create or replace function send_room(account_id uuid, channel text, at timestamptz)
+--
+-- rules, limit_id   only these rules, of rolling limits only this one; null: all. Each costs something to count, and
+--                   forecast asks of those whose room it has used up
+create or replace function send_room(account_id uuid, channel text, at timestamptz, rules text[] default null,
+    limit_id uuid default null)
 returns table (rule text, room int, until timestamptz, detail text, reach text) language plpgsql stable as $$
 #variable_conflict use_column
 declare
@@ -25,28 +29,32 @@ begin
     where l.account_id = send_room.account_id and l.channel = send_room.channel;
     v_today := (send_room.at at time zone v_lane.cap_timezone)::date;
 
-    select count(*), min(q.lease_expires_at) into v_used, v_last
-    from send_queue q
-    where q.account_id = v_lane.account_id and q.channel = v_lane.channel and q.status = 'sending'
-      and q.lease_expires_at > send_room.at; -- a lease that has run out by then is recovered before anything is claimed
-    return query select 'in_flight', v_lane.max_in_flight - v_used,
-        case when v_used >= v_lane.max_in_flight then v_last end,
-        format('%s of %s in flight', v_used, v_lane.max_in_flight), 'lane';
+    if 'in_flight' = any (rules) is not false then
+        select count(*), min(q.lease_expires_at) into v_used, v_last
+        from send_queue q
+        where q.account_id = v_lane.account_id and q.channel = v_lane.channel and q.status = 'sending'
+          and q.lease_expires_at > send_room.at; -- a lease that has run out by then is recovered before anything is claimed
+        return query select 'in_flight', v_lane.max_in_flight - v_used,
+            case when v_used >= v_lane.max_in_flight then v_last end,
+            format('%s of %s in flight', v_used, v_lane.max_in_flight), 'lane';
+    end if;
 
-    v_cap := send_cap_on(v_lane.daily_cap, v_lane.warm_up_start, v_lane.warm_up_step, v_lane.warm_up_began, v_today);
+    if 'daily_cap' = any (rules) is not false then
+        v_cap := send_cap_on(v_lane.daily_cap, v_lane.warm_up_start, v_lane.warm_up_step, v_lane.warm_up_began, v_today);
+    end if;
     if v_cap is not null then
         v_used := coalesce((select u.used from send_usage u
             where u.account_id = v_lane.account_id and u.channel = v_lane.channel and u.day = v_today), 0);
         return query select 'daily_cap', v_cap - v_used, case when v_used >= v_cap then (
                 select send_day_start(v_today + k, v_lane.cap_timezone)
-                from generate_series(1, 400) k
+                from generate_series(1, case when v_lane.warm_up_start is null then 1 else 400 end) k
                 where send_cap_on(v_lane.daily_cap, v_lane.warm_up_start, v_lane.warm_up_step, v_lane.warm_up_began,
                                   v_today + k) > 0
                 order by k limit 1) end,
             format('Daily limit reached (%s/%s)', v_used, v_cap), 'lane';
     end if;
 
-    if v_lane.weekly_cap is not null then
+    if v_lane.weekly_cap is not null and 'weekly_cap' = any (rules) is not false then
         v_used := coalesce((select sum(u.used) from send_usage u
             where u.account_id = v_lane.account_id and u.channel = v_lane.channel
               and u.day between v_today - 6 and v_today), 0);
@@ -60,11 +68,14 @@ begin
             format('Weekly limit reached (%s/%s)', v_used, v_lane.weekly_cap), 'lane';
     end if;
 
+    if 'rate_limit' = any (rules) is false then
+        return;
+    end if;
     for v_limit in
         select l.*, make_interval(secs => extract(epoch from l.per)::float8) as period
         from send_limits l
         where l.workspace_id = v_lane.workspace_id and (l.account_id is null or l.account_id = v_lane.account_id)
-          and (l.channel is null or l.channel = v_lane.channel)
+          and (l.channel is null or l.channel = v_lane.channel) and (limit_id is null or l.id = limit_id)
     loop
         -- Only the newest max_sends matter: when the oldest of those leaves the period, there is room again.
         if v_limit.account_id is null then

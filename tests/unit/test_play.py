@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from send_queue.play import FOR_EVER, Alike, Backlog, Game, Lane, Moment, Played, Room, Tally
+from send_queue.play import FOR_EVER, Alike, Backlog, Game, Lane, Moment, Played, Question, Room, Tally
 
 DAY = 1_000
 """Of the limits below: so many moments."""
@@ -19,27 +19,31 @@ class Daily:
     def __init__(self, cap: int | None = None, for_all: int | None = None) -> None:
         self.cap = cap
         self.for_all = for_all
-        self.sent: Counter[tuple[str, int]] = Counter()
+        self.questions: Counter[str | None] = Counter()
+        self.used: Counter[tuple[str, int]] = Counter()
+        self.sent: Counter[int] = Counter()
         self.asked = 0
 
-    def __call__(self, at: Moment, sent: Sequence[Played], lanes: Sequence[Lane]) -> list[Room]:
+    def __call__(
+        self, at: Moment, every: Moment, used: Sequence[Played], sent: Sequence[Played], asked: Sequence[Question]
+    ) -> list[Room]:
         self.asked += 1
-        today = at // DAY
+        self.questions.update(question.tally.limit for question in asked)
+        for played in used:
+            self.used[played.lane.name, played.at // DAY] += played.rows
         for played in sent:
-            self.sent[played.lane.name, played.at // DAY] += played.rows
-        everything = sum(rows for (_, day), rows in self.sent.items() if day == today)
+            self.sent[played.at // DAY] += played.rows
+        tomorrow = (at // DAY + 1) * DAY
+        then = at - (at - tomorrow) // every * every
         return [
-            Room(
-                None if self.cap is None else self.cap - self.sent[lane.name, today],
-                None,
-                None if self.for_all is None else self.for_all - everything,
-                (today + 1) * DAY,
-                "lane" if self.for_all is None or everything < self.for_all else "workspace",
-                "daily_cap",
-                "full",
-            )
-            for lane in lanes
+            Room(self._room(question, at), tomorrow, then, self._room(question, then) or 0, "daily_cap", "full")
+            for question in asked
         ]
+
+    def _room(self, question: Question, at: Moment) -> int | None:
+        if question.tally.shared:
+            return None if self.for_all is None else self.for_all - self.sent[at // DAY]
+        return None if self.cap is None else self.cap - self.used[question.lane.name, at // DAY]
 
 
 class Shift:
@@ -54,7 +58,7 @@ class Shift:
 
 def lane(name: str, *rows: Alike, gap: Moment = 0, hours: Shift | None = None, next_at: Moment = 0) -> Lane:
     backlog = Backlog("fall", hours, sorted(rows, key=lambda alike: alike.scheduled_for, reverse=True))
-    return Lane(name, "email", name, gap, next_at, [hours], Tally(), backlogs=[backlog])
+    return Lane(name, "email", name, gap, next_at, [hours], [Tally()], backlogs=[backlog])
 
 
 def alike(rows: int, *, priority: int = 100, at: Moment = 0, expires: Moment = FOR_EVER, nth: int = 0) -> Alike:
@@ -72,10 +76,9 @@ def played(
 
 def together(*lanes: Lane) -> Sequence[Lane]:
     """Lanes whose workspace has a limit."""
-    channel, workspace, unwritten = Tally(lanes=list(lanes)), Tally(lanes=list(lanes)), list[Played]()
+    workspace = Tally("for all", shared=True, lanes=list(lanes))
     for one in lanes:
-        one.counted_with = [channel, workspace]
-        one.unwritten = unwritten
+        one.shared = [workspace]
     return lanes
 
 
@@ -93,10 +96,10 @@ def test_a_gap_is_rounded_up_to_the_next_run() -> None:
 
 
 def test_a_lane_is_asked_when_its_room_is_used_up_and_not_before() -> None:
-    """Of a cap of 20 a day, 50 rows need five answers: room, none, room, none, room."""
+    """Of a cap of 20 a day, 50 rows need three answers: room; none, but tomorrow; and the same of the day after."""
     rooms = Daily(cap=20)
     assert played([lane("anna", alike(50))], rooms) == [(0, "anna", 20), (DAY, "anna", 20), (2 * DAY, "anna", 10)]
-    assert rooms.asked == 5
+    assert rooms.asked == 3
 
 
 def test_lanes_take_turns_where_a_run_takes_few() -> None:
@@ -137,6 +140,14 @@ def test_a_limit_of_all_puts_all_to_sleep() -> None:
     went = played(together(lane("anna", alike(5)), lane("ben", alike(5))), Daily(for_all=4))
     assert Counter(at for at, _, _ in went) == {0: 4, DAY: 4, 2 * DAY: 2}
     assert Counter(name for at, name, _ in went if at == 0) == {"anna": 2, "ben": 2}
+
+
+def test_each_limit_is_asked_of_by_itself() -> None:
+    """Two lanes without caps whose limit of all is full on ten days: it is asked of once a day, their caps once."""
+    rooms = Daily(for_all=4)
+    went = played(together(lane("anna", alike(20)), lane("ben", alike(20))), rooms, until=100 * DAY)
+    assert sum(rows for _, _, rows in went) == 40
+    assert rooms.questions == {None: 2, "for all": 10}
 
 
 @pytest.mark.parametrize("limit", [None, 1, 3])
@@ -184,11 +195,11 @@ def test_the_play_always_moves_on() -> None:
 
 
 def test_lanes_are_asked_together() -> None:
-    """200 lanes with a cap of 20 and 100 rows each: what is asked is asked of all of them at once, twice a day."""
+    """200 lanes with a cap of 20 and 100 rows each: what is asked is asked of all of them at once, once a day."""
     rooms = Daily(cap=20)
     went = played([lane(f"a{n}", alike(100), gap=10) for n in range(200)], rooms, every=10)
     assert sum(rows for _, _, rows in went) == 20_000
-    assert rooms.asked == 9  # room on each of five days, none at the end of four
+    assert rooms.asked == 5  # before the first day, and at the end of four
 
 
 def test_near_lanes_are_asked_along() -> None:
