@@ -74,7 +74,8 @@ begin
     for v_limit in
         select l.*, make_interval(secs => extract(epoch from l.per)::float8) as period
         from send_limits l
-        where l.workspace_id = v_lane.workspace_id and (l.account_id is null or l.account_id = v_lane.account_id)
+        where l.workspace_id = v_lane.workspace_id -- as limit_is_said_once has it: of the workspace, or of the account
+          and coalesce(l.account_id, l.workspace_id) = any (array[v_lane.workspace_id, v_lane.account_id])
           and (l.channel is null or l.channel = v_lane.channel) and (limit_id is null or l.id = limit_id)
     loop
         -- Only the newest max_sends matter: when the oldest of those leaves the period, there is room again.
