@@ -135,8 +135,9 @@ def forecast(
     """Play the queue forward from `at` (None: the database's clock), as if a run began then and `every` so often.
 
     `limit` is that of `run-once`; None plays `run`, which sends all that may go. `days` are whole days of `tz`, the one
-    that `at` is in included. Costs about 15 µs for each row that waits, and 0.1 ms whenever a lane has used up what it
-    had room for. Nothing is changed. Raises `UserError` where the database refuses.
+    that `at` is in included. Costs about 15 µs for each row that waits, and 0.1 ms for each limit whenever its room is
+    used up, with a journey to the database for those of one moment. Nothing is changed. Raises `UserError` where the
+    database refuses.
     """
     with store.one_look(conn):
         board = Board(conn, at, HORIZON)

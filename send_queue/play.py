@@ -223,7 +223,10 @@ class Lane:
 
     def is_unknown(self, at: Moment) -> bool:
         """Whether it is not known what is left of its own."""
-        return any(tally.is_unknown(at) for tally in self.own)
+        for tally in self.own:  # noqa: SIM110 — any() takes twice as long, a million times
+            if (tally.sent >= tally.sure or at < tally.since) and not tally.is_full(at):
+                return True
+        return False
 
     @property
     def tallies(self) -> list[Tally]:
@@ -384,3 +387,9 @@ class Game:
             if one.next_at <= at:
                 one.next_at = full.until
                 one.why = full.rule, full.detail
+        if full.shared:  # many at once: in their order, and without taking each from the top
+            turns = sorted(self._turns)
+            self._turns = [turn for turn in turns if turn[2].next_at <= at]
+            for _, _, one in turns:
+                if one.next_at > at:
+                    self._wait(at, one)
