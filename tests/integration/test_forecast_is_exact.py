@@ -104,8 +104,10 @@ def test_the_days_of_the_forecast_are_those_that_come(
 
 def chance(told: forecast.Forecast, limit: int | None, limits: Any) -> bool:
     """Whether which lane goes first may change how many go on a day."""
-    several = len({lane for day in told.days for lane in day.by_lane}) > 1
-    return several and (bool(limit is not None and told.at_its_limit) or any(of < 0 for _, _, of in limits))
+    lanes = {lane for day in told.days for lane in day.by_lane}
+    together = len({lane.rsplit(" ", 1)[0] for lane in lanes}) < len(lanes)  # two of one account, in one limit
+    shared = any(of < 0 or together for _, _, of in limits)
+    return len(lanes) > 1 and (bool(limit is not None and told.at_its_limit) or shared)
 
 
 def a_queue(
