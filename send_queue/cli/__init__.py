@@ -169,7 +169,7 @@ def _status(args: list[str]) -> int:
                 " done with `send-queue status`."
             )
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return os.EX_IOERR
+            return 74
         warn(
             f"This should not happen ({type(error).__name__}): run it again with `send-queue --debug …` and report it."
         )
