@@ -3,7 +3,8 @@
 -- is played on the copies, by the very functions that decide for real, and nobody waits for it. The caller rolls back.
 --
 -- Here chance adds to each gap what it adds on average. Returns whether it has a part in it.
-create or replace function send_rehearse(account_id uuid, channel text) returns boolean language plpgsql as $$
+create or replace function send_rehearse(account_id uuid, channel text) returns boolean language plpgsql
+set enable_seqscan = off as $$ -- what is copied is found by indexes, however long the history is
 declare
     v_table text;
     v_where text;
@@ -16,7 +17,8 @@ begin
             ('send_schedules', 'true'),
             ('send_wakes', 'false'),
             ('send_usage', 'account_id = $1 and channel = $2'),
-            ('send_queue', 'account_id = $1 and channel = $2 and status in (''pending'', ''sending'')'),
+            ('send_queue', 'account_id = $1 and channel = $2 and status = ''pending'' union all select * from '
+                '%1$I.send_queue where account_id = $1 and channel = $2 and status = ''sending'''),
             ('send_attempts', 'workspace_id = (select a.workspace_id from send_accounts a where a.id = $1)'
                 ' and (outcome is null or outcome in (''sent'', ''uncertain'')) and started_at > (select coalesce('
                 'max(b.started_at), now()) from %1$I.send_attempts b where b.account_id = $1) - coalesce('
