@@ -237,7 +237,8 @@ def _holidays(country: str | None, subdivision: str | None, year: int) -> dict[d
             found = holidays.country_holidays(
                 country, subdiv=subdivision, years=year, expand=False, observed=True, language="en_US"
             )
-    except (NotImplementedError, TypeError):  # the library does not know a country, or a part of it; or it is no class
+    except (NotImplementedError, TypeError):
+        # The library does not know the country or the part of it; TypeError: the name is that of another thing in it.
         raise ScheduleError(_unknown_holidays(country, subdivision)) from None
     return dict(found)
 

@@ -2,7 +2,7 @@
 -- of those days what two days allow may go.
 create or replace function send_split_days(at timestamptz) returns table (account_id uuid, channel text, timezone text,
     said text) language sql stable as $$
-    select distinct on (l.account_id, l.channel) l.account_id, l.channel, s.timezone,
+    select l.account_id, l.channel, s.timezone,
         format('The cap of %s %s is counted anew at midnight in %s, which is %s in %s, in the midst of the hours of the '
             'schedule %s: what two days allow may go in one of its days.', a.name, l.channel, l.cap_timezone, turn.at,
             s.timezone, s.name)
@@ -16,5 +16,4 @@ create or replace function send_split_days(at timestamptz) returns table (accoun
         select from jsonb_each(s.hours) d cross join jsonb_array_elements(d.value) h
         where h ->> 0 < turn.at and turn.at < h ->> 1
            or h ->> 1 < h ->> 0 and (h ->> 0 < turn.at or turn.at < h ->> 1)) -- past midnight
-    order by l.account_id, l.channel, s.name
 $$;

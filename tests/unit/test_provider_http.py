@@ -315,7 +315,7 @@ def test_a_slow_drip_meets_the_deadline(client: Http, server: Server, before: by
         server.request(connection)
         connection.sendall(before)
         for _ in range(40):
-            time.sleep(0.05)
+            time.sleep(0.05)  # the drip itself, which is what is tested
             connection.sendall(b"x")
 
     server.script = script

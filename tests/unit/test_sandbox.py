@@ -806,7 +806,7 @@ def test_answer_waits_for_the_disk(sandbox: Sandbox, monkeypatch: pytest.MonkeyP
 
         answers = [pool.submit(send, number) for number in range(5)]
         wait_until(lambda: len(sandbox.accepted()) == 5)
-        time.sleep(0.1)
+        time.sleep(0.1)  # that nothing is answered meanwhile can only be waited for
         assert not any(answer.done() for answer in answers)
         may_sync.set()
         assert [answer.result(10).status_code for answer in answers] == [200] * 5
@@ -997,7 +997,7 @@ def test_client_that_goes_away_is_no_event(sandbox: Sandbox, capfd: pytest.Captu
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
         connection.sendall(sent)
         connection.close()
-    time.sleep(0.4)
+    time.sleep(0.4)  # that nothing comes of it later can only be waited for
     assert len(sandbox.accepted()) <= 1
     assert capfd.readouterr().err == ""
 
@@ -1034,12 +1034,12 @@ def test_stop_cuts_what_is_in_flight(path: Path) -> None:
     sandbox.start()
     with ThreadPoolExecutor() as pool, client_of(sandbox) as client:
         waiting = pool.submit(invite, client)
-        time.sleep(0.1)
+        time.sleep(0.1)  # it is under way by then, within its delay of 0.4 seconds
         sandbox.stop()
         sandbox.start()
         with pytest.raises(httpx.TransportError):
             waiting.result(5)
-        time.sleep(0.5)
+        time.sleep(0.5)  # longer than its delay: now it would have been accepted
     sandbox.stop()
     assert read(path) == []
 
