@@ -55,8 +55,9 @@ def enqueue(
     """Put one message into the queue, on the caller's psycopg connection and in its transaction.
 
     Returns the id of the row and whether it was made: a `dedupe_key` that is there already gives the row that has
-    it, and False. Moments must have a zone. Raises `send_queue.model.UserError`, with a sentence that says what to
-    do, where something is wrong; nothing is stored then, and the caller's transaction is to be rolled back.
+    it, and False; a blank key is none. Moments must have a zone. Raises `send_queue.model.UserError`, with a sentence
+    that says what to do, where something is wrong; nothing is stored then, and the caller's transaction is to be
+    rolled back.
     """
     from send_queue import intake
 

@@ -58,6 +58,7 @@ def dispatch(
 
     Raises `UserError` where an account or the campaign is not there, or the accounts are of several workspaces.
     """
+    dedupe_key = dedupe_key if (dedupe_key or "").strip() else None
     senders = [_account(conn, name, workspace) for name in dict.fromkeys(accounts)]
     if len({sender["workspace"] for sender in senders}) > 1:
         raise UserError("The accounts are of several workspaces: post in each of them on its own.")

@@ -144,7 +144,7 @@ def in_words(hide: Sequence[str] = ()) -> Iterator[None]:
 
 
 def _in_words(error: psycopg.Error, said: str) -> Exception:
-    if error.sqlstate == "SQ002":
+    if error.sqlstate in REFUSED:
         return UserError(said)
     if absent := schema.missing(error):
         return absent
@@ -176,6 +176,9 @@ def _in_words(error: psycopg.Error, said: str) -> Exception:
             )
     return error
 
+
+REFUSED = ("SQ002", "SQ005", "SQ006")
+"""The SQLSTATEs of our functions: invalid, no such thing, not in a state for that; each with a whole sentence."""
 
 BUSY = ("40001", "40P01", "55006", "55P03", "57014")
 """The SQLSTATEs of what may well go through the next time, on the same connection: serialization, deadlock, object in

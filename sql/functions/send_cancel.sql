@@ -23,7 +23,8 @@ begin
     where q.status is null or q.status not in ('pending', 'failed') limit 1;
     if found then
         raise exception 'Send % %: only what is pending or failed can be cancelled.', v_odd.id,
-            coalesce('is ' || v_odd.status, 'is not there') using errcode = 'SQ002';
+            coalesce('is ' || v_odd.status, 'is not there')
+            using errcode = case when v_odd.status is null then 'SQ005' else 'SQ006' end;
     end if;
     update send_queue q
     set status = 'skipped', error_code = 'cancelled', error_message = 'It was cancelled by hand.', updated_at = v_at

@@ -6,13 +6,15 @@
 -- prospect       left out: found by the recipient in the workspace, or made
 -- scheduled_for  not before; left out: now       expires_at  not after: it is skipped then
 -- dedupe_key     unique in its workspace: a key that is there returns the row that has it, with created = false, and
---                raises a warning where that row says something else. Without one, each call is a message of its own;
---                a notice (SQ003) says where an import has put in one for the same recipient, campaign and channel
+--                raises a warning (SQ004) where that row says something else. Without one (null or blank), each call
+--                is a message of its own; a notice (SQ003) says where an import has put in one for the same
+--                recipient, campaign and channel
 -- at             the moment that it is believed to be, for rehearsals; left out: the database's clock
 --
 -- A message to somebody who is suppressed is stored as skipped, and a notice (SQ003) says so.
 --
--- Raises SQ002, with a sentence that says what to do, and stores nothing, where something is wrong.
+-- Raises, with a sentence that says what to do, and stores nothing: SQ002 where something is invalid, SQ005 where there
+-- is no such campaign, account, workspace or prospect, SQ006 where the campaign is done or nobody sends for it.
 create or replace function send_enqueue(campaign text, channel text, recipient text, message text,
     account text default null, subject text default null, prospect uuid default null, payload jsonb default null,
     priority int default null, scheduled_for timestamptz default null, expires_at timestamptz default null,
@@ -21,6 +23,7 @@ returns table (id uuid, created boolean) language plpgsql as $$
 #variable_conflict use_column
 declare
     v_at       timestamptz := coalesce(send_enqueue.at, clock_timestamp());
+    v_key      text := case when send_enqueue.dedupe_key ~ '\S' then send_enqueue.dedupe_key end;
     v_wrong    text;
     v_found    uuid;
     v_campaign record;
@@ -41,12 +44,12 @@ begin
     select c.* into v_campaign from send_campaigns c where c.id = v_found;
     if v_campaign.status = 'done' then
         raise exception 'The campaign % is done: resume it with `send-queue resume campaign`, or use another.',
-            quote_literal(v_campaign.name) using errcode = 'SQ002';
+            quote_literal(v_campaign.name) using errcode = 'SQ006';
     end if;
 
-    if send_enqueue.dedupe_key is not null then -- seen before anything is locked or made
+    if v_key is not null then -- seen before anything is locked or made
         select q.* into v_there from send_queue q
-        where q.workspace_id = v_campaign.workspace_id and q.dedupe_key = send_enqueue.dedupe_key;
+        where q.workspace_id = v_campaign.workspace_id and q.dedupe_key = v_key;
     end if;
     if v_there.id is null then
         if send_enqueue.account is not null then
@@ -62,7 +65,7 @@ begin
         end if;
         if send_enqueue.prospect is not null and v_prospect.workspace_id is distinct from v_campaign.workspace_id then
             raise exception 'There is no prospect % in the workspace of the campaign %.',
-                send_enqueue.prospect, quote_literal(v_campaign.name) using errcode = 'SQ002';
+                send_enqueue.prospect, quote_literal(v_campaign.name) using errcode = 'SQ005';
         end if;
         v_account := coalesce(v_account,
             (select p.account_id from send_campaign_accounts p
@@ -70,7 +73,7 @@ begin
             send_choose_account(v_campaign.id, send_enqueue.channel));
         if v_account is null then
             raise exception 'The campaign % has no accounts: add one with `send-queue campaign set % --account NAME`, or '
-                'name the account.', quote_literal(v_campaign.name), v_campaign.name using errcode = 'SQ002';
+                'name the account.', quote_literal(v_campaign.name), v_campaign.name using errcode = 'SQ006';
         end if;
         perform send_join(v_campaign.workspace_id, v_campaign.id, v_account, send_enqueue.channel);
         update send_prospects p set account_id = v_account where p.id = v_prospect.id and p.account_id is null;
@@ -82,7 +85,7 @@ begin
         values (v_campaign.workspace_id, v_campaign.id, v_account, send_enqueue.channel, v_prospect.id,
             btrim(send_enqueue.recipient), send_enqueue.subject, send_enqueue.message,
             coalesce(send_enqueue.payload, '{}'), coalesce(send_enqueue.priority, 100),
-            coalesce(send_enqueue.scheduled_for, v_at), send_enqueue.expires_at, send_enqueue.dedupe_key, v_at, v_at,
+            coalesce(send_enqueue.scheduled_for, v_at), send_enqueue.expires_at, v_key, v_at, v_at,
             case when v_refused is null then 'pending' else 'skipped' end,
             case when v_refused is not null then 'suppressed' end, v_refused)
         on conflict (workspace_id, dedupe_key) where dedupe_key is not null do nothing
@@ -94,7 +97,7 @@ begin
             end if;
             -- Looked for by the key that an import gives, which is all that an index can find.
             select q.* into v_there from send_queue q
-            where send_enqueue.dedupe_key is null and q.workspace_id = v_campaign.workspace_id
+            where v_key is null and q.workspace_id = v_campaign.workspace_id
               and q.dedupe_key = concat_ws(':', v_campaign.name, send_enqueue.channel, case send_enqueue.channel
                   when 'email' then lower(btrim(send_enqueue.recipient)) else btrim(send_enqueue.recipient) end);
             if v_there.id is not null then
@@ -106,13 +109,13 @@ begin
             return;
         end if;
         select q.* into v_there from send_queue q
-        where q.workspace_id = v_campaign.workspace_id and q.dedupe_key = send_enqueue.dedupe_key;
+        where q.workspace_id = v_campaign.workspace_id and q.dedupe_key = v_key;
     end if;
 
     if (v_there.campaign_id, v_there.channel, v_there.recipient, v_there.message)
        is distinct from (v_campaign.id, send_enqueue.channel, btrim(send_enqueue.recipient), send_enqueue.message) then
         raise warning 'The dedupe key % is there already, with other content (send %): nothing was stored; use another '
-            'key to send this too.', quote_literal(send_enqueue.dedupe_key), v_there.id;
+            'key to send this too.', quote_literal(v_key), v_there.id using errcode = 'SQ004';
     end if;
     return query select v_there.id, false;
 end

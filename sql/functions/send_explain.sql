@@ -7,7 +7,7 @@
 -- Returns {send_id, status, ..., holds: [{rule, until, detail, found_at}], next_at, ahead, schedule, beyond}: until
 -- is null where only a person can end the hold, and then next_at is; found_at is the moment at which the rule was met;
 -- ahead counts the rows of the lane that are due at next_at and go first (10,000 at the most are counted); beyond
--- says that the windows were not enough. Raises SQ002 where there is no such send.
+-- says that the windows were not enough. Raises SQ005 where there is no such send.
 create or replace function send_explain(id uuid, at timestamptz default null, windows tstzrange[] default null,
     counting boolean default true)
 returns jsonb language plpgsql stable set timezone = 'UTC' as $$
@@ -41,7 +41,7 @@ begin
     where q.id = send_explain.id;
     if not found then
         raise exception 'There is no send %: see which there are with `send-queue list`.', send_explain.id
-            using errcode = 'SQ002';
+            using errcode = 'SQ005';
     end if;
     v_windows := coalesce(v_windows, v_send.cached);
 

@@ -1,5 +1,6 @@
 -- The id behind a name that a person wrote; `workspace` may be left out where the name is clear without it.
--- kind: workspace, account, campaign or schedule. Raises SQ002, with what to do, where there is none or several.
+-- kind: workspace, account, campaign or schedule. Raises, with what to do, SQ005 where there is none, SQ002
+-- where there are several.
 create or replace function send_find(kind text, name text, workspace text default null) returns uuid
 language plpgsql stable as $$
 #variable_conflict use_column
@@ -25,7 +26,7 @@ begin
             v_close := format(' in the workspace %s', quote_literal(send_find.workspace));
         end if;
         raise exception 'There is no % %: see `send-queue % list`, or add it with `send-queue % add`.',
-            kind, quote_literal(coalesce(send_find.name, '')) || coalesce(v_close, ''), kind, kind using errcode = 'SQ002';
+            kind, quote_literal(coalesce(send_find.name, '')) || coalesce(v_close, ''), kind, kind using errcode = 'SQ005';
     elsif cardinality(v_ids) > 1 then
         raise exception 'There are % %s named %: say which with the workspace.',
             cardinality(v_ids), kind, quote_literal(send_find.name) using errcode = 'SQ002';

@@ -14,7 +14,7 @@ declare
 begin
     if not exists (select from pg_roles r where r.rolname = send_grant.role) then
         raise exception 'There is no role %: make it with `create role % login`, then grant again.',
-            quote_literal(role), quote_ident(role) using errcode = 'SQ002';
+            quote_literal(role), quote_ident(role) using errcode = 'SQ005';
     end if;
     if has_schema_privilege('public', current_schema(), 'create') then
         raise warning 'Everybody may create things in the schema %, also those that mislead send_enqueue: run `revoke '

@@ -1,6 +1,6 @@
 -- The whole life of a send, from the ledger: what happened, in order, a JSON object each: {at, event, attempt, worker,
 -- seconds, http_status, code, detail}. `at` is null where nobody wrote down when: of what a look-up or a person's word
--- made of a try that was in doubt only the result is kept. Raises SQ002 where there is no such send.
+-- made of a try that was in doubt only the result is kept. Raises SQ005 where there is no such send.
 create or replace function send_history(id uuid) returns setof jsonb language plpgsql stable set timezone = 'UTC' as $$
 #variable_conflict use_column
 declare
@@ -9,7 +9,7 @@ begin
     select q.* into v_send from send_queue q where q.id = send_history.id;
     if not found then
         raise exception 'There is no send %: see which there are with `send-queue list`.', send_history.id
-            using errcode = 'SQ002';
+            using errcode = 'SQ005';
     end if;
     return query
     select jsonb_build_object('at', e.at, 'event', e.event, 'attempt', e.attempt, 'worker', e.worker,

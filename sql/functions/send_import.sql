@@ -35,7 +35,7 @@ begin
     select c.* into v_campaign from send_campaigns c where c.id = v_found;
     if v_campaign.status = 'done' then
         raise exception 'The campaign % is done: resume it with `send-queue resume campaign`, or use another.',
-            quote_literal(v_campaign.name) using errcode = 'SQ002';
+            quote_literal(v_campaign.name) using errcode = 'SQ006';
     end if;
 
     select jsonb_agg(jsonb_build_object('line', w.line, 'reason', w.reason) order by w.line) into v_wrong
@@ -127,7 +127,7 @@ begin
               where p2.campaign_id = v_campaign.id and p2.in_pool and a2.status = 'active'));
         if not exists (select from send_import_pool) then
             raise exception 'The campaign % has no accounts: add one with `send-queue campaign set % --account NAME`.',
-                quote_literal(v_campaign.name), v_campaign.name using errcode = 'SQ002';
+                quote_literal(v_campaign.name), v_campaign.name using errcode = 'SQ006';
         end if;
         select max((p.load + v_open) / p.a_day) into v_high from send_import_pool p;
         for i in 1..60 loop

@@ -61,7 +61,7 @@ begin
                     expires_at => v_at + interval '1 day', scheduled_for => v_at,
                     dedupe_key => concat_ws(':', 'notification', v_n.id, extract(epoch from v_at)), at => v_at) e;
                 v_told := v_told + 1;
-            exception when sqlstate 'SQ002' or lock_not_available then
+            exception when sqlstate 'SQ002' or sqlstate 'SQ005' or sqlstate 'SQ006' or lock_not_available then
                 raise warning 'Nobody could be told of what happened (%): see `send-queue notify list`.', sqlerrm;
             end;
         end if;

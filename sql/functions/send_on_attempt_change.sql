@@ -4,11 +4,11 @@ create or replace function send_on_attempt_change() returns trigger language plp
 begin
     if tg_op = 'DELETE' then
         raise exception 'Attempts are not deleted by hand, since caps count them: `send-queue prune` deletes old sends '
-            'with theirs.' using errcode = 'SQ002';
+            'with theirs.' using errcode = 'SQ006';
     end if;
     raise exception 'Attempt % is %: it cannot become % again; of an uncertain one say what became of it with '
         '`send-queue settle %`.', old.id, old.outcome, coalesce(new.outcome, 'open'), old.send_id
-        using errcode = 'SQ002';
+        using errcode = 'SQ006';
 end
 $$;
 

@@ -6,13 +6,13 @@ begin
     select c.workspace_id into new.workspace_id from send_campaigns c where c.id = new.campaign_id;
     if new.workspace_id is null then
         raise exception 'There is no campaign with the id %: add one with `send-queue campaign add`.', new.campaign_id
-            using errcode = 'SQ002';
+            using errcode = 'SQ005';
     end if;
     if tg_table_name = 'send_queue' then
         new.account_id := coalesce(new.account_id, send_choose_account(new.campaign_id, new.channel));
         if new.account_id is null then
             raise exception 'The campaign % has no accounts: add one with `send-queue campaign set NAME --account NAME`'
-                ', or name the account.', new.campaign_id using errcode = 'SQ002';
+                ', or name the account.', new.campaign_id using errcode = 'SQ006';
         end if;
         perform send_join(new.workspace_id, new.campaign_id, new.account_id, new.channel);
         if new.status = 'pending' then

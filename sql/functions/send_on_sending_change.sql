@@ -6,7 +6,7 @@ begin
         return new;
     end if;
     raise exception 'Send % is in flight: wait for its run; if that is dead, set lease_expires_at = now() instead, '
-        'and the next run sees to it.', old.id using errcode = 'SQ002';
+        'and the next run sees to it.', old.id using errcode = 'SQ006';
 end
 $$;
 

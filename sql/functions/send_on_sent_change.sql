@@ -2,7 +2,7 @@
 create or replace function send_on_sent_change() returns trigger language plpgsql as $$
 begin
     raise exception 'Send % was sent at %: it cannot become % again; enqueue a new message instead.', old.id, old.sent_at, new.status
-            using errcode = 'SQ002';
+            using errcode = 'SQ006';
 end
 $$;
 

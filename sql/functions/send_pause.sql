@@ -45,7 +45,7 @@ begin
             get diagnostics v_n = row_count;
             if v_n = 0 then
                 raise exception 'The account % has no lane %: see `send-queue lane list`.', quote_literal(name),
-                    quote_nullable(send_pause.channel) using errcode = 'SQ002';
+                    quote_nullable(send_pause.channel) using errcode = 'SQ005';
             end if;
             if not paused then
                 perform send_end_holds(v_id, send_pause.channel);

@@ -26,9 +26,9 @@ begin
         end if;
         if v_channel is not null then
             raise exception 'There is no such limit of all channels, but one of %: add --channel %.', v_channel, v_channel
-                using errcode = 'SQ002';
+                using errcode = 'SQ005';
         end if;
-        raise exception 'There is no such limit: see `send-queue limit list`.' using errcode = 'SQ002';
+        raise exception 'There is no such limit: see `send-queue limit list`.' using errcode = 'SQ005';
     end if;
 end
 $$;

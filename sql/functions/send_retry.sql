@@ -15,7 +15,8 @@ begin
     if found then
         raise exception 'Send % % retried: only a failed send can be, see `send-queue explain %`.', v_odd.id,
             case when v_odd.status is null then 'is not there and cannot be'
-                 else format('is %s and cannot be', v_odd.status) end, v_odd.id using errcode = 'SQ002';
+                 else format('is %s and cannot be', v_odd.status) end, v_odd.id
+            using errcode = case when v_odd.status is null then 'SQ005' else 'SQ006' end;
     end if;
     perform from send_queue q
     where q.status = 'failed' and (ids is null or q.id = any (ids))

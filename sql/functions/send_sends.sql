@@ -1,5 +1,5 @@
 -- Rows of the queue for people and scripts, by time: a status, an account, a channel, a campaign; or one by its id,
--- with its attempts. Raises SQ002 for an id or a filter that names what is not there.
+-- with its attempts. Raises SQ005 for an id or a filter that names what is not there.
 create or replace function send_sends(id uuid default null, status text default null, account text default null,
     channel text default null, campaign text default null, max_rows int default 50)
 returns setof jsonb language plpgsql stable set timezone = 'UTC' as $$
@@ -12,7 +12,7 @@ begin
         where q.id = send_sends.id;
         if not found then
             raise exception 'There is no send %: see which there are with `send-queue list`.', send_sends.id
-                using errcode = 'SQ002';
+                using errcode = 'SQ005';
         end if;
         return;
     end if;

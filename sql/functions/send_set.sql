@@ -3,7 +3,8 @@
 -- (of a campaign: they join its pool; "remove_accounts": they leave it). "settings" add to those that are there, a null
 -- takes one out; those of a campaign are by account: {account: {name: value}}. A lane is named by its account and a
 -- "channel" among the fields, and is made if need be.
--- at: the moment that it is believed to be. Returns the row as send_list shows it. Raises SQ002, with a sentence that says what to do.
+-- at: the moment that it is believed to be. Returns the row as send_list shows it. Raises, with a sentence
+-- that says what to do: SQ002 invalid, SQ005 no such thing, SQ006 there already.
 create or replace function send_set(kind text, name text, fields jsonb, adding boolean default false,
     workspace text default null, at timestamptz default null)
 returns jsonb language plpgsql as $$
@@ -114,9 +115,9 @@ begin
 exception when unique_violation then
     if sqlerrm like '%provider_account_is_listed_once%' then
         raise exception 'There is an account with the provider account id % already: one seat in two rows would have '
-            'its caps twice.', quote_nullable(fields ->> 'provider_account_id') using errcode = 'SQ002';
+            'its caps twice.', quote_nullable(fields ->> 'provider_account_id') using errcode = 'SQ006';
     end if;
     raise exception 'The % % is there already: change it with `send-queue % set`.', kind, quote_literal(name), kind
-        using errcode = 'SQ002';
+        using errcode = 'SQ006';
 end
 $$;

@@ -3,7 +3,8 @@
 --
 -- What is told goes through the queue: from an account that is made for it, in the campaign `notifications`. An address
 -- that is a secret is not in a table: secret_env names the variable that holds it, and the account has that name too.
--- Returns the notifications as send_list_notifications shows them. Raises SQ002, with a sentence that says what to do.
+-- Returns the notifications as send_list_notifications shows them. Raises SQ002 or
+-- SQ006, with a sentence that says what to do.
 create or replace function send_set_notification(events text[], provider text, recipient text,
     secret_env text default null, every interval default '15 minutes', workspace text default 'default',
     at timestamptz default null)
@@ -23,7 +24,7 @@ begin
     if (v_account.provider, v_account.secret_env)
        is distinct from (send_set_notification.provider, send_set_notification.secret_env) then
         raise exception 'There is an account % that is not for notifications through %: that name is needed for them.',
-            quote_literal(v_name), send_set_notification.provider using errcode = 'SQ002';
+            quote_literal(v_name), send_set_notification.provider using errcode = 'SQ006';
     end if;
     -- One that may have been told is told again: twice is better than never, and no doubt waits for a person.
     insert into send_campaigns (workspace_id, name, on_uncertain) values (v_workspace, 'notifications', 'resend')

@@ -12,7 +12,7 @@ begin
     select q.* into v_send from send_queue q where q.id = send_settle.id;
     if not found then
         raise exception 'There is no send %: see which there are with `send-queue list`.', send_settle.id
-            using errcode = 'SQ002';
+            using errcode = 'SQ005';
     end if;
     if not send_settle.sent then -- something is given back; a late result that settles holds its row, and needs no lane
         perform send_wake(array[v_send.account_id], array[v_send.channel], array[v_send.account_id]);
@@ -20,7 +20,7 @@ begin
     select q.* into v_send from send_queue q where q.id = send_settle.id for no key update;
     if v_send.status <> 'uncertain' then
         raise exception 'Send % is %, not uncertain: there is nothing to settle; see `send-queue explain %`.',
-            send_settle.id, v_send.status, send_settle.id using errcode = 'SQ002';
+            send_settle.id, v_send.status, send_settle.id using errcode = 'SQ006';
     end if;
     if send_settle.sent then
         perform send_mark_sent((

@@ -1,4 +1,4 @@
--- Forget an account's tokens. It sends with the secret of its environment, or not at all. Raises SQ002 where it has none.
+-- Forget an account's tokens. It sends with the secret of its environment, or not at all. Raises SQ005 where it has none.
 create or replace function send_token_remove(account text, workspace text default null) returns void
 language plpgsql as $$
 #variable_conflict use_column
@@ -6,7 +6,7 @@ begin
     delete from send_tokens t where t.account_id = send_find('account', send_token_remove.account, workspace);
     if not found then
         raise exception 'The account % has no tokens: see `send-queue tokens list`.', quote_literal(account)
-            using errcode = 'SQ002';
+            using errcode = 'SQ005';
     end if;
 end
 $$;

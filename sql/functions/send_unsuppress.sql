@@ -14,10 +14,10 @@ begin
     get diagnostics v_n = row_count;
     if send_suppressed(send_unsuppress.workspace_id, send_unsuppress.channel, send_unsuppress.recipient) is not null then
         raise exception '% is suppressed on all channels: leave out the channel to take that back.',
-            quote_literal(send_unsuppress.recipient) using errcode = 'SQ002';
+            quote_literal(send_unsuppress.recipient) using errcode = 'SQ005';
     elsif v_n = 0 then
         raise exception '% is not suppressed%: see `send-queue suppress list`.', quote_literal(send_unsuppress.recipient),
-            coalesce(' on the channel ' || send_unsuppress.channel, '') using errcode = 'SQ002';
+            coalesce(' on the channel ' || send_unsuppress.channel, '') using errcode = 'SQ005';
     end if;
     return v_n;
 end

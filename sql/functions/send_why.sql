@@ -1,7 +1,7 @@
 -- Why did nothing go out, and when can anything? In one look, from what is cached.
 --
 -- Returns {due: explained or null, first: explained or null, remaining: n or null}: the earliest row that is due, and
--- of the rows that head their lane's campaigns the one that can go first, each as send_explain has it. Raises SQ002
+-- of the rows that head their lane's campaigns the one that can go first, each as send_explain has it. Raises SQ005
 -- for a filter that names what is not there.
 create or replace function send_why(at timestamptz default null, account text default null, channel text default null,
     campaign text default null, counting boolean default true)

@@ -242,7 +242,7 @@ def test_what_the_documents_say_is_refused_is_refused(status: str, stocked: Queu
     update = "update send_queue set status = 'pending', lease_expires_at = null, claimed_by = null, sent_at = null"
     with pytest.raises(psycopg.Error, match="is in flight" if status == "sending" else "was sent") as refused:
         stocked.conn.execute(f"{update} where status = '{status}'".encode())
-    assert refused.value.sqlstate == "SQ002"
+    assert refused.value.sqlstate == "SQ006"
 
 
 def statements(text: str) -> Iterator[str]:

@@ -13,30 +13,34 @@ from builders import AT, DAY, HOUR, TICK, Connection, Queue, at_once
 
 PLENTY = {"campaign": "spring", "channel": "email", "recipient": "p@example.org", "message": "Hello"}
 
-REFUSALS: list[tuple[dict[str, Any], str]] = [
-    ({"channel": "fax"}, "There is no channel 'fax': use linkedin_invite,"),
-    ({"channel": None}, "There is no channel NULL"),
-    ({"recipient": " "}, "The recipient is missing: say whom to send to."),
-    ({"recipient": None}, "The recipient is missing"),
-    ({"message": ""}, "The message is missing: say what to send."),
-    ({"message": None}, "The message is missing"),
-    ({"channel": "linkedin_invite", "message": ""}, r"The message is missing.*payload \{\"note\": false\}"),
-    ({"channel": "linkedin_invite", "message": None}, "The message is missing"),
-    ({"channel": "linkedin_invite", "message": "", "payload": {"note": True}}, "The message is missing"),
-    ({"channel": "linkedin_invite", "message": None, "payload": {"note": False}}, "The message is missing"),
-    ({"channel": "linkedin_invite", "message": "x" * 301}, "The invitation has 301 characters: LinkedIn takes 300"),
-    ({"expires_at": AT}, "It would expire .* before it can go"),
-    ({"expires_at": AT + HOUR, "scheduled_for": AT + HOUR}, "It would expire .* before it can go"),
-    ({"payload": "[1]"}, "The payload is not a JSON object"),
-    ({"priority": 40_000}, "The priority is out of range: use -32768 to 32767"),
-    ({"campaign": "winter"}, "There is no campaign 'winter': see `send-queue campaign list`"),
-    ({"campaign": None}, "There is no campaign"),
-    ({"campaign": "spring", "workspace": "nowhere"}, "There is no workspace 'nowhere'"),
-    ({"campaign": "over"}, "The campaign 'over' is done: resume it"),
-    ({"campaign": "empty"}, "The campaign 'empty' has no accounts: add one with"),
-    ({"account": "nobody"}, "There is no account 'nobody'"),
-    ({"account": "eve"}, "There is no account 'eve'"),  # of another workspace
-    ({"prospect": UUID(int=7)}, "There is no prospect 00000000-0000-0000-0000-000000000007 in the workspace"),
+REFUSALS: list[tuple[dict[str, Any], str, str]] = [
+    ({"channel": "fax"}, "There is no channel 'fax': use linkedin_invite,", "SQ002"),
+    ({"channel": None}, "There is no channel NULL", "SQ002"),
+    ({"recipient": " "}, "The recipient is missing: say whom to send to.", "SQ002"),
+    ({"recipient": None}, "The recipient is missing", "SQ002"),
+    ({"message": ""}, "The message is missing: say what to send.", "SQ002"),
+    ({"message": None}, "The message is missing", "SQ002"),
+    ({"channel": "linkedin_invite", "message": ""}, r"The message is missing.*payload \{\"note\": false\}", "SQ002"),
+    ({"channel": "linkedin_invite", "message": None}, "The message is missing", "SQ002"),
+    ({"channel": "linkedin_invite", "message": "", "payload": {"note": True}}, "The message is missing", "SQ002"),
+    ({"channel": "linkedin_invite", "message": None, "payload": {"note": False}}, "The message is missing", "SQ002"),
+    (
+        {"channel": "linkedin_invite", "message": "x" * 301},
+        "The invitation has 301 characters: LinkedIn takes 300",
+        "SQ002",
+    ),
+    ({"expires_at": AT}, "It would expire .* before it can go", "SQ002"),
+    ({"expires_at": AT + HOUR, "scheduled_for": AT + HOUR}, "It would expire .* before it can go", "SQ002"),
+    ({"payload": "[1]"}, "The payload is not a JSON object", "SQ002"),
+    ({"priority": 40_000}, "The priority is out of range: use -32768 to 32767", "SQ002"),
+    ({"campaign": "winter"}, "There is no campaign 'winter': see `send-queue campaign list`", "SQ005"),
+    ({"campaign": None}, "There is no campaign", "SQ005"),
+    ({"campaign": "spring", "workspace": "nowhere"}, "There is no workspace 'nowhere'", "SQ005"),
+    ({"campaign": "over"}, "The campaign 'over' is done: resume it", "SQ006"),
+    ({"campaign": "empty"}, "The campaign 'empty' has no accounts: add one with", "SQ006"),
+    ({"account": "nobody"}, "There is no account 'nobody'", "SQ005"),
+    ({"account": "eve"}, "There is no account 'eve'", "SQ005"),  # of another workspace
+    ({"prospect": UUID(int=7)}, "There is no prospect 00000000-0000-0000-0000-000000000007 in the workspace", "SQ005"),
 ]
 
 
@@ -59,15 +63,17 @@ def everything(queue: Queue) -> list[Any]:
 # --- what is refused --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("wrong", "says"), REFUSALS)
-def test_a_refusal_is_a_sentence_and_stores_nothing(conn: Connection, wrong: dict[str, Any], says: str) -> None:
-    """SQ002 and what to do next; inside a caller's transaction its savepoint saves the caller's own data."""
+@pytest.mark.parametrize(("wrong", "says", "state"), REFUSALS)
+def test_a_refusal_is_a_sentence_and_stores_nothing(
+    conn: Connection, wrong: dict[str, Any], says: str, state: str
+) -> None:
+    """A remedy, and a code that a program can tell from others; a savepoint saves the caller's own data."""
     queue = Queue(conn)
     world(queue)
     before = everything(queue)
     with pytest.raises(psycopg.Error, match=says) as refused:
         queue.call("send_enqueue", **PLENTY | wrong, at=AT)
-    assert ("SQ002", before) == (refused.value.sqlstate, everything(queue))
+    assert (state, before) == (refused.value.sqlstate, everything(queue))
     with conn.transaction():
         conn.execute("create table mine as select 1")
         with pytest.raises(psycopg.Error, match=says), conn.transaction():
@@ -167,13 +173,29 @@ def test_a_key_with_other_content_warns(conn: Connection, other: dict[str, str])
     """Nothing is stored, and the warning says so: two different messages were given one key."""
     queue = Queue(conn)
     world(queue)
-    notices: list[tuple[str, str]] = []
-    conn.add_notice_handler(lambda n: notices.append((str(n.severity), str(n.message_primary))))
+    notices: list[tuple[str, str, str]] = []
+    conn.add_notice_handler(lambda n: notices.append((str(n.severity), str(n.sqlstate), str(n.message_primary))))
     first, _ = queue.call("send_enqueue", **PLENTY, dedupe_key="k", at=AT)
     assert (first, False) == queue.call("send_enqueue", **PLENTY | other, dedupe_key="k", at=AT)
-    [(severity, said)] = notices
-    assert severity == "WARNING"
+    [(severity, state, said)] = notices
+    assert (severity, state) == ("WARNING", "SQ004")
     assert f"The dedupe key 'k' is there already, with other content (send {first}): nothing was stored" in said
+
+
+@pytest.mark.parametrize("blank", [None, "", " ", "\t\n "])
+def test_a_blank_key_is_none(conn: Connection, blank: str | None) -> None:
+    """A form's empty field is no key: the second person is stored too, however the row comes in or is changed."""
+    queue = Queue(conn)
+    world(queue)
+    ids = [queue.call("send_enqueue", **PLENTY | {"recipient": f"{n}@example.org"}, dedupe_key=blank) for n in "ab"]
+    assert [created for _, created in ids] == [True, True]
+    by_hand = (
+        "insert into send_queue (campaign_id, channel, recipient, message, dedupe_key) select id, 'log', 'r', 'm', %s"
+    )
+    for _ in "ab":
+        queue.do(f"{by_hand} from send_campaigns where name = 'spring'", blank)
+    queue.do("update send_queue set dedupe_key = %s", blank)
+    assert queue.all("select count(*), count(dedupe_key) from send_queue") == [(4, 0)]
 
 
 def test_many_who_enqueue_one_key_store_one_row(database: str, conn: Connection) -> None:

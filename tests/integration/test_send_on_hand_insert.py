@@ -57,12 +57,12 @@ def test_many_rows_in_one_insert(conn: Connection) -> None:
 @pytest.mark.parametrize(
     ("values", "state", "says"),
     [
-        ((UUID(int=1), "email", "p", "m"), "SQ002", "There is no campaign with the id"),
+        ((UUID(int=1), "email", "p", "m"), "SQ005", "There is no campaign with the id"),
         (("campaign", "fax", "p", "m"), "23514", "channel_is_known"),
         (("campaign", "email", "", "m"), "23514", "recipient_is_not_empty"),
         (("campaign", "email", "p", None), "23502", "message"),
         (("campaign", "linkedin_invite", "p", "x" * 301), "23514", "invitation_fits_300_characters"),
-        (("empty", "email", "p", "m"), "SQ002", "has no accounts"),
+        (("empty", "email", "p", "m"), "SQ006", "has no accounts"),
     ],
 )
 def test_an_insert_that_cannot_be_sent_is_refused(

@@ -22,7 +22,7 @@ def test_invariant_3_a_sent_row_is_final_by_hand_too(conn: Connection, status: s
     [send_id] = queue.ready(1)
     queue.send()
     error = refused(queue, "update send_queue set status = %s, sent_at = null, error_code = 'x'", status)
-    assert error.sqlstate == "SQ002"
+    assert error.sqlstate == "SQ006"
     assert f"Send {send_id} was sent at" in str(error)
     assert "enqueue a new message instead" in str(error)
     assert queue.row(send_id)["status"] == "sent"
@@ -39,7 +39,7 @@ def test_a_row_in_flight_cannot_be_put_back_by_hand(conn: Connection) -> None:
         "update send_queue set status = 'pending', claimed_by = null, lease_expires_at = null where id = %s",
         send_id,
     )
-    assert error.sqlstate == "SQ002"
+    assert error.sqlstate == "SQ006"
     assert "is in flight" in str(error)
     assert queue.record(send, "sent") == (True, "sent")
 

@@ -231,5 +231,5 @@ def test_a_pause_of_what_is_not_there_is_refused(conn: Connection, named: dict[s
     queue.ready(1)
     with pytest.raises(psycopg.Error, match=says) as refused:
         queue.call("send_pause", paused=True, **named)
-    assert refused.value.sqlstate == "SQ002"
+    assert refused.value.sqlstate == "SQ005"
     assert len(queue.taken()) == 1

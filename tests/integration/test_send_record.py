@@ -365,7 +365,7 @@ def test_a_late_word_and_a_person_s_word_at_once_do_not_wait_for_each_other(data
                 try:
                     queue.call("send_settle", id=UUID(send["send_id"]), sent=False, at=AT + HOUR)
                 except psycopg.Error as refused:  # since somebody else has settled it
-                    if refused.sqlstate != "SQ002":
+                    if refused.sqlstate != "SQ006":
                         raise
 
     at_once(database, 6, work)

@@ -554,7 +554,7 @@ class Queue(RuleBasedStateMachine):
                 "UPDATE send_queue SET status=%s, error_code='x', lease_expires_at=null, claimed_by=null, sent_at=null"
                 " WHERE id=%s", (to, s.id),
             )  # fmt: skip
-        assert refused.value.sqlstate == "SQ002"
+        assert refused.value.sqlstate == "SQ006"
         self.count("meddle")
 
     # --- what holds after each step -----------------------------------------------------------------------

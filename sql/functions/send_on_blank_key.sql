@@ -1,0 +1,10 @@
+-- A blank dedupe key is none: a form or a column that was left empty must not make one message of many.
+create or replace function send_on_blank_key() returns trigger language plpgsql as $$
+begin
+    new.dedupe_key := null;
+    return new;
+end
+$$;
+
+create or replace trigger blank_key_is_none before insert or update of dedupe_key on send_queue for each row
+when (new.dedupe_key !~ '\S') execute function send_on_blank_key();
