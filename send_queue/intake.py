@@ -52,6 +52,9 @@ class Wording:
     html: Filled | None = None
 
 
+MAX_CHARS = 1_000_000
+"""Characters that a text may have which is filled in: as in `template_language`, which needs jinja2."""
+
 PLACE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 NAMED = re.compile(r"\{(\w+)\}")
 
@@ -206,15 +209,21 @@ def render(template: str, fields: Mapping[str, str]) -> str:
     >>> render("Hi {first_name}, {{really}}", {"first_name": "Zoë"})
     'Hi Zoë, {really}'
 
-    Raises `ValueError`, saying which, where a field is missing or empty: nobody wants to be greeted with "Hi ,".
+    Raises `ValueError`, saying which, where a field is missing or empty: nobody wants to be greeted with "Hi ,"; and
+    where the text would be longer than any is sent.
     """
+    size = len(template)
 
     def fill(place: re.Match[str]) -> str:
+        nonlocal size
         if place.group(1) is None:
             return place.group()[0]
         name = place.group(1).strip()
         if not fields.get(name):
             raise ValueError(f"the message needs {{{name}}}, which this line lacks")
+        size += len(fields[name])
+        if size > MAX_CHARS:
+            raise ValueError(f"the message is longer than {MAX_CHARS:,} characters: shorten it or its fields")
         return fields[name]
 
     return PLACE.sub(fill, template)

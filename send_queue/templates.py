@@ -1,32 +1,47 @@
-"""Texts with fields: Jinja2 in its sandbox, strict about what is missing, and bounded.
+"""Texts with fields: a small part of Jinja's language, strict about what is missing, and bounded by construction.
 
-A template is compiled once and filled in for each message, when it is enqueued: what will be sent can be read in the
-table. A field that is there and empty may be asked for (`{% if company %}`, `{{ first_name or "there" }}`) and not be
-written out; one that nobody has heard of may be neither, for it is a slip.
+Jinja reads a template; this file fills it in. Only the nodes, filters, methods and tests that it names are understood,
+and a template that holds any other is refused before anything is enqueued. Nothing in the language makes a text that is
+much longer than the texts it is made of, and every step and every character is paid for out of one allowance. So a
+template ends within a second and a few MB, whatever stands in it.
 
-What people have in their files is filled in and never read as a template.
+A field that is there and empty may be asked for (`{% if company %}`, `{{ first_name or "there" }}`) and not be
+written out; one that nobody has heard of may be neither, for it is a slip. What people have in their files is filled
+in and never read as a template.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from types import TracebackType
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from inspect import signature
+from itertools import islice
 from typing import Any
 
-from jinja2 import Template as Compiled
-from jinja2 import TemplateSyntaxError, meta, nodes, pass_context
-from jinja2.exceptions import SecurityError, TemplateRuntimeError, UndefinedError
-from jinja2.runtime import Context, StrictUndefined, Undefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jinja2.utils import Cycler, Joiner, Namespace, missing
+from jinja2 import Environment, TemplateSyntaxError, nodes
+from markupsafe import escape
 
 from send_queue.model import UserError
+from send_queue.template_language import FILTERS, MAX_CHARS, METHODS, check, named, too_deep
 
-LARGEST = 1_000_000
-"""Characters that a text may have: no provider takes more, and a slip must not fill the memory."""
+MAX_TEMPLATE = 100_000
+"""Characters that a template may have: mail programs cut off a mail that is longer."""
 
-STEPS = 10_000
-"""How many calls, and items of ranges, one text may take: a slip must end."""
+MAX_TOKENS = 5_000
+"""Texts, names, signs and blanks that a template may have: each takes memory when it is read."""
+
+MAX_WORK = 5_000_000
+"""Characters that filling in one text may read and write; a step counts as `STEP_WORK` of them."""
+
+STEP_WORK = 200
+"""Characters that one step counts as: 25,000 steps are a fraction of a second."""
+
+FUNCTION_WORK = 10
+"""How often a character counts that goes into a function: some take a text to pieces."""
+
+JINJA = Environment(trim_blocks=True, lstrip_blocks=True)
+"""Reads templates; it never runs one."""
 
 
 class Lacking(ValueError):
@@ -40,26 +55,27 @@ class Template:
     """A template that is ready to be filled in.
 
     `name` is what it is called in sentences, such as its file's name. `html` True: what is filled in is escaped.
-    Raises `UserError`, with the line, where it cannot be read.
+    Raises `UserError`, with the line, where it cannot be read, or holds what messages have no use for.
     """
 
     def __init__(self, text: str, name: str, *, html: bool = False) -> None:
-        env = _Sandbox(autoescape=html, undefined=_Unknown, trim_blocks=True, lstrip_blocks=True)
-        env.globals = {"range": _range, "namespace": Namespace, "joiner": Joiner, "cycler": Cycler, "dict": dict}
+        if len(text) > MAX_TEMPLATE:
+            raise UserError(f"{name} is longer than {MAX_TEMPLATE:,} characters: shorten the template.")
         try:
-            tree = env.parse(text, name, name)
-            for foreign in tree.find_all((nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport)):
-                raise TemplateSyntaxError("a template stands alone and takes in no other", foreign.lineno)
-            self._compiled = Compiled.from_code(env, env.compile(tree, name, name), env.globals)
+            if next(islice(JINJA.lex(text, name, name), MAX_TOKENS, None), None) is not None:
+                raise UserError(f"{name} has more than {MAX_TOKENS:,} words and signs: write a simpler template.")
+            self._body = JINJA.parse(text, name, name).body
+            check(self._body, name)
         except TemplateSyntaxError as error:
             raise UserError(
                 f"{name}, line {error.lineno}: {str(error.message).rstrip('.')}: mend the template."
             ) from None
         except RecursionError:
-            raise UserError(f"{name} is nested too deeply: write a simpler template.") from None
+            raise too_deep(name) from None
+        except ValueError:  # Python reads no number of more than 4,300 digits
+            raise UserError(f"{name} has a number that is too long: mend the template.") from None
         self.name = name
         self.html = html
-        self.fields = frozenset(meta.find_undeclared_variables(tree) - env.globals.keys())
 
     def render(self, fields: Mapping[str, Any]) -> str:
         """Fill in the fields; those that are empty texts or None count as empty, also within `attributes`.
@@ -70,134 +86,254 @@ class Template:
         Empty lines at the ends of the text are left out. Raises, with the line of the template: `Lacking` for an empty
         field, `UserError` for one that is not among `fields`, `ValueError` for whatever else these fields make of it.
         """
-        given = {name: _given(name, fields[name]) for name in self.fields if name in fields}
-        context = self._compiled.new_context({**self._compiled.globals, **given, _LEFT: [STEPS]}, shared=True)
-        parts, size = [], 0
+        filling = _Filling(self.name, self.html, fields)
         try:
-            for part in self._compiled.root_render_func(context):
-                parts.append(part)
-                size += len(part)
-                if size > LARGEST:
-                    raise _Endless(f"the text is longer than {LARGEST:,} characters")
-        except UndefinedError as error:
-            field, where = str(error.message), self._where(error.__traceback__)
-            if isinstance(error, _Empty.Asked):
-                raise Lacking(field, where) from None
-            there = ", ".join(sorted(name for name in fields if name)) or "none"
-            raise UserError(
-                f"The template needs {{{{ {field} }}}} ({where}), and there is no such field, only {there}."
-            ) from None
-        except RecursionError:
-            raise ValueError(f"the template does not end ({self._where(None)})") from None
-        except Exception as error:  # whatever a filter or an operator says to values that it does not take
+            filling.block(self._body, {})
+        except (Lacking, UserError):
+            raise
+        except Exception as error:  # whatever a filter or a comparison says to values that it does not take
             said = str(error).rstrip(".") or type(error).__name__
-            raise ValueError(f"the template cannot be filled in ({self._where(error.__traceback__)}): {said}") from None
-        return "".join(parts).strip("\n")
-
-    def _where(self, trace: TracebackType | None) -> str:
-        """The last line of the template that was being worked on."""
-        line = None
-        while trace is not None:
-            if trace.tb_frame.f_globals.get("__jinja_template__") is self._compiled:
-                line = self._compiled.get_corresponding_lineno(trace.tb_lineno)
-            trace = trace.tb_next
-        return f"{self.name}, line {line}" if line else self.name
+            raise ValueError(f"the template cannot be filled in ({filling.where()}): {said}") from None
+        return "".join(filling.parts).strip("\n")
 
 
-# --- what is missing --------------------------------------------------------------------------------------
+# --- filling in -------------------------------------------------------------------------------------------
+
+COMPARISONS = {
+    "eq": operator.eq, "ne": operator.ne,
+    "lt": operator.lt, "lteq": operator.le, "gt": operator.gt, "gteq": operator.ge,
+}  # fmt: skip
+Scope = Mapping[str, Any]
+"""What loops have given a name."""
 
 
-class _Unknown(StrictUndefined):
-    """A field that nobody has heard of; its error's message is its name. Of what a text or a number has not, it is an
-    error of another kind."""
-
-    __slots__ = ()
-
-    def __init__(
-        self, hint: str | None = None, obj: Any = missing, name: str | None = None,
-        exc: type[TemplateRuntimeError] = UndefinedError,
-    ) -> None:  # fmt: skip
-        is_field = obj is missing or isinstance(obj, Mapping)
-        super().__init__(hint, obj, name, exc if is_field else TemplateRuntimeError)
-
-    @property
-    def _undefined_message(self) -> str:
-        if self._undefined_exception is TemplateRuntimeError:
-            return super()._undefined_message
-        return f"{'' if self._undefined_obj is missing else 'attributes.'}{self._undefined_name}"
-
-
-class _Empty(Undefined):
+@dataclass(frozen=True, slots=True)
+class _Empty:
     """A field that is there and empty: it is false and like an empty text, and cannot be written out."""
 
-    __slots__ = ()
-
-    class Asked(UndefinedError):
-        """It was to be written out."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name=name, exc=self.Asked)
-
-    @property
-    def _undefined_message(self) -> str:
-        return str(self._undefined_name)
-
-    def __str__(self) -> str:
-        return self._fail_with_undefined_error()
-
-    def __eq__(self, other: object) -> bool:
-        return other == "" or isinstance(other, _Empty)
-
-    def __hash__(self) -> int:
-        return hash("")
+    field: str
 
 
-def _given(name: str, value: Any) -> Any:
-    if name == "attributes" and isinstance(value, Mapping):
-        return {inner: _given(f"attributes.{inner}", value[inner]) for inner in value}
-    return _Empty(name) if value is None or value == "" else value
+@dataclass(frozen=True, slots=True)
+class _Unknown:
+    """A field that nobody has heard of: it may be given a default, and nothing else."""
+
+    field: str
 
 
-# --- what is bounded --------------------------------------------------------------------------------------
+class _Filling:
+    """One text while it is made: what is written so far, what is left to spend, and the line that is worked on."""
 
-_LEFT = "\0left"
-"""Where a text's steps are counted in its context: a name that no template can write."""
+    def __init__(self, name: str, html: bool, fields: Mapping[str, Any]) -> None:
+        self._name, self._html, self._fields = name, html, fields
+        self._left = MAX_WORK
+        self._line = 0
+        self._size = 0
+        self.parts: list[str] = []
+
+    def where(self) -> str:
+        return f"{self._name}, line {self._line}"
+
+    def block(self, body: Sequence[nodes.Node], scope: Scope) -> None:
+        """Write out statements, one after the other."""
+        for node in body:
+            self._step(node)
+            match node:
+                case nodes.Output():
+                    for part in node.nodes:
+                        self._write(part.data if isinstance(part, nodes.TemplateData) else self._written(part, scope))
+                case nodes.If():
+                    branches = [(one.test, one.body) for one in (node, *node.elif_)]
+                    self.block(next((b for test, b in branches if self._true(test, scope)), node.else_), scope)
+                case nodes.For(target=nodes.Name(name=name)):
+                    self._loop(node, name, scope)
+
+    def _loop(self, node: Any, name: str, scope: Scope) -> None:
+        items = self._known(node.iter, scope)
+        if isinstance(items, _Empty):
+            items = ()
+        if not isinstance(items, list | tuple):
+            raise ValueError('a loop needs a list: make one of a text with .split(";")')
+        if node.test is not None:
+            items = [item for item in items if self._true(node.test, {**scope, name: item})]
+        for index, item in enumerate(items):
+            self._step(node)
+            left = len(items) - index
+            loop = {"index": index + 1, "index0": index, "first": index == 0, "last": left == 1,
+                    "length": len(items), "revindex": left, "revindex0": left - 1}  # fmt: skip
+            self.block(node.body, {**scope, name: item, "loop": loop})
+        if not items:
+            self.block(node.else_, scope)
+
+    def _write(self, text: str) -> None:
+        self._size += len(text)
+        if self._size > MAX_CHARS:
+            raise ValueError(f"the text is longer than {MAX_CHARS:,} characters")
+        self.parts.append(text)
+
+    def _written(self, node: Any, scope: Scope) -> str:
+        text = self._text(node, scope)
+        return self._made(escape(text)) if self._html else text
+
+    def _value(self, node: Any, scope: Scope) -> Any:
+        """The value of an expression, `_Empty` and `_Unknown` included."""
+        self._step(node)
+        match node:
+            case nodes.Const():
+                return node.value
+            case nodes.Name():
+                if node.name in scope:
+                    return scope[node.name]
+                return self._found(self._fields, node.name, node.name)
+            case nodes.Getattr() | nodes.Getitem():
+                return self._part(node, scope)
+            case nodes.List() | nodes.Tuple():
+                return [self._plain(item, scope) for item in node.items]
+            case nodes.Neg(node=nodes.Const(value=value)):
+                return -value
+            case nodes.Concat():
+                return self._made(FILTERS["join"]([self._text(part, scope) for part in node.nodes]))
+            case nodes.And() | nodes.Or():
+                left = self._known(node.left, scope)
+                ends = _is_true(left) == isinstance(node, nodes.Or)
+                return left if ends else self._value(node.right, scope)
+            case nodes.Not():
+                return not self._true(node.node, scope)
+            case nodes.CondExpr():
+                if self._true(node.test, scope):
+                    return self._value(node.expr1, scope)
+                return "" if node.expr2 is None else self._value(node.expr2, scope)
+            case nodes.Compare():
+                return self._compared(node, scope)
+            case nodes.Test():
+                found = not isinstance(self._value(node.node, scope), _Empty | _Unknown)
+                return found == (node.name == "defined")
+            case nodes.Filter(name="default" | "d"):
+                return self._default(node, scope)
+            case nodes.Filter():
+                return self._called(FILTERS[node.name], node, node.node, scope)
+            case nodes.Call(node=nodes.Getattr(node=of, attr=name)):
+                return self._called(METHODS[name], node, of, scope)
+        raise TypeError(f"{type(node).__name__} is not understood")
+
+    def _default(self, node: Any, scope: Scope) -> Any:
+        value = self._value(node.node, scope)
+        given = signature(FILTERS["default"]).bind(None, *node.args, **named(node)).arguments
+        absent = isinstance(value, _Empty | _Unknown)
+        if not absent and not value and "boolean" in given:
+            absent = self._true(given["boolean"], scope)
+        if not absent:
+            return value
+        return self._value(given["default_value"], scope) if "default_value" in given else ""
+
+    def _called(self, function: Any, node: Any, of: Any, scope: Scope) -> Any:
+        value = self._known(of, scope)
+        if function is FILTERS["length"] and isinstance(value, _Empty):
+            return 0
+        args = [self._plain(arg, scope) for arg in node.args]
+        more = {key: self._plain(arg, scope) for key, arg in named(node).items()}
+        value = str(value) if isinstance(value, int | float) else self._filled(value)
+        for given in (value, *args, *more.values()):
+            self._made(given, FUNCTION_WORK)
+        return self._made(function(value, *args, **more))
+
+    def _compared(self, node: nodes.Compare, scope: Scope) -> bool:
+        left = self._comparable(node.expr, scope)
+        for operand in node.ops:
+            right = self._comparable(operand.expr, scope)
+            if operand.op in ("in", "notin"):
+                if not isinstance(right, list | tuple | str) or isinstance(left, list | tuple):
+                    raise ValueError("`in` needs a list or a text on its right, and no list on its left")
+                self._spend(len(right) * len(str(left)) if not isinstance(right, str) else len(right))
+                holds = (left in right) == (operand.op == "in")
+            elif isinstance(left, list | tuple) or isinstance(right, list | tuple):
+                raise ValueError("lists are not compared: ask with `in` whether one holds a text")
+            else:
+                holds = bool(COMPARISONS[operand.op](left, right))
+            if not holds:
+                return False
+            left = right
+        return True
+
+    def _comparable(self, node: nodes.Expr, scope: Scope) -> Any:
+        value = self._known(node, scope)
+        if isinstance(value, Mapping):
+            raise ValueError(f"{_path(node)} holds fields: name one of them")
+        return "" if isinstance(value, _Empty) else self._made(value)
+
+    def _part(self, node: nodes.Getattr | nodes.Getitem, scope: Scope) -> Any:
+        """`of.name`, `of["name"]`, `of[0]`, `of[1:3]`."""
+        of, path = self._plain(node.node, scope), _path(node)
+        if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Slice):
+            ends = [end and self._plain(end, scope) for end in (node.arg.start, node.arg.stop)]
+            return self._made(self._made(of)[slice(*ends)])
+        key = node.attr if isinstance(node, nodes.Getattr) else self._plain(node.arg, scope)
+        if isinstance(of, Mapping):
+            return self._found(of, key, path)
+        if not isinstance(key, int) or not isinstance(of, list | tuple | str):
+            raise ValueError(f"{_path(node.node)} has no part {key!r}")
+        if not -len(of) <= key < len(of):
+            raise ValueError(f"{_path(node.node)} has no [{key}], only {len(of)} of them")
+        return of[key]
+
+    def _found(self, fields: Mapping[Any, Any], key: Any, path: str) -> Any:
+        if key not in fields:
+            return _Unknown(path)
+        value = fields[key]
+        return _Empty(path) if value is None or value == "" else value
+
+    def _known(self, node: Any, scope: Scope) -> Any:
+        value = self._value(node, scope)
+        if isinstance(value, _Unknown):
+            there = ", ".join(sorted(name for name in self._fields if name)) or "none"
+            needs = f"The template needs {{{{ {value.field} }}}} ({self.where()})"
+            raise UserError(f"{needs}, and there is no such field, only {there}.")
+        return value
+
+    def _filled(self, value: Any) -> Any:
+        if isinstance(value, _Empty):
+            raise Lacking(value.field, self.where())
+        return value
+
+    def _plain(self, node: Any, scope: Scope) -> Any:
+        return self._filled(self._known(node, scope))
+
+    def _true(self, node: Any, scope: Scope) -> bool:
+        return _is_true(self._known(node, scope))
+
+    def _text(self, node: Any, scope: Scope) -> str:
+        value = self._plain(node, scope)
+        if not isinstance(value, str | int | float):
+            raise ValueError(f"{_path(node)} is no text: of a list write out its items, of fields name one")
+        text: str = self._made(value if isinstance(value, str) else str(value))
+        return text
+
+    def _step(self, node: nodes.Node) -> None:
+        self._line = node.lineno
+        self._spend(STEP_WORK)
+
+    def _made(self, value: Any, work: int = 1) -> Any:
+        if isinstance(value, str | list | tuple):
+            self._spend(len(value) * work)
+        return value
+
+    def _spend(self, work: int) -> None:
+        self._left -= work
+        if self._left < 0:
+            raise ValueError("it is too much work: shorten its loops or its texts")
 
 
-class _Endless(ValueError):
-    """It would not end, or not fit."""
+def _is_true(value: Any) -> bool:
+    return not isinstance(value, _Empty) and bool(value)
 
 
-def _step(context: Context) -> None:
-    left = context.parent[_LEFT]
-    left[0] -= 1
-    if left[0] < 0:
-        raise _Endless(f"it takes more than {STEPS:,} steps")
-
-
-@pass_context
-def _range(context: Context, *bounds: int) -> Iterator[int]:
-    for n in range(*bounds):
-        _step(context)
-        yield n
-
-
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """Jinja's sandbox, in which calls are counted, and nothing is multiplied beyond what a text may have."""
-
-    intercepted_binops = frozenset({"*", "**", "%"})
-
-    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:
-        _step(__context)
-        return super().call(__context, __obj, *args, **kwargs)
-
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        sizes = [len(side) if hasattr(side, "__len__") else abs(side) for side in (left, right)]
-        too_large = {
-            "*": any(hasattr(side, "__len__") for side in (left, right)) and sizes[0] * sizes[1] > LARGEST,
-            "**": max(sizes) > 100,
-            "%": isinstance(left, str),  # it pads to any width
-        }
-        if too_large[operator]:
-            raise SecurityError(f"{operator} would be too large here")
-        return super().call_binop(context, operator, left, right)
+def _path(node: Any) -> str:
+    """What stands in the template, as far as it has a name."""
+    match node:
+        case nodes.Name():
+            return str(node.name)
+        case nodes.Getattr(node=of, attr=name):
+            return f"{_path(of)}.{name}"
+        case nodes.Getitem(node=of, arg=nodes.Const(value=str(key))):
+            return f"{_path(of)}.{key}"
+    return "it"

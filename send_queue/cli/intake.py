@@ -84,11 +84,11 @@ def _wording(message: str | None, template: Path | None, html: Path | None, subj
     if not (template or html):
         return Wording(message, subject)
     from send_queue import files
-    from send_queue.templates import Template  # jinja2, which it needs, is dear
+    from send_queue.templates import MAX_TEMPLATE, Template  # jinja2, which it needs, is dear
 
     def read(file: Path, *, html: bool) -> Template:
         with files.opened(file, "a text file") as text:
-            return Template(text.read(), file.name, html=html)
+            return Template(text.read(MAX_TEMPLATE + 1), file.name, html=html)
 
     return Wording(
         message=read(template, html=False) if template else message,
