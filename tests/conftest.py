@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 
 from send_queue import embedded, schema
@@ -31,8 +33,14 @@ SERVER_DIR = "SEND_QUEUE_TEST_SERVER_DIR"
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
+# What is played is the same each time, however long it takes; with --hypothesis-profile=explore it is not.
+settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("explore", settings.get_profile("fixed"), derandomize=False, print_blob=True)
+settings.load_profile("fixed")
+
 
 def pytest_configure(config: pytest.Config) -> None:
+    hear_signals()
     if not hasattr(config, "workerinput") and SERVER_URL not in os.environ:
         # Short, and not below pytest's own: that one is closed to all other users on each run.
         os.environ[SERVER_DIR] = tempfile.mkdtemp(prefix="sq-test-", dir="/tmp")
@@ -42,6 +50,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput") and (folder := os.environ.pop(SERVER_DIR, None)):
         embedded.stop(Path(folder))
         shutil.rmtree(folder)
+
+
+def hear_signals() -> None:
+    """Start children with the signals of a command that a person starts, in the background of a shell too.
+
+    They would inherit that the shell has SIGINT ignored there; they do not inherit a handler.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 @pytest.fixture(scope="session")
