@@ -23,6 +23,7 @@ from typing import Any, TypeAlias
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
+from chaos.ports import unused_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +179,7 @@ class Real:
         login: dict[str, Any] = {}
         if user is not None:
             login = {"authenticator": self._may, "auth_require_tls": not implicit}
-        with socket.create_server((self.HOST, 0)) as free:
-            port = free.getsockname()[1]
+        port = unused_port(self.HOST)
         self._controller = Controller(self, hostname=self.HOST, port=port, **tls, **login)
         at = f"{user.replace('@', '%40')}@" if user else ""
         self.url = f"{scheme}://{at}{self.HOST}:{port}"

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import pytest
+from chaos.world import until as wait_until
 from conftest import Cli, Connection
 from psycopg.types.json import Jsonb
 
@@ -218,11 +219,11 @@ def until(conn: Connection) -> Callable[[str], None]:
     """Wait until a query answers true: for what another process is about to do."""
 
     def until(query: str) -> None:
-        for _ in range(2000):
-            if (row := conn.execute(query.encode()).fetchone()) and row[0]:
-                return
-            conn.execute("select pg_sleep(0.005)")
-        raise AssertionError(f"It never came to be that {query}")
+        def holds() -> bool:
+            row = conn.execute(query.encode()).fetchone()
+            return bool(row and row[0])
+
+        wait_until(holds, what=query)
 
     return until
 

@@ -23,6 +23,7 @@ import pytest
 from chaos import child as child_program
 from chaos.world import Cluster, environment, until
 from conftest import create_database
+from held_answers import answers_held
 from psycopg import sql
 
 from send_queue import schema, store
@@ -273,7 +274,8 @@ def test_a_cap_is_given_back_once(world: World) -> None:
 def test_a_run_killed_in_mid_record_is_settled_by_the_provider(world: World, rolled_back: bool) -> None:
     """A run that is killed while the server writes its record: whether that is kept or not, it was sent once."""
     world.enqueue(channel=MESSAGE)
-    blow(world, "update on send_queue", "perform pg_sleep(2)", "old.status = 'sending'")
+    seconds = 60 if rolled_back else 2  # the one is cut off, the other comes to its end
+    blow(world, "update on send_queue", f"perform pg_sleep({seconds})", "old.status = 'sending'")
     run = world.spawn()
     asleep = "select pid from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()"
     until(lambda: bool(world.rows(asleep)))
@@ -292,18 +294,19 @@ def test_a_run_killed_in_mid_record_is_settled_by_the_provider(world: World, rol
 # --- the database goes away while a send is under way -----------------------------------------------------
 
 
-@pytest.mark.parametrize("later", [0.0, 0.5])
-def test_a_result_outlives_its_connection(world: World, later: float) -> None:
+@pytest.mark.parametrize("together", [True, False])
+def test_a_result_outlives_its_connection(world: World, together: bool) -> None:
     """A run whose connections are cut in mid-send records the results over new ones and goes on, whether it is its own
     that it finds cut, at a record, or at a claim while another send is under way."""
     world.enqueue(2)
-    world.sandbox.order(Fault(op="invite", answer_delay=1, times=1), Fault(op="invite", answer_delay=1 + later))
-    run = world.spawn(run=("run", "--concurrency", "2"))
-    until(accepted(world, 2))
-
-    world.rows("select pg_terminate_backend(pid) from pg_stat_activity"
-               " where application_name = 'send-queue' and datname = current_database()")  # fmt: skip
-
+    with answers_held(world.sandbox, Fault(op="invite", answer_delay=1)) as held:
+        run = world.spawn(run=("run", "--concurrency", "2"))
+        held.wait(2)
+        world.rows("select pg_terminate_backend(pid) from pg_stat_activity"
+                   " where application_name = 'send-queue' and datname = current_database()")  # fmt: skip
+        if not together:
+            held.let_go(1)
+            until(lambda: world.statuses()["sent"] == 1)
     ended(run)
     world.each_sent_once(2)
     assert world.outcomes() == ["sent", "sent"]
@@ -312,11 +315,10 @@ def test_a_result_outlives_its_connection(world: World, later: float) -> None:
 def test_a_result_outlives_the_server(frail: World, cluster: Cluster) -> None:
     """Postgres is killed in mid-send and comes back: the run keeps what it knows until then, and writes it."""
     frail.enqueue()
-    frail.sandbox.order(Fault(op="invite", answer_delay=1))
-    run = frail.spawn("STOP@refused")
-    until(accepted(frail))
-
-    cluster.kill()
+    with answers_held(frail.sandbox, Fault(op="invite", answer_delay=1)) as held:
+        run = frail.spawn("STOP@refused")
+        held.wait()
+        cluster.kill()
     until(stopped(run))
     cluster.start()
     run.send_signal(signal.SIGCONT)
@@ -329,11 +331,10 @@ def test_a_result_outlives_the_server(frail: World, cluster: Cluster) -> None:
 def test_a_server_that_stays_away_costs_no_send(frail: World, cluster: Cluster) -> None:
     """Postgres is away for longer than the lease: the run gives up with 69, and the provider is asked later."""
     frail.enqueue(channel=MESSAGE)
-    frail.sandbox.order(Fault(op="chat", answer_delay=0.5))
-    run = frail.spawn("STOP@refused")
-    until(accepted(frail))
-
-    cluster.kill()
+    with answers_held(frail.sandbox, Fault(op="chat", answer_delay=1)) as held:
+        run = frail.spawn("STOP@refused")
+        held.wait()
+        cluster.kill()
     until(stopped(run))
     frail.outlast_leases()
     run.send_signal(signal.SIGCONT)
@@ -503,7 +504,7 @@ def test_a_clock_that_jumps_past_a_lease_sends_nothing_twice(world: World) -> No
     """The clock jumps by an hour while a send is under way: others take it for dead, ask, and wait for the lag; the
     send ends before that, and is recorded."""
     world.enqueue(channel=MESSAGE)
-    run = world.spawn("STOP@before-send")  # its own lease is far from over
+    run = world.spawn("STOP@before-request")  # it is decided, and its own lease is far from over
     until(stopped(run))
 
     world.later(60)
@@ -540,11 +541,10 @@ def test_a_clock_that_jumps_back_sends_nothing_twice(world: World) -> None:
 def test_a_run_that_is_told_to_stop_finishes_what_it_began(world: World, number: signal.Signals) -> None:
     """On SIGTERM and SIGINT nothing more is claimed; sends in flight finish and are recorded; the status is 0."""
     world.enqueue(6)
-    world.sandbox.order(Fault(op="invite", answer_delay=1))
-    run = world.spawn(run=("run", "--concurrency", "2"))
-    until(accepted(world, 2))
-
-    run.send_signal(number)
+    with answers_held(world.sandbox, Fault(op="invite", answer_delay=1)) as held:
+        run = world.spawn(run=("run", "--concurrency", "2"))
+        held.wait(2)
+        run.send_signal(number)
 
     ended(run)
     assert world.statuses() == {"sent": 2, "pending": 4}
@@ -557,13 +557,12 @@ def test_a_run_that_is_told_to_stop_finishes_what_it_began(world: World, number:
 def test_a_run_that_is_told_to_stop_records_over_a_new_connection(world: World, number: signal.Signals) -> None:
     """Where the connection is gone too, as when a whole node is drained, the result is still recorded."""
     world.enqueue(2)
-    world.sandbox.order(Fault(op="invite", answer_delay=1))
-    run = world.spawn(run=("run-once",))
-    until(accepted(world))
-
-    run.send_signal(number)
-    world.rows("select pg_terminate_backend(pid) from pg_stat_activity"
-               " where application_name = 'send-queue' and datname = current_database()")  # fmt: skip
+    with answers_held(world.sandbox, Fault(op="invite", answer_delay=1)) as held:
+        run = world.spawn(run=("run-once",))
+        held.wait()
+        run.send_signal(number)
+        world.rows("select pg_terminate_backend(pid) from pg_stat_activity"
+                   " where application_name = 'send-queue' and datname = current_database()")  # fmt: skip
     printed = run.communicate(timeout=60)
 
     assert world.statuses() == {"sent": 1, "pending": 1}, printed

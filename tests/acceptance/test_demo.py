@@ -18,7 +18,7 @@ from chaos.world import until
 
 from send_queue.demo import PEOPLE
 
-LONGEST = 60
+LONGEST = 240
 """Seconds that the demo may take."""
 
 

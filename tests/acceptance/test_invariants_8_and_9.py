@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
+from held_answers import answers_held
 
 from acceptance.conftest import HOUR, MINUTE, MONDAY, Popen, Queue
 from send_queue.sandbox import Fault
@@ -70,17 +69,15 @@ def test_two_pauses_need_two_resumes(queue: Queue) -> None:
     assert queue.run_once()["sent"] == 1
 
 
-def test_what_is_in_flight_when_the_pause_commits_finishes_and_no_more(
-    queue: Queue, start: Popen, until: Callable[[str], None]
-) -> None:
+def test_what_is_in_flight_when_the_pause_commits_finishes_and_no_more(queue: Queue, start: Popen) -> None:
     """Invariant 9: the send on its way is recorded; the run that was in the middle of it claims no other."""
-    queue.sandbox.order(Fault(op="invite", answer_delay=1))
     queue.ready(rows=5)
-    running = start("run", "--json", now=MONDAY)
-    until("select count(*) = 1 from send_attempts")
 
-    queue("pause", "--all")
-    running.communicate(timeout=30)
+    with answers_held(queue.sandbox, Fault(op="invite", answer_delay=1)) as held:
+        running = start("run", "--json", now=MONDAY)
+        held.wait()
+        queue("pause", "--all")
+    running.communicate(timeout=60)
 
     assert queue.statuses() == {"sent": 1, "pending": 4}
 

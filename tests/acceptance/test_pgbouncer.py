@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
+from chaos.ports import unused_port
 from chaos.world import environment, until
 from conftest import Cli
 
@@ -40,9 +40,7 @@ def pooled(empty_database: str) -> Iterator[str]:
     server = urlsplit(empty_database)
     host = server.hostname or parse_qs(server.query)["host"][0]
     name = server.path.lstrip("/")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = unused_port()
     folder = Path(tempfile.mkdtemp(prefix="sq-pgbouncer-", dir="/tmp"))
     folder.chmod(0o755)
     ini = folder / "pgbouncer.ini"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Callable
 
 import pytest
+from held_answers import answers_held
 
 from acceptance.conftest import HOUR, MONDAY, Popen, Queue
 from send_queue.sandbox import Fault
@@ -79,20 +79,15 @@ def test_max_runtime_stops_claiming(queue: Queue) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_lets_the_send_in_flight_finish(
-    queue: Queue, start: Popen, until: Callable[[str], None], number: signal.Signals
-) -> None:
+def test_a_signal_lets_the_send_in_flight_finish(queue: Queue, start: Popen, number: signal.Signals) -> None:
     """Kubernetes and people stop a run with a signal: the send on its way is recorded, and no other is claimed."""
-    queue.sandbox.order(Fault(op="invite", answer_delay=1))
     queue.ready(rows=3)
 
-    running = start("run", "--json", now=MONDAY)
-    until("select count(*) = 1 from send_attempts")
-    patience = time.monotonic() + 30
-    while not queue.accepted() and time.monotonic() < patience:
-        pass  # its answer takes a second: it is on its way now
-    running.send_signal(number)
-    stdout, _ = running.communicate(timeout=30)
+    with answers_held(queue.sandbox, Fault(op="invite", answer_delay=1)) as held:
+        running = start("run", "--json", now=MONDAY)
+        held.wait()
+        running.send_signal(number)
+    stdout, _ = running.communicate(timeout=60)
 
     assert running.returncode == 0
     assert json.loads(stdout)["sent"] == 1

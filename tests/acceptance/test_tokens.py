@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Cli
+from held_answers import answers_held
 
 from acceptance.conftest import HOUR, MINUTE, MONDAY, SECOND, Done, Popen, Queue
 from send_queue import vault
@@ -136,9 +137,7 @@ def test_keys_are_changed(queue: Queue, anna: Mapping[str, str]) -> None:
 
 
 @pytest.mark.parametrize(("provider", "ends"), [("x", "disconnected"), ("bluesky", "active")])
-def test_a_run_is_killed_after_the_provider_has_answered(
-    queue: Queue, start: Popen, until: Callable[[str], None], provider: str, ends: str
-) -> None:
+def test_a_run_is_killed_after_the_provider_has_answered(queue: Queue, start: Popen, provider: str, ends: str) -> None:
     """`kill -9` while the answer is on its way. Where the provider honours the old tokens nothing is lost; where it
     does not, the account is disconnected, explain says why its sends wait, and connecting it again lets them go on."""
     queue.put("account", "anna", provider=provider)
@@ -148,14 +147,11 @@ def test_a_run_is_killed_after_the_provider_has_answered(
     put(queue, {"access": granted["access_token"], "refresh": granted["refresh_token"]})
     [send_id] = queue.enqueue(channel="post", account="anna")
     due = MONDAY + 81 * MINUTE
-    queue.sandbox.order(Fault(op=f"{provider}_refresh", answer_delay=5, times=1))
-    before = len(queue.sandbox.path.with_name("journal.jsonl.changes").read_text().splitlines())
-    run = start("tokens", "refresh", now=due)
-    until("select exists (select from send_tokens where renewing_since is not null)")
-    while len(queue.sandbox.path.with_name("journal.jsonl.changes").read_text().splitlines()) == before:
-        until("select true")
-    run.kill()
-    run.communicate()
+    with answers_held(queue.sandbox, Fault(op=f"{provider}_refresh", answer_delay=1, times=1)) as held:
+        run = start("tokens", "refresh", now=due)
+        held.wait()
+        run.kill()
+        run.communicate()
 
     assert queue("tokens", "refresh", now=due + MINUTE).stdout == ""  # it may still be at work
     done = queue("tokens", "refresh", now=due + 4 * MINUTE)

@@ -12,7 +12,6 @@ import json
 import mmap
 import os
 import shutil
-import socket
 import struct
 import subprocess
 import sys
@@ -31,6 +30,8 @@ import psycopg
 
 from send_queue import embedded
 from send_queue.sandbox import Entry, Fault, read
+
+from .ports import unused_port
 
 SHARED = struct.Struct("=dq")
 """What the file of the clock holds: the offset in seconds, and how many calls the provider has in hand."""
@@ -115,8 +116,7 @@ class Provider:
         self._errors = folder / "provider.err"
         self._faults = folder / "faults.json"
         self._port = 0
-        with socket.create_server(("127.0.0.1", 0)) as free:  # aiosmtpd takes no port of the system's choice
-            self._mail_port = free.getsockname()[1]
+        self._mail_port = unused_port()  # aiosmtpd takes none of the system's choice
         self._process: subprocess.Popen[str] | None = None
         self.order(faults)
 
@@ -168,7 +168,7 @@ def mails_beside(journal: Path) -> Path:
     return journal.with_name(f"mails-{journal.name}")
 
 
-def until(condition: Any, seconds: float = 30.0, what: str = "it") -> None:
+def until(condition: Any, seconds: float = 60.0, what: str = "it") -> None:
     """Wait for a condition; raises `TimeoutError` where it does not come."""
     deadline = time.monotonic() + seconds
     while not condition():

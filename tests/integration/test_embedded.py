@@ -38,7 +38,7 @@ def pid_file(data_dir: Path) -> Path:
 
 def kill(data_dir: Path) -> None:
     os.kill(int(pid_file(data_dir).read_text().split()[0]), signal.SIGKILL)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while embedded._running_url(data_dir) and time.monotonic() < deadline:
         time.sleep(0.01)  # a signal is delivered when the system likes
 

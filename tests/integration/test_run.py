@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from builders import AT, DAY, HOUR, MINUTE, SECOND, Connection, Queue
 
-from send_queue import run, store
+from send_queue import hands, run, store
 from send_queue.model import (
     CHANNELS,
     Claimed,
@@ -119,19 +119,19 @@ def test_what_was_sent_is_recorded_while_somebody_is_asked(own_account: Queue, o
 
     class Slow(Own):
         def look_up(self, send: Claimed) -> LookUp:
-            go_on.wait(30)
+            go_on.wait(60)
             return super().look_up(send)
 
     works = Thread(target=run.run, args=(of(Only(Slow())), None, 2))
     works.start()
     try:
-        until = clock() + 20
+        until = clock() + 60
         while queue.statuses().get("sent", 0) < 3 and clock() < until:
             sleep(0.01)  # another connection is to see it
         assert queue.statuses() == {"sent": 3, "uncertain": 1}
     finally:
         go_on.set()
-        works.join(30)
+        works.join(60)
     assert queue.statuses() == {"sent": 4}
 
 
@@ -209,7 +209,7 @@ def test_a_result_that_cannot_be_written_takes_no_other_with_it(own_account: Que
         if not first.is_set():
             first.set()
             return Sent("a")
-        until = clock() + 20
+        until = clock() + 60
         with psycopg.connect(database, autocommit=True) as looking:
             while not Queue(looking).all(ASLEEP) and clock() < until:
                 sleep(0.01)  # the first is being written down
@@ -221,6 +221,7 @@ def test_a_result_that_cannot_be_written_takes_no_other_with_it(own_account: Que
     assert queue.statuses() == {"sending": 1, "sent": 1}
 
 
+LOCKED = "select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
 ASLEEP = "select pid from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()"
 
 
@@ -231,12 +232,12 @@ def test_nothing_is_begun_while_results_cannot_be_written(
     queue = own_account
     queue.fill(200)
     queue.do(SLOW.format(times=1, then="insert into slow values (began, clock_timestamp());"))
-    monkeypatch.setattr(run, "PATIENCE", 0.0)
+    monkeypatch.setattr(hands, "STUCK", -1.0)
     this = of(Only(Own()), reconnect=lambda: store.connect(database))
     this.now = lambda: None  # the server's own time tells what was begun while it was slow
     run.run(this, None, 4)
     assert queue.statuses() == {"sent": 200}
-    assert queue.one("select count(*) from send_attempts, slow where started_at between began + '50 ms' and ended") == 0
+    assert queue.one("select count(*) from send_attempts, slow where started_at between began and ended") == 0
 
 
 def test_what_waits_for_a_hand_is_let_go_of_by_a_run_that_is_told_to_stop(
@@ -366,12 +367,13 @@ def test_a_statement_that_ends_a_deadlock_is_tried_again(database: str, conn: Co
         other.execute(a_lane, ("bob",))
         waits = Thread(target=store.pause, args=(ours, True, "all", None, None, None, None, AT))
         waits.start()
-        while not queue.one("select count(*) from pg_stat_activity where wait_event_type = 'Lock'"):
+        until = clock() + 60
+        while not queue.all(LOCKED) and clock() < until:
             sleep(0.01)  # it holds ada's lane, and waits for bob's
         other.execute("set deadlock_timeout = '1h'")
         other.execute(a_lane, ("ada",))
         other.commit()
-        waits.join(30)
+        waits.join(60)
     assert queue.one("select paused_at from send_workspaces") == AT
 
 

@@ -43,7 +43,7 @@ class Provider:
 
     def renew(self, provider: str, *, env: Mapping[str, str] = CLIENTS, **granted: Any) -> Renewal:
         where = dict.fromkeys(("X_BASE_URL", "LINKEDIN_OAUTH_URL", "BLUESKY_BASE_URL", "FACEBOOK_BASE_URL"), self.url)
-        renewers = Renewers({**where, **env}, Limits(connect=1, read=1, total=2))
+        renewers = Renewers({**where, **env}, Limits(connect=5, read=5, total=15))
         try:
             given = Granted(provider, "the-old-access-token", "the-old-refresh-token", NOON)
             return renewers.renew(replace(given, **granted))

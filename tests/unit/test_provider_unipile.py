@@ -40,7 +40,7 @@ from send_queue.providers.unipile import PAGES, Unipile
 from send_queue.providers.unipile_answers import MEANINGS
 
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-QUICK = Limits(connect=1, read=1, total=2)
+QUICK = Limits(connect=5, read=5, total=15)
 NOON = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
 KEY = "the-secret-api-key"
 

@@ -27,7 +27,7 @@ from send_queue.providers.webhook import SUPPRESSES, Webhook, signature
 from send_queue.sandbox import Fault, Sandbox
 from send_queue.sandbox.webhook import SECRET
 
-QUICK = Limits(connect=1, read=1, total=2)
+QUICK = Limits(connect=5, read=5, total=15)
 NOON = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
 KEY = bytes(range(32))
 WHSEC = "whsec_" + b64encode(KEY).decode()

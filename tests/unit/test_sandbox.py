@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 import pytest
+from held_answers import answers_held
 
 from send_queue.sandbox import BadSettings, Fault, JournalDamaged, JournalInUse, Sandbox, read
 from send_queue.sandbox.server import LARGEST_BODY
@@ -66,7 +67,7 @@ def orders(sandbox: Sandbox) -> Iterator[httpx.Client]:
 
 
 def client_of(sandbox: Sandbox) -> httpx.Client:
-    return httpx.Client(base_url=f"{sandbox.url}/api/v1", headers={"X-API-KEY": "key"}, timeout=10, verify=PLAIN)
+    return httpx.Client(base_url=f"{sandbox.url}/api/v1", headers={"X-API-KEY": "key"}, timeout=60, verify=PLAIN)
 
 
 def invite(client: httpx.Client, recipient: str = "ACoAA1", account: str = "a", **more: str) -> httpx.Response:
@@ -794,7 +795,7 @@ def test_answer_waits_for_the_disk(sandbox: Sandbox, monkeypatch: pytest.MonkeyP
 
     def slow(fd: int) -> None:
         calls.append(fd)
-        assert may_sync.wait(10)
+        assert may_sync.wait(60)
         real(fd)
 
     monkeypatch.setattr(os, "fdatasync", slow)
@@ -809,7 +810,7 @@ def test_answer_waits_for_the_disk(sandbox: Sandbox, monkeypatch: pytest.MonkeyP
         time.sleep(0.1)  # that nothing is answered meanwhile can only be waited for
         assert not any(answer.done() for answer in answers)
         may_sync.set()
-        assert [answer.result(10).status_code for answer in answers] == [200] * 5
+        assert [answer.result(60).status_code for answer in answers] == [200] * 5
     assert len(calls) <= 2
 
 
@@ -961,7 +962,7 @@ def test_many_threads_make_whole_lines(path: Path) -> None:
 
 def raw(sandbox: Sandbox) -> socket.socket:
     host, _, port = sandbox.url.removeprefix("http://").partition(":")
-    return socket.create_connection((host, int(port)), timeout=10)
+    return socket.create_connection((host, int(port)), timeout=60)
 
 
 def everything(connection: socket.socket) -> bytes:
@@ -1030,16 +1031,17 @@ def test_large_body_is_told_why(client: httpx.Client) -> None:
 
 def test_stop_cuts_what_is_in_flight(path: Path) -> None:
     """A request that waits when the sandbox stops is never accepted later, not by its successor either."""
-    sandbox = Sandbox(path, faults=[Fault(delay=0.4)])
+    sandbox = Sandbox(path)
     sandbox.start()
-    with ThreadPoolExecutor() as pool, client_of(sandbox) as client:
+    with ThreadPoolExecutor() as pool, client_of(sandbox) as client, answers_held(sandbox, Fault(delay=1)) as held:
         waiting = pool.submit(invite, client)
-        time.sleep(0.1)  # it is under way by then, within its delay of 0.4 seconds
+        held.wait()
         sandbox.stop()
         sandbox.start()
         with pytest.raises(httpx.TransportError):
-            waiting.result(5)
-        time.sleep(0.5)  # longer than its delay: now it would have been accepted
+            waiting.result(60)
+        held.let_go()
+        time.sleep(0.2)  # that nothing comes of it later can only be waited for
     sandbox.stop()
     assert read(path) == []
 
@@ -1048,7 +1050,7 @@ def test_stop_cuts_what_is_in_flight(path: Path) -> None:
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -1076,7 +1078,7 @@ def test_program_serves_until_a_signal(path: Path, end: signal.Signals) -> None:
         with httpx.Client(base_url=f"{url}/api/v1", headers={"X-API-KEY": "k"}) as client:
             assert [invite(client).status_code, invite(client).status_code] == [503, 200]
             program.send_signal(end)
-            assert program.wait(10) == 0
+            assert program.wait(60) == 0
     finally:
         program.kill()
     assert program.communicate() == ("", "")
