@@ -17,6 +17,9 @@ from send_queue import sms, store
 from send_queue.model import Explanation, HoldBack, Rule, Verdict, Window
 from send_queue.store import Connection, Json
 
+FORGOTTEN = "forgotten"
+"""The recipient of a send whose recipient send_forget has removed: nothing can be done about it."""
+
 OPENINGS = 64
 """How many openings to look through at a time: weeks of them."""
 
@@ -200,6 +203,8 @@ def _epilogue(facts: Json) -> tuple[str, ...]:
     why = ": ".join(filter(None, (facts["error_code"], facts["error_message"])))
     when = datetime.fromisoformat(facts["sent_at"] or facts["updated_at"])
     at = f"{when:%a %Y-%m-%d %H:%M} UTC"
+    if facts["recipient"] == FORGOTTEN and facts["status"] in ("sent", "failed", "skipped"):
+        return (f"It was {facts['status']} at {at}{': ' + why if why else ''}",)
     match facts["status"]:
         case "sent":
             known = facts["provider_message_id"]

@@ -697,6 +697,12 @@ def suppressions(
     return [row[0] for row in _rows(conn, "send_suppression_list", named)]
 
 
+def forget(conn: Connection, whom: str, workspace: str | None, dry_run: bool, at: datetime | None) -> Json:
+    """Remove what is stored of a person, or count it; returns what was removed and what was kept."""
+    report: Json = _value(conn, "send_forget", whom=whom, workspace=workspace, dry_run=dry_run, at=at)
+    return report
+
+
 # --- getting messages in ----------------------------------------------------------------------------------
 
 

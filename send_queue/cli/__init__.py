@@ -47,6 +47,7 @@ COMMANDS = {
     "cancel": "steering",
     "settle": "steering",
     "suppress": "suppress",
+    "forget": "forget",
     "prune": "steering",
     "tokens": "tokens",
     "doctor": "doctor",

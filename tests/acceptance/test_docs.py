@@ -550,6 +550,7 @@ def stocked(queue: Queue) -> Queue:
     conn.execute("update send_queue set lease_expires_at = %s where status = 'sending'", (MONDAY + DAY,))
     conn.execute("insert into send_suppressions (workspace_id, recipient, reason) "
                  "select id, 'ada@example.com', 'unsubscribed' from send_workspaces")  # fmt: skip
+    conn.execute("insert into send_prospects (workspace_id, email) select id, 'ada@example.com' from send_workspaces")
     conn.execute("create table leads (id int, linkedin_id text, first_name text, company text, contacted boolean)")
     conn.execute("insert into leads values (4711, 'ACoAAAexample3', 'Ada', 'Analytical Engines', false)")
     return queue

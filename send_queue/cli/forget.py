@@ -1,0 +1,57 @@
+"""Forgetting: what is stored of a person is removed."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import click
+
+from send_queue.cli.app import App, as_json, json_option, printable, warn, workspace_option
+
+
+@click.command("forget")
+@click.argument("whom", metavar="RECIPIENT|PROSPECT")
+@click.option("--dry-run", is_flag=True, help="Count what would be removed, and remove nothing.")
+@workspace_option
+@json_option
+@click.pass_obj
+def forget_command(app: App, /, whom: str, dry_run: bool, workspace: str | None, json_: bool) -> None:
+    """Remove what is stored of a person: by their address, however it is written, or a prospect's id.
+
+    What waits for them is skipped; the counts, the tally and the suppressions stay.
+
+    \b
+    Example: send-queue forget ada@example.com
+    """
+    from send_queue import store
+
+    with app.database() as conn:
+        report = store.forget(conn, whom, workspace, dry_run, app.now())
+    if json_:
+        click.echo(as_json(report))
+        return
+    verb = "would be" if dry_run else "were"
+    click.echo(
+        f"Of {printable(whom)} {verb} removed, in the workspace {printable(report['workspace'])}: what "
+        f"{_counted(report, 'sends')} and {_counted(report, 'attempts')} say of them, {_counted(report, 'prospects')} "
+        f"and {_counted(report, 'notifications')}; {report['skipped']:,} of the sends waited, and "
+        f"{'would be' if dry_run else 'are'} skipped."
+    )
+    click.echo(f"Kept: the rows with their codes and moments, for the counts and caps, and {_kept(report)}.")
+    if not report["suppressions_kept"]:
+        place = [] if report["workspace"] == "default" else ["--workspace", report["workspace"]]
+        add = shlex.join(["send-queue", "suppress", "add", whom, *place])
+        warn(f"Nothing keeps them from being written to again: to see to that, which stores the address, `{add}`.")
+
+
+def _counted(report: dict[str, Any], what: str) -> str:
+    n = report[what]
+    return f"{n:,} {what[:-1] if n == 1 else what}"
+
+
+def _kept(report: dict[str, Any]) -> str:
+    n = report["suppressions_kept"]
+    if not n:
+        return "no suppression"
+    return "one suppression, with their address" if n == 1 else f"{n:,} suppressions, with their addresses"
