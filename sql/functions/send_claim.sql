@@ -27,8 +27,8 @@
 -- keeping   false: it is going to be taken back, perhaps after a while. Then no lane is let sleep meanwhile, which keeps
 --           out who writes into it
 --
--- Returns {in_hand, expired, busy, in_flight, left, in_doubt, stale, at}: what was claimed (as send_in_hand says it); how many rows were skipped
--- because nobody wants them any more; whether locks kept us from a lane that may send; a token that changes with the
+-- Returns {in_hand, expired, busy, in_flight, left, in_doubt, stale, at}: what was claimed (as send_in_hand says it);
+-- how many rows were skipped because nobody wants them any more; whether locks kept us from a lane that may send; a token that changes with the
 -- sends in flight that keep us from a due row; whether a dead run left rows behind; whether the provider is to be asked
 -- of an uncertain one; the schedules whose window must be worked out anew (until then they count as closed).
 create or replace function send_claim(worker text, max_rows int default 1, lease interval default '5 minutes',
