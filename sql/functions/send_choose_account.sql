@@ -1,22 +1,48 @@
 -- The account of a campaign's pool that has the least work waiting on a channel, in days of its daily cap; accounts
--- that are stopped come last. Only the first 200 waiting rows are counted, so that a choice costs the same however
--- long the queue is; beyond that, chance decides, weighted by the caps. Null where the pool is empty.
+-- that are stopped come last. Null where the pool is empty.
+--
+-- A choice costs about the same however large the pool is and however long the queue. So it is exact in a pool of four;
+-- of more, four are drawn, by chance weighted by their caps, and the least loaded of these is taken, which keeps all
+-- near to each other. They are drawn from 32 that chance alone has picked, whose caps are looked at. And only the first
+-- 200 waiting rows are counted; beyond that, chance decides. A program may ask for years on a connection whose plan is
+-- from when there was nothing yet: so there is one plan, which walks indexes.
 create or replace function send_choose_account(campaign_id uuid, channel text) returns uuid
-language sql volatile as $$
-    select p.account_id
-    from send_campaign_accounts p
-    join send_accounts a on a.id = p.account_id
-    left join send_lanes l on l.account_id = p.account_id and l.channel = send_choose_account.channel
-    left join send_lane_defaults d on d.channel = send_choose_account.channel and d.tier = coalesce(a.tier, 'free')
-    cross join lateral (select greatest(coalesce(l.daily_cap, d.daily_cap, 100), 1)::float8 as a_day) cap
-    cross join lateral (
-        select count(*) as n from (
-            select from send_queue q
-            where q.account_id = p.account_id and q.channel = send_choose_account.channel and q.status = 'pending'
-            limit 200) w) waiting
-    where p.campaign_id = send_choose_account.campaign_id and p.in_pool
-    order by a.status <> 'active', waiting.n >= 200,
-        case when waiting.n < 200 then waiting.n / cap.a_day else -ln(1 - random()) / cap.a_day end,
-        cap.a_day desc, a.name
-    limit 1
+language plpgsql volatile set plan_cache_mode = force_generic_plan set jit = off
+set enable_seqscan = off set enable_bitmapscan = off set enable_incremental_sort = off as $$
+#variable_conflict use_column
+declare
+    v_some   int := 32; -- of how many the caps are looked at
+    v_chosen record;
+begin
+    loop
+        select d.account_id, d.stopped into v_chosen
+        from (
+            select s.account_id, a.status <> 'active' as stopped, a.name, cap.a_day,
+                -ln(1 - random()) / cap.a_day as draw -- the lower, the earlier
+            from (select p.account_id from send_campaign_accounts p
+                  where p.campaign_id = send_choose_account.campaign_id and p.in_pool
+                  order by random() limit v_some) s
+            cross join lateral (select a.name, a.status, a.tier from send_accounts a where a.id = s.account_id limit 1) a
+            cross join lateral (
+                select greatest(coalesce(
+                    (select l.daily_cap from send_lanes l
+                     where l.account_id = s.account_id and l.channel = send_choose_account.channel),
+                    (select t.daily_cap from send_lane_defaults t
+                     where t.channel = send_choose_account.channel and t.tier = coalesce(a.tier, 'free')),
+                    100), 1)::float8 as a_day offset 0) cap
+            order by a.status <> 'active', draw limit 4) d
+        cross join lateral (
+            select count(*) as n from (
+                select from send_queue q
+                where q.status = 'pending' and (q.account_id, q.channel)
+                    between (d.account_id, send_choose_account.channel) and (d.account_id, send_choose_account.channel)
+                order by q.account_id, q.channel limit 200) w) waiting
+        order by d.stopped, waiting.n >= 200, case when waiting.n < 200 then waiting.n / d.a_day else d.draw end,
+            d.a_day desc, d.name
+        limit 1;
+        exit when v_some is null or v_chosen.stopped is not true;
+        v_some := null; -- all that were picked are stopped: is any other not?
+    end loop;
+    return v_chosen.account_id;
+end
 $$;
