@@ -40,7 +40,8 @@ EXPORTED = ("id", "status", "scheduled_for", "sent_at", "account", "channel", "c
 def list_command(
     app: App, /, status: str | None, limit: int | None, csv_: bool, json_: bool, **filters: str | None
 ) -> None:
-    """List sends, by time.
+    """List sends, by time: what is pending by when it is due, the next first; of another --status by since when, the
+    first first; all together in the order in which they were put in.
 
     \b
     Example: send-queue list --status failed --campaign fall

@@ -1,9 +1,20 @@
--- Rows of the queue for people and scripts, by time: a status, an account, a channel, a campaign; or one by its id,
--- with its attempts. Raises SQ005 for an id or a filter that names what is not there.
+-- Rows of the queue for people and scripts: of a status, an account, a channel, a campaign; or one by its id, with its
+-- attempts. Raises SQ005 for an id or a filter that names what is not there.
+--
+-- By time: what is pending by when it is due, the next first; what has another status by since when; all together in the
+-- order in which they were put in. Each of these is the order of an index, so that the first rows cost the same however
+-- many follow. Of the lanes, or the campaigns, that a status is spread over, the heads are looked at first, and then only
+-- those whose heads come first. What belongs to a row is looked up by its id, once the row is picked.
 create or replace function send_sends(id uuid default null, status text default null, account text default null,
     channel text default null, campaign text default null, max_rows int default 50)
-returns setof jsonb language plpgsql stable set timezone = 'UTC' as $$
+returns setof jsonb language plpgsql stable set timezone = 'UTC' set plan_cache_mode = force_custom_plan
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
+declare
+    v_accounts  uuid[] := array(select a.id from send_accounts a where a.name = send_sends.account);
+    v_campaigns uuid[] := array(select c.id from send_campaigns c where c.name = send_sends.campaign);
+    v_ids       uuid[];
 begin
     if id is not null then
         return query select to_jsonb(q) || jsonb_build_object('campaign', c.name, 'account', a.name, 'tries', (
@@ -17,14 +28,86 @@ begin
         return;
     end if;
     perform send_check_filters(account, channel, campaign);
+
+    case
+        when status is null then
+            v_ids := array(
+                select q.id from send_queue q
+                where (send_sends.account is null or q.account_id = any (v_accounts))
+                  and (send_sends.campaign is null or q.campaign_id = any (v_campaigns))
+                  and (send_sends.channel is null or q.channel = send_sends.channel)
+                order by q.id limit max_rows);
+        when status = 'pending' and account is null and campaign is null then
+            v_ids := array(
+                select q.id from send_queue q
+                where q.status = 'pending' and (send_sends.channel is null or q.channel = send_sends.channel)
+                order by q.scheduled_for limit max_rows);
+        when status = 'pending' then
+            v_ids := array(
+                select q.id from (
+                    select l.account_id, l.channel, p.campaign_id
+                    from send_campaign_accounts p
+                    join send_lanes l on l.account_id = p.account_id
+                    cross join lateral (
+                        select q.scheduled_for from send_queue q
+                        where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
+                            between (l.account_id, l.channel, p.campaign_id, '-infinity')
+                            and (l.account_id, l.channel, p.campaign_id, 'infinity')
+                        order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) head
+                    where (send_sends.account is null or p.account_id = any (v_accounts))
+                      and (send_sends.campaign is null or p.campaign_id = any (v_campaigns))
+                      and (send_sends.channel is null or l.channel = send_sends.channel)
+                    order by head.scheduled_for limit max_rows) p
+                cross join lateral (
+                    select q.id, q.scheduled_for from send_queue q
+                    where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
+                        between (p.account_id, p.channel, p.campaign_id, '-infinity')
+                        and (p.account_id, p.channel, p.campaign_id, 'infinity')
+                    order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit max_rows) q
+                order by q.scheduled_for limit max_rows);
+        when status = 'sending' then -- few, and all in an index of their own
+            v_ids := array(
+                select q.id from send_queue q
+                where q.status = 'sending' and (send_sends.account is null or q.account_id = any (v_accounts))
+                  and (send_sends.campaign is null or q.campaign_id = any (v_campaigns))
+                  and (send_sends.channel is null or q.channel = send_sends.channel)
+                order by q.updated_at limit max_rows);
+        when status = 'uncertain' or status = 'failed' and campaign is null then
+            v_ids := array(
+                select q.id from send_queue q
+                where q.status in ('failed', 'uncertain') and (q.status, q.updated_at)
+                      between (send_sends.status, '-infinity') and (send_sends.status, 'infinity')
+                  and (send_sends.account is null or q.account_id = any (v_accounts))
+                  and (send_sends.campaign is null or q.campaign_id = any (v_campaigns))
+                  and (send_sends.channel is null or q.channel = send_sends.channel)
+                order by q.status, q.updated_at limit max_rows);
+        else
+            v_ids := array(
+                select q.id from (
+                    select c.id, head.updated_at
+                    from send_campaigns c
+                    cross join lateral (
+                        select q.updated_at from send_queue q
+                        where q.status in ('sent', 'failed', 'skipped') and (q.campaign_id, q.status, q.updated_at)
+                              between (c.id, send_sends.status, '-infinity') and (c.id, send_sends.status, 'infinity')
+                        order by q.campaign_id, q.status, q.updated_at limit 1) head
+                    where send_sends.campaign is null or c.id = any (v_campaigns)
+                    order by head.updated_at limit case when account is null and channel is null then max_rows end) c
+                cross join lateral (
+                    select q.id, q.updated_at from send_queue q
+                    where q.status in ('sent', 'failed', 'skipped') and (q.campaign_id, q.status, q.updated_at)
+                          between (c.id, send_sends.status, '-infinity') and (c.id, send_sends.status, 'infinity')
+                      and (send_sends.account is null or q.account_id = any (v_accounts))
+                      and (send_sends.channel is null or q.channel = send_sends.channel)
+                    order by q.campaign_id, q.status, q.updated_at limit max_rows) q
+                order by q.updated_at limit max_rows);
+    end case;
+
     return query select jsonb_build_object('id', q.id, 'status', q.status, 'scheduled_for', q.scheduled_for,
-        'sent_at', q.sent_at, 'account', a.name, 'channel', q.channel, 'campaign', c.name, 'recipient', q.recipient,
-        'priority', q.priority, 'attempts', q.attempts, 'error_code', q.error_code, 'error_message', q.error_message)
-    from send_queue q join send_campaigns c on c.id = q.campaign_id join send_accounts a on a.id = q.account_id
-    where (send_sends.status is null or q.status = send_sends.status)
-      and (send_sends.account is null or a.name = send_sends.account)
-      and (send_sends.channel is null or q.channel = send_sends.channel)
-      and (send_sends.campaign is null or c.name = send_sends.campaign)
-    order by q.scheduled_for, q.id limit max_rows;
+        'sent_at', q.sent_at, 'account', (select a.name from send_accounts a where a.id = q.account_id),
+        'channel', q.channel, 'campaign', (select c.name from send_campaigns c where c.id = q.campaign_id),
+        'recipient', q.recipient, 'priority', q.priority, 'attempts', q.attempts, 'error_code', q.error_code,
+        'error_message', q.error_message)
+    from unnest(v_ids) i (id) cross join lateral (select * from send_queue q where q.id = i.id limit 1) q;
 end
 $$;

@@ -1,13 +1,15 @@
 -- The rows that a person must look at, newest first: those that failed, or those that are uncertain; by the index that
--- holds nothing else.
-create or replace function send_trouble(status text, max_rows int) returns jsonb
-language sql stable set timezone = 'UTC' as $$
-    select coalesce(jsonb_agg(to_jsonb(r) order by r.since desc, r.id), '[]') from (
-        select q.id, q.updated_at as since, c.name as campaign, a.name as account, q.channel, q.recipient, q.attempts,
-            q.error_code, q.error_message, case when a.status = 'active' then q.look_up_at end as look_up_at
-        from send_queue q
-        join send_campaigns c on c.id = q.campaign_id
-        join send_accounts a on a.id = q.account_id
-        where q.status = send_trouble.status and q.status in ('failed', 'uncertain')
-        order by q.updated_at desc limit max_rows) r
+-- holds nothing else. The rows are picked first, and what belongs to each is looked up by its id.
+create or replace function send_trouble(status text, max_rows int) returns jsonb language sql stable
+set timezone = 'UTC' set jit = off set enable_seqscan = off set enable_bitmapscan = off as $$
+    select coalesce(jsonb_agg(jsonb_build_object('id', q.id, 'since', q.updated_at,
+            'campaign', (select c.name from send_campaigns c where c.id = q.campaign_id), 'account', a.name,
+            'channel', q.channel, 'recipient', q.recipient, 'attempts', q.attempts, 'error_code', q.error_code,
+            'error_message', q.error_message,
+            'look_up_at', case when a.status = 'active' then q.look_up_at end) order by q.updated_at desc, q.id), '[]')
+    from (select * from send_queue q
+          where q.status in ('failed', 'uncertain') and (q.status, q.updated_at)
+              between (send_trouble.status, '-infinity') and (send_trouble.status, 'infinity')
+          order by q.status desc, q.updated_at desc limit max_rows) q
+    cross join lateral (select a.name, a.status from send_accounts a where a.id = q.account_id limit 1) a
 $$;
