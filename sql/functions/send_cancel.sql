@@ -2,7 +2,9 @@
 -- reason `cancelled`; nothing is deleted. Returns how many; refuses a row that is neither pending nor failed.
 create or replace function send_cancel(ids uuid[] default null, campaign text default null,
     workspace text default null, at timestamptz default null)
-returns int language plpgsql as $$
+returns int language plpgsql
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
 declare
     v_at       timestamptz := coalesce(send_cancel.at, clock_timestamp());

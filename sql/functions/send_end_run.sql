@@ -4,7 +4,9 @@
 create or replace function send_end_run(command text, worker text, seconds float8, sent int default 0,
     processed int default 0, at timestamptz default null, account text default null, channel text default null,
     campaign text default null, counting boolean default false)
-returns bigint language plpgsql as $$
+returns bigint language plpgsql
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
 declare
     v_at      timestamptz := coalesce(send_end_run.at, clock_timestamp());

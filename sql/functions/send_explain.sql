@@ -10,7 +10,9 @@
 -- says that the windows were not enough. Raises SQ005 where there is no such send.
 create or replace function send_explain(id uuid, at timestamptz default null, windows tstzrange[] default null,
     counting boolean default true)
-returns jsonb language plpgsql stable set timezone = 'UTC' as $$
+returns jsonb language plpgsql stable set timezone = 'UTC'
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
 declare
     v_at      timestamptz := coalesce(send_explain.at, clock_timestamp());

@@ -9,11 +9,14 @@
 --   never      rows that go only when a person acts: {reason, sends, kind, name, channel, workspace, said}:
 --              reason paused, disconnected, done, expired, failed or uncertain
 create or replace function send_forecast(at timestamptz default null)
-returns jsonb language sql stable set timezone = 'UTC' as $$
+returns jsonb language sql stable set timezone = 'UTC'
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
     with moment as (select coalesce(send_forecast.at, clock_timestamp()) as at),
     waiting as materialized (
         select q.account_id, q.channel, q.campaign_id, q.expires_at <= m.at as late, count(*) as sends
-        from send_queue q cross join moment m where q.status = 'pending'
+        from (select * from send_queue q where q.status = 'pending' order by q.scheduled_for offset 0) q
+        cross join moment m
         group by 1, 2, 3, 4),
     stops as (
         -- The widest stop is named: it is the one to end first.

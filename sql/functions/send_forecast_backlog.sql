@@ -6,7 +6,9 @@
 create or replace function send_forecast_backlog(at timestamptz)
 returns table (account_id uuid, channel text, campaign_id uuid, priorities int[], scheduled bigint[], expires bigint[],
     counts int[], nths int[])
-language sql stable set work_mem = '128MB' set jit = off as $$
+language sql stable set work_mem = '128MB'
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
     with waiting as (
         select q.account_id, q.channel, q.campaign_id, q.priority, d.due as scheduled_for, q.expires_at,
             row_number() over lane as nth,

@@ -6,7 +6,9 @@
 create or replace function send_lane_report(at timestamptz default now())
 returns table (workspace text, account text, channel text, cap int, used_today int, remaining int, weekly_cap int,
     used_week int, in_flight int, next_at timestamptz, why text)
-language sql stable as $$
+language sql stable
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
     select w.name, a.name, l.channel, today.cap, today.used,
         case when today.cap is not null then greatest(today.cap - today.used, 0) end, l.weekly_cap,
         week.used, flying.n,

@@ -4,10 +4,13 @@
 -- `until` is when the look-up is no longer this run's. `started_at` is of the oldest attempt in doubt: where that one is
 -- found, the send went out.
 create or replace function send_look_ups(max_rows int, lease interval, at timestamptz default null)
-returns setof jsonb language sql set timezone = 'UTC' as $$
+returns setof jsonb language sql set timezone = 'UTC'
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
     with due as (
-        select q.id from send_queue q join send_accounts a on a.id = q.account_id and a.status = 'active'
+        select q.id from send_queue q
         where q.status = 'uncertain' and q.look_up_at <= coalesce(send_look_ups.at, clock_timestamp())
+          and (select a.status from send_accounts a where a.id = q.account_id) = 'active'
         order by q.look_up_at limit max_rows for no key update of q skip locked
     ), taken as (
         update send_queue q set look_up_at = coalesce(send_look_ups.at, clock_timestamp()) + lease

@@ -16,7 +16,9 @@
 create or replace function send_looked_up(attempt_id uuid, until timestamptz, verdict text,
     provider_message_id text default null, again interval default null, at timestamptz default null,
     repeat_by timestamptz default null)
-returns text language plpgsql set lock_timeout = '2s' as $$
+returns text language plpgsql set lock_timeout = '2s'
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
 declare
     v_at      timestamptz := coalesce(send_looked_up.at, clock_timestamp());

@@ -1,7 +1,9 @@
 -- What a notification says of some sends, accounts or campaigns: a sentence or two for people, and a payload for
 -- programs, as Standard Webhooks have it: {type, data}. Names and counts; never a recipient, nor what was written.
 create or replace function send_notice(event text, workspace text, ids uuid[])
-returns table (message text, payload jsonb) language plpgsql stable set timezone = 'UTC' as $$
+returns table (message text, payload jsonb) language plpgsql stable set timezone = 'UTC'
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
 declare
     v_many   text := case when cardinality(ids) >= 1000 then '1,000 or more'

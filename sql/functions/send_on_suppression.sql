@@ -3,7 +3,7 @@
 -- It never waits: whoever suppresses may hold locks of any kind (send_record). A row that somebody else holds just now,
 -- or that is being enqueued, is passed by, and skipped by the claim that takes it (send_unsuppressed).
 create or replace function send_on_suppression() returns trigger language plpgsql
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 begin
     if tg_level = 'ROW' then
         new.recipient := send_normal_recipient(new.recipient);

@@ -5,7 +5,9 @@
 -- send_mend_tally and the doctor count the tally from it. Returns how many were deleted; call until 0.
 create or replace function send_prune(before timestamptz, keep_last int default 0, batch int default 1000,
     at timestamptz default null)
-returns int language plpgsql as $$
+returns int language plpgsql
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
 declare
     v_at  timestamptz := coalesce(send_prune.at, clock_timestamp());

@@ -1,7 +1,9 @@
 -- Rows whose lease has run out were left by a dead run, and may have gone out: they are in doubt now, and the provider
 -- is to be asked. The attempt is finished as uncertain and stays counted, so that a worker that comes back late cannot
 -- write over what follows. One of which an earlier attempt has turned out to be sent is sent. Returns the others.
-create or replace function send_recover(at timestamptz default null) returns setof uuid language plpgsql as $$
+create or replace function send_recover(at timestamptz default null) returns setof uuid language plpgsql
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
 declare
     v_at   timestamptz := coalesce(send_recover.at, clock_timestamp());

@@ -11,7 +11,9 @@
 -- accounts and campaigns use it}.
 create or replace function send_report(at timestamptz default null, days int default 14, lanes int default 40,
     tries int default 10000, rows int default 25)
-returns jsonb language sql stable set timezone = 'UTC' as $$
+returns jsonb language sql stable set timezone = 'UTC'
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
     select jsonb_build_object('at', m.at,
         'usage', send_report_days(m.at, send_report.days, send_report.lanes),
         'tries', send_report_tries(m.at, send_report.days, send_report.tries),

@@ -10,7 +10,9 @@
 -- doubt or in flight now, which are few; one that was in doubt and has been sent again since was sent twice, as far as
 -- anybody knows.
 create or replace function send_report_days(at timestamptz, days int, lanes int) returns jsonb
-language sql stable set timezone = 'UTC' as $$
+language sql stable set timezone = 'UTC'
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
     with over as materialized (
         -- To the latest date that any lane has.
         select coalesce(max((send_report_days.at at time zone z.cap_timezone)::date), send_report_days.at::date) as last

@@ -3,7 +3,9 @@
 -- given back. Returns the status that the row has afterwards; refuses a row that is not in doubt.
 create or replace function send_settle(id uuid, sent boolean, provider_message_id text default null,
     at timestamptz default null)
-returns text language plpgsql as $$
+returns text language plpgsql
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
 declare
     v_at   timestamptz := coalesce(send_settle.at, clock_timestamp());

@@ -1,7 +1,9 @@
 -- A person's word that nothing of a campaign's uncertain sends went out. Returns how many were put back.
 create or replace function send_settle_campaign(campaign text, workspace text default null,
     at timestamptz default null)
-returns int language plpgsql as $$
+returns int language plpgsql
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
 declare
     v_at       timestamptz := coalesce(send_settle_campaign.at, clock_timestamp());

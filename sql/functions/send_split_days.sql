@@ -1,7 +1,9 @@
 -- Lanes whose cap is counted anew in the midst of office hours, at a moment, each with a sentence that says so: within one
 -- of those days what two days allow may go.
 create or replace function send_split_days(at timestamptz) returns table (account_id uuid, channel text, timezone text,
-    said text) language sql stable as $$
+    said text) language sql stable
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
     select l.account_id, l.channel, s.timezone,
         format('The cap of %s %s is counted anew at midnight in %s, which is %s in %s, in the midst of the hours of the '
             'schedule %s: what two days allow may go in one of its days.', a.name, l.channel, l.cap_timezone, turn.at,

@@ -2,7 +2,9 @@
 -- retrying, stale}. Of the uncertain, look_ups says of how many the provider is asked again, and when first; retrying
 -- which errors were met by those that wait to be tried again; stale has the schedules of accounts whose window is not
 -- cached for the moment, each with its accounts.
-create or replace function send_status(at timestamptz default null) returns jsonb language sql stable set timezone = 'UTC' as $$
+create or replace function send_status(at timestamptz default null) returns jsonb language sql stable set timezone = 'UTC'
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
     with progress as materialized (select * from send_campaign_progress)
     select jsonb_build_object(
         'at', m.at,

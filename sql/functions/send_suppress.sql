@@ -1,7 +1,9 @@
 -- Suppress recipients of a workspace: entries [{recipient, channel, reason}, ...]; a channel that is null means all. Those
 -- who are suppressed already are left as they are. Returns how many were not.
 create or replace function send_suppress(workspace_id uuid, entries jsonb, at timestamptz default null) returns int
-language plpgsql as $$
+language plpgsql
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
 declare
     v_n int;

@@ -1,7 +1,9 @@
 -- Who is suppressed, newest first: a JSON object each. All of it, or what is of a workspace, a recipient, a channel.
 create or replace function send_suppression_list(workspace text default null, recipient text default null,
     channel text default null, max_rows int default 100)
-returns setof jsonb language plpgsql stable set timezone = 'UTC' as $$
+returns setof jsonb language plpgsql stable set timezone = 'UTC'
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
 declare
     v_workspace uuid := case when workspace is not null then send_find('workspace', workspace) end;

@@ -6,7 +6,9 @@
 -- expires_at, error_code, error_message, hopeless, overdue, within_a_day, ended}, ...], the first to end first, at most
 -- `max_rows`; more counts the others.
 create or replace function send_tokens_doctor(at timestamptz default null, max_rows int default 20)
-returns jsonb language sql stable set timezone = 'UTC' as $$
+returns jsonb language sql stable set timezone = 'UTC'
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
     with moment as (
         select coalesce(send_tokens_doctor.at, clock_timestamp()) as at
     ), token as (

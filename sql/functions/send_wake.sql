@@ -9,7 +9,9 @@
 -- is let go of and begun anew: its holder may be waiting for the key, as we did, so nobody waits for a lane with the
 -- key in hand.
 create or replace function send_wake(account_ids uuid[], channels text[], giving uuid[] default '{}')
-returns void language plpgsql as $$
+returns void language plpgsql
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
 declare
     v_workspaces uuid[] := array(select distinct a.workspace_id from send_accounts a where a.id = any (giving));

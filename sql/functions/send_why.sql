@@ -5,7 +5,9 @@
 -- for a filter that names what is not there.
 create or replace function send_why(at timestamptz default null, account text default null, channel text default null,
     campaign text default null, counting boolean default true)
-returns jsonb language plpgsql set timezone = 'UTC' as $$
+returns jsonb language plpgsql set timezone = 'UTC'
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
 declare
     v_at    timestamptz := coalesce(send_why.at, clock_timestamp());
