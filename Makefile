@@ -18,7 +18,7 @@ STRICT ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos bench latency check format wheel clean
+.PHONY: help install demo test chaos bench latency check format wheel lock clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,11 @@ format: $(INSTALLED) ## Bring the code into form, and mend what ruff can
 
 wheel: $(INSTALLED) ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation
+
+lock: $(INSTALLED) ## Write requirements.lock anew: the newest versions within the bounds of pyproject.toml, with hashes
+	@$(BIN)/python -m pip install --quiet 'uv>=0.9,<1'
+	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --upgrade --custom-compile-command 'make lock' --output-file requirements.lock
 
 clean: ## Remove what was installed and built
 	rm -rf $(VENV) $(RIVALS) bench.json dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -444,7 +444,7 @@ class Desk:
         if self._connect:
             connect, self._connect = self._connect, None
             with suppress(DatabaseUnreachable, ConfigurationError):
-                self._run.conn = connect()
+                self._run.conn = _like(self._shared, connect())
         return _write(self._run, results)
 
     def close(self) -> None:
@@ -571,7 +571,13 @@ def _surely(this: Run, seconds: float, call: Callable[[], T]) -> T:
             time.sleep(0.1)  # seconds; a server that is away can only be tried again
             if not isinstance(error, DatabaseBusy):
                 with suppress(DatabaseUnreachable):
-                    this.conn = this.reconnect()
+                    this.conn = _like(this.conn, this.reconnect())
+
+
+def _like(known: Connection, new: Connection) -> Connection:
+    """A new connection that knows what the other has learned of the server's isolation level."""
+    new.isolation_level = known.isolation_level
+    return new
 
 
 def _suppressing(this: Run, send: Claimed, result: Result) -> Json:

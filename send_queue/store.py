@@ -91,11 +91,18 @@ def connect(url: str, warn: Callable[[str], None] = lambda _: None) -> Connectio
     `warn` is told what our SQL functions warn of; the server's own remarks are not for the user.
 
     No statement is prepared on the server, and nothing is set for the session, so that a pooler may hand each
-    transaction to another connection. Raises `DatabaseUnreachable`.
+    transaction to another connection. The encoding is asked for as the connection begins, which poolers keep to.
+    Raises `DatabaseUnreachable`, and `ConfigurationError` where the database cannot store every text.
     """
     with in_words(hide=_secrets(url)):
-        given = PATIENT | psycopg.conninfo.conninfo_to_dict(url)
+        given = PATIENT | psycopg.conninfo.conninfo_to_dict(url) | {"client_encoding": "UTF8"}
         conn = psycopg.connect(autocommit=True, prepare_threshold=None, **given)
+    if (encoding := conn.info.parameter_status("server_encoding")) not in ("UTF8", None):
+        conn.close()
+        raise ConfigurationError(
+            f"The encoding of the database is {encoding}, which cannot hold every text: make one with `create database"
+            " NAME encoding 'UTF8' template template0`, and name it in DATABASE_URL."
+        )
 
     def passed_on(notice: psycopg.errors.Diagnostic) -> None:
         if notice.severity_nonlocalized == "WARNING" or notice.sqlstate == "SQ003":
@@ -146,6 +153,8 @@ def in_words(hide: Sequence[str] = ()) -> Iterator[None]:
 def _in_words(error: psycopg.Error, said: str) -> Exception:
     if error.sqlstate in REFUSED:
         return UserError(said)
+    if error.sqlstate == "SQ008":  # a right that it lacks
+        return ConfigurationError(said)
     if absent := schema.missing(error):
         return absent
     match error:
@@ -164,7 +173,15 @@ def _in_words(error: psycopg.Error, said: str) -> Exception:
                 f"The database is read-only ({said}): name the primary in DATABASE_URL, or end what makes it read-only."
             )
         case psycopg.Error() if error.sqlstate in BUSY:
-            return DatabaseBusy(f"The database is held up ({said}): look for who holds it up with `send-queue doctor`.")
+            return DatabaseBusy(
+                f"The database is held up ({said}): look for who holds it up, or for a time-out that is too short, with"
+                " `send-queue doctor`."
+            )
+        case psycopg.Error() if error.sqlstate in TIMED_OUT:
+            return DatabaseUnreachable(
+                f"The server has ended the connection ({said}): raise that time-out for this role; `send-queue doctor`"
+                " names it."
+            )
         case psycopg.OperationalError() | psycopg.InterfaceError() | psycopg.InternalError() if _is_lost(error):
             return DatabaseUnreachable(
                 f"The database cannot be reached ({said}): check DATABASE_URL and that the server is up."
@@ -184,6 +201,9 @@ BUSY = ("40001", "40P01", "55006", "55P03", "57014")
 """The SQLSTATEs of what may well go through the next time, on the same connection: serialization, deadlock, object in
 use, lock not available, a statement that ran into a time-out."""
 
+TIMED_OUT = ("25P03", "25P04", "57P05")
+"""The SQLSTATEs of what ends a connection: idle in a transaction, a transaction, or idle for longer than allowed."""
+
 
 def _is_lost(error: psycopg.Error) -> bool:
     """Whether the server is away, rather than a statement refused: no SQLSTATE at all; one of the classes 08
@@ -199,20 +219,56 @@ def _value(conn: Connection, function: str, **named: Any) -> Any:
     return row[0] if row else None
 
 
+def _change(conn: Connection, function: str, **named: Any) -> Any:
+    """As `_value`, for what an operator changes: in an explicit transaction, so that its level is sure from the first
+    try. Three round trips, which a run does not spend: its claim refuses another level, and the run learns it so."""
+    row = _rows(conn, function, named, explicit=True).fetchone()
+    return row[0] if row else None
+
+
 RETRIES = 5
 """How often a statement that was picked to end a deadlock is tried again: nothing of it has happened."""
 
 
-def _rows(conn: Connection, function: str, named: Mapping[str, Any]) -> psycopg.Cursor[Any]:
+def _rows(conn: Connection, function: str, named: Mapping[str, Any], explicit: bool = False) -> psycopg.Cursor[Any]:
     query, given = _call(function, named)
+    alone = conn.autocommit and conn.info.transaction_status is TransactionStatus.IDLE
     with in_words():
-        for _ in range(RETRIES):
+        for tries in range(RETRIES + 1):
             try:
+                if alone and (explicit or conn.isolation_level):
+                    with _transaction(conn):
+                        return conn.execute(query, given)
                 return conn.execute(query, given)
-            except errors.DeadlockDetected:
-                if conn.info.transaction_status is not TransactionStatus.IDLE:
-                    raise  # a part of somebody's transaction, which is gone with it
-        return conn.execute(query, given)
+            except (errors.DeadlockDetected, errors.SerializationFailure) as error:
+                if not alone or tries == RETRIES:
+                    raise  # a part of somebody's transaction is gone with it
+                if isinstance(error, errors.SerializationFailure):
+                    # Only where the server's default is another level: from here on each transaction names its own.
+                    conn.isolation_level = LEVEL
+    raise AssertionError("the last try returns or raises")
+
+
+LEVEL = psycopg.IsolationLevel.READ_COMMITTED
+"""All that locks, and counts in a later statement, needs it."""
+
+
+@contextmanager
+def _transaction(
+    conn: Connection, level: psycopg.IsolationLevel = LEVEL, force_rollback: bool = False
+) -> Iterator[None]:
+    """A transaction of this level, whatever the server's default is; a part of the one that is open, where one is."""
+    if conn.info.transaction_status is TransactionStatus.IDLE:
+        before, conn.isolation_level = conn.isolation_level, level
+        try:
+            with conn.transaction(force_rollback=force_rollback):
+                yield
+        finally:
+            if not conn.closed:
+                conn.isolation_level = before
+    else:
+        with conn.transaction(force_rollback=force_rollback):
+            yield
 
 
 def _call(function: str, named: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -462,7 +518,7 @@ def put(
     workspace: str | None = None,
     at: datetime | None = None,
 ) -> Json:
-    answer: Json = _value(
+    answer: Json = _change(
         conn, "send_set", kind=kind, name=name, fields=fields, adding=adding, workspace=workspace, at=at
     )
     return answer
@@ -479,9 +535,9 @@ def put_limit(
     """Add or change a limit; `max_sends` None removes it."""
     named = {"per": per, "account": account, "channel": channel, "workspace": workspace}
     if max_sends is not None:
-        answer: Json = _value(conn, "send_set_limit", max_sends=max_sends, **named)
+        answer: Json = _change(conn, "send_set_limit", max_sends=max_sends, **named)
         return answer
-    _value(conn, "send_remove_limit", **named)
+    _change(conn, "send_remove_limit", **named)
     return None
 
 
@@ -495,7 +551,7 @@ def pause(
     workspace: str | None,
     at: datetime | None,
 ) -> int:
-    changed: int = _value(
+    changed: int = _change(
         conn, "send_pause", paused=paused, kind=kind, name=name, channel=channel, reason=reason,
         workspace=workspace, at=at,
     )  # fmt: skip
@@ -535,7 +591,7 @@ def retry(
     at: datetime | None,
 ) -> int:
     named = {"ids": list(ids) if ids else None, "campaign": campaign, "workspace": workspace, "at": at}
-    changed: int = _value(conn, "send_retry", **named)
+    changed: int = _change(conn, "send_retry", **named)
     return changed
 
 
@@ -547,22 +603,22 @@ def cancel(
     at: datetime | None,
 ) -> int:
     named = {"ids": list(ids) if ids else None, "campaign": campaign, "workspace": workspace, "at": at}
-    changed: int = _value(conn, "send_cancel", **named)
+    changed: int = _change(conn, "send_cancel", **named)
     return changed
 
 
 def settle(conn: Connection, send_id: UUID, sent: bool, provider_message_id: str | None, at: datetime | None) -> str:
-    status: str = _value(conn, "send_settle", id=send_id, sent=sent, provider_message_id=provider_message_id, at=at)
+    status: str = _change(conn, "send_settle", id=send_id, sent=sent, provider_message_id=provider_message_id, at=at)
     return status
 
 
 def settle_campaign(conn: Connection, campaign: str, workspace: str | None, at: datetime | None) -> int:
-    changed: int = _value(conn, "send_settle_campaign", campaign=campaign, workspace=workspace, at=at)
+    changed: int = _change(conn, "send_settle_campaign", campaign=campaign, workspace=workspace, at=at)
     return changed
 
 
 def prune(conn: Connection, before: datetime, keep_last: int, batch: int, at: datetime | None) -> int:
-    deleted: int = _value(conn, "send_prune", before=before, keep_last=keep_last, batch=batch, at=at)
+    deleted: int = _change(conn, "send_prune", before=before, keep_last=keep_last, batch=batch, at=at)
     return deleted
 
 
@@ -681,12 +737,12 @@ def tokens_doctor(conn: Connection, at: datetime | None) -> Json:
 
 
 def suppress(conn: Connection, workspace_id: UUID, entries: Sequence[Json], at: datetime | None) -> int:
-    added: int = _value(conn, "send_suppress", workspace_id=workspace_id, entries=Jsonb(list(entries)), at=at)
+    added: int = _change(conn, "send_suppress", workspace_id=workspace_id, entries=Jsonb(list(entries)), at=at)
     return added
 
 
 def unsuppress(conn: Connection, workspace_id: UUID, recipient: str, channel: str | None) -> int:
-    removed: int = _value(conn, "send_unsuppress", workspace_id=workspace_id, recipient=recipient, channel=channel)
+    removed: int = _change(conn, "send_unsuppress", workspace_id=workspace_id, recipient=recipient, channel=channel)
     return removed
 
 
@@ -742,7 +798,7 @@ def import_lines(
 
     Returns what send_import answers; it is stored if no line is wrong and `keep` says so of the answer.
     """
-    with in_words(), conn.transaction():
+    with all_or_nothing(conn):
         _value(conn, "send_import_stage")
         # COPY is the one statement that cannot be wrapped in a function.
         copying = cast(Any, f"copy send_import_lines ({', '.join(STAGED)}) from stdin")
@@ -801,23 +857,19 @@ def rehearse_rooms(
 @contextmanager
 def all_or_nothing(conn: Connection) -> Iterator[None]:
     """Run what follows in one transaction, or in a part of that which is open: where it raises, nothing of it stays."""
-    with in_words(), conn.transaction():
+    with in_words(), _transaction(conn):
         yield
 
 
 @contextmanager
 def one_look(conn: Connection) -> Iterator[None]:
     """Run what follows on the queue as it is at one moment, whatever others change meanwhile, and take it all back."""
-    before, conn.isolation_level = conn.isolation_level, psycopg.IsolationLevel.REPEATABLE_READ
-    try:
-        with nothing_kept(conn):
-            yield
-    finally:
-        conn.isolation_level = before
+    with in_words(), _transaction(conn, psycopg.IsolationLevel.REPEATABLE_READ, force_rollback=True):
+        yield
 
 
 @contextmanager
 def nothing_kept(conn: Connection) -> Iterator[None]:
     """Run what follows in one transaction and take it all back: for a dry run."""
-    with conn.transaction(force_rollback=True):
+    with in_words(), _transaction(conn, force_rollback=True):
         yield

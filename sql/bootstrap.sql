@@ -8,6 +8,9 @@ select pg_advisory_xact_lock(hashtextextended('send-queue migrate ' || current_s
 -- Functions may be created before what they call; migrate checks their bodies when all of them are there.
 set local check_function_bodies = off;
 
+-- Files are read as they are written, whatever the role's settings are.
+set local standard_conforming_strings = on;
+
 create table if not exists send_migrations (
     version int constraint a_version_is_applied_once primary key,
     name text not null,

@@ -63,7 +63,7 @@ declare
 begin
     if current_setting('transaction_isolation') <> 'read committed' then
         raise exception 'send_claim counts after it locks, which needs READ COMMITTED, not %',
-            upper(current_setting('transaction_isolation'));
+            upper(current_setting('transaction_isolation')) using errcode = 'serialization_failure';
     end if;
 
     perform send_check_filters(account, channel, campaign);
@@ -75,7 +75,8 @@ begin
         order by q.expires_at limit 500 for update skip locked)
     update send_queue q
     set status = 'skipped', error_code = 'expired', updated_at = v_at,
-        error_message = format('It could not go out before it expired (%s).', q.expires_at)
+        error_message = format('It could not go out before it expired (%s).',
+            to_char(q.expires_at, 'YYYY-MM-DD HH24:MI:SSOF'))
     from late where q.id = late.id;
     get diagnostics v_expired = row_count;
 

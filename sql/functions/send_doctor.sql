@@ -12,9 +12,8 @@
 -- attempts are counted from an index, in memory: with the usual settings all of the history would be read instead.
 create or replace function send_doctor(at timestamptz default null, patience interval default '10 minutes')
 returns jsonb language plpgsql stable
-set timezone = 'UTC' set work_mem = '64MB'
-set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
-set seq_page_cost = 100 set random_page_cost = 1 as $$
+set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres'
+set quote_all_identifiers = off set work_mem = '64MB' set random_page_cost = 1.1 as $$
 #variable_conflict use_column
 declare
     v_at    timestamptz := coalesce(send_doctor.at, clock_timestamp());
@@ -37,16 +36,12 @@ begin
         from send_queue q where q.status = 'pending' group by q.account_id, q.campaign_id
     ), ours as (
         select c.oid, c.relname, c.reloptions from pg_class c join pg_namespace n on n.oid = c.relnamespace
-        where n.nspname = current_schema() and c.relkind = 'r' and c.relname like 'send\_%'
+        where n.nspname = current_schema() and c.relkind = 'r' and c.relname ^@ 'send_'
     ), counted as (
         select b.account_id, b.channel, b.day, count(*) as n
         from send_workspaces w
-        cross join lateral (
-            select b.account_id, b.channel, b.day from send_attempts b
-            where (b.workspace_id, b.started_at) -- two zones differ by less than two days
-                  between (w.id, v_day - interval '2 days') and (w.id, 'infinity')
-              and (b.outcome is null or b.outcome in ('sent', 'uncertain'))
-            order by b.workspace_id, b.started_at offset 0) b
+        join send_attempts b on b.workspace_id = w.id and b.started_at > v_day - interval '2 days' -- two zones differ by
+        where b.outcome is null or b.outcome in ('sent', 'uncertain')
         group by b.account_id, b.channel, b.day
     ), tally as (
         select account_id, channel, day, coalesce(u.used, 0) as said, coalesce(c.n, 0) as n
@@ -79,7 +74,7 @@ begin
         select p.oid::regprocedure::text as name, has_function_privilege('public', p.oid, 'execute') as by_all,
             exists (select from aclexplode(p.proacl) x where x.grantee <> p.proowner) as by_others
         from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-        where n.nspname = current_schema() and p.proname like 'send\_%' and p.prosecdef
+        where n.nspname = current_schema() and p.proname ^@ 'send_' and p.prosecdef
     ), finding (rank, "check", severity, what, command, mend) as (
         select 1, 'tally', 'wrong', format('The tally of %s %s on %s says %s where its attempts say %s, so that its '
                 'caps let too %s.', a.label, t.channel, t.day, t.said, t.n, case when t.said < t.n then 'many through'
@@ -195,14 +190,9 @@ begin
         where l.next_at_reason = 'provider_hold' and l.next_at > v_at
 
         union all
-        select 6, 'read_only', 'wrong', 'The database is read-only here, so that no run can send: it is a standby, or its '
-                'role or database is set so.', null, case when pg_is_in_recovery() then 'name the primary in DATABASE_URL'
-                else format('alter database %I reset default_transaction_read_only', current_database()) end
-        where pg_is_in_recovery() or exists (
-            select from pg_db_role_setting s
-            where s.setdatabase in (0, (select d.oid from pg_database d where d.datname = current_database()))
-              and s.setrole in (0, (select r.oid from pg_roles r where r.rolname = current_user))
-              and 'default_transaction_read_only=on' = any (s.setconfig))
+        select d.rank, d."check", d.severity, d.what, null, d.mend from send_doctor_settings() d
+        union all
+        select 5, d."check", 'wrong', d.what, null, d.mend from send_doctor_collations() d
 
         union all
         select 16, 'split_days', 'worth knowing', d.said,

@@ -23,7 +23,7 @@ returns table (id uuid, created boolean) language plpgsql as $$
 #variable_conflict use_column
 declare
     v_at       timestamptz := coalesce(send_enqueue.at, clock_timestamp());
-    v_key      text := case when send_enqueue.dedupe_key ~ '\S' then send_enqueue.dedupe_key end;
+    v_key      text := case when send_enqueue.dedupe_key ~ '[^[:space:]]' then send_enqueue.dedupe_key end;
     v_wrong    text;
     v_found    uuid;
     v_campaign record;

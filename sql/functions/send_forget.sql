@@ -24,7 +24,7 @@ declare
     v_odd       record;
     v_report    jsonb;
 begin
-    if coalesce(whom, '') !~ '\S' then
+    if coalesce(whom, '') !~ '[^[:space:]]' then
         raise exception 'Say whom to forget: a recipient, or the id of a prospect.' using errcode = 'SQ002';
     end if;
     -- The person: a prospect by their id, or those with the address; then whoever shares an address with them.
@@ -43,7 +43,7 @@ begin
             union
             select send_normal_recipient(a) from send_prospects p
             cross join unnest(array[p.linkedin_user_id, p.email, p.phone]) a
-            where p.id = any (v_people) and a ~ '\S');
+            where p.id = any (v_people) and a ~ '[^[:space:]]');
         v_found := array(
             select p.id from send_prospects p
             where (v_workspace is null or p.workspace_id = v_workspace)

@@ -49,13 +49,13 @@ begin
         -- Where functions are not everybody's by default.
         select format('execute on function %s', p.oid::regprocedure)
         from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-        where n.nspname = current_schema() and p.proname like 'send\_%' and case may
+        where n.nspname = current_schema() and p.proname ^@ 'send_' and case may
             when 'work' then not p.prosecdef or p.proname in ('send_notify', 'send_lane_report', 'send_wake_up')
             when 'enqueue' then p.proname = 'send_enqueue'
             when 'read' then p.proname = 'send_lane_report' end -- what send_lane_status calls
         union all
         select format('select on %I.%I', v.schemaname, v.viewname) from pg_views v
-        where may = 'read' and v.schemaname = current_schema() and v.viewname like 'send\_%'
+        where may = 'read' and v.schemaname = current_schema() and v.viewname ^@ 'send_'
     loop
         execute format('grant %s to %I', v_grant, role);
     end loop;

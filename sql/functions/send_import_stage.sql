@@ -1,5 +1,6 @@
 -- Make the table that an import copies its lines into; it is gone with the transaction.
 create or replace function send_import_stage() returns void language sql as $$
+    select send_needs_temp();
     create temporary table send_import_lines (
         line int not null, recipient text not null, message text not null, subject text, name text, first_name text,
         last_name text, company text, email text, phone text, linkedin_user_id text, timezone text,

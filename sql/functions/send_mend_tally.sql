@@ -5,6 +5,7 @@ create or replace function send_mend_tally(account_id uuid, channel text, day da
 declare
     v_used int;
 begin
+    perform send_needs_read_committed();
     -- Lock, then count: a claim or a record of this lane is waited for, and seen.
     perform from send_lanes l
     where l.account_id = send_mend_tally.account_id and l.channel = send_mend_tally.channel for no key update;

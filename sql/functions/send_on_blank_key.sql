@@ -7,4 +7,4 @@ end
 $$;
 
 create or replace trigger blank_key_is_none before insert or update of dedupe_key on send_queue for each row
-when (new.dedupe_key !~ '\S') execute function send_on_blank_key();
+when (new.dedupe_key !~ '[^[:space:]]') execute function send_on_blank_key();

@@ -15,7 +15,7 @@ begin
     select coalesce(c.quiet_from, d.quiet_from), coalesce(c.quiet_until, d.quiet_until),
         coalesce(case when p.timezone is not null then array[p.timezone] end, (
             select z.timezones from send_phone_zones z
-            where q.recipient ~ '^\+[0-9]' and z.prefix in (substr(q.recipient, 2, 1), substr(q.recipient, 2, 2),
+            where q.recipient ~ '^[+][0-9]' and z.prefix in (substr(q.recipient, 2, 1), substr(q.recipient, 2, 2),
                 substr(q.recipient, 2, 3), substr(q.recipient, 2, 4))
             order by length(z.prefix) desc limit 1), '{}')
     into v_from, v_until, v_zones

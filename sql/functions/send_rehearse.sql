@@ -10,6 +10,7 @@ declare
     v_where text;
     v_chance boolean;
 begin
+    perform send_prepare_copies();
     for v_table, v_where in
         select t, w from (values
             ('send_lanes', 'account_id = $1 and channel = $2'),

@@ -6,6 +6,7 @@
 -- only what is counted by; so this costs the same with any history.
 create or replace function send_rehearse_counts(at timestamptz) returns void language plpgsql as $$
 begin
+    perform send_prepare_copies();
     execute format($copy$
         create temporary table send_usage on commit drop as
         select u.account_id, u.channel, u.day, u.used from %1$I.send_usage u where u.day >= $1::date - 8;

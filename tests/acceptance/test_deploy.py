@@ -451,10 +451,21 @@ def test_no_cache_and_no_extra_goes_in() -> None:
     """pip keeps nothing behind, and the embedded Postgres is not in the image."""
     runs = " && ".join(run for stage in stages() for run in of(stage, "RUN"))
     calls = re.findall(r"\bpip (?:--python \S+ )?(?:wheel|install|uninstall)[^&]*", runs)
-    assert len(calls) == 3
+    assert len(calls) == 4
     for call in calls:
         assert "--no-cache-dir" in call
     assert "embedded" not in runs
+
+
+def test_the_image_installs_what_is_locked_and_no_more() -> None:
+    """All that is fetched for it has its version and its hash in requirements.lock, and is built by nobody here."""
+    [run] = of(stages()[0], "RUN")
+    locked, ours = re.findall(r"pip --python \S+ install [^&]*", run)
+    for option in ("--require-hashes", "--only-binary :all:", "--requirement requirements.lock"):
+        assert option in locked
+    assert "--no-deps" in ours
+    assert ours.split()[-1].endswith(".whl")
+    assert copied()["requirements.lock"] == "./"
 
 
 def test_the_user_of_the_image_is_a_number_and_that_of_the_manifests() -> None:

@@ -83,6 +83,27 @@ max_client_conn = 50
         shutil.rmtree(folder)
 
 
+def test_a_pool_whose_role_has_settings_of_its_own(pooled: str, empty_database: str, cli: Cli) -> None:
+    """The encoding is asked for as a connection begins, which the pool keeps to; each claim has its isolation level."""
+    message = "Grüße 🎉, \\n"
+    with psycopg.connect(empty_database, autocommit=True) as conn:
+        for setting in ("client_encoding = latin1", "default_transaction_isolation = 'repeatable read'",
+                        "standard_conforming_strings = off"):  # fmt: skip
+            conn.execute(f"alter database {conn.info.dbname} set {setting}")
+        for args in (
+            ("migrate",), ("account", "add", "anna", "--provider", "log"),
+            ("campaign", "add", "hi", "--account", "anna"),
+            ("enqueue", "--campaign", "hi", "--channel", "log", "--recipient", "Zoë", "--message", message),
+        ):  # fmt: skip
+            cli(*args, env={"DATABASE_URL": pooled})
+        for pgclientencoding in ("sjis", "latin1"):
+            env = {"DATABASE_URL": pooled, "PGCLIENTENCODING": pgclientencoding}
+            runs = cli("run", "--json", env=env), cli("list", "--json", env=env)
+        assert '"status": "sent"' in runs[1].stdout
+        conn.execute("set client_encoding = utf8")
+        assert conn.execute("select recipient, message from send_queue").fetchall() == [("Zoë", message)]
+
+
 def test_the_whole_flow_through_a_transaction_pool(pooled: str, cli: Cli, tmp_path: Path) -> None:
     """From migrate to prune, with overlapping runs, explain's rehearsal and an import, through two connections."""
     csv = tmp_path / "people.csv"

@@ -72,7 +72,7 @@ def test_a_claim_counts_after_it_locks_and_says_so_where_it_could_not(conn: Conn
     """In a transaction whose snapshot is older than its locks no cap would be exact: it is refused."""
     conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     with (
-        pytest.raises(psycopg.errors.RaiseException, match="READ COMMITTED, not REPEATABLE READ"),
+        pytest.raises(psycopg.errors.SerializationFailure, match="READ COMMITTED, not REPEATABLE READ"),
         conn.transaction(),
     ):
         Queue(conn).claim()

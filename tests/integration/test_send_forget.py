@@ -207,3 +207,10 @@ def test_notifications_to_them_are_removed(queue: Queue) -> None:
     queue.call("send_set_notification", events=["failed"], recipient=url, provider="webhook", at=AT)
     assert forget(queue, url)["notifications"] == 1
     assert queue.all("select * from send_notifications") == []
+
+
+def test_the_foreign_key_of_prospects_is_indexed(queue: Queue) -> None:
+    """Whoever deletes a prospect does not read the whole queue for it."""
+    queue.do("set enable_seqscan = off")
+    plan = queue.all("explain select from send_queue where prospect_id = gen_random_uuid()")
+    assert any("send_queue_prospect" in line for line in plan), plan

@@ -1,0 +1,32 @@
+-- Collations whose order has changed under our indexes, as with an upgrade of the operating system: what a unique index
+-- holds may not be found any more, and is then stored twice. Asked only where the server notes versions: of a database's
+-- own collation from Postgres 15 on.
+create or replace function send_doctor_collations()
+returns table ("check" text, what text, mend text) language plpgsql stable as $$
+begin
+    if current_setting('server_version_num')::int >= 150000 then
+        return query execute $own$
+            select 'collation', format('The order of texts has changed under the indexes of this database: they were '
+                'built with version %s of its collation, and the server has %s.', d.datcollversion, v.version),
+                format('reindex database %1$I; alter database %1$I refresh collation version', d.datname)
+            from pg_database d, pg_database_collation_actual_version(d.oid) v (version)
+            where d.datname = current_database() and d.datcollversion <> v.version
+        $own$;
+    end if;
+    return query
+    select 'collation', format('The order of texts has changed under %s: built with version %s of the collation %s, '
+            'and the server has %s.', string_agg(u.name, ', ' order by u.name), c.collversion, c.oid::regcollation,
+            v.version),
+        concat(string_agg(format('reindex table %s; ', u.name), '' order by u.name),
+            format('alter collation %s refresh version', c.oid::regcollation))
+    from (
+        select distinct i.indrelid::regclass::text as name, k.oid as used
+        from pg_index i join pg_class t on t.oid = i.indrelid join pg_namespace n on n.oid = t.relnamespace
+        cross join lateral unnest(i.indcollation) k (oid)
+        where n.nspname = current_schema() and t.relname ^@ 'send_') u
+    join pg_collation c on c.oid = u.used
+    cross join lateral pg_collation_actual_version(c.oid) v (version)
+    where c.collprovider <> 'd' and c.collversion <> v.version
+    group by c.oid, c.collversion, v.version;
+end
+$$;
