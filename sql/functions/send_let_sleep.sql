@@ -7,12 +7,15 @@
 -- (send_on_waiting), and here it is had alone, or the lane passed by. So what is not seen here is written later, by
 -- somebody who sees what is noted here, and wakes the lane. Like a claim it waits for nobody.
 create or replace function send_let_sleep(turn timestamptz, at timestamptz) returns void language plpgsql
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare
     v_accounts uuid[];
     v_channels text[];
     v_ours     bigint[];
+    v_account  uuid;
+    v_channel  text;
+    v_due_at   timestamptz;
 begin
     -- Looks at an index for each lane, never a join (why in this form: send_claim). One that is at work is not idle.
     select array_agg(idle.account_id), array_agg(idle.channel) into v_accounts, v_channels
@@ -24,7 +27,8 @@ begin
         order by greatest(l.next_at, l.closed_until, l.idle_until) limit 500) idle
     where (
         select due.id from send_campaign_accounts p
-        join send_campaigns c on c.id = p.campaign_id and c.status = 'active' cross join lateral (
+        cross join lateral (select from send_campaigns c where c.id = p.campaign_id and c.status = 'active' limit 1) c
+        cross join lateral (
             select q.id from send_queue q
             where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
                 between (idle.account_id, idle.channel, p.campaign_id, '-infinity')
@@ -34,27 +38,24 @@ begin
 
     v_ours := array(select k.key from (select distinct send_sleep_key(i) as key from unnest(v_accounts) i) k
                     where pg_try_advisory_xact_lock(k.key));
-    select array_agg(had.account_id), array_agg(had.channel) into v_accounts, v_channels
-    from (
-        select l.account_id, l.channel
-        from unnest(v_accounts, v_channels) o (account_id, channel)
-        join send_lanes l on l.account_id = o.account_id and l.channel = o.channel
-        where send_sleep_key(l.account_id) = any (v_ours)
-        for no key update of l skip locked) had;
-
-    -- A later statement, which sees what was committed before the keys were ours.
-    update send_lanes l set idle_until = least(first.due_at, send_let_sleep.at + (1 + random()) * interval '1 hour')
-    from unnest(v_accounts, v_channels) o (account_id, channel)
-    cross join lateral (
-        select coalesce(min(head.scheduled_for), '9999-12-31') as due_at
+    for v_account, v_channel in select * from unnest(v_accounts, v_channels) loop
+        continue when send_sleep_key(v_account) <> all (v_ours);
+        perform from send_lanes l where l.account_id = v_account and l.channel = v_channel
+        for no key update skip locked;
+        continue when not found;
+        -- A later statement, which sees what was committed before the keys were ours.
+        select coalesce(min(head.scheduled_for), '9999-12-31') into v_due_at
         from send_campaign_accounts p
-        join send_campaigns c on c.id = p.campaign_id and c.status = 'active' cross join lateral (
+        cross join lateral (select from send_campaigns c where c.id = p.campaign_id and c.status = 'active' limit 1) c
+        cross join lateral (
             select q.scheduled_for from send_queue q
             where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
-                between (o.account_id, o.channel, p.campaign_id, '-infinity')
-                and (o.account_id, o.channel, p.campaign_id, 'infinity')
+                between (v_account, v_channel, p.campaign_id, '-infinity')
+                and (v_account, v_channel, p.campaign_id, 'infinity')
             order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) head
-        where p.account_id = o.account_id) first
-    where l.account_id = o.account_id and l.channel = o.channel and first.due_at > send_let_sleep.at;
+        where p.account_id = v_account;
+        update send_lanes l set idle_until = least(v_due_at, send_let_sleep.at + (1 + random()) * interval '1 hour')
+        where l.account_id = v_account and l.channel = v_channel and v_due_at > send_let_sleep.at;
+    end loop;
 end
 $$;

@@ -1,12 +1,17 @@
 -- The campaigns that may send from an account at a moment: active, and within the window of their own schedule, else
--- of the account's. A plain query, so that the planner looks through it.
+-- of the account's. A plain query, so that the planner looks through it; campaigns and schedules are looked up by id
+-- in lateral queries with a limit, since a join that is taken the wrong way around reads all campaigns.
 create or replace function send_open_campaigns(account_id uuid, schedule_id uuid, at timestamptz, campaign text)
 returns table (id uuid) language sql stable as $$
     select c.id
     from send_campaign_accounts p
-    join send_campaigns c on c.id = p.campaign_id
-    left join send_schedules s on s.id = coalesce(c.schedule_id, send_open_campaigns.schedule_id)
-    where p.account_id = send_open_campaigns.account_id and c.status = 'active'
-      and (send_open_campaigns.campaign is null or c.name = send_open_campaigns.campaign)
-      and (s.id is null or (s.window_since <= at and s.opens_at <= at and at < s.closes_at))
+    cross join lateral (
+        select c.id, coalesce(c.schedule_id, send_open_campaigns.schedule_id) as schedule_id
+        from send_campaigns c
+        where c.id = p.campaign_id and c.status = 'active'
+          and (send_open_campaigns.campaign is null or c.name = send_open_campaigns.campaign) limit 1) c
+    left join lateral (
+        select s.window_since <= at and s.opens_at <= at and at < s.closes_at as is_open
+        from send_schedules s where s.id = c.schedule_id limit 1) s on true
+    where p.account_id = send_open_campaigns.account_id and (c.schedule_id is null or s.is_open)
 $$;

@@ -14,11 +14,11 @@
 -- number). Lanes only for what needs them, so that what was sent waits for no claim: what stops a lane or gives
 -- something back, what comes late (it may have to be counted again), and what ends a lane's ladder of holds.
 --
--- Each row is found by its id, whatever the statistics say: they may be from when there was next to nothing, and a
--- batch would then be compared with all attempts that there are by now.
+-- Each row is found by its id, in a lateral query with a limit where it would be a join, whatever the statistics say:
+-- they may be from when there was next to nothing, and a batch would then be compared with all attempts that there are.
 create or replace function send_record(results jsonb, at timestamptz default null)
 returns table (send_id uuid, recorded boolean, status text) language plpgsql set lock_timeout = '2s'
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare
     v_at       timestamptz := coalesce(send_record.at, clock_timestamp());
@@ -40,10 +40,10 @@ begin
                where r.outcome = 'held' and r.hold_seconds is null) then
         perform send_lock_gates();
         perform from send_accounts a
-        where a.id in (select b.account_id
-                       from jsonb_to_recordset(results) r (attempt_id uuid, outcome text, hold_seconds float8)
-                       join send_attempts b on b.id = r.attempt_id
-                       where r.outcome = 'held' and r.hold_seconds is null)
+        where a.id = any (array(
+            select b.account_id from jsonb_to_recordset(results) r (attempt_id uuid, outcome text, hold_seconds float8)
+            cross join lateral (select b.account_id from send_attempts b where b.id = r.attempt_id limit 1) b
+            where r.outcome = 'held' and r.hold_seconds is null))
         order by a.id for no key update;
     end if;
     select array_agg(l.account_id) filter (where n.lane), array_agg(l.channel) filter (where n.lane),
@@ -51,9 +51,11 @@ begin
         array_agg(distinct b.send_id)
     into v_accounts, v_channels, v_giving, v_ids
     from jsonb_to_recordset(results) r (attempt_id uuid, outcome text, scope text, hold_seconds float8)
-    join send_attempts b on b.id = r.attempt_id
-    join send_lanes l on l.account_id = b.account_id
+    cross join lateral (select * from send_attempts b where b.id = r.attempt_id limit 1) b
+    cross join lateral (
+        select * from send_lanes l where l.account_id = b.account_id
         and (l.channel = b.channel or r.outcome = 'held' and (r.scope = 'account' or r.hold_seconds is null))
+        offset 0) l -- an account has few
     cross join lateral (
         select r.outcome not in ('sent', 'uncertain')
             or r.outcome = 'sent' and (b.outcome is not null or l.holds_in_a_row > 0) as lane) n;
@@ -67,12 +69,11 @@ begin
     if v_accounts is not null then
         update send_lanes l set holds_in_a_row = 0
         where l.holds_in_a_row > 0 and (l.next_at_reason is distinct from 'provider_hold' or l.next_at <= v_at)
-          and (l.account_id, l.channel) in (select * from unnest(v_accounts, v_channels))
-          and (l.account_id, l.channel) in (
-              select b.account_id, b.channel
-              from jsonb_to_recordset(results) r (attempt_id uuid, outcome text)
-              join send_attempts b on b.id = r.attempt_id and b.outcome is null
-              where r.outcome = 'sent');
+          and (l.account_id, l.channel) in (select * from unnest(v_accounts, v_channels)) -- locked above
+          and exists (
+              select from jsonb_to_recordset(results) r (attempt_id uuid, outcome text)
+              cross join lateral (select * from send_attempts b where b.id = r.attempt_id limit 1) b
+              where r.outcome = 'sent' and b.outcome is null and b.account_id = l.account_id and b.channel = l.channel);
     end if;
 
     for v_result in
@@ -80,7 +81,7 @@ begin
         from jsonb_to_recordset(results) r (attempt_id uuid, outcome text, http_status int, provider_message_id text,
             error_code text, error_message text, retry_seconds float8, scope text, hold_seconds float8,
             ceiling_seconds float8, suppress boolean)
-        join send_attempts b on b.id = r.attempt_id
+        cross join lateral (select * from send_attempts b where b.id = r.attempt_id limit 1) b
         order by b.account_id, b.channel, b.send_id
     loop
         select q.*, c.max_attempts into v_send

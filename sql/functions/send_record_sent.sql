@@ -7,38 +7,41 @@
 -- (recovery has finished it, its lane is on a ladder of holds that ends with it), somebody holds its row, or a provider
 -- has named two messages alike. Locks are taken in the one order, as in send_record.
 --
--- Each row is found by its id, whatever the statistics say: they may be from when there was next to nothing. Hence no
--- joins: one that is taken the wrong way around compares a batch with all attempts that there are by now.
+-- Each row is found by its id, in a lateral query with a limit where it would be a join, whatever the statistics say:
+-- a join that is taken the wrong way around compares a batch with all attempts that there are by now.
 create or replace function send_record_sent(send_ids uuid[], attempt_ids uuid[], told jsonb default null,
     at timestamptz default null)
-returns setof uuid language plpgsql set plan_cache_mode = force_generic_plan
+returns setof uuid language plpgsql set jit = off set plan_cache_mode = force_generic_plan
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare
     v_at       timestamptz := coalesce(send_record_sent.at, clock_timestamp());
-    v_ours     uuid[];
-    v_sends    uuid[];
+    v_sends    uuid[]; -- of rows that are ours: their sends, and their attempts
     v_attempts uuid[];
 begin
-    perform from send_lanes l
-    where l.holds_in_a_row > 0 and exists (
-        select from send_attempts b
-        where b.id = any (attempt_ids) and b.account_id = l.account_id and b.channel = l.channel);
-    if found then
-        return query select unnest(attempt_ids);
-        return;
+    if exists (select from send_lanes l where l.holds_in_a_row > 0) then
+        perform from unnest(attempt_ids) i (id)
+        cross join lateral (select b.account_id, b.channel from send_attempts b where b.id = i.id limit 1) b
+        cross join lateral (
+            select from send_lanes l
+            where l.account_id = b.account_id and l.channel = b.channel and l.holds_in_a_row > 0 limit 1) l;
+        if found then
+            return query select unnest(attempt_ids);
+            return;
+        end if;
     end if;
-    v_ours := array(
-        select q.id from send_queue q where q.id = any (send_ids)
-        order by q.account_id, q.channel, q.id for no key update skip locked);
-    perform from send_attempts b where b.send_id = any (v_ours) order by b.send_id, b.number for no key update;
+    select array_agg(ours.id), array_agg(ours.attempt_id) into v_sends, v_attempts
+    from unnest(send_ids, attempt_ids) o (send_id, attempt_id)
+    cross join lateral (
+        select q.id, q.attempt_id from send_queue q where q.id = o.send_id and q.attempt_id = o.attempt_id
+        limit 1 for no key update skip locked) ours;
+    perform from send_attempts b where b.send_id = any (v_sends) order by b.send_id, b.number for no key update;
     begin
         with finished as (
             update send_attempts b
             set outcome = 'sent', finished_at = v_at, http_status = (told -> b.id::text ->> 0)::int,
                 provider_message_id = told -> b.id::text ->> 1
-            where b.id = any (attempt_ids) and b.send_id = any (v_ours) and b.outcome is null
-              and b.id = (select q.attempt_id from send_queue q where q.id = b.send_id)
+            where b.id = any (v_attempts) and b.outcome is null
             returning b.id, b.send_id
         )
         select array_agg(f.id), array_agg(f.send_id) into v_attempts, v_sends from finished f;
@@ -54,7 +57,7 @@ begin
         v_attempts := null; -- see send_name_message
     end;
     if v_attempts is null or cardinality(v_attempts) < cardinality(attempt_ids) then
-        return query select i from unnest(attempt_ids) i where i <> all (coalesce(v_attempts, '{}'));
+        return query select unnest(attempt_ids) except select unnest(v_attempts);
     end if;
 end
 $$;

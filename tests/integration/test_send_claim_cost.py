@@ -177,3 +177,71 @@ def test_invariant_7_lanes_that_share_a_limit_are_told_together(conn: psycopg.Co
     assert queue.all(asleep, AT) == [("email", 300, AT + HOUR, AT + HOUR)]
     assert one < 30 * 300  # once: afterwards they are not met
     assert len(queue.taken(AT + HOUR, 9)) == 1
+
+
+def lanes(queue: Queue, n: int) -> None:
+    """n more accounts with a lane each, and a campaign of theirs."""
+    queue.do(
+        "insert into send_accounts (workspace_id, name, provider) "
+        "select workspace_id, 'b' || n, 'log' from send_accounts, generate_series(1, %s) n where name = 'ada'", n,
+    )  # fmt: skip
+    queue.do(
+        "insert into send_lanes (account_id, channel, daily_cap) select id, 'email', 1 from send_accounts"
+        " on conflict do nothing"
+    )
+    queue.campaign("all", queue.all("select name from send_accounts where name like 'b%%'"))
+
+
+def idle(queue: Queue) -> None:
+    """No lane has anything due."""
+
+
+def closed(queue: Queue) -> None:
+    """Every lane has a row that is due, behind a schedule that is closed."""
+    queue.schedule("closed", AT + HOUR, AT + 2 * HOUR)
+    queue.put("campaign", "all", schedule="closed")
+    due_in_all_lanes(queue)
+
+
+def paused(queue: Queue) -> None:
+    """Every lane has a row that is due, and is paused."""
+    due_in_all_lanes(queue)
+    queue.do("update send_lanes set paused_at = %s", AT)
+
+
+def at_their_cap(queue: Queue) -> None:
+    """Every lane has a row that is due, and has used up its day."""
+    due_in_all_lanes(queue)
+    queue.do(
+        "insert into send_usage (account_id, channel, day, used) select account_id, channel, %s, 1 from send_lanes", AT
+    )
+
+
+def due_in_all_lanes(queue: Queue) -> None:
+    queue.do(
+        "insert into send_queue (campaign_id, account_id, channel, recipient, message, scheduled_for) "
+        "select c.id, l.account_id, l.channel, 'p', 'm', %s from send_lanes l join send_campaign_accounts p"
+        " using (account_id) join send_campaigns c on c.id = p.campaign_id where c.name = 'all'", AT,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("world", [idle, closed, paused, at_their_cap])
+def test_invariant_7_a_claim_with_nothing_to_do_costs_the_same_for_any_number_of_lanes(
+    server: str, template: str, world: Callable[[Queue], None]
+) -> None:
+    """Once the lanes have been looked at in vain, two thousand of them cost at most 60 pages more than twenty do."""
+    cost = {}
+    for n in (20, 2_000):
+        for url in fresh_database(server, template):
+            with psycopg.connect(url, autocommit=True) as conn:
+                queue = Queue(conn)
+                queue.account("ada")
+                lanes(queue, n)
+                world(queue)
+                conn.execute("vacuum analyze")
+                for _ in range(2 + n // 400):  # each looks at some hundreds of lanes
+                    assert queue.taken() == []
+                conn.execute("vacuum")
+                cost[n] = pages(queue, "send_claim(worker => 'w', max_rows => 1, at => %s)")
+    print(f"{world.__name__}: {cost[20]} to {cost[2_000]} pages")
+    assert cost[2_000] <= cost[20] + 60
