@@ -240,9 +240,11 @@ def _shut(schedule: str, why: str, rows: int) -> Never:
 def _full(row: Json, lane: Lane, rows: int) -> Never:
     rule, detail = lane.why or ("provider_hold", "The lane waits.")
     of_it = (row["account"], row["channel"], "--workspace", row["workspace"])
-    cap = {"daily_cap": "--daily-cap", "weekly_cap": "--weekly-cap"}.get(rule)
-    mend = _command("lane", "set", *of_it, cap, "N") if cap else _command("resume", "lane", *of_it)
-    return Never(rule, rows, f"The lane {lane.name} has no room, on any day: {detail}.", mend)
+    setting = {
+        "daily_cap": ("--daily-cap", "N"), "weekly_cap": ("--weekly-cap", "N"), "cap_timezone": ("--cap-timezone", "TZ")
+    }.get(rule)  # fmt: skip
+    mend = _command("lane", "set", *of_it, *setting) if setting else _command("resume", "lane", *of_it)
+    return Never(rule, rows, f"The lane {lane.name} has no room, on any day: {detail.rstrip('.')}.", mend)
 
 
 def _command(*words: str) -> str:

@@ -35,6 +35,7 @@ from typing import Any, Literal
 
 import pendulum
 
+from send_queue import zones
 from send_queue.model import Minutes, Schedule, UserError, Weekday, Window
 
 _SEARCH_DAYS = 732
@@ -98,7 +99,7 @@ def closed_because(schedule: Schedule, at: datetime) -> tuple[Literal["schedule"
 
     `weekend` is a weekday without hours, whichever it is; `schedule` an hour outside those of an open day.
     """
-    zone = _zone(schedule.timezone)
+    zone = zone_of(schedule.timezone)
     day = _local(at, zone)
     try:
         if next_window(schedule, at).opens_at <= at:
@@ -119,7 +120,7 @@ def closures(
 ) -> list[tuple[Literal["schedule", "weekend", "holiday"], str]]:
     """Say all that keeps the schedule closed from `since` to `until`, its next opening: the rules as in
     `closed_because`, of that moment and of each whole day after it, on the schedule's own calendar."""
-    zone = _zone(schedule.timezone)
+    zone = zone_of(schedule.timezone)
     found = [closed_because(schedule, since)]
     day, opens_on = _local(since, zone) + timedelta(days=1), _local(until, zone)
     while day < opens_on:
@@ -131,7 +132,7 @@ def closures(
 
 def _windows_from(schedule: Schedule, at: datetime) -> Iterator[Window]:
     """All windows that close after `at`, in order."""
-    zone = _zone(schedule.timezone)
+    zone = zone_of(schedule.timezone)
     # Two days back: a window over midnight began yesterday, and a clock that goes back over midnight
     # (America/St_Johns until 2011) can return to yesterday.
     first = _local(at, zone).toordinal() - 2
@@ -246,11 +247,12 @@ def _holidays(country: str | None, subdivision: str | None, year: int) -> dict[d
 # --- from the wall clock to UTC ---------------------------------------------------------------------------
 
 
-@cache  # pendulum reads the zone's file again as soon as nobody holds the zone
-def _zone(name: str) -> pendulum.Timezone:
+@cache
+def zone_of(name: str) -> pendulum.Timezone:
+    """Return a zone, from the newest data that there are. Raises ScheduleError where nobody knows it."""
     try:
-        return pendulum.timezone(name)
-    except (ValueError, OSError):  # OSError: the name of a folder, such as America
+        return pendulum.Timezone.from_file(zones.read(name), key=name)
+    except LookupError:
         raise ScheduleError(_unknown_zone(name)) from None
 
 
@@ -483,9 +485,9 @@ def _unknown_zone(name: str) -> str:
     for zone, written in _ABBREVIATIONS.items():
         if name.strip().lower() in written.split():
             return f"There is no time zone {name!r}: write a name of the IANA database, such as {zone}."
-    zones = pendulum.timezones() - {"localtime"}
-    by_spelling = {zone.rpartition("/")[2].lower(): zone for zone in sorted(zones)}
-    by_spelling |= {zone.lower(): zone for zone in zones}
+    known = pendulum.timezones() - {"localtime"}
+    by_spelling = {zone.rpartition("/")[2].lower(): zone for zone in sorted(known)}
+    by_spelling |= {zone.lower(): zone for zone in known}
     near = get_close_matches(name.strip().lower().replace(" ", "_"), by_spelling, n=6, cutoff=0.75)
     nearest = list(dict.fromkeys(by_spelling[spelling] for spelling in near))[:3]
     instead = " or ".join(nearest) or "a name of the IANA time zone database, such as America/New_York"

@@ -5,6 +5,7 @@
     the environment  what the accounts with rows waiting need of it
     the tokens       send_tokens_doctor: those that will soon be of no use, and what their renewal lacks here
     the calendar     schedules that never open for the rows that wait for them, years whose holidays nobody knows
+    the zones        those that the database server does not know, and those of which it knows other rules than Python
     the clocks       the database's, which decides, and this machine's
 
 It only looks. `wrong` is what keeps sends from going, or lets them go when they should not; `worth knowing` is what a
@@ -16,12 +17,12 @@ from __future__ import annotations
 import shlex
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias
 
-from send_queue import schema, store, unsubscribe
+from send_queue import schema, store, unsubscribe, zones
 from send_queue.model import ConfigurationError, Schedule
 from send_queue.providers import Providers
 from send_queue.providers.oauth import lacking
@@ -40,6 +41,12 @@ KEYS = {"unipile": "UNIPILE_API_KEY", "sendgrid": "SENDGRID_API_KEY"}
 
 ADDRESSES = {"unipile": "UNIPILE_DSN"}
 """The variable that says where a provider is."""
+
+ZONES_SHOWN = 5
+"""How many zones that differ are told one by one; the others are counted."""
+
+ZONES_SINCE = datetime(2007, 1, 1, tzinfo=UTC)
+"""From when on the data of zones are compared, to find which are older."""
 
 MAIL = frozenset({"sendgrid", "smtp"})
 """The providers of mails, which have links to unsubscribe by where the environment has what it takes."""
@@ -70,6 +77,7 @@ def examine(
         *_tokens(store.tokens_doctor(conn, at), env),
         *_mail(answer["secrets"], env),
         *_calendar(answer["schedules"], datetime.fromisoformat(answer["at"])),
+        *_zones(conn, datetime.fromisoformat(answer["at"])),
         *_clocks(datetime.fromisoformat(answer["clock"]), before, after),
     ]
     return sorted(findings, key=lambda finding: finding.severity == "worth knowing")
@@ -245,6 +253,61 @@ def _holidays_are_known(country: str, subdivision: str | None, year: int) -> boo
         warnings.simplefilter("ignore")  # the package says itself what it does not know
         windows = calendar.openings(every_day, first, 365)
     return windows[-1].opens_at - first > timedelta(days=364)
+
+
+# --- the zones --------------------------------------------------------------------------------------------
+
+
+def _zones(conn: Connection, at: datetime) -> Iterator[Finding]:
+    """Zones that the server does not know; then those on whose offsets, in the year ahead, it and Python differ."""
+    answer = store.zones_doctor(conn)
+    yield from map(_finding, answer["findings"])
+    ahead = at + timedelta(days=366)
+    differing = sorted(name for name, *_ in _differences(conn, answer["zones"], at, at, ahead))
+    # Which of the two is older shows where they part, and that may be long ago.
+    for name, found in _differences(conn, differing[:ZONES_SHOWN], ZONES_SINCE, at, ahead):
+        older, mend = _OLDER[found.older]
+        older = older.format(zones.sources()[0].version or "no version")
+        yield Finding(
+            "zone_data",
+            "wrong",
+            f"Python and the database server have other clocks for {name} from {found.at:%Y-%m-%d %H:%M} UTC on "
+            f"({_utc(found.ours)} and {_utc(found.theirs)}): {older}.",
+            mend,
+        )
+    if more := len(differing[ZONES_SHOWN:]):
+        what = f"Python and the database server have other clocks for {more:,} more zones."
+        yield Finding("zone_data", "wrong", what, _OLDER[None][1])
+
+
+_OLDER: dict[Literal["ours", "theirs"] | None, tuple[str, str]] = {
+    "ours": ("the data of Python ({}) are the older", "pip install --upgrade tzdata"),
+    "theirs": (
+        "the data of the server are the older (Python has {})",
+        "upgrade the package tzdata on the database server, or the server where it has data of its own, and restart it",
+    ),
+    None: (
+        "the data of one of them are old (Python has {})",
+        "pip install --upgrade tzdata (and upgrade the time zone data of the database server, then restart it)",
+    ),
+}
+"""By which side is older: the words for it, and what mends it."""
+
+
+def _differences(
+    conn: Connection, names: Sequence[str], since: datetime, at: datetime, until: datetime
+) -> Iterator[tuple[str, zones.Difference]]:
+    """Compare zones by their changes from `since` on; those that Python does not know are the calendar's to tell."""
+    for name, theirs in store.zone_changes(conn, names, since, until).items():
+        with suppress(LookupError):
+            found = zones.first_difference(zones.changes(name, since, until), theirs, at)
+            if found:
+                yield name, found
+
+
+def _utc(seconds: int) -> str:
+    sign, minutes = "-" if seconds < 0 else "+", abs(seconds) // 60
+    return f"UTC{sign}{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 # --- the clocks -------------------------------------------------------------------------------------------

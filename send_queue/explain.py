@@ -39,6 +39,9 @@ REASONS: dict[Rule, str] = {
 """The reason that a run gives for each rule, the weightiest first."""
 
 
+_RULES: dict[str, Rule] = {"quiet_hours": "schedule", "cap_timezone": "daily_cap"}
+
+
 def reason(due: Json | None) -> tuple[str, str]:
     """Say, for a run that sent nothing, the reason and a sentence: those of the earliest due row."""
     if due is None:
@@ -133,9 +136,10 @@ def _with_calendar(conn: Connection, facts: Json) -> tuple[Json, list[HoldBack]]
 
 
 def _rule(hold: Json) -> Rule:
-    """The rule that the database names; quiet hours are the recipient's schedule, which the calendar does not know."""
-    rule: Rule = "schedule" if hold["rule"] == "quiet_hours" else hold["rule"]
-    return rule
+    """The rule that the database names; quiet hours are the recipient's schedule, which the calendar does not know, and
+    where the day of a cap is unknown, the cap holds."""
+    rule: Rule = hold["rule"]
+    return _RULES.get(hold["rule"], rule)
 
 
 def _hold(hold: Json) -> HoldBack:

@@ -101,7 +101,7 @@ class Report:
     next_at: datetime | None = None
     remaining: int | None = None
     lacking: ConfigurationError | None = None
-    """What the environment lacks for an account that had something to send."""
+    """What the environment, or the database server, lacks for an account that had something to send."""
     away: Counter[UUID] = field(default_factory=Counter)
     """How often nothing was reached for an account."""
     doubted: set[UUID] = field(default_factory=set)
@@ -307,6 +307,8 @@ def take(
         claim = _claim(this, max_rows, batches)
         report.skipped += claim.expired
         report.in_doubt = report.in_doubt or claim.in_doubt
+        if claim.lacking:
+            report.lacking = report.lacking or ConfigurationError(claim.lacking)
         if this.log:
             if claim.expired:
                 this.log({"event": "expired", "status": "skipped", "sends": claim.expired})

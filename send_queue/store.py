@@ -61,6 +61,8 @@ class Claim:
     in_doubt: bool
     stale: tuple[Json, ...]
     at: datetime
+    lacking: str | None
+    """A sentence on a lane or row that waits, since the server does not know its time zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +311,7 @@ def claim(
         in_doubt=answer["in_doubt"],
         stale=tuple(answer["stale"]),
         at=datetime.fromisoformat(answer["at"]),
+        lacking=answer["lacking"],
     )
 
 
@@ -452,6 +455,19 @@ def report(conn: Connection, at: datetime | None, days: int) -> Json:
 def doctor(conn: Connection, at: datetime | None) -> Json:
     answer: Json = _value(conn, "send_doctor", at=at)
     return answer
+
+
+def zones_doctor(conn: Connection) -> Json:
+    answer: Json = _value(conn, "send_zones_doctor")
+    return answer
+
+
+def zone_changes(
+    conn: Connection, names: Sequence[str], since: datetime, until: datetime
+) -> dict[str, list[tuple[int, int]]]:
+    """The offsets of zones as the server knows them: from which moment on (seconds since 1970) which (seconds)."""
+    answer: Json = _value(conn, "send_zone_changes", zones=list(names), since=since, until=until)
+    return {name: [(at, shift) for at, shift in changes] for name, changes in answer.items()}
 
 
 def sends(conn: Connection, filters: Filters, status: str | None, max_rows: int) -> list[Json]:

@@ -338,9 +338,9 @@ def _timezone(name: str) -> str:
 
 
 def _zone(name: str) -> tzinfo:
-    from zoneinfo import ZoneInfo
+    from send_queue import zones
 
-    return ZoneInfo(_timezone(name))
+    return zones.zone(_timezone(name))
 
 
 def _zone_of_the_terminal() -> tzinfo:

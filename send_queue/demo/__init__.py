@@ -26,9 +26,8 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import NoReturn, Protocol
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from send_queue import embedded, explain, run, store
+from send_queue import embedded, explain, run, store, zones
 from send_queue.model import ConfigurationError, Explanation
 from send_queue.providers import Providers
 from send_queue.sandbox import Fault, Sandbox
@@ -62,10 +61,10 @@ class Account:
     gap: str
 
     def date(self, at: datetime) -> date:
-        return at.astimezone(ZoneInfo(self.zone)).date()
+        return at.astimezone(zones.zone(self.zone)).date()
 
     def clock(self, at: datetime) -> str:
-        return f"{at.astimezone(ZoneInfo(self.zone)):%H:%M}"
+        return f"{at.astimezone(zones.zone(self.zone)):%H:%M}"
 
 
 ANNA = Account("anna", "new-york", "America/New_York", "07:00-18:00", "US", 20, "20m")

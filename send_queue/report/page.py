@@ -8,11 +8,11 @@ from datetime import date, datetime, timedelta, tzinfo
 from math import ceil
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from send_queue import zones
 from send_queue.model import CHANNELS
 from send_queue.report import charts
 from send_queue.report.charts import Column
@@ -135,7 +135,7 @@ def _lane(told: Json, lane: Json | None, figures: Figures) -> Json:
 def _calendar(known: Calendar, at: datetime) -> Markup | None:
     if not known.days:
         return None
-    there = at.astimezone(ZoneInfo(known.timezone))
+    there = at.astimezone(zones.zone(known.timezone))
     return charts.calendar(f"Open hours of {known.name}, in {known.timezone}", known.days,
                            there.hour + there.minute / 60)  # fmt: skip
 

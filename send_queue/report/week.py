@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 from send_queue import calendar
 from send_queue.model import Minutes, Schedule, Window
@@ -27,7 +26,7 @@ class Day:
 
 def week(schedule: Schedule, at: datetime) -> list[Day]:
     """The date of `at` and the six after it. Raises `calendar.ScheduleError` where the schedule cannot be read."""
-    zone = ZoneInfo(schedule.timezone)
+    zone = calendar.zone_of(schedule.timezone)
     today = at.astimezone(zone).date()
     dates = [today + timedelta(days=n) for n in range(DAYS)]
     try:
@@ -37,7 +36,7 @@ def week(schedule: Schedule, at: datetime) -> list[Day]:
     return [_day(schedule, date, zone, windows) for date in dates]
 
 
-def _day(schedule: Schedule, day: date, zone: ZoneInfo, windows: list[Window]) -> Day:
+def _day(schedule: Schedule, day: date, zone: tzinfo, windows: list[Window]) -> Day:
     begins, ends = _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
     spans = [
         (_minutes(max(w.opens_at, begins), day, zone), _minutes(min(w.closes_at, ends), day, zone))
@@ -52,10 +51,10 @@ def _day(schedule: Schedule, day: date, zone: ZoneInfo, windows: list[Window]) -
     return Day(day, (), *(because or ("schedule", "closed")))
 
 
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
+def _midnight(day: date, zone: tzinfo) -> datetime:
     return datetime.combine(day, time(), zone)
 
 
-def _minutes(moment: datetime, day: date, zone: ZoneInfo) -> Minutes:
+def _minutes(moment: datetime, day: date, zone: tzinfo) -> Minutes:
     there = moment.astimezone(zone)
     return 24 * 60 if there.date() > day else there.hour * 60 + there.minute

@@ -1,5 +1,6 @@
 -- Of rows that the caller holds, those whose recipients have no quiet hours at the moment, in their order. The others are
--- put off to the end of theirs: each row once a night, and not again while it waits for its morning.
+-- put off to the end of theirs: each row once a night, and not again while it waits for its morning. Where this server
+-- does not know the zone, nobody knows when that is: it is looked at again in an hour.
 create or replace function send_awake(ids uuid[], at timestamptz) returns uuid[] language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -11,7 +12,8 @@ begin
         select * into v_quiet from send_quiet_until(v_id, at);
         if v_quiet.until is not null then
             update send_queue q
-            set scheduled_for = v_quiet.until, error_code = 'quiet_hours', error_message = v_quiet.detail,
+            set scheduled_for = case when v_quiet.known then v_quiet.until else at + interval '1 hour' end,
+                error_code = case when v_quiet.known then 'quiet_hours' else 'timezone' end, error_message = v_quiet.detail,
                 updated_at = send_awake.at
             where q.id = v_id;
             v_others := v_others || v_id;

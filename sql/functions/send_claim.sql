@@ -27,10 +27,11 @@
 -- keeping   false: it is going to be taken back, perhaps after a while. Then no lane is let sleep meanwhile, which keeps
 --           out who writes into it
 --
--- Returns {in_hand, expired, busy, in_flight, left, in_doubt, stale, at}: what was claimed (as send_in_hand says it);
--- how many rows were skipped because nobody wants them any more; whether locks kept us from a lane that may send; a token that changes with the
+-- Returns {in_hand, expired, busy, in_flight, left, in_doubt, stale, at, lacking}: what was claimed (as send_in_hand says
+-- it); how many rows were skipped because nobody wants them any more; whether locks kept us from a lane that may send; a token that changes with the
 -- sends in flight that keep us from a due row; whether a dead run left rows behind; whether the provider is to be asked
--- of an uncertain one; the schedules whose window must be worked out anew (until then they count as closed).
+-- of an uncertain one; the schedules whose window must be worked out anew (until then they count as closed); a sentence
+-- on a lane or row that waits since this server does not know its time zone.
 create or replace function send_claim(worker text, max_rows int default 1, lease interval default '5 minutes',
     at timestamptz default null, account text default null, channel text default null, campaign text default null,
     batches jsonb default '{}', without uuid[] default '{}', keeping boolean default true)
@@ -62,6 +63,7 @@ declare
     v_stale     jsonb;
     v_busy      boolean := false;
     v_in_flight text;
+    v_lacking   text;
 begin
     if current_setting('transaction_isolation') <> 'read committed' then
         raise exception 'send_claim counts after it locks, which needs READ COMMITTED, not %',
@@ -167,7 +169,8 @@ begin
                     where l.account_id = waiting.account_id and l.channel = waiting.channel;
                 else
                     update send_lanes l
-                    set next_at = coalesce(v_wait.until, '9999-12-31'), next_at_reason = v_wait.rule,
+                    set next_at = coalesce(v_wait.until, case when v_wait.rule = 'cap_timezone'
+                            then v_at + interval '1 hour' else '9999-12-31' end), next_at_reason = v_wait.rule,
                         next_at_detail = v_wait.detail
                     where l.account_id = v_lane.account_id and l.channel = v_lane.channel;
                 end if;
@@ -211,7 +214,12 @@ begin
             v_ids := v_more;
         end if;
         if v_lane.quiet then
+            v_more := v_ids;
             v_ids := send_awake(v_ids, v_at);
+            if v_lacking is null and cardinality(v_ids) < cardinality(v_more) then
+                select q.error_message into v_lacking from send_queue q
+                where q.id = any (v_more) and q.error_code = 'timezone' limit 1;
+            end if;
         end if;
         v_put_off := v_put_off + v_looked - cardinality(v_ids);
         v_ids := v_ids[:v_wanted];
@@ -304,6 +312,8 @@ begin
     return json_build_object('in_hand', (select coalesce(json_agg(s), '[]') from send_in_hand(v_sends) s),
         'expired', v_expired, 'busy', v_busy, 'in_flight', v_in_flight,
         'stale', coalesce(v_stale, '[]'), 'at', v_at,
+        'lacking', coalesce(v_lacking, case when exists (select from send_lanes l where l.next_at_reason = 'cap_timezone')
+            then send_first_unknown_zone(v_at, account, channel, campaign) end),
         'left', exists (select from send_queue q where q.status = 'sending' and q.lease_expires_at <= v_at),
         'in_doubt', exists (
             select from send_queue q join send_accounts a on a.id = q.account_id and a.status = 'active'

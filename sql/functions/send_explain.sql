@@ -60,19 +60,20 @@ begin
         into v_now, v_until, v_person
         from (
             select 'scheduled_for' as rule, v_send.scheduled_for as until,
-                case when v_send.error_code = 'quiet_hours' then v_send.error_message
+                case when v_send.error_code in ('quiet_hours', 'timezone') then v_send.error_message
                      when v_send.attempts > 0 and v_send.error_code is not null then
                          format('It is tried again then, attempt %s of %s; the last one met %s.', v_send.attempts + 1,
                              v_send.max_attempts, v_send.error_code)
                      else 'It is scheduled for later.' end as detail
             where v_send.scheduled_for > v_moment
             union all
-            select 'quiet_hours', h.until, h.detail from send_quiet_until(v_send.id, v_moment) h
+            select 'quiet_hours', nullif(h.until, '9999-12-31'), h.detail from send_quiet_until(v_send.id, v_moment) h
             where h.until > v_moment and v_send.scheduled_for <= v_moment
             union all
             select 'schedule', v_opens, format('The schedule %s is closed until %s %s.', v_send.schedule_name,
-                to_char(v_opens at time zone v_send.schedule_timezone, 'Dy YYYY-MM-DD HH24:MI'),
-                v_send.schedule_timezone)
+                to_char(coalesce(send_local_time(v_opens, v_send.schedule_timezone), v_opens at time zone 'UTC'),
+                    'Dy YYYY-MM-DD HH24:MI'), case when send_local_time(v_opens, v_send.schedule_timezone) is null
+                    then 'UTC' else v_send.schedule_timezone end)
             where v_opens > v_moment
             union all
             select 'paused', null, p.detail
@@ -91,7 +92,8 @@ begin
             where v_send.account_status = 'disconnected'
             union all
             -- While the lane waits, nothing is counted; afterwards everything is.
-            select coalesce(v_send.next_at_reason, 'min_gap'), nullif(v_send.next_at, '9999-12-31'),
+            select coalesce(v_send.next_at_reason, 'min_gap'), case when v_send.next_at < '9999-12-31'
+                and v_send.next_at_reason is distinct from 'cap_timezone' then v_send.next_at end,
                 coalesce(v_send.next_at_detail, case when v_send.next_at_reason = 'min_gap'
                     then 'The gap after the last send is not over.' else 'The lane waits.' end)
             where v_send.next_at > v_moment

@@ -43,6 +43,7 @@ begin
             ('select, update (counted_to) on %I.send_meter_mark'),
             ('select on %I.send_workspaces'), ('select on %I.send_campaigns'), ('select on %I.send_campaign_accounts'),
             ('select on %I.send_counts'), ('select on %I.send_wakes'), ('select on %I.send_quiet_hours'), ('select on %I.send_phone_zones'),
+            ('select on %I.send_zone_names'),
             ('select on %I.send_migrations'), ('select on %I.send_definitions')) v (g)
         where may = 'work'
         union all

@@ -45,9 +45,11 @@ begin
                 v_at),
             case when s.account is not null and a.id is null then format('There is no account %s: add it with '
                     '`send-queue account add`.', quote_literal(s.account))
-                 when s.timezone is not null and not send_is_timezone(s.timezone) then format('There is no time zone '
-                    '%s: use a name such as Europe/Paris.', quote_literal(s.timezone)) end) as reason
+                 when s.timezone is not null and z.name is null then format('There is no time zone %s: use a name '
+                    'such as Europe/Paris.', quote_literal(s.timezone)) end) as reason
         from send_import_lines s
+        left join (select d.timezone, send_timezone(d.timezone) as name
+            from (select distinct o.timezone from send_import_lines o where o.timezone is not null) d) z using (timezone)
         left join send_accounts a on a.workspace_id = v_campaign.workspace_id and a.name = s.account) w
     where w.reason is not null;
     if v_wrong is not null then

@@ -12,7 +12,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
     select w.name, a.name, l.channel, today.cap, today.used,
         case when today.cap is not null then greatest(today.cap - today.used, 0) end, l.weekly_cap,
         week.used, flying.n,
-        case when p.why is not null or l.next_at >= '9999-12-31' then null
+        case when p.why is not null or l.next_at >= '9999-12-31' or d.day is null then null
              when l.next_at > send_lane_report.at then l.next_at
              when today.used >= today.cap then (
                  select send_day_start(today.day + k, l.cap_timezone) from generate_series(1, 400) k
@@ -21,7 +21,8 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
                  order by k limit 1)
              when flying.leased >= l.max_in_flight then flying.until
              when o.opens_at > send_lane_report.at then o.opens_at end,
-        coalesce(p.why,
+        coalesce(p.why, case when d.day is null then
+                'cap_timezone: ' || send_unknown_lane_zone(l.account_id, l.channel, l.cap_timezone) end,
             case when l.next_at > send_lane_report.at then
                 concat_ws(': ', coalesce(l.next_at_reason, 'held'), l.next_at_detail) end,
             case when today.used >= today.cap then format('daily_cap: Daily limit reached (%s/%s)', today.used,
@@ -39,7 +40,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
         -- The opening that holds the moment, or comes next, of those that are cached.
         select min(lower(w)) as opens_at from unnest(tstzrange(s.opens_at, s.closes_at) || s.later_windows) w
         where s.window_since <= send_lane_report.at and upper(w) > send_lane_report.at) o on true
-    cross join lateral (select (send_lane_report.at at time zone l.cap_timezone)::date as day) d
+    cross join lateral (select send_local_time(send_lane_report.at, l.cap_timezone)::date as day) d
     cross join lateral (
         select d.day, send_cap_on(l.daily_cap, l.warm_up_start, l.warm_up_step, l.warm_up_began, d.day) as cap,
             coalesce((select u.used from send_usage u

@@ -7,7 +7,7 @@ declare
     v_after timestamptz;
     v_day   record;
 begin
-    if new.next_at_reason in ('daily_cap', 'weekly_cap', 'rate_limit') then
+    if new.next_at_reason in ('daily_cap', 'weekly_cap', 'rate_limit', 'cap_timezone') then
         new.next_at := 'epoch';
         new.next_at_reason := null;
         new.next_at_detail := null;

@@ -1,8 +1,9 @@
 -- Until when a send must not go, since it is night where its recipient is; null: it may go at that moment. The zone is the
 -- prospect's, else that of the phone number, else that of the account's schedule, else the workspace's. Where a number may
--- live in several zones, it is quiet while it is quiet in any.
+-- live in several zones, it is quiet while it is quiet in any. Where this server does not know a zone, it is always quiet:
+-- `known` is false, and until is the end of time.
 create or replace function send_quiet_until(send_id uuid, at timestamptz,
-    out until timestamptz, out detail text) returns record language plpgsql stable as $$
+    out until timestamptz, out detail text, out known boolean) returns record language plpgsql stable as $$
 #variable_conflict use_column
 declare
     v_from  time;
@@ -37,11 +38,18 @@ begin
     end if;
 
     -- The morning of one zone may be the night of another: until it is day in all of them, or for a week.
+    known := true;
     until := at;
     while v_again and until < at + interval '7 days' loop
         v_again := false;
         foreach v_zone in array v_zones loop
-            v_local := until at time zone v_zone;
+            v_local := send_local_time(until, v_zone);
+            if v_local is null then
+                known := false;
+                until := '9999-12-31';
+                detail := send_unknown_recipient_zone(send_quiet_until.send_id, v_zone);
+                return;
+            end if;
             if v_from < v_until and v_local::time >= v_from and v_local::time < v_until
                or v_from > v_until and (v_local::time >= v_from or v_local::time < v_until) then
                 until := (v_local::date + case when v_local::time >= v_until then 1 else 0 end + v_until)

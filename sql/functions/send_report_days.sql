@@ -15,10 +15,10 @@ set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$
     with over as materialized (
         -- To the latest date that any lane has.
-        select coalesce(max((send_report_days.at at time zone z.cap_timezone)::date), send_report_days.at::date) as last
+        select coalesce(max(send_local_time(send_report_days.at, z.cap_timezone)::date), send_report_days.at::date) as last
         from (select distinct cap_timezone from send_lanes) z
     ), each_day as materialized (
-        select l.account_id, l.channel, (send_report_days.at at time zone l.cap_timezone)::date as today, d.day,
+        select l.account_id, l.channel, send_local_time(send_report_days.at, l.cap_timezone)::date as today, d.day,
             coalesce((select u.used from send_usage u
                       where u.account_id = l.account_id and u.channel = l.channel and u.day = d.day), 0) as used,
             send_cap_on(l.daily_cap, l.warm_up_start, l.warm_up_step, l.warm_up_began, d.day) as cap
@@ -41,7 +41,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
             select b.account_id, b.channel, b.day from send_attempts b
             where b.send_id = q.id and (b.outcome is null or b.outcome = 'uncertain') offset 0) b
         join send_lanes l on l.account_id = b.account_id and l.channel = b.channel
-        where b.day = (send_report_days.at at time zone l.cap_timezone)::date
+        where b.day = send_local_time(send_report_days.at, l.cap_timezone)::date
     ), busiest as (
         select e.account_id, e.channel, jsonb_agg(e.used order by e.day) as used, sum(e.used) as total,
             (array_agg(e.cap order by e.day desc))[1] as cap

@@ -27,7 +27,12 @@ begin
     select l.*, a.workspace_id into strict v_lane
     from send_lanes l join send_accounts a on a.id = l.account_id
     where l.account_id = send_room.account_id and l.channel = send_room.channel;
-    v_today := (send_room.at at time zone v_lane.cap_timezone)::date;
+    v_today := send_local_time(send_room.at, v_lane.cap_timezone)::date;
+    if v_today is null and rules is distinct from array['rate_limit'] then -- no day, so no cap to count
+        return query select 'cap_timezone', 0, null::timestamptz,
+            send_unknown_lane_zone(v_lane.account_id, v_lane.channel, v_lane.cap_timezone), 'lane';
+        return;
+    end if;
 
     if 'in_flight' = any (rules) is not false then
         select count(*), min(q.lease_expires_at) into v_used, v_last

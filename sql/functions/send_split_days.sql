@@ -12,8 +12,8 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
     join send_accounts a on a.id = l.account_id
     join send_schedules s on s.id = a.schedule_id and s.timezone <> l.cap_timezone
     cross join lateral (
-        select to_char(send_day_start((send_split_days.at at time zone l.cap_timezone)::date + 1, l.cap_timezone)
-            at time zone s.timezone, 'HH24:MI') as at) turn
+        select to_char(send_local_time(send_day_start(send_local_time(send_split_days.at, l.cap_timezone)::date + 1,
+            l.cap_timezone), s.timezone), 'HH24:MI') as at) turn
     where coalesce(l.daily_cap, l.weekly_cap) is not null and exists (
         select from jsonb_each(s.hours) d cross join jsonb_array_elements(d.value) h
         where h ->> 0 < turn.at and turn.at < h ->> 1

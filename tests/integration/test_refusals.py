@@ -325,7 +325,6 @@ def test_a_tally_is_not_negative(queue: Queue) -> None:
     [
         ("daily_cap = -1", "caps_are_not_negative"),
         ("weekly_cap = -1", "caps_are_not_negative"),
-        ("cap_timezone = 'Mars/Olympus'", "cap_timezone_is_known"),
         ("min_gap_seconds = -1", "gaps_are_not_negative"),
         ("jitter_seconds = -1", "gaps_are_not_negative"),
         ("max_in_flight = 0", "max_in_flight_is_positive"),
@@ -367,7 +366,6 @@ def test_a_limit_is_said_once(queue: Queue) -> None:
         ("opens_at = closes_at", "opens_before_closes"),
         ("opens_at = null", "window_is_whole"),
         ("window_since = null", "window_is_whole"),
-        ("timezone = 'Mars/Olympus'", "timezone_is_known"),
         ("hours = '[]'", "hours_are_by_weekday"),
         ("skip_holidays = true", "holidays_have_a_country"),
         ("closed_on = '{2026-12-24}', open_on = '{2026-12-24}'", "no_day_is_both_open_and_closed"),

@@ -1,16 +1,16 @@
 """The calendar as slow and obvious as it can be: look at the wall clock minute by minute, and read the rules.
 
-Shares nothing with `send_queue.calendar`; only the schedule itself.
+Shares nothing with `send_queue.calendar` but the schedule itself and the data of zones.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from zoneinfo import ZoneInfo
 
 import holidays
 
+from send_queue import zones
 from send_queue.model import Schedule
 
 MINUTE = timedelta(minutes=1)
@@ -19,7 +19,7 @@ DAY = timedelta(days=1)
 
 def open_minutes(schedule: Schedule, since: datetime, until: datetime) -> bytearray:
     """One byte for each minute of `[since, until)`: 1 when the schedule is open at its beginning, else 0."""
-    zone = ZoneInfo(schedule.timezone)
+    zone = zones.zone(schedule.timezone)
     public_holidays = holidays.country_holidays(
         schedule.holiday_country or "US",
         subdiv=schedule.holiday_subdivision,

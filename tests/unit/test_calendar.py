@@ -7,14 +7,13 @@ import warnings
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_calendar import MINUTE, open_minutes
 
-from send_queue import calendar
+from send_queue import calendar, zones
 from send_queue.calendar import (
     NeverOpens,
     ScheduleError,
@@ -40,7 +39,7 @@ def utc(text: str) -> datetime:
 
 def wall_openings(schedule: Schedule, since: datetime, until: datetime) -> list[str]:
     """The windows that begin in `[since, until)`, as wall times with offsets: '01:30-05 to 02:00-05'."""
-    zone = ZoneInfo(schedule.timezone)
+    zone = zones.zone(schedule.timezone)
     found = []
     window = next_window(schedule, since)
     while window.opens_at < until:
@@ -77,7 +76,7 @@ def test_closing_time_is_closed() -> None:
 
 def test_both_ends_are_plain_utc() -> None:
     """Windows are datetimes of the standard library in UTC, whatever the zone of the question."""
-    at = datetime(2026, 3, 3, 9, 0, tzinfo=ZoneInfo("Asia/Tokyo"))
+    at = datetime(2026, 3, 3, 9, 0, tzinfo=zones.zone("Asia/Tokyo"))
     for end in next_window(NEW_YORK, at):
         assert (type(end), end.tzinfo) == (datetime, UTC)
 
@@ -231,7 +230,7 @@ def test_subdivision_has_holidays_of_its_own(zone: str, country: str, subdivisio
     """A holiday of Bavaria, California or Scotland closes there, and is a working day elsewhere."""
     national = a_schedule(zone, "09:00-17:00", skip_holidays=True, holiday_country=country)
     regional = replace(national, holiday_subdivision=subdivision)
-    noon = datetime.fromisoformat(f"{day} 12:00").replace(tzinfo=ZoneInfo(zone))
+    noon = datetime.fromisoformat(f"{day} 12:00").replace(tzinfo=zones.zone(zone))
     assert closed_because(national, noon) is None
     assert closed_because(regional, noon) == ("holiday", name)
 
@@ -305,8 +304,8 @@ def test_closed_because_of_a_schedule_that_never_opens() -> None:
         ("America/Havana", "00:00-08:00", "2026-03-08", ["08 01:00-0400 to 08 08:00-0400"]),
         ("Asia/Beirut", "00:00-08:00", "2026-03-29", ["29 01:00+0300 to 29 08:00+0300"]),
         (
-            "America/Havana", "00:30-08:00", "2026-11-01",
-            ["01 00:30-0400 to 01 00:00-0500", "01 00:30-0500 to 01 08:00-0500"],
+            "America/Havana", "00:30-08:00", "2025-11-02",
+            ["02 00:30-0400 to 02 00:00-0500", "02 00:30-0500 to 02 08:00-0500"],
         ),
         # Cairo goes back from midnight to 23:00: the evening comes twice, and is one window.
         ("Africa/Cairo", "22:30-24:00", "2026-10-29", ["29 22:30+0300 to 30 00:00+0200"]),

@@ -1,0 +1,20 @@
+-- The name to store for a zone: today's, where this server knows it; else the name as it was given, else any other name
+-- of the same zone. Null where the server knows none of them. A name that send_zone_names does not list, such as POSIX
+-- rules, stays as it is.
+create or replace function send_timezone(zone text) returns text language plpgsql stable parallel unsafe as $$
+declare
+    v_name text;
+begin
+    for v_name in
+        select n.name from send_zone_names n where lower(n.written) = lower(zone)
+        union all select zone
+        union all select o.written from send_zone_names n join send_zone_names o on o.name = n.name
+        where lower(n.written) = lower(zone)
+    loop
+        if send_is_timezone(v_name) then
+            return v_name;
+        end if;
+    end loop;
+    return null;
+end
+$$;
