@@ -4,13 +4,14 @@
 create or replace function send_timezone(zone text) returns text language plpgsql stable parallel unsafe as $$
 declare
     v_name text;
+    v_rest text[];
 begin
-    for v_name in
-        select n.name from send_zone_names n where lower(n.written) = lower(zone)
-        union all select zone
-        union all select o.written from send_zone_names n join send_zone_names o on o.name = n.name
-        where lower(n.written) = lower(zone)
-    loop
+    select n.name into v_name from send_zone_names n where lower(n.written) = lower(zone);
+    if send_is_timezone(coalesce(v_name, zone)) then
+        return coalesce(v_name, zone);
+    end if;
+    v_rest := zone || array(select o.written from send_zone_names o where o.name = v_name order by o.written);
+    foreach v_name in array v_rest loop
         if send_is_timezone(v_name) then
             return v_name;
         end if;
