@@ -57,8 +57,8 @@ def explained(conn: Connection, send_id: UUID, at: datetime | None, providers: P
 def _played(conn: Connection, send_id: UUID, at: datetime, providers: Providers) -> tuple[datetime | None, Sure]:
     """The moment at which the send is claimed, and how sure it is; None where it never is."""
     send = store.send(conn, send_id)
-    with store.nothing_kept(conn):
-        sure: Sure = "about" if store.rehearse(conn, UUID(send["account_id"]), send["channel"]) else "exact"
+    with store.rehearsing(conn, UUID(send["account_id"]), send["channel"]) as by_chance:
+        sure: Sure = "about" if by_chance else "exact"
         moment = at
         for _ in range(MOST_STEPS):
             this = run.Run(

@@ -442,7 +442,7 @@ def channels(provider: str) -> Collection[str] | None:
 def senders(conn: Connection, campaign: str, workspace: str | None) -> list[Json]:
     """The accounts of a campaign's workspace, each with `in_pool`; none where this role may not see them."""
     try:
-        [found] = store.listed(conn, "campaign", store.find(conn, "campaign", campaign, workspace))
+        [found] = store.listed(conn, "campaign", store.campaign_named(conn, campaign, workspace))
         there = [row for row in store.listed(conn, "account") if row["workspace"] == found["workspace"]]
     except ConfigurationError:
         return []

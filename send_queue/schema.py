@@ -27,6 +27,8 @@ OLDEST_SERVER = 14
 """The first major version with `create or replace trigger`."""
 
 Connection: TypeAlias = psycopg.Connection[Any]
+Grant: TypeAlias = tuple[str, str, str | None]
+"""A role, its task, and the workspace that it is bound to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +68,12 @@ def sql_dir() -> Path:
 # --- installing -------------------------------------------------------------------------------------------
 
 
-def migrate(conn: Connection, folder: Path | None = None, grants: Sequence[tuple[str, str]] = ()) -> Report:
+def migrate(conn: Connection, folder: Path | None = None, grants: Sequence[Grant] = ()) -> Report:
     """Bring the database up to this code, in one transaction; several at once are fine.
 
-    `grants` are roles, each with what it may do: "work", "enqueue" or "read" (send_grant). Roles that have been granted
-    such before are given what this version needs for it.
+    `grants` are roles, each with its task ("work", "enqueue" or "read") and the name of the workspace that it is bound
+    to, None: all (send_grant). Roles that were granted a task before are given what this version needs for it, and
+    everybody else nothing (send_close).
 
     Raises ConfigurationError when it cannot or must not be done.
     """
@@ -95,9 +98,8 @@ def migrate(conn: Connection, folder: Path | None = None, grants: Sequence[tuple
         ) from error
 
 
-def _install(conn: Connection, folder: Path, grants: Sequence[tuple[str, str]]) -> Report:
+def _install(conn: Connection, folder: Path, grants: Sequence[Grant]) -> Report:
     _run(conn, (folder / "bootstrap.sql").read_bytes())
-    granted = _rows(conn, _GRANTED)  # asked now: what is dropped and made anew loses its grants
     applied = _apply_migrations(conn, _files(folder / "migrations"))
     functions, views = _files(folder / "functions"), _files(folder / "views")
     try:
@@ -110,8 +112,10 @@ def _install(conn: Connection, folder: Path, grants: Sequence[tuple[str, str]]) 
     if report != Report():
         _run(conn, "set local check_function_bodies = on")
         _run(conn, _CHECK_BODIES, ([file.name for file in functions],))
-    for role, may in [*(granted if report != Report() else ()), *grants]:
-        _run(conn, "select send_grant(%s, %s)", (role, may))
+    for grant in grants:
+        _run(conn, "select send_grant(%s, %s, %s)", grant)
+    if not grants and any(file.name == "send_close" for file in functions):
+        _run(conn, "select send_close()")
     return report
 
 
@@ -253,25 +257,6 @@ _RECORD: LiteralString = """
 _OVERLOADS: LiteralString = """
     select p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = pronamespace
     where proname = %s and nspname = current_schema()
-"""
-
-# The roles that send_grant has given rights to, by what nobody has otherwise. A reader may read all of our views.
-_GRANTED: LiteralString = """
-    with ours as (select oid from pg_namespace where nspname = current_schema()),
-    view as (select oid, relowner, relacl from pg_class
-             where relnamespace = (select oid from ours) and relkind = 'v' and relname like 'send\\_%'),
-    granted as (
-        select grantee, 'work' as may from pg_class c join pg_attribute t on t.attrelid = c.oid, aclexplode(t.attacl)
-        where c.relnamespace = (select oid from ours) and c.relname = 'send_queue' and t.attname = 'lease_expires_at'
-          and privilege_type = 'UPDATE'
-        union
-        select grantee, 'enqueue' from pg_proc p, aclexplode(p.proacl)
-        where p.pronamespace = (select oid from ours) and p.proname = 'send_enqueue' and grantee <> p.proowner
-        union
-        select grantee, 'read' from view v, aclexplode(v.relacl)
-        where privilege_type = 'SELECT' and grantee <> v.relowner
-        group by grantee having count(distinct v.oid) = (select count(*) from view))
-    select r.rolname, g.may from granted g join pg_roles r on r.oid = g.grantee order by g.may, r.rolname
 """
 
 # What `create function` would have checked, had all that the function uses been there.

@@ -17,6 +17,7 @@ from operator import itemgetter
 from typing import Any, TypeAlias, cast
 from urllib.parse import unquote
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import errors
@@ -233,7 +234,7 @@ RETRIES = 5
 
 
 def _rows(conn: Connection, function: str, named: Mapping[str, Any], explicit: bool = False) -> psycopg.Cursor[Any]:
-    query, given = _call(function, named)
+    query, given = _call(_played.get(conn, {}).get(function, function), named)
     alone = conn.autocommit and conn.info.transaction_status is TransactionStatus.IDLE
     with in_words():
         for tries in range(RETRIES + 1):
@@ -517,6 +518,12 @@ def send(conn: Connection, send_id: UUID) -> Json:
 
 def find(conn: Connection, kind: str, name: str, workspace: str | None = None) -> UUID:
     found: UUID = _value(conn, "send_find", kind=kind, name=name, workspace=workspace)
+    return found
+
+
+def campaign_named(conn: Connection, campaign: str, workspace: str | None) -> UUID:
+    """The campaign that a message is for."""
+    found: UUID = _value(conn, "send_campaign_named", campaign=campaign, workspace=workspace)
     return found
 
 
@@ -830,11 +837,21 @@ def import_lines(
 # --- rehearsing -------------------------------------------------------------------------------------------
 
 
-def rehearse(conn: Connection, account_id: UUID, channel: str) -> bool:
-    """From here to the end of the transaction, claims and records work on copies of one lane's rows. Whether chance has
-    a part in its gaps."""
-    by_chance: bool = _value(conn, "send_rehearse", account_id=account_id, channel=channel)
-    return by_chance
+_played: WeakKeyDictionary[Connection, dict[str, str]] = WeakKeyDictionary()
+"""Of the connections that rehearse: what is called in place of a function."""
+
+
+@contextmanager
+def rehearsing(conn: Connection, account_id: UUID, channel: str) -> Iterator[bool]:
+    """Let claims and records work on copies of one lane's rows, and take it all back. Whether chance has a part in its
+    gaps."""
+    with nothing_kept(conn):
+        answer: Json = _value(conn, "send_rehearse", account_id=account_id, channel=channel)
+        _played[conn] = {function: f"pg_temp.{function}" for function in answer["functions"]}
+        try:
+            yield answer["by_chance"]
+        finally:
+            del _played[conn]
 
 
 def rehearse_sent(conn: Connection, at: datetime) -> None:

@@ -18,29 +18,35 @@ from send_queue.model import UserError
 @click.option("--grant-worker", "work", multiple=True, metavar="ROLE", help="May run, and nothing else. Repeatable.")
 @click.option("--grant-enqueue", "enqueue", multiple=True, metavar="ROLE", help="May call send_enqueue. Repeatable.")
 @click.option("--grant-read", "read", multiple=True, metavar="ROLE", help="May read the views. Repeatable.")
+@click.option("--workspace", metavar="W", help="With --grant-enqueue: the one workspace that these roles see.")
 @json_option
 @click.pass_obj
-def migrate_command(app: App, /, json_: bool, **roles: tuple[str, ...]) -> None:
+def migrate_command(app: App, /, workspace: str | None, json_: bool, **roles: tuple[str, ...]) -> None:
     """Install or upgrade the tables, functions and views.
 
     May be run at any time.
 
-    Each task may have a database role of its own, with the right to nothing else; later migrates leave it that.
+    Each task may have a database role of its own, with the right to nothing else; later migrates leave it that. Every
+    other role but the owner has no right to anything, whatever the server gives by default.
 
     \b
     Example: send-queue migrate --grant-worker cron --grant-enqueue app --grant-read dashboard
     """
     from send_queue import schema, store
 
-    grants = [(role, may) for may, granted in roles.items() for role in granted]
+    grants = [(role, task, workspace) for task, granted in roles.items() for role in granted]
+    if workspace is not None and not grants:
+        raise UserError("--workspace says what a grant is for: give --grant-enqueue ROLE too.")
     with app.database() as conn, store.in_words():
         report = schema.migrate(conn, grants=grants)
     if not json_:
-        for role, may in grants:
-            click.echo(f"The role {printable(role)} may {may}.")
+        for role, task, _ in grants:
+            of = f" in the workspace {printable(workspace)}" if workspace is not None else ""
+            click.echo(f"The role {printable(role)} may {task}{of}.")
     if json_:
         click.echo(as_json({"applied": report.applied, "functions": report.functions, "dropped": report.dropped,
-                            "views": report.views, "grants": [{"role": r, "may": m} for r, m in grants]}))  # fmt: skip
+                            "views": report.views,
+                            "grants": [{"role": r, "may": t, "workspace": w} for r, t, w in grants]}))  # fmt: skip
     elif report.applied or report.functions or report.dropped or report.views:
         click.echo(f"Migrated: {_some(len(report.applied), 'migration')}, {_some(len(report.functions), 'function')}"
                    + (", views." if report.views else "."))  # fmt: skip

@@ -1,17 +1,25 @@
--- Give a function of ours its owner's rights, so that a role may be let in that sees no table (send_grant). Nobody else
--- may call it, and its names are looked up in its own schema only. (A loop: for a moment the one that it replaces may
--- be there.)
-create or replace function send_as_owner(function text) returns void language plpgsql as $$
+-- Give the functions that send_tasks names their owner's rights, with names looked up in our own schema only; all other
+-- functions of ours run with the caller's. What stands so already is left alone.
+create or replace function send_as_owner() returns void language plpgsql as $$
 declare
-    v_function regprocedure;
+    v_path constant text := format('search_path=%I, pg_temp', current_schema());
+    v_function record;
 begin
     for v_function in
-        select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-        where n.nspname = current_schema() and p.proname = send_as_owner.function
+        select p.oid::regprocedure as name, t.as_owner
+        from pg_proc p
+        left join (select s.function, bool_or(s.as_owner) as as_owner from send_tasks() s group by s.function) t
+            on t.function = p.proname
+        where p.pronamespace = quote_ident(current_schema())::regnamespace and p.proname ^@ 'send_'
+          and case when t.as_owner then not (p.prosecdef and coalesce(v_path = any (p.proconfig), false))
+                   else p.prosecdef end
     loop
-        execute format('alter function %s security definer set search_path = %I, pg_temp', v_function,
-            current_schema());
-        execute format('revoke all on function %s from public', v_function);
+        if v_function.as_owner then
+            execute format('alter function %s security definer set search_path = %I, pg_temp', v_function.name,
+                current_schema());
+        else
+            execute format('alter function %s security invoker reset search_path', v_function.name);
+        end if;
     end loop;
 end
 $$;

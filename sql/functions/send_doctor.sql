@@ -70,11 +70,6 @@ begin
                 current_setting('autovacuum_vacuum_scale_factor'))::float8 * s.n_live_tup as vacuumed_at
         from ours o join pg_stat_user_tables s on s.relid = o.oid left join unnest(o.reloptions) r on true
         group by o.oid, o.relname, s.n_dead_tup, s.n_live_tup
-    ), with_owners_rights as (
-        select p.oid::regprocedure::text as name, has_function_privilege('public', p.oid, 'execute') as by_all,
-            exists (select from aclexplode(p.proacl) x where x.grantee <> p.proowner) as by_others
-        from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-        where n.nspname = current_schema() and p.proname ^@ 'send_' and p.prosecdef
     ), finding (rank, "check", severity, what, command, mend) as (
         select 1, 'tally', 'wrong', format('The tally of %s %s on %s says %s where its attempts say %s, so that its '
                 'caps let too %s.', a.label, t.channel, t.day, t.said, t.n, case when t.said < t.n then 'many through'
@@ -165,15 +160,7 @@ begin
         where not pg_has_role(current_user, 'pg_read_all_stats', 'usage')
 
         union all
-        select 12, 'privileges', 'wrong', format('Everybody may call %s, which runs with its owner''s rights.', f.name),
-            null, format('revoke execute on function %s from public', f.name)
-        from with_owners_rights f where f.by_all
-        union all
-        select 13, 'privileges', 'wrong', format('Everybody may create things in the schema %s, in which %s runs with '
-                'its owner''s rights.', current_schema(), string_agg(f.name, ', ')),
-            null, format('revoke create on schema %I from public', current_schema())
-        from with_owners_rights f
-        where f.by_others and has_schema_privilege('public', current_schema(), 'create') having count(*) > 0
+        select * from send_rights_doctor()
 
         union all
         select 14, 'disconnected', 'wrong', format('The account %s is disconnected%s, and sends wait for it: %s: connect '

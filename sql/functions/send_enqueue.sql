@@ -9,6 +9,7 @@
 --                raises a warning (SQ004) where that row says something else. Without one (null or blank), each call
 --                is a message of its own; a notice (SQ003) says where an import has put in one for the same
 --                recipient, campaign and channel
+-- workspace      left out: that of send_campaign_named. A role that is bound to one sees no other
 -- at             the moment that it is believed to be, for rehearsals; left out: the database's clock
 --
 -- A message to somebody who is suppressed is stored as skipped, and a notice (SQ003) says so.
@@ -40,7 +41,7 @@ begin
     if v_wrong is not null then
         raise exception '%', v_wrong using errcode = 'SQ002';
     end if;
-    v_found := send_find('campaign', send_enqueue.campaign, send_enqueue.workspace);
+    v_found := send_campaign_named(send_enqueue.campaign, send_enqueue.workspace, send_bound_workspaces());
     select c.* into v_campaign from send_campaigns c where c.id = v_found;
     if v_campaign.status = 'done' then
         raise exception 'The campaign % is done: resume it with `send-queue resume campaign`, or use another.',
@@ -120,6 +121,3 @@ begin
     return query select v_there.id, false;
 end
 $$;
-
--- It runs with its owner's rights: roles may be let in that see no table.
-select send_as_owner('send_enqueue');

@@ -31,7 +31,7 @@ declare
     v_level     float8;
 begin
     perform send_check_channel(send_import.channel);
-    v_found := send_find('campaign', send_import.campaign, send_import.workspace);
+    v_found := send_campaign_named(send_import.campaign, send_import.workspace);
     select c.* into v_campaign from send_campaigns c where c.id = v_found;
     if v_campaign.status = 'done' then
         raise exception 'The campaign % is done: resume it with `send-queue resume campaign`, or use another.',

@@ -69,7 +69,3 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
                 where c.status <> 'active') end as why) p
     order by w.name, a.name, l.channel
 $$;
-
--- A view reads tables with its owner's rights, but calls functions with the reader's: so this one has its owner's
--- rights too, for those who may read send_lane_status.
-select send_as_owner('send_lane_report');

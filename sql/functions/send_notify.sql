@@ -73,6 +73,3 @@ begin
     return v_told;
 end
 $$;
-
--- With its owner's rights: a worker, which calls it, may put in no other messages than these.
-select send_as_owner('send_notify');

@@ -11,6 +11,3 @@ $$;
 drop trigger if exists place_changed on send_campaign_accounts;
 create constraint trigger place_changed after insert or delete on send_campaign_accounts
 deferrable initially deferred for each row execute function send_on_place_change();
-
--- With its owner's rights, like send_enqueue, which makes places for roles that see no table.
-select send_as_owner('send_on_place_change');

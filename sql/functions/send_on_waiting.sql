@@ -25,6 +25,3 @@ create or replace trigger rows_come_to_wait after insert on send_queue
 referencing new table as new_rows for each statement execute function send_on_waiting();
 create or replace trigger rows_wait_again after update on send_queue
 referencing new table as new_rows for each statement execute function send_on_waiting();
-
--- With its owner's rights: who may write rows need not see the lanes.
-select send_as_owner('send_on_waiting');

@@ -89,6 +89,7 @@ begin
         when 'campaign' then
             if adding then
                 insert into send_campaigns (workspace_id, name) values (v_workspace, name) returning id into v_id;
+                perform send_say_whose(name);
             end if;
             select * into v_c from send_campaigns c where c.id = v_id for no key update;
             v_c := jsonb_populate_record(v_c, v_fields);

@@ -18,6 +18,3 @@ begin
     delete from send_wakes w where (w.account_id, w.channel) in (select * from unnest(v_accounts, v_channels));
 end
 $$;
-
--- With its owner's rights, so that a worker's role need not delete anything.
-select send_as_owner('send_wake_up');

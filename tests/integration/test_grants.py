@@ -171,6 +171,7 @@ def test_a_worker_can_do_nothing_else(queue: Connection, role: Role) -> None:
     """A worker's role deletes nothing, makes nothing, and steers nothing."""
     with psycopg.connect(role("work"), autocommit=True) as worker:
         for table in tables(queue):
+            refused(worker, sql.SQL("insert into {} default values").format(sql.Identifier(table)))
             refused(worker, sql.SQL("delete from {}").format(sql.Identifier(table)))
             refused(worker, sql.SQL("truncate {}").format(sql.Identifier(table)))
             refused(worker, sql.SQL("drop table {}").format(sql.Identifier(table)))
@@ -180,6 +181,14 @@ def test_a_worker_can_do_nothing_else(queue: Connection, role: Role) -> None:
             "update send_queue set recipient = 'me'",
             "update send_queue set message = 'other words'",
             "update send_lanes set daily_cap = null",
+            "update send_lanes set next_at = now()",
+            "update send_usage set used = 0",
+            "update send_accounts set status = 'active'",
+            "update send_limits set id = id",
+            "update send_attempts set outcome = 'failed'",
+            "update send_schedules set opens_at = now()",
+            "select send_pause(false, 'account', 'anna')",
+            "select send_retry()",
             "update send_limits set max_sends = 1000",
             "update send_accounts set secret_env = 'HOME'",
             "update send_campaigns set status = 'active'",
@@ -303,7 +312,7 @@ def test_nobody_else_calls_what_has_its_owners_rights(queue: Connection, role: R
 
 
 def test_a_reader_reads_the_views_and_no_table(queue: Connection, role: Role) -> None:
-    """A reader's role sees what the owner sees in every view, and nothing of the tables."""
+    """A reader's role sees what the owner sees in every view, and of the tables no more than the views are made of."""
     enqueue(queue, "ada")
     views = [name for (name,) in queue.execute("select viewname from pg_views where schemaname = 'public'")]
     with psycopg.connect(role("read"), autocommit=True) as reader:
@@ -311,9 +320,14 @@ def test_a_reader_reads_the_views_and_no_table(queue: Connection, role: Role) ->
             everything = sql.SQL("select * from {}").format(sql.Identifier(view))
             assert queue.execute(everything).fetchall() == reader.execute(everything).fetchall()
         assert reader.execute("select account from send_lane_status").fetchall() == [("anna",)]
-        for table in tables(queue):
+        for table in set(tables(queue)) - {"send_counts"}:  # which a view shows in whole
+            refused(reader, sql.SQL("select * from {}").format(sql.Identifier(table)))
+        for column in ("message", "subject", "payload", "dedupe_key"):
+            refused(reader, sql.SQL("select {} from send_queue").format(sql.Identifier(column)))
+        for table in ("send_attempts", "send_tokens", "send_prospects", "send_suppressions", "send_notifications"):
             refused(reader, sql.SQL("select from {}").format(sql.Identifier(table)))
         refused(reader, "select from send_enqueue('fall', 'log', 'me', 'hi')")
+        refused(reader, "select send_claim('me')")
     assert len(views) >= 6
 
 
@@ -383,7 +397,7 @@ def test_a_schema_of_ones_own(server: str, role: Role) -> None:
             with psycopg.connect(at(server, name), autocommit=True) as conn:
                 conn.execute('create schema "Out reach"')
                 conn.execute('set search_path = "Out reach"')
-                schema.migrate(conn, grants=[(url, "work"), (url, "enqueue"), (url, "read")])
+                schema.migrate(conn, grants=[(url, task, None) for task in ("work", "enqueue", "read")])
                 put(conn, "account", "anna", provider="log")
                 put(conn, "campaign", "fall", accounts=["anna"])
                 info = make_conninfo(at(server, name), user=url, password="secret")

@@ -12,6 +12,8 @@ from builders import sends_of
 from conftest import Connection
 from psycopg.types.json import Jsonb
 
+from send_queue import schema
+
 AT = datetime(2026, 11, 23, 15, tzinfo=UTC)
 """A Monday."""
 
@@ -312,7 +314,7 @@ def test_an_old_transaction(queue: Connection, other: Connection) -> None:
 
 def test_a_role_that_sees_no_transactions_of_others(queue: Connection) -> None:
     """What could not be looked at is said."""
-    queue.execute("grant select on all tables in schema public to pg_signal_backend")
+    queue.execute("select send_grant('pg_signal_backend', 'work')")
     queue.execute("set role pg_signal_backend")
     finding = found(queue, "old_transaction")
     assert (finding["severity"], finding["mend"]) == (
@@ -324,21 +326,49 @@ def test_a_role_that_sees_no_transactions_of_others(queue: Connection) -> None:
 # --- privileges -------------------------------------------------------------------------------------------
 
 
-def test_what_runs_with_its_owners_rights_is_closed(queue: Connection) -> None:
-    """A function with its owner's rights that everybody may call is found."""
-    queue.execute("grant execute on function send_enqueue to public")
+@pytest.mark.parametrize(
+    ("opened", "who", "what"),
+    [
+        ("grant execute on function send_enqueue to public", "Everybody", "public.send_enqueue"),
+        ("grant select on send_queue to pg_signal_backend", "The role pg_signal_backend", "public.send_queue"),
+        ("grant update (used) on send_usage to public", "Everybody", "public.send_usage (used)"),
+        ("grant select on send_failures to pg_signal_backend", "The role pg_signal_backend", "public.send_failures"),
+        ("alter table send_lanes disable row level security", "Row level security", "send_lanes"),
+        ("create policy p on send_lanes to pg_signal_backend using (true)", "Row level security", "send_lanes"),
+    ],
+)
+def test_what_is_open_to_whom_is_found_and_closed(queue: Connection, opened: Any, who: str, what: str) -> None:
+    """Whatever somebody opens by hand, or the server by default, doctor names, and the next migrate closes."""
+    assert findings(queue, "privileges") == []
+    queue.execute(opened)
     finding = found(queue, "privileges")
     assert finding["severity"] == "wrong"
-    mended(queue, finding)
-
-
-def test_a_schema_in_which_everybody_may_create(queue: Connection) -> None:
-    """Where others may call it, nobody else may put things into the schema that it looks names up in."""
-    queue.execute("grant create on schema public to public")
+    assert finding["what"].startswith(who)
+    assert what in finding["what"]
+    assert finding["command"] == ["migrate"]
+    schema.migrate(queue)
     assert findings(queue, "privileges") == []
-    queue.execute("grant execute on function send_enqueue to pg_signal_backend")
+
+
+def test_a_granted_role_that_lacks_something_is_found(queue: Connection) -> None:
+    """A right that its task needs was taken from it: migrate gives it back."""
+    queue.execute("select send_grant('pg_signal_backend', 'work')")
+    assert findings(queue, "privileges") == []
+    queue.execute("revoke execute on function send_claim from pg_signal_backend")
+    assert "The role pg_signal_backend lacks what its task needs" in found(queue, "privileges")["what"]
+    schema.migrate(queue)
+    assert findings(queue, "privileges") == []
+
+
+def test_a_schema_in_which_others_may_create(queue: Connection) -> None:
+    """Nobody else may put things into the schema that functions look names up in."""
+    queue.execute("grant create on schema public to public")
     finding = found(queue, "privileges")
-    assert finding["mend"] == "revoke create on schema public from public"
+    assert (finding["severity"], finding["mend"]) == ("wrong", "revoke create on schema public from public")
+    mended(queue, finding)
+    queue.execute("grant create on schema public to pg_signal_backend")
+    finding = found(queue, "privileges")
+    assert finding["severity"] == "worth knowing"
     mended(queue, finding)
 
 

@@ -304,15 +304,13 @@ def test_an_account_outside_the_pool_may_be_named_and_stays_outside(conn: Connec
     assert [named] == queue.took(account="bob")
 
 
-def test_a_name_in_several_workspaces_must_say_which(conn: Connection) -> None:
+def test_a_name_in_several_workspaces(conn: Connection) -> None:
     """Campaigns and accounts of one name in two workspaces are kept apart."""
     queue = Queue(conn)
     queue.workspace("other")
     for workspace in ("default", "other"):
         queue.account("ada", workspace=workspace)
         queue.campaign("spring", ["ada"], workspace=workspace)
-    with pytest.raises(psycopg.Error, match="There are 2 campaigns named 'spring': say which with the workspace"):
-        queue.enqueue()
     for workspace in ("default", "other"):
         send_id = queue.enqueue(workspace=workspace, account="ada")
         assert [(workspace, workspace, workspace)] == queue.all(
@@ -322,6 +320,38 @@ def test_a_name_in_several_workspaces_must_say_which(conn: Connection) -> None:
             "where q.id = %s",
             send_id,
         )
+
+
+WHOSE = "select w.name from send_queue q join send_workspaces w on w.id = q.workspace_id where q.id = %s"
+
+
+@pytest.mark.parametrize(("first", "others"), [("default", ["a", "b"]), ("a", ["b", "c"])])
+def test_a_campaign_of_that_name_elsewhere_changes_no_call(conn: Connection, first: str, others: list[str]) -> None:
+    """A message without a workspace is for the first one's campaign, however many workspaces make one of that name."""
+    queue = Queue(conn)
+    for n, workspace in enumerate([first, *others]):
+        if workspace != "default":
+            queue.workspace(workspace)
+        queue.account("ada", workspace=workspace)
+        queue.campaign("spring", ["ada"], workspace=workspace)
+        queue.do("update send_campaigns set created_at = %s where created_at > %s", AT + n * HOUR, AT + n * HOUR)
+        assert queue.one(WHOSE, queue.enqueue()) == first
+        assert queue.one(WHOSE, queue.enqueue(workspace=workspace)) == workspace
+
+
+def test_a_campaign_of_the_default_workspace_goes_first_and_says_so(conn: Connection) -> None:
+    """Whoever leaves the workspace out everywhere means `default`: who makes the second campaign is told so."""
+    queue = Queue(conn)
+    queue.workspace("other")
+    notices: list[str] = []
+    conn.add_notice_handler(lambda notice: notices.append(str(notice.message_primary)))
+    for workspace in ("other", "default"):
+        queue.account("ada", workspace=workspace)
+        queue.campaign("spring", ["ada"], workspace=workspace)
+    assert notices == [
+        "Several workspaces have a campaign 'spring': a message that names no workspace is for that of 'default'."
+    ]
+    assert queue.one(WHOSE, queue.enqueue()) == "default"
 
 
 def test_a_message_for_later_waits_until_then(conn: Connection) -> None:

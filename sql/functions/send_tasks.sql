@@ -1,0 +1,15 @@
+-- What roles call for the task that they were granted (send_grant), and which of it runs with its owner's rights: all
+-- that writes. So no role but the owner has a right to write into any table.
+--
+-- A worker takes rows that are due, says what became of them, caches windows and renewed tokens, and notes its run.
+-- Whatever else it calls only looks, with its own right to read.
+create or replace function send_tasks() returns table (task text, function text, as_owner boolean)
+language sql stable as $$
+    values ('enqueue', 'send_enqueue', true),
+           ('read', 'send_lane_report', true), ('work', 'send_lane_report', true),
+           ('work', 'send_claim', true), ('work', 'send_record_sent', true), ('work', 'send_record', true),
+           ('work', 'send_recover', true), ('work', 'send_look_ups', true), ('work', 'send_looked_up', true),
+           ('work', 'send_set_windows', true), ('work', 'send_end_run', true), ('work', 'send_meter_attempts', true),
+           ('work', 'send_token_take', true), ('work', 'send_token_keep', true), ('work', 'send_token_put_off', true),
+           ('work', 'send_token_refused', true), ('work', 'send_tokens_end', true)
+$$;
