@@ -36,6 +36,7 @@ TABLES = """
 def role(conn: Connection, database: str) -> Iterator[Role]:
     """Roles belong to the whole server: their names are this test's own, and they are gone after it."""
     made: list[str] = []
+    conn.execute("revoke create on schema public from public")  # as from Postgres 15 on
 
     def role(may: str) -> str:
         name = f"sq test {may} {uuid4().hex[:8]}"  # a name that needs quotes
