@@ -32,4 +32,4 @@ where not exists (select from pg_default_acl d cross join lateral aclexplode(d.d
                   where x.grantee = granted.grantee);
 
 -- A blank dedupe key is none (send_on_blank_key).
-update send_queue set dedupe_key = null where dedupe_key !~ '\S';
+update send_queue set dedupe_key = null where dedupe_key !~ '[^[:space:]]';
