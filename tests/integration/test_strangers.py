@@ -86,16 +86,13 @@ def supabase(empty_database: str) -> Iterator[Supabase]:
 
 def remade(conn: Connection) -> None:
     """An upgrade that makes all functions and views anew."""
-    for kind, of in (
-        ("view", "pg_class where relkind = 'v' and relnamespace"),
-        ("function", "pg_proc where pronamespace"),
+    for kind, names in (
+        ("view", "select oid::regclass::text from pg_class where relkind = 'v' and relname ^@ 'send_'"),
+        ("function", "select oid::regprocedure::text from pg_proc join send_definitions on name = proname"),
     ):
-        name = "oid::regclass" if kind == "view" else "oid::regprocedure"
-        for (signature,) in conn.execute(
-            cast(Any, f"select {name}::text from {of} = 'public'::regnamespace")  # noqa: S608 — words of this module
-        ).fetchall():
+        for (name,) in conn.execute(cast(Any, names)).fetchall():
             with suppress(errors.DependentObjectsStillExist):  # triggers and constraints keep theirs
-                conn.execute(sql.SQL("drop {} {}").format(sql.SQL(cast(Any, kind)), sql.SQL(signature)))
+                conn.execute(sql.SQL("drop {} {}").format(sql.SQL(cast(Any, kind)), sql.SQL(name)))
     conn.execute("update send_definitions set digest = 'older'")
     assert schema.migrate(conn).views
 
