@@ -13,7 +13,9 @@
 create or replace function send_doctor(at timestamptz default null, patience interval default '10 minutes')
 returns jsonb language plpgsql stable
 set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres'
-set quote_all_identifiers = off set work_mem = '64MB' set random_page_cost = 1.1 as $$
+set quote_all_identifiers = off set work_mem = '64MB'
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
 declare
     v_at    timestamptz := coalesce(send_doctor.at, clock_timestamp());
@@ -40,8 +42,12 @@ begin
     ), counted as (
         select b.account_id, b.channel, b.day, count(*) as n
         from send_workspaces w
-        join send_attempts b on b.workspace_id = w.id and b.started_at > v_day - interval '2 days' -- two zones differ by
-        where b.outcome is null or b.outcome in ('sent', 'uncertain')
+        cross join lateral (
+            select b.account_id, b.channel, b.day from send_attempts b
+            where (b.workspace_id, b.started_at) -- two zones differ by less than two days
+                  between (w.id, v_day - interval '2 days') and (w.id, 'infinity')
+              and (b.outcome is null or b.outcome in ('sent', 'uncertain'))
+            order by b.workspace_id, b.started_at offset 0) b
         group by b.account_id, b.channel, b.day
     ), tally as (
         select account_id, channel, day, coalesce(u.used, 0) as said, coalesce(c.n, 0) as n

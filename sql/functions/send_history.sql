@@ -2,7 +2,9 @@
 -- seconds, http_status, code, detail}. `at` is null where nobody wrote down when: of what a look-up or a person's word
 -- made of a try that was in doubt only the result is kept. Raises SQ005 where there is no such send.
 create or replace function send_history(id uuid) returns setof jsonb language plpgsql stable
-set timezone = 'UTC' set datestyle = 'ISO' as $$
+set timezone = 'UTC' set datestyle = 'ISO'
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
 declare
     v_send send_queue;

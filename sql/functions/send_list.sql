@@ -1,7 +1,9 @@
 -- What an operator steers, a JSON object each: kind workspace, account, lane, schedule, campaign or limit; one by its
 -- id (a lane by its account's id and the channel), or all, by name.
 create or replace function send_list(kind text, id uuid default null, channel text default null)
-returns setof jsonb language plpgsql stable set timezone = 'UTC' set intervalstyle = 'postgres' as $$
+returns setof jsonb language plpgsql stable set timezone = 'UTC' set intervalstyle = 'postgres'
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
 begin
     case kind

@@ -7,7 +7,9 @@
 --
 -- What waits is counted from an index, by lane and campaign, and what holds it is asked once for each of these.
 create or replace function send_metrics(at timestamptz default null) returns jsonb language sql stable
-set timezone = 'UTC' set extra_float_digits = 1 as $$
+set timezone = 'UTC' set extra_float_digits = 1
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
     with m as materialized (select coalesce(send_metrics.at, clock_timestamp()) as at),
     lane as materialized (
         select r.*, split_part(r.why, ':', 1) as held from m cross join lateral send_lane_report(m.at) r),

@@ -8,7 +8,9 @@
 -- send; waited is what was between the moment a send was (last) scheduled for and its start, caps and closed hours
 -- included, with how many waited up to so many seconds and longer than the bound before (null: longer than all).
 create or replace function send_report_tries(at timestamptz, days int, tries int) returns jsonb
-language sql stable set timezone = 'UTC' set extra_float_digits = 1 as $$
+language sql stable set timezone = 'UTC' set extra_float_digits = 1
+set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set seq_page_cost = 100 set random_page_cost = 1 as $$
     with newest as materialized (
         select b.send_id, b.number, b.started_at, b.finished_at, b.outcome, b.error_code
         from (select * from send_attempts b order by b.id desc limit send_report_tries.tries) b
