@@ -200,7 +200,7 @@ def _run(pgdata: Path, command: str, *args: str) -> None:
     with (data_dir / "postgres.log").open("ab") as log:
         try:
             subprocess.run(
-                [_bin_dir() / command, *args, "-D", str(pgdata)],
+                [bin_dir() / command, *args, "-D", str(pgdata)],
                 check=True,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -214,7 +214,7 @@ def _run(pgdata: Path, command: str, *args: str) -> None:
 
 def _let_others_in(pgdata: Path) -> None:
     """Let another user pass through the folders above `pgdata` and the binaries, and run the latter."""
-    install = _bin_dir().parent
+    install = bin_dir().parent
     for above in (*pgdata.parents, *install.parents):
         _allow(above, 0o001)
     for path in (install, *install.rglob("*")):
@@ -235,7 +235,8 @@ def _postgres_version() -> int:
     return int(_utils().TARGET_POSTGRES_VERSION)
 
 
-def _bin_dir() -> Path:
+def bin_dir() -> Path:
+    """Return the folder of the wheel's programs: the server's, and clients of its version."""
     return Path(_utils().POSTGRES_VERSIONS[_postgres_version()])
 
 

@@ -112,6 +112,8 @@ def _install(conn: Connection, folder: Path, grants: Sequence[Grant]) -> Report:
     if report != Report():
         _run(conn, "set local check_function_bodies = on")
         _run(conn, _CHECK_BODIES, ([file.name for file in functions],))
+    if any(file.name == "send_note_migrated" for file in functions):
+        _run(conn, "select send_note_migrated()")
     for grant in grants:
         _run(conn, "select send_grant(%s, %s, %s)", grant)
     if not grants and any(file.name == "send_close" for file in functions):
@@ -223,6 +225,14 @@ def check(conn: Connection, folder: Path | None = None) -> None:
         raise ConfigurationError("The database's functions are not those of this send-queue: run `send-queue migrate`.")
 
 
+def is_blank(conn: Connection) -> bool:
+    """Whether the database has nothing to lose: no table but ours, no account, and no send."""
+    [(others,)] = _rows(conn, _OTHER_TABLES)
+    if others:
+        return False
+    return version(conn) is None or not _rows(conn, _HELD)[0][0]
+
+
 def missing(error: BaseException) -> ConfigurationError | None:
     """Turn a failed call of what is not there, or not as this code knows it, into what to do; else None."""
     if not isinstance(error, errors.UndefinedTable | errors.UndefinedFunction | errors.UndefinedColumn):
@@ -248,6 +258,15 @@ _INSTALLED: LiteralString = """
     select 'migration', version, name, digest from send_migrations
     union all select kind, null, name, digest from send_definitions
 """
+
+_OTHER_TABLES: LiteralString = """
+    select exists (
+        select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where c.relkind in ('r', 'p') and n.nspname !~ '^(pg_|information_schema$)'
+          and not (c.relname ^@ 'send_' and n.nspname = current_schema()))
+"""
+
+_HELD: LiteralString = "select exists (select from send_queue) or exists (select from send_accounts)"
 
 _RECORD: LiteralString = """
     insert into send_definitions (kind, name, digest) values (%s, %s, %s)

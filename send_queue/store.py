@@ -156,7 +156,7 @@ def in_words(hide: Sequence[str] = ()) -> Iterator[None]:
 def _in_words(error: psycopg.Error, said: str) -> Exception:
     if error.sqlstate in REFUSED:
         return UserError(said)
-    if error.sqlstate == "SQ008":  # a right that it lacks
+    if error.sqlstate in ("SQ007", "SQ008"):  # a copy, a right that it lacks
         return ConfigurationError(said)
     if absent := schema.missing(error):
         return absent
@@ -280,6 +280,11 @@ def _call(function: str, named: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]
     arguments = ", ".join(f"{name} => %({name})s" for name in given)
     # The names are this module's own; every value travels apart from the text.
     return f"select * from {function}({arguments})", given  # noqa: S608 — as said above
+
+
+def is_blank(conn: Connection) -> bool:
+    with in_words():
+        return schema.is_blank(conn)
 
 
 # --- the run ----------------------------------------------------------------------------------------------
@@ -633,6 +638,11 @@ def cancel(
 def settle(conn: Connection, send_id: UUID, sent: bool, provider_message_id: str | None, at: datetime | None) -> str:
     status: str = _change(conn, "send_settle", id=send_id, sent=sent, provider_message_id=provider_message_id, at=at)
     return status
+
+
+def adopt(conn: Connection, since: datetime | None, at: datetime | None) -> Json:
+    answer: Json = _change(conn, "send_adopt", since=since, at=at)
+    return answer
 
 
 def settle_campaign(conn: Connection, campaign: str, workspace: str | None, at: datetime | None) -> int:

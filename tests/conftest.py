@@ -181,6 +181,9 @@ def fresh_database(server: str, template: str) -> Iterator[str]:
     name = f"sq_test_{uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as conn:
         create_database(conn, name, template)
+    if template != "template1":
+        with psycopg.connect(at(server, name), autocommit=True) as conn:
+            conn.execute("select send_adopt()")  # it is a copy of the template
     yield at(server, name)
     with psycopg.connect(server, autocommit=True) as conn:
         conn.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))

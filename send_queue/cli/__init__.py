@@ -50,9 +50,10 @@ COMMANDS = {
     "forget": "forget",
     "prune": "steering",
     "tokens": "tokens",
+    "adopt": "adopt",
     "doctor": "doctor",
     "sandbox": "system",
-    "embedded": "system",
+    "embedded": "embedded",
     "demo": "system",
 }
 """Each command, and the module that has it, under its name with `_` for `-`."""

@@ -80,6 +80,8 @@ def of(used: int, cap: int | None) -> str:
 def to_see_to(status: Json, zone: tzinfo) -> Iterator[str]:
     """What a person may have to do, as sentences."""
     look_ups = status["look_ups"]
+    if status["copy"]:
+        yield "This database is a copy, and a copy sends nothing by itself: see `send-queue adopt --help`."
     for code, n in status["retrying"].items():
         yield f"{n:,} to be tried again after {printable(code)}: see `send-queue list --status pending`."
     if status["uncertain"]:

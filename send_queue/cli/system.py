@@ -1,4 +1,4 @@
-"""The surroundings: migrate, sandbox, embedded, demo."""
+"""The surroundings: migrate, sandbox, demo."""
 
 from __future__ import annotations
 
@@ -78,37 +78,6 @@ def sandbox_command(app: App, /, port: int, journal: Path, faults: Path | None) 
         serve(Sandbox(journal, port, faults=ordered, clock=lambda: app.now() or datetime.now(UTC)))
     except (JournalInUse, JournalDamaged, BadSettings, ValueError, OSError) as error:
         raise UserError(f"The sandbox cannot start: {error}") from error
-
-
-@click.group("embedded")
-def embedded_command() -> None:
-    """The embedded Postgres, which is used where DATABASE_URL is not set and stays up."""
-
-
-@embedded_command.command("url")
-@click.pass_obj
-def embedded_url(app: App) -> None:
-    """Start it if need be and print its URL.
-
-    \b
-    Example: psql "$(send-queue embedded url)"
-    """
-    from send_queue import embedded
-
-    click.echo(embedded.url(embedded.default_data_dir(app.env)))
-
-
-@embedded_command.command("stop")
-@click.pass_obj
-def embedded_stop(app: App) -> None:
-    """Stop it.
-
-    \b
-    Example: send-queue embedded stop
-    """
-    from send_queue import embedded
-
-    embedded.stop(embedded.default_data_dir(app.env))
 
 
 @click.command("demo")

@@ -70,6 +70,7 @@ begin
             upper(current_setting('transaction_isolation')) using errcode = 'serialization_failure';
     end if;
 
+    perform send_refuse_copy();
     perform send_check_filters(account, channel, campaign);
 
     -- Rows past their expires_at are skipped, a few hundred a call, so that they never pile up before the due ones.

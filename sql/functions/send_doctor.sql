@@ -77,6 +77,13 @@ begin
         from ours o join pg_stat_user_tables s on s.relid = o.oid left join unnest(o.reloptions) r on true
         group by o.oid, o.relname, s.n_dead_tup, s.n_live_tup
     ), finding (rank, "check", severity, what, command, mend) as (
+        select 0, 'copy', 'wrong', 'This database is a copy, and a copy sends nothing by itself; sends that wait: '
+                || (select coalesce(sum(n), 0) from waiting) || '.',
+            null::jsonb, 'send-queue adopt --nothing-was-sent (or --since, with the moment of the copy: once the original '
+                'sends no more)'
+        where send_is_copy()
+
+        union all
         select 1, 'tally', 'wrong', format('The tally of %s %s on %s says %s where its attempts say %s, so that its '
                 'caps let too %s.', a.label, t.channel, t.day, t.said, t.n, case when t.said < t.n then 'many through'
                 else 'few through (leave it if rows of that day were pruned or deleted)' end),

@@ -2,14 +2,15 @@
 -- `lease`. Accounts that are not connected are left alone: what a provider lists of them may be stale (Unipile, account
 -- lifecycle). Returns them as send_claim does, for the newest attempt in doubt, with {look_ups, absent_since, at, until}:
 -- `until` is when the look-up is no longer this run's. `started_at` is of the oldest attempt in doubt: where that one is
--- found, the send went out.
+-- found, the send went out. A copy asks nobody.
 create or replace function send_look_ups(max_rows int, lease interval, at timestamptz default null)
 returns setof jsonb language sql set timezone = 'UTC'
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$
     with due as (
         select q.id from send_queue q
-        where q.status = 'uncertain' and q.look_up_at <= coalesce(send_look_ups.at, clock_timestamp())
+        where not send_is_copy()
+          and q.status = 'uncertain' and q.look_up_at <= coalesce(send_look_ups.at, clock_timestamp())
           and (select a.status from send_accounts a where a.id = q.account_id) = 'active'
         order by q.look_up_at limit max_rows for no key update of q skip locked
     ), taken as (
@@ -20,7 +21,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
         'at', coalesce(send_look_ups.at, clock_timestamp()), 'until', t.look_up_at, 'started_at', b.since)
     from taken t
     cross join lateral (
-        select (array_agg(b.id order by b.number desc))[1] as id, min(b.started_at) as since
+        select (array_agg(b.id order by b.number desc))[1] as id, min(coalesce(b.may_have_begun_at, b.started_at)) as since
         from send_attempts b where b.send_id = t.id and b.outcome = 'uncertain') b
     cross join send_in_hand(array[b.id]) h
 $$;

@@ -1,4 +1,4 @@
--- All that `status` shows, at a moment, as one JSON object: {at, queue, lanes, campaigns, uncertain, failed, look_ups,
+-- All that `status` shows, at a moment, as one JSON object: {at, copy, queue, lanes, campaigns, uncertain, failed, look_ups,
 -- retrying, stale}. Of the uncertain, look_ups says of how many the provider is asked again, and when first; retrying
 -- which errors were met by those that wait to be tried again; stale has the schedules of accounts whose window is not
 -- cached for the moment, each with its accounts.
@@ -8,6 +8,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
     with progress as materialized (select * from send_campaign_progress)
     select jsonb_build_object(
         'at', m.at,
+        'copy', send_is_copy(),
         'queue', (select coalesce(jsonb_object_agg(s.status, s.sends), '{}') from (
                       select v.status, sum(v.sends) as sends
                       from progress p cross join lateral (values

@@ -1,5 +1,5 @@
 -- What roles call for the task that they were granted (send_grant), and which of it runs with its owner's rights: all
--- that writes. So no role but the owner has a right to write into any table.
+-- that writes, and that tells a copy. So no role but the owner has a right to write into any table.
 --
 -- A worker takes rows that are due, says what became of them, caches windows and renewed tokens, and notes its run.
 -- Whatever else it calls only looks, with its own right to read. The trigger that is deferred would run with the rights of
@@ -13,5 +13,6 @@ language sql stable as $$
            ('work', 'send_recover', true), ('work', 'send_look_ups', true), ('work', 'send_looked_up', true),
            ('work', 'send_set_windows', true), ('work', 'send_end_run', true), ('work', 'send_meter_attempts', true),
            ('work', 'send_token_take', true), ('work', 'send_token_keep', true), ('work', 'send_token_put_off', true),
-           ('work', 'send_token_refused', true), ('work', 'send_tokens_end', true)
+           ('work', 'send_token_refused', true), ('work', 'send_tokens_end', true),
+           ('work', 'send_is_copy', true)
 $$;

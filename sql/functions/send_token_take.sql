@@ -20,6 +20,7 @@ declare
                     then send_find('account', send_token_take.account, workspace) end;
     v_token send_tokens;
 begin
+    perform send_refuse_copy(); -- a provider that is shown the original's refresh tokens may take them from it
     select t.* into v_token
     from send_tokens t
     where t.renew_at <= case when send_token_take.within is null then v_at else 'infinity' end -- a range of the index

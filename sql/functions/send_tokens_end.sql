@@ -10,6 +10,7 @@ declare
         where t.expires_at <= v_at and (t.renew_at is null or t.refresh_expires_at <= v_at)
           and a.status = 'active' and a.secret_env is null);
 begin
+    perform send_refuse_copy();
     if v_ended = '{}' then
         return;
     end if;

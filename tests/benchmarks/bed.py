@@ -132,6 +132,9 @@ class Bed:
             conn.execute(sql.SQL("create database {} template {} strategy file_copy").format(copied, made))
             # Else the one measured first would write the pages of the copy to the disk for the other too.
             conn.execute("checkpoint")
+            with psycopg.connect(self.at("copy"), autocommit=True) as of_ours:
+                if of_ours.execute("select from pg_proc where proname = 'send_adopt'").fetchone():
+                    of_ours.execute("select send_adopt()")
             yield self.at("copy")
             conn.execute(sql.SQL("drop database {} with (force)").format(copied))
 

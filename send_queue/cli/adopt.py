@@ -1,0 +1,46 @@
+"""adopt: a copy of a database may send from here on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+
+from send_queue.cli.app import MOMENT, App, as_json, json_option
+from send_queue.model import UserError
+
+
+@click.command("adopt")
+@click.option("--nothing-was-sent", is_flag=True, help="Nothing went out after the copy was made.")
+@click.option("--since", type=MOMENT, metavar="TIME", help="The copy was made then, and sends may have gone out after "
+              "it: those that were due or in flight become uncertain, and runs query their providers.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say how many sends it concerns, and change nothing.")
+@json_option
+@click.pass_obj
+def adopt_command(app: App, /, nothing_was_sent: bool, since: datetime | None, dry_run: bool, json_: bool) -> None:
+    """Let a copy of a database send: one that was restored, or copied elsewhere.
+
+    Until then runs send nothing and exit with 78. First stop all that sends from the original: each recipient would get
+    its message twice. A copy for tests needs no adoption: everything but sending works in it.
+
+    \b
+    Example: send-queue adopt --since 2026-11-23T02:00:00Z
+    """
+    from send_queue import store
+
+    if nothing_was_sent == (since is not None):
+        raise UserError("Say what went out after the copy was made: give either --nothing-was-sent or --since TIME.")
+    with app.database() as conn:
+        if dry_run:
+            with store.nothing_kept(conn):
+                adopted = store.adopt(conn, since, app.now())
+        else:
+            adopted = store.adopt(conn, since, app.now())
+    if json_:
+        click.echo(as_json(adopted))
+    elif not adopted["copy"] and since is None:
+        click.echo("This database is no copy: nothing is to be done.")
+    else:
+        verb = "would be" if dry_run else "are"
+        click.echo(f"Sends that wait to go out: {adopted['waiting']:,}; that {verb} uncertain because of this: "
+                   f"{adopted['in_doubt']:,}.")  # fmt: skip

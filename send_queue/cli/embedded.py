@@ -1,0 +1,91 @@
+"""The embedded Postgres: url, dump, restore, stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from send_queue.cli.app import App, as_json, json_option
+from send_queue.model import UserError
+
+
+@click.group("embedded")
+def embedded_command() -> None:
+    """The embedded Postgres, which is used where DATABASE_URL is not set and stays up."""
+
+
+@embedded_command.command("url")
+@click.pass_obj
+def embedded_url(app: App) -> None:
+    """Start it if need be and print its URL.
+
+    \b
+    Example: psql "$(send-queue embedded url)"
+    """
+    from send_queue import embedded
+
+    click.echo(embedded.url(embedded.default_data_dir(app.env)))
+
+
+@embedded_command.command("dump")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@json_option
+@click.pass_obj
+def embedded_dump(app: App, /, file: Path, json_: bool) -> None:
+    """Write all of it into FILE, which you alone may read: a backup.
+
+    Runs may go on meanwhile. An older FILE is replaced once the new one is complete.
+
+    \b
+    Example: send-queue embedded dump queue.dump
+    """
+    from send_queue import backup, embedded
+
+    size = backup.dump(embedded.default_data_dir(app.env), file)
+    click.echo(as_json({"file": str(file), "bytes": size}) if json_ else f"Dumped {size:,} bytes.")
+
+
+@embedded_command.command("restore")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--replace", is_flag=True, help="Replace all that is in the database now; it is lost.")
+@json_option
+@click.pass_obj
+def embedded_restore(app: App, /, file: Path, replace: bool, json_: bool) -> None:
+    """Restore what `embedded dump` wrote into FILE, whole or not at all.
+
+    Stop cron first. What was restored is a copy, and sends nothing before `send-queue adopt`.
+
+    \b
+    Example: send-queue embedded restore queue.dump
+    """
+    from send_queue import backup, embedded, store
+
+    folder = embedded.default_data_dir(app.env)
+    backup.check(file)
+    if not replace:
+        with store.connected(embedded.url(folder)) as conn:
+            if not store.is_blank(conn):
+                raise UserError(
+                    f"The embedded Postgres in {folder} is in use, and nothing was restored: dump it first, if you want"
+                    " to keep it, then add --replace."
+                )
+    backup.restore(folder, file)
+    if json_:
+        click.echo(as_json({"file": str(file), "copy": True}))
+    else:
+        click.echo("Restored. It is a copy and sends nothing until you run `send-queue adopt --since` with the moment"
+                   " of the dump, or `send-queue adopt --nothing-was-sent` if nothing went out after it.")  # fmt: skip
+
+
+@embedded_command.command("stop")
+@click.pass_obj
+def embedded_stop(app: App) -> None:
+    """Stop it.
+
+    \b
+    Example: send-queue embedded stop
+    """
+    from send_queue import embedded
+
+    embedded.stop(embedded.default_data_dir(app.env))
