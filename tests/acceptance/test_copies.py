@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -97,7 +98,7 @@ def copied(place: Place, queue: Queue, how: Callable[[Place], str]) -> str:
     return how(place)
 
 
-def on(queue: Queue, url: str, *args: str, **more: object) -> Done:
+def on(queue: Queue, url: str, *args: str, **more: Any) -> Done:
     """Run a command on a copy."""
     return queue(*args, env={"DATABASE_URL": url}, **more)
 
