@@ -239,5 +239,5 @@ def test_watch_needs_a_terminal(queue: Queue, args: list[str]) -> None:
 def test_json_is_what_it_was(busy: Queue) -> None:
     """The keys that programs rely on, moments in UTC, whatever the zone."""
     status: dict[str, Any] = busy.json("status", "--tz", "Europe/Berlin")
-    assert set(status) == {"at", "queue", "lanes", "campaigns", "uncertain", "failed"}
+    assert set(status) == {"at", "copy", "queue", "lanes", "campaigns", "uncertain", "failed"}
     assert status["at"].endswith("+00:00")
