@@ -3,7 +3,7 @@
 --
 -- A choice costs about the same however large the pool is and however long the queue. So it is exact in a pool of four;
 -- of more, four are drawn, by chance weighted by their caps, and the least loaded of these is taken, which keeps all
--- near to each other. They are drawn from 32 that chance alone has picked, whose caps are looked at. And only the first
+-- near to each other. They are drawn from 16 that chance alone has picked, whose caps are looked at. And only the first
 -- 200 waiting rows are counted; beyond that, chance decides. A program may ask for years on a connection whose plan is
 -- from when there was nothing yet: so there is one plan, which walks indexes.
 create or replace function send_choose_account(campaign_id uuid, channel text) returns uuid
@@ -11,7 +11,7 @@ language plpgsql volatile set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_bitmapscan = off set enable_incremental_sort = off as $$
 #variable_conflict use_column
 declare
-    v_some   int := 32; -- of how many the caps are looked at
+    v_some   int := 16; -- of how many the caps are looked at
     v_chosen record;
 begin
     loop

@@ -21,9 +21,9 @@ from typing import Any
 
 import psycopg
 
-from . import claim, crowd, drain, look, post, tick, volume
+from . import claim, crowd, drain, look, post, servers, tick, volume
 from .bed import SIZES, Bed
-from .measure import HEADER, Line
+from .measure import HEADER, Absent, Line
 from .queues import value
 
 FIGURES: dict[str, Callable[[Bed], list[Line]]] = {
@@ -39,6 +39,7 @@ FIGURES: dict[str, Callable[[Bed], list[Line]]] = {
     "import": volume.import_,
     "look": look.look,
     "forecast": look.forecast,
+    **servers.FIGURES,
 }
 
 
@@ -59,6 +60,10 @@ def main() -> int:
                 bed.say(name)
                 try:
                     measured = FIGURES[name](bed)
+                except Absent as error:
+                    lines.append({"figure": name, "skipped": str(error)})
+                    _print(f"{name}: skipped: {error}")
+                    continue
                 except Exception as error:  # whatever it was, the other figures can still be measured
                     errors += 1
                     lines.append({"figure": name, "error": str(error)})

@@ -68,12 +68,12 @@ def _claims(bed: Bed, *urls: str) -> list[list[float]]:
         conns = [stack.enter_context(psycopg.connect(url, autocommit=True)) for url in urls]
         for conn in conns:
             for _ in range(20):
-                _claim(conn)
-        blocks = [lambda conn=conn: median(_claim(conn) for _ in range(bed.size.claims)) for conn in conns]
+                claim_one(conn)
+        blocks = [lambda conn=conn: median(claim_one(conn) for _ in range(bed.size.claims)) for conn in conns]
         return in_turn(BLOCKS, *blocks)
 
 
-def _claim(conn: Connection) -> float:
+def claim_one(conn: Connection) -> float:
     """Claim one row, see that it was claimed, and take it back; returns milliseconds."""
     with conn.transaction(force_rollback=True):
         began = time.perf_counter()

@@ -16,6 +16,10 @@ class Broken(Exception):
     """What was to be measured did not happen."""
 
 
+class Absent(Exception):
+    """What it is measured on is not installed here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of the table. `ours` and `rival` are in `unit`; without a bar it is there to be compared with."""
