@@ -537,6 +537,22 @@ def test_a_clock_that_jumps_back_sends_nothing_twice(world: World) -> None:
 # --- told to stop -----------------------------------------------------------------------------------------
 
 
+def test_max_runtime_stops_claiming(world: World) -> None:
+    """When the time is up nothing more is claimed; what is on its way is finished and recorded."""
+    world.enqueue(20)
+    run = world.spawn("STOP@before-record", run=("run", "--max-runtime", "1m"))
+    until(stopped(run))
+    begun = len(world.outcomes())
+
+    world.passed.write_text("61")
+    run.send_signal(signal.SIGCONT)
+
+    ended(run)
+    sent = world.statuses()["sent"]
+    assert world.statuses() == {"sent": sent, "pending": 20 - sent}
+    assert (len(world.sandbox.accepted()), len(world.outcomes())) == (sent, begun)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_run_that_is_told_to_stop_finishes_what_it_began(world: World, number: signal.Signals) -> None:
     """On SIGTERM and SIGINT nothing more is claimed; sends in flight finish and are recorded; the status is 0."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 
 import pytest
 from held_answers import answers_held
@@ -62,20 +61,6 @@ def test_max_in_flight_bounds_what_concurrency_may_do(queue: Queue) -> None:
         "on o.id <> b.id and o.started_at <= b.started_at and o.finished_at > b.started_at"
     ).fetchall()
     assert overlaps == 0
-
-
-def test_max_runtime_stops_claiming(queue: Queue) -> None:
-    """When the time is up nothing more is claimed; what is on its way is finished and recorded."""
-    queue.sandbox.order(Fault(op="invite", answer_delay=0.4))
-    queue.ready(rows=20)
-
-    began = time.monotonic()
-    report = queue.json("run", "--max-runtime", "1s")
-
-    assert time.monotonic() - began < 5
-    assert 1 <= report["sent"] <= 3
-    assert queue.statuses() == {"sent": report["sent"], "pending": 20 - report["sent"]}
-    assert len(queue.accepted()) == report["sent"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
