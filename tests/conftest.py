@@ -118,6 +118,13 @@ def conn(database: str) -> Iterator[Connection]:
         yield connection
 
 
+@pytest.fixture
+def superuser(conn: Connection) -> None:
+    """For tests that do what only a superuser may: they are skipped where the tests connect as another role."""
+    if conn.execute("select rolsuper from pg_roles where rolname = current_user").fetchone() != (True,):
+        pytest.skip("only a superuser may do this")
+
+
 class Cli(Protocol):
     def __call__(
         self,
@@ -186,7 +193,14 @@ def fresh_database(server: str, template: str) -> Iterator[str]:
             conn.execute("select send_adopt()")  # it is a copy of the template
     yield at(server, name)
     with psycopg.connect(server, autocommit=True) as conn:
-        conn.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+        drop_database(conn, name)
+
+
+def drop_database(conn: Connection, name: str) -> None:
+    """Drop a database that somebody may still be connected to; `force` would need the right to end autovacuum too."""
+    conn.execute("select pg_terminate_backend(pid, 60000) from pg_stat_activity where datname = %s"
+                 " and usesysid is not null and pid <> pg_backend_pid()", (name,))  # fmt: skip
+    conn.execute(sql.SQL("drop database {}").format(sql.Identifier(name)))
 
 
 def create_database(conn: Connection, name: str, template: str) -> str:

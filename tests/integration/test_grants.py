@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from builders import sends_of
-from conftest import Cli, Connection, at, create_database
+from conftest import Cli, Connection, at, create_database, drop_database
 from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
@@ -41,6 +41,7 @@ def role(conn: Connection, database: str) -> Iterator[Role]:
     def role(may: str) -> str:
         name = f"sq test {may} {uuid4().hex[:8]}"  # a name that needs quotes
         conn.execute(sql.SQL("create role {} login password 'secret'").format(sql.Identifier(name)))
+        conn.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(name)))  # who is to drop it
         made.append(name)
         if may:
             conn.execute("select send_grant(%s, %s)", (name, may))
@@ -409,4 +410,4 @@ def test_a_schema_of_ones_own(server: str, role: Role) -> None:
                     [[claimed]] = app.execute("select send_claim('me')").fetchall()
                     assert len(sends_of(claimed)) == 1
         finally:
-            admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+            drop_database(admin, name)

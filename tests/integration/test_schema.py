@@ -373,7 +373,7 @@ def test_a_search_path_that_leads_nowhere_is_refused(empty_database: str) -> Non
 
 def test_a_role_that_may_not_create_is_told(empty: Connection) -> None:
     """The database's own words say which right is missing."""
-    empty.execute("create role sq_guest; set role sq_guest")
+    empty.execute("create role sq_guest; grant sq_guest to current_user; set role sq_guest")
     try:
         with pytest.raises(ConfigurationError, match=r"permission denied for schema public"):
             schema.migrate(empty)
