@@ -21,6 +21,7 @@ import psycopg
 from psycopg import errors, sql
 from psycopg.rows import tuple_row
 
+from send_queue import qualify
 from send_queue.model import ConfigurationError
 
 OLDEST_SERVER = 14
@@ -47,10 +48,21 @@ class File:
 
     name: str
     text: bytes
+    server_functions: frozenset[str] = frozenset()
 
     @property
     def digest(self) -> str:
         return hashlib.sha256(self.text).hexdigest()
+
+    @property
+    def definition_digest(self) -> str:
+        """Of a function or a view: it changes with the way in which they are installed, too."""
+        return hashlib.sha256(f"{qualify.REVISION} ".encode() + self.text).hexdigest()
+
+    @property
+    def code(self) -> str:
+        """The text to run: the server's own functions are qualified in it (qualify.py)."""
+        return qualify.qualified(self.text.decode(), self.server_functions)
 
     @property
     def version(self) -> int:
@@ -99,9 +111,10 @@ def migrate(conn: Connection, folder: Path | None = None, grants: Sequence[Grant
 
 
 def _install(conn: Connection, folder: Path, grants: Sequence[Grant]) -> Report:
-    _run(conn, (folder / "bootstrap.sql").read_bytes())
-    applied = _apply_migrations(conn, _files(folder / "migrations"))
-    functions, views = _files(folder / "functions"), _files(folder / "views")
+    names = frozenset(name for (name,) in _rows(conn, _SERVER_FUNCTIONS))
+    _run(conn, qualify.qualified((folder / "bootstrap.sql").read_text(), names))
+    applied = _apply_migrations(conn, _files(folder / "migrations", names))
+    functions, views = _files(folder / "functions", names), _files(folder / "views", names)
     try:
         with conn.transaction():
             defined = _define(conn, functions, views, drop_views=False)
@@ -132,7 +145,7 @@ def _apply_migrations(conn: Connection, files: Sequence[File]) -> tuple[str, ...
             )
     pending = [file for file in files if file.version not in recorded]
     for file in pending:
-        _run(conn, file.text)
+        _run(conn, file.code)
         _run(
             conn,
             "insert into send_migrations (version, name, digest) values (%s, %s, %s)",
@@ -146,9 +159,9 @@ def _define(
 ) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
     """Install what differs; return the functions run, the functions dropped, and whether views were run."""
     known_functions, known_views = _known(conn, "function"), _known(conn, "view")
-    changed = [file for file in functions if known_functions.get(file.name) != file.digest]
+    changed = [file for file in functions if known_functions.get(file.name) != file.definition_digest]
     gone = sorted(known_functions.keys() - {file.name for file in functions})
-    views_changed = drop_views or known_views != {file.name: file.digest for file in views}
+    views_changed = drop_views or known_views != {file.name: file.definition_digest for file in views}
 
     if drop_views or known_views.keys() - {file.name for file in views}:
         for name in sorted(known_views, reverse=True):
@@ -159,29 +172,29 @@ def _define(
         _create_function(conn, file)
     if views_changed:
         for file in views:
-            _run(conn, file.text)
+            _run(conn, file.code)
 
     for name in gone:
         _run(conn, "delete from send_definitions where kind = 'function' and name = %s", (name,))
     for file in changed:
-        _run(conn, _RECORD, ("function", file.name, file.digest))
+        _run(conn, _RECORD, ("function", file.name, file.definition_digest))
     if views_changed:
         _run(conn, "delete from send_definitions where kind = 'view'")
         for file in views:
-            _run(conn, _RECORD, ("view", file.name, file.digest))
+            _run(conn, _RECORD, ("view", file.name, file.definition_digest))
     return tuple(file.name for file in changed), tuple(gone), views_changed
 
 
 def _create_function(conn: Connection, file: File) -> None:
     try:
         with conn.transaction():
-            _run(conn, file.text)
+            _run(conn, file.code)
     except errors.InvalidFunctionDefinition:  # it returns another type, or its arguments have other names
         _drop_function(conn, file.name)
-        _run(conn, file.text)
+        _run(conn, file.code)
     if len(_overloads(conn, file.name)) > 1:  # it takes other arguments, and the old one is still there
         _drop_function(conn, file.name)
-        _run(conn, file.text)
+        _run(conn, file.code)
 
 
 def _drop_function(conn: Connection, name: str) -> None:
@@ -220,7 +233,11 @@ def check(conn: Connection, folder: Path | None = None) -> None:
     _refuse_newer(recorded, migrations)
     if len(recorded) < len(migrations):
         raise ConfigurationError("The database is older than this send-queue: run `send-queue migrate`.")
-    expected = {(kind, file.name, file.digest) for kind in ("function", "view") for file in _files(folder / f"{kind}s")}
+    expected = {
+        (kind, file.name, file.definition_digest)
+        for kind in ("function", "view")
+        for file in _files(folder / f"{kind}s")
+    }
     if expected != {(kind, name, digest) for kind, _, name, digest in installed if kind != "migration"}:
         raise ConfigurationError("The database's functions are not those of this send-queue: run `send-queue migrate`.")
 
@@ -251,6 +268,10 @@ def _refuse_newer(recorded: dict[int, tuple[str, str]], files: Sequence[File]) -
 
 
 # --- small things -----------------------------------------------------------------------------------------
+
+_SERVER_FUNCTIONS: LiteralString = """
+    select proname from pg_catalog.pg_proc where pronamespace = 'pg_catalog'::regnamespace group by proname
+"""
 
 _MIGRATIONS: LiteralString = "select version, name, digest from send_migrations"
 
@@ -286,8 +307,8 @@ _CHECK_BODIES: LiteralString = """
 """
 
 
-def _files(folder: Path) -> list[File]:
-    return [File(path.stem, path.read_bytes()) for path in sorted(folder.glob("*.sql"))]
+def _files(folder: Path, server_functions: frozenset[str] = frozenset()) -> list[File]:
+    return [File(path.stem, path.read_bytes(), server_functions) for path in sorted(folder.glob("*.sql"))]
 
 
 def _view_name(stem: str) -> str:

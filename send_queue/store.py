@@ -25,7 +25,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 from psycopg.types.range import TimestamptzRange
 
-from send_queue import schema
+from send_queue import schema, signatures
 from send_queue.model import (
     Claimed,
     ConfigurationError,
@@ -275,11 +275,9 @@ def _transaction(
 
 
 def _call(function: str, named: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The text of a call by names, and its values."""
+    """The text of a call by names, and its values; None leaves a parameter at its default."""
     given = {k: Jsonb(v) if isinstance(v, dict) else v for k, v in named.items() if v is not None}
-    arguments = ", ".join(f"{name} => %({name})s" for name in given)
-    # The names are this module's own; every value travels apart from the text.
-    return f"select * from {function}({arguments})", given  # noqa: S608 — as said above
+    return signatures.query(schema.sql_dir(), function, frozenset(given)), given
 
 
 def is_blank(conn: Connection) -> bool:

@@ -3,7 +3,7 @@
 set transaction isolation level read committed;
 
 -- One migrates at a time in this schema. The lock ends with the transaction: a session's would be lost behind pgbouncer.
-select pg_advisory_xact_lock(hashtextextended('send-queue migrate ' || current_schema(), 0));
+select pg_advisory_xact_lock(hashtextextended('send-queue migrate ' || current_schema()::text, 0));
 
 -- Functions may be created before what they call; migrate checks their bodies when all of them are there.
 set local check_function_bodies = off;

@@ -95,6 +95,7 @@ def template(server: str) -> str:
             with psycopg.connect(at(server, new), autocommit=True) as fresh:
                 schema.migrate(fresh)
                 fresh.execute(NO_LIMITS)
+                fresh.execute("revoke create on schema public from public")  # as it is from Postgres 15 on
             conn.execute(sql.SQL("alter database {} rename to {}").format(sql.Identifier(new), sql.Identifier(name)))
     return name
 

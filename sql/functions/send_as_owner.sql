@@ -10,7 +10,7 @@ begin
         from pg_proc p
         left join (select s.function, bool_or(s.as_owner) as as_owner from send_tasks() s group by s.function) t
             on t.function = p.proname
-        where p.pronamespace = quote_ident(current_schema())::regnamespace and p.proname ^@ 'send_'
+        where p.pronamespace = quote_ident(current_schema())::regnamespace::oid and p.proname::text ^@ 'send_'
           and case when t.as_owner then not (p.prosecdef and coalesce(v_path = any (p.proconfig), false))
                    else p.prosecdef end
     loop

@@ -16,7 +16,7 @@ begin
                 error_code = case when v_quiet.known then 'quiet_hours' else 'timezone' end, error_message = v_quiet.detail,
                 updated_at = send_awake.at
             where q.id = v_id;
-            v_others := v_others || v_id;
+            v_others := array_append(v_others, v_id);
         end if;
     end loop;
     return array(select i.id from unnest(ids) with ordinality i (id, n) where i.id <> all (v_others) order by i.n);

@@ -4,10 +4,10 @@ create or replace function send_check_filters(account text, channel text, campai
 language plpgsql stable as $$
 begin
     if account is not null and not exists (select from send_accounts a where a.name = send_check_filters.account) then
-        perform send_find('account', account);
+        perform send_find('account', account, null);
     end if;
     if campaign is not null and not exists (select from send_campaigns c where c.name = send_check_filters.campaign) then
-        perform send_find('campaign', campaign);
+        perform send_find('campaign', campaign, null);
     end if;
     perform send_check_channel(channel);
 end

@@ -18,7 +18,7 @@ begin
         select d.account_id, d.stopped into v_chosen
         from (
             select s.account_id, a.status <> 'active' as stopped, a.name, cap.a_day,
-                -ln(1 - random()) / cap.a_day as draw -- the lower, the earlier
+                -ln(1::float8 - random()) / cap.a_day as draw -- the lower, the earlier
             from (select p.account_id from send_campaign_accounts p
                   where p.campaign_id = send_choose_account.campaign_id and p.in_pool
                   order by random() limit v_some) s
@@ -37,7 +37,7 @@ begin
                 where q.status = 'pending' and (q.account_id, q.channel)
                     between (d.account_id, send_choose_account.channel) and (d.account_id, send_choose_account.channel)
                 order by q.account_id, q.channel limit 200) w) waiting
-        order by d.stopped, waiting.n >= 200, case when waiting.n < 200 then waiting.n / d.a_day else d.draw end,
+        order by d.stopped, waiting.n >= 200, case when waiting.n < 200 then waiting.n::float8 / d.a_day else d.draw end,
             d.a_day desc, d.name
         limit 1;
         exit when v_some is null or v_chosen.stopped is not true;

@@ -115,7 +115,7 @@ begin
                   select from send_queue f
                   where f.account_id = l.account_id and f.channel = l.channel and f.status = 'sending'
                   order by f.account_id desc, f.channel desc, f.lease_expires_at desc limit l.max_in_flight) newest)
-          and l.account_id || l.channel <> all (v_passed)
+          and l.account_id::text || l.channel <> all (v_passed)
         order by greatest(l.next_at, l.closed_until, l.idle_until)
         limit 1 for no key update of l skip locked;
         exit when not found;
@@ -136,7 +136,7 @@ begin
                        and (m.channel is null or m.channel = v_lane.channel))
            or v_room > 0 and not pg_try_advisory_xact_lock_shared(send_limits_key(v_lane.workspace_id)) then
             v_busy := true;
-            v_passed := v_passed || (v_lane.account_id || v_lane.channel);
+            v_passed := array_append(v_passed, v_lane.account_id::text || v_lane.channel);
             continue;
         end if;
 
@@ -154,9 +154,9 @@ begin
           and l.next_at <= v_at and l.paused_at is null;
         continue when not found; -- paused or held in between: the next look at the lanes will not meet it
 
-        select min(r.room) into v_room from send_room(v_lane.account_id, v_lane.channel, v_at) r;
+        select min(r.room) into v_room from send_room(v_lane.account_id, v_lane.channel, v_at, null, null) r;
         if v_room <= 0 then
-            select r.* into v_wait from send_room(v_lane.account_id, v_lane.channel, v_at) r
+            select r.* into v_wait from send_room(v_lane.account_id, v_lane.channel, v_at, null, null) r
             where r.room <= 0 and r.rule <> 'in_flight'
             order by r.reach = 'lane', r.until desc nulls first limit 1;
             if found then
@@ -200,11 +200,11 @@ begin
                     order by q.account_id, q.channel, q.campaign_id, q.priority, q.scheduled_for, q.id
                     limit v_look - cardinality(v_ids) for update skip locked) due
                 order by due.scheduled_for, due.id limit v_look - cardinality(v_ids)) into v_more;
-            v_ids := v_ids || v_more;
+            v_ids := array_cat(v_ids, v_more);
             exit when cardinality(v_ids) >= v_look;
         end loop;
         if cardinality(v_ids) = 0 then
-            v_passed := v_passed || (v_lane.account_id || v_lane.channel); -- taken, or held by somebody's hand
+            v_passed := array_append(v_passed, v_lane.account_id::text || v_lane.channel); -- taken, or held by somebody's hand
             continue;
         end if;
         -- Later than the lock on the rows: who was suppressed by then is seen.
@@ -226,7 +226,7 @@ begin
         v_ids := v_ids[:v_wanted];
         if cardinality(v_ids) = 0 then
             if v_put_off >= 1000 then -- a claim is short: the next goes on from here
-                v_passed := v_passed || (v_lane.account_id || v_lane.channel);
+                v_passed := array_append(v_passed, v_lane.account_id::text || v_lane.channel);
             end if;
             continue; -- the lane may have more that is due
         end if;
@@ -256,14 +256,14 @@ begin
 
         -- The gap and its jitter are drawn now and kept on the lane, so that they survive this process.
         update send_lanes l
-        set next_at = v_at + make_interval(secs => l.min_gap_seconds + random() * l.jitter_seconds),
+        set next_at = v_at + make_interval(secs => l.min_gap_seconds::float8 + random() * l.jitter_seconds::float8),
             next_at_reason = case when l.min_gap_seconds + l.jitter_seconds > 0 then 'min_gap' end,
             next_at_detail = null
         where l.account_id = v_lane.account_id and l.channel = v_lane.channel;
 
-        v_sends := v_sends || v_attempts;
+        v_sends := array_cat(v_sends, v_attempts);
         v_calls := v_calls + (cardinality(v_ids) + v_batch - 1) / v_batch;
-        v_passed := v_passed || (v_lane.account_id || v_lane.channel); -- it has no more room, or no more that is due
+        v_passed := array_append(v_passed, v_lane.account_id::text || v_lane.channel); -- it has no more room, or no more that is due
     end loop;
 
     -- Where many were looked at in vain, some may have nothing due: a look at ten costs less than to find out.
@@ -299,7 +299,7 @@ begin
               and l.paused_at is null and a.status = 'active' and w.paused_at is null
               and (send_claim.account is null or a.name = send_claim.account)
               and (send_claim.channel is null or l.channel = send_claim.channel) and l.account_id <> all (without)
-              and l.account_id || l.channel <> all (v_passed)
+              and l.account_id::text || l.channel <> all (v_passed)
               and exists (
                   select from send_open_campaigns(l.account_id, a.schedule_id, v_at, send_claim.campaign) c
                   cross join lateral (

@@ -30,7 +30,7 @@ begin
         select format('%I.%I', current_schema(), c.relname) as name, c.oid, c.relkind, c.relrowsecurity,
             coalesce('security_invoker=on' = any (c.reloptions), false) as by_reader
         from pg_class c
-        where c.relnamespace = quote_ident(current_schema())::regnamespace and c.relname ^@ 'send_' and c.relkind in ('r', 'p', 'v')
+        where c.relnamespace = quote_ident(current_schema())::regnamespace::oid and c.relname::text ^@ 'send_' and c.relkind in ('r', 'p', 'v')
         order by c.relname
     loop
         if v_it.relkind <> 'v' then
@@ -46,7 +46,7 @@ begin
     for v_it in
         select r.grantee, string_agg(distinct r.name, ', ') as names
         from (select * from send_rights() except select * from send_rights_wanted()) r
-        where r.grantee <> 0 and not exists (select from send_grants g where g.role_oid = r.grantee)
+        where r.grantee <> 0::oid and not exists (select from send_grants g where g.role_oid = r.grantee)
           and not exists (select from pg_default_acl d cross join lateral aclexplode(d.defaclacl) x
                           where x.grantee = r.grantee)
         group by r.grantee
@@ -59,7 +59,7 @@ begin
     for v_it in
         select format('revoke %s on %s %s from %s cascade',
             string_agg(r.privilege || coalesce(' (' || r."column" || ')', ''), ', '), r.kind, r.name,
-            case when r.grantee = 0 then 'public' else r.grantee::regrole::text end) as statement
+            case when r.grantee = 0::oid then 'public' else r.grantee::regrole::text end) as statement
         from (select * from send_rights() except select * from send_rights_wanted()) r
         group by r.kind, r.name, r.grantee
     loop

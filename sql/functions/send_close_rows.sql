@@ -5,12 +5,12 @@ declare
     v_wanted oid[] := array(select distinct w.grantee from send_rights_wanted() w
                             where w.name = send_close_rows.name order by 1);
     v_policy record;
-    v_stands boolean := v_wanted = '{}';
+    v_stands boolean := cardinality(v_wanted) = 0;
 begin
     for v_policy in
         select p.polname, p.polname = 'granted_roles_see_rows' and p.polcmd = 'r' and p.polpermissive
             and pg_get_expr(p.polqual, p.polrelid) = 'true'
-            and array(select unnest(p.polroles) order by 1) = v_wanted as stands
+            and array(select unnest(p.polroles) order by 1)::text = v_wanted::text as stands
         from pg_policy p where p.polrelid = relation
     loop
         if v_policy.stands then

@@ -26,7 +26,7 @@ begin
     select coalesce(min(d.day), v_at::date) into v_day from (
         select u.day, sum(sum(u.used)) over (order by u.day desc) as total
         from send_usage u where u.day between v_at::date - 40 and v_at::date + 1 group by u.day) d
-    where d.total <= 200000;
+    where d.total <= 200000::numeric;
     return (
     with account as (
         select a.*, a.name || case when w.name <> 'default' then ' of ' || w.name else '' end as label,
@@ -38,7 +38,7 @@ begin
         from send_queue q where q.status = 'pending' group by q.account_id, q.campaign_id
     ), ours as (
         select c.oid, c.relname, c.reloptions from pg_class c join pg_namespace n on n.oid = c.relnamespace
-        where n.nspname = current_schema() and c.relkind = 'r' and c.relname ^@ 'send_'
+        where n.nspname = current_schema() and c.relkind = 'r' and c.relname::text ^@ 'send_'
     ), counted as (
         select b.account_id, b.channel, b.day, count(*) as n
         from send_workspaces w
@@ -65,20 +65,20 @@ begin
                 w.name, w.columns) as made_by,
             i.indexrelid is not null as there, i.indisvalid and i.indisready as valid,
             pg_get_indexdef(i.indexrelid) like '% USING btree ' || w.columns || ' WHERE (status = ''pending''::text)'
-                and i.indrelid = to_regclass('send_queue') as meant
+                and i.indrelid = to_regclass('send_queue')::oid as meant
         from wanted_index w
-        left join pg_index i on i.indexrelid = to_regclass(format('%I.%I', current_schema(), w.name))
+        left join pg_index i on i.indexrelid = to_regclass(format('%I.%I', current_schema(), w.name))::oid
     ), dead as (
         select o.relname, s.n_dead_tup as n,
             coalesce(max(split_part(r, '=', 2)) filter (where r like 'autovacuum_vacuum_threshold=%'),
                 current_setting('autovacuum_vacuum_threshold'))::float8
             + coalesce(max(split_part(r, '=', 2)) filter (where r like 'autovacuum_vacuum_scale_factor=%'),
-                current_setting('autovacuum_vacuum_scale_factor'))::float8 * s.n_live_tup as vacuumed_at
+                current_setting('autovacuum_vacuum_scale_factor'))::float8 * s.n_live_tup::float8 as vacuumed_at
         from ours o join pg_stat_user_tables s on s.relid = o.oid left join unnest(o.reloptions) r on true
         group by o.oid, o.relname, s.n_dead_tup, s.n_live_tup
     ), finding (rank, "check", severity, what, command, mend) as (
         select 0, 'copy', 'wrong', 'This database is a copy, and a copy sends nothing by itself; sends that wait: '
-                || (select coalesce(sum(n), 0) from waiting) || '.',
+                || (select coalesce(sum(n), 0) from waiting)::text || '.',
             null::jsonb, 'send-queue adopt --nothing-was-sent (or --since, with the moment of the copy: once the original '
                 'sends no more)'
         where send_is_copy()
@@ -150,7 +150,7 @@ begin
         union all
         select 8, 'dead_rows', 'wrong', format('Autovacuum is far behind on the table %s: %s dead rows.', d.relname, d.n),
             null, format('vacuum (analyze) %I', d.relname)
-        from dead d where d.n > greatest(10000, 5 * d.vacuumed_at)
+        from dead d where d.n::float8 > greatest(10000::float8, 5::float8 * d.vacuumed_at)
 
         union all
         select 9, 'old_transaction', 'wrong', format('The transaction of process %s (%s, %s) is open for %s and keeps '
@@ -230,7 +230,7 @@ begin
         from numbered where nth = 21
     )
     select jsonb_build_object('clock', clock_timestamp(), 'at', v_at,
-        'findings', (select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(l) - 'rank')
+        'findings', (select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(l) - 'rank'::text)
             order by l.severity = 'worth knowing', l.rank), '[]') from listed l),
         -- Schedules that say the same are looked at once.
         'schedules', (select coalesce(jsonb_agg(to_jsonb(s)), '[]') from (

@@ -23,7 +23,7 @@ begin
         select distinct i.indrelid::regclass::text as name, k.oid as used
         from pg_index i join pg_class t on t.oid = i.indrelid join pg_namespace n on n.oid = t.relnamespace
         cross join lateral unnest(i.indcollation) k (oid)
-        where n.nspname = current_schema() and t.relname ^@ 'send_') u
+        where n.nspname = current_schema() and t.relname::text ^@ 'send_') u
     join pg_collation c on c.oid = u.used
     cross join lateral pg_collation_actual_version(c.oid) v (version)
     where c.collprovider <> 'd' and c.collversion <> v.version

@@ -31,7 +31,7 @@ begin
         w.paused_at as workspace_paused_at, w.pause_reason as workspace_reason, l.paused_at as lane_paused_at,
         l.pause_reason as lane_reason, l.next_at, l.next_at_reason, l.next_at_detail, s.id as schedule_id,
         s.name as schedule_name, s.timezone as schedule_timezone, to_jsonb(s) as schedule,
-        case when s.window_since <= v_at then tstzrange(s.opens_at, s.closes_at) || s.later_windows
+        case when s.window_since <= v_at then array_prepend(tstzrange(s.opens_at, s.closes_at), s.later_windows)
              else '{}' end as cached
     into v_send
     from send_queue q
@@ -98,7 +98,7 @@ begin
                     then 'The gap after the last send is not over.' else 'The lane waits.' end)
             where v_send.next_at > v_moment
             union all
-            select r.rule, r.until, r.detail from send_room(v_send.account_id, v_send.channel, v_moment) r
+            select r.rule, r.until, r.detail from send_room(v_send.account_id, v_send.channel, v_moment, null, null) r
             where r.room <= 0 and v_send.next_at <= v_moment
         ) h;
         exit when v_now is null;

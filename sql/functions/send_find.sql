@@ -22,7 +22,7 @@ begin
     end case;
     if v_ids is null then
         if send_find.workspace is not null and kind in ('account', 'campaign') then
-            perform send_find('workspace', send_find.workspace);
+            perform send_find('workspace', send_find.workspace, null);
             v_close := format(' in the workspace %s', quote_literal(send_find.workspace));
         end if;
         raise exception 'There is no % %: see `send-queue % list`, or add it with `send-queue % add`.',

@@ -14,7 +14,7 @@ returns jsonb language plpgsql as $$
 declare
     v_at        timestamptz := coalesce(send_forget.at, clock_timestamp());
     v_blank     constant text := 'forgotten'; -- the recipient of a row whose recipient is forgotten
-    v_workspace uuid := case when workspace is not null then send_find('workspace', workspace) end;
+    v_workspace uuid := case when workspace is not null then send_find('workspace', workspace, null) end;
     v_people    uuid[] := '{}';
     v_found     uuid[];
     v_told      uuid[]; -- notifications that go to them

@@ -4,7 +4,8 @@
 -- enqueue  send_enqueue, of one workspace or of all
 -- read     the views
 --
--- Later migrates leave it that. Raises SQ005 where there is no such role or workspace, SQ002 for what cannot be bound.
+-- Later migrates leave it that. Raises SQ005 where there is no such role or workspace, SQ002 for what cannot be bound,
+-- SQ006 for `enqueue` while everybody may create things in our schema.
 create or replace function send_grant(role text, task text, workspace text default null) returns void
 language plpgsql as $$
 #variable_conflict use_column
@@ -17,12 +18,17 @@ begin
             'without --workspace, or give that tenant a database of its own.' using errcode = 'SQ002';
     end if;
     if has_schema_privilege('public', current_schema(), 'create') then
+        if send_grant.task = 'enqueue' then
+            raise exception 'Everybody may create things in the schema %, and could mislead whoever calls send_enqueue: run '
+                '`revoke create on schema % from public`, then grant again.', current_schema(),
+                quote_ident(current_schema()) using errcode = 'SQ006';
+        end if;
         raise warning 'Everybody may create things in the schema %, also those that mislead send_enqueue: run `revoke '
             'create on schema % from public`.', current_schema(), quote_ident(current_schema());
     end if;
     insert into send_grants (role, role_oid, task, workspace_id)
     select r.rolname, r.oid, send_grant.task,
-        case when send_grant.workspace is not null then send_find('workspace', send_grant.workspace) end
+        case when send_grant.workspace is not null then send_find('workspace', send_grant.workspace, null) end
     from pg_roles r where r.rolname = send_grant.role
     on conflict on constraint role_has_a_task_once
     do update set role_oid = excluded.role_oid, workspace_id = excluded.workspace_id;

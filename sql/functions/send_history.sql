@@ -49,7 +49,7 @@ begin
                       when v_send.look_up_at is null then 'It waits for a person''s word.'
                       when v_send.look_ups = 0 then format('The provider is asked at %s.', v_send.look_up_at)
                       else format('The provider was asked %s without an answer that tells, and is asked again at %s.',
-                          case v_send.look_ups when 1 then 'once' else v_send.look_ups || ' times' end,
+                          case v_send.look_ups when 1 then 'once' else v_send.look_ups::text || ' times' end,
                           v_send.look_up_at) end),
                   ('skipped', 'skipped', v_send.updated_at, v_send.error_message),
                   ('failed', 'failed', v_send.updated_at, v_send.error_message)) l (status, event, at, detail)

@@ -31,7 +31,7 @@ declare
     v_level     float8;
 begin
     perform send_check_channel(send_import.channel);
-    v_found := send_campaign_named(send_import.campaign, send_import.workspace);
+    v_found := send_campaign_named(send_import.campaign, send_import.workspace, null);
     select c.* into v_campaign from send_campaigns c where c.id = v_found;
     if v_campaign.status = 'done' then
         raise exception 'The campaign % is done: resume it with `send-queue resume campaign`, or use another.',
@@ -131,17 +131,17 @@ begin
             raise exception 'The campaign % has no accounts: add one with `send-queue campaign set % --account NAME`.',
                 quote_literal(v_campaign.name), v_campaign.name using errcode = 'SQ006';
         end if;
-        select max((p.load + v_open) / p.a_day) into v_high from send_import_pool p;
+        select max((p.load + v_open::float8) / p.a_day) into v_high from send_import_pool p;
         for i in 1..60 loop
-            v_level := (v_low + v_high) / 2;
-            if (select sum(greatest(v_level * p.a_day - p.load, 0)) from send_import_pool p) < v_open then
+            v_level := (v_low + v_high) / 2::float8;
+            if (select sum(greatest(v_level * p.a_day - p.load, 0)) from send_import_pool p) < v_open::float8 then
                 v_low := v_level;
             else
                 v_high := v_level;
             end if;
         end loop;
         with places as (
-            select p.account_id, row_number() over (order by (p.load + k) / p.a_day, p.a_day desc, p.name) as nth
+            select p.account_id, row_number() over (order by (p.load + k::float8) / p.a_day, p.a_day desc, p.name) as nth
             from send_import_pool p,
                  generate_series(1, greatest(ceil(v_high * p.a_day - p.load), 0)::int + 1) k
         ), lines as (

@@ -38,7 +38,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
     left join send_schedules s on s.id = a.schedule_id
     left join lateral (
         -- The opening that holds the moment, or comes next, of those that are cached.
-        select min(lower(w)) as opens_at from unnest(tstzrange(s.opens_at, s.closes_at) || s.later_windows) w
+        select min(lower(w)) as opens_at from unnest(array_prepend(tstzrange(s.opens_at, s.closes_at), s.later_windows)) w
         where s.window_since <= send_lane_report.at and upper(w) > send_lane_report.at) o on true
     cross join lateral (select send_local_time(send_lane_report.at, l.cap_timezone)::date as day) d
     cross join lateral (

@@ -54,7 +54,7 @@ begin
                 and (v_account, v_channel, p.campaign_id, 'infinity')
             order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) head
         where p.account_id = v_account;
-        update send_lanes l set idle_until = least(v_due_at, send_let_sleep.at + (1 + random()) * interval '1 hour')
+        update send_lanes l set idle_until = least(v_due_at, send_let_sleep.at + (1::float8 + random()) * interval '1 hour')
         where l.account_id = v_account and l.channel = v_channel and v_due_at > send_let_sleep.at;
     end loop;
 end

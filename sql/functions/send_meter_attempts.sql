@@ -20,7 +20,7 @@ begin
         return;
     end if;
     -- The least id that this moment could have given: a version 7 UUID begins with its milliseconds.
-    v_to := (lpad(to_hex((extract(epoch from clock_timestamp() - margin) * 1000)::bigint), 12, '0')
+    v_to := (lpad(to_hex((extract(epoch from clock_timestamp() - margin) * 1000::numeric)::bigint), 12, '0')
         || repeat('0', 20))::uuid;
     select q.attempt_id into v_id from send_queue q where q.status = 'sending' order by q.attempt_id limit 1;
     v_to := least(v_to, v_id);

@@ -34,8 +34,8 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
         left join send_schedules s on s.id = coalesce(c.schedule_id, a.schedule_id)
         cross join m
         left join lateral ( -- open by what is cached, also where no run has come by to renew the window
-            select lower(o) as opens_at from unnest(tstzrange(s.opens_at, s.closes_at) || s.later_windows) o
-            where s.window_since <= m.at and o @> m.at limit 1) o on true)
+            select lower(o) as opens_at from unnest(array_prepend(tstzrange(s.opens_at, s.closes_at), s.later_windows)) o
+            where s.window_since <= m.at and lower(o) <= m.at and m.at < upper(o) limit 1) o on true)
     select jsonb_build_object(
         'lanes', (select coalesce(jsonb_agg(to_jsonb(n)), '[]') from lane n),
         'attempts', (
@@ -70,8 +70,8 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
             from send_accounts a join send_workspaces w on w.id = a.workspace_id),
         'schedules', (
             select coalesce(jsonb_agg(jsonb_build_object('schedule', s.name, 'open', (s.window_since <= m.at and exists (
-                select from unnest(tstzrange(s.opens_at, s.closes_at) || s.later_windows) o
-                where o @> m.at))::int) order by s.name), '[]')
+                select from unnest(array_prepend(tstzrange(s.opens_at, s.closes_at), s.later_windows)) o
+                where lower(o) <= m.at and m.at < upper(o)))::int) order by s.name), '[]')
             from send_schedules s cross join m where s.window_since is not null),
         'runs', (select coalesce(jsonb_agg(to_jsonb(r) || jsonb_build_object(
                      'last', extract(epoch from r.finished_at - r.began_at),

@@ -59,7 +59,8 @@ begin
                 cross join lateral send_enqueue(v_n.campaign, 'webhook', v_n.recipient, s.message,
                     account => v_n.account, workspace => v_n.workspace, payload => s.payload,
                     expires_at => v_at + interval '1 day', scheduled_for => v_at,
-                    dedupe_key => concat_ws(':', 'notification', v_n.id, extract(epoch from v_at)), at => v_at) e;
+                    dedupe_key => concat_ws(':', 'notification', v_n.id, extract(epoch from v_at)), at => v_at, subject => null,
+                    prospect => null, priority => null) e;
                 v_told := v_told + 1;
             exception when sqlstate 'SQ002' or sqlstate 'SQ005' or sqlstate 'SQ006' or lock_not_available then
                 raise warning 'Nobody could be told of what happened (%): see `send-queue notify list`.', sqlerrm;

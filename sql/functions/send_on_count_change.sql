@@ -17,8 +17,8 @@ begin
             group by c.campaign_id, c.status having sum(c.n) <> 0;
     end case;
     -- About 400 lines are there by then. With an older snapshot, a line that somebody has folded since would be an error.
-    if random() < 0.005 and current_setting('transaction_isolation') = 'read committed' then
-        perform send_fold_counts();
+    if random() < 0.005::float8 and current_setting('transaction_isolation') = 'read committed' then
+        perform send_fold_counts(2000);
     end if;
     return null;
 end

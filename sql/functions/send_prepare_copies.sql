@@ -5,6 +5,6 @@ begin
     perform send_needs_temp();
     perform set_config('search_path', (
         select string_agg(quote_ident(s.name), ', ' order by s.nth)
-        from unnest(current_schemas(false)) with ordinality s (name, nth) where not s.name ^@ 'pg_temp'), true);
+        from unnest(current_schemas(false)) with ordinality s (name, nth) where not s.name::text ^@ 'pg_temp'), true);
 end
 $$;

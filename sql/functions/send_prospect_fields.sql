@@ -6,7 +6,7 @@ returns jsonb language plpgsql stable as $$
 #variable_conflict use_column
 declare
     v_workspace uuid := (select c.workspace_id from send_campaigns c
-                         where c.id = send_campaign_named(send_prospect_fields.campaign, workspace));
+                         where c.id = send_campaign_named(send_prospect_fields.campaign, workspace, null));
     v_address   text := btrim(send_prospect_fields.recipient);
 begin
     return (

@@ -28,7 +28,7 @@ begin
     if v_from is null or v_from = v_until then
         return;
     end if;
-    if v_zones = '{}' then
+    if cardinality(v_zones) = 0 then
         select array[coalesce(s.timezone, w.timezone)] into v_zones
         from send_queue q
         join send_accounts a on a.id = q.account_id

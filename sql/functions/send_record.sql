@@ -156,7 +156,7 @@ begin
         where q.id = v_send.id;
         perform send_name_message(v_send.id, v_result.provider_message_id);
         if v_result.suppress and v_status = 'failed' then
-            v_refusing := v_refusing || v_send.id;
+            v_refusing := array_append(v_refusing, v_send.id);
         end if;
 
         if v_status = 'sent' then

@@ -16,13 +16,13 @@ language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_m
 set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
-    v_at constant timestamptz := 'epoch'::timestamptz + send_rehearse_rooms.at * interval '1 microsecond';
+    v_at constant timestamptz := 'epoch'::timestamptz + send_rehearse_rooms.at::float8 * interval '1 microsecond';
 begin
     if jsonb_array_length(send_rehearse_rooms.used) > 0 then
         insert into send_usage as u (account_id, channel, day, used)
         select l.account_id, l.channel, (d.at at time zone l.cap_timezone)::date, sum(d.n)
         from (select (s ->> 0)::uuid as account_id, s ->> 1 as channel, (s ->> 3)::int as n,
-                     'epoch'::timestamptz + (s ->> 2)::bigint * interval '1 microsecond' as at
+                     'epoch'::timestamptz + (s ->> 2)::bigint::float8 * interval '1 microsecond' as at
               from jsonb_array_elements(send_rehearse_rooms.used) s) d
         join send_lanes l on l.account_id = d.account_id and l.channel = d.channel
         group by 1, 2, 3
@@ -31,7 +31,7 @@ begin
 
     if jsonb_array_length(sent) > 0 then
         insert into send_attempts (workspace_id, account_id, channel, started_at, outcome)
-        select a.workspace_id, a.id, s ->> 1, 'epoch'::timestamptz + (s ->> 2)::bigint * interval '1 microsecond', 'sent'
+        select a.workspace_id, a.id, s ->> 1, 'epoch'::timestamptz + (s ->> 2)::bigint::float8 * interval '1 microsecond', 'sent'
         from jsonb_array_elements(sent) s
         join send_accounts a on a.id = (s ->> 0)::uuid
         cross join generate_series(1, (s ->> 3)::int);
@@ -40,7 +40,7 @@ begin
     return query
     select r.room, t.until, t.next_run, case when t.next_run is not null then (
             select min(s.room) from send_room(q.account_id, q.channel,
-                'epoch'::timestamptz + t.next_run * interval '1 microsecond', q.rules, q.id) s) end,
+                'epoch'::timestamptz + t.next_run::float8 * interval '1 microsecond', q.rules, q.id) s) end,
         r.rule, r.detail
     from (select (a.a ->> 0)::uuid as account_id, a.a ->> 1 as channel, (a.a ->> 2)::uuid as id,
               -- Not in_flight: here a send takes no time, so none is ever in the way of the next.

@@ -12,7 +12,7 @@ begin
         v_account := send_find('account', account, workspace);
         select a.workspace_id into v_workspace from send_accounts a where a.id = v_account;
     else
-        v_workspace := send_find('workspace', coalesce(workspace, 'default'));
+        v_workspace := send_find('workspace', coalesce(workspace, 'default'), null);
     end if;
     delete from send_limits m
     where m.workspace_id = v_workspace and m.account_id is not distinct from v_account

@@ -6,7 +6,7 @@ returns table (kind text, name text, "column" text, grantee oid, privilege text)
         select c.oid, c.relowner, c.relacl, format('%I.%I', current_schema(), c.relname) as name,
             case c.relkind when 'S' then 'sequence' else 'table' end as kind
         from pg_class c
-        where c.relnamespace = quote_ident(current_schema())::regnamespace and c.relname ^@ 'send_'
+        where c.relnamespace = quote_ident(current_schema())::regnamespace::oid and c.relname::text ^@ 'send_'
           and c.relkind in ('r', 'p', 'f', 'v', 'm', 'S')
     )
     select o.kind, o.name, null, x.grantee, x.privilege_type
@@ -19,5 +19,5 @@ returns table (kind text, name text, "column" text, grantee oid, privilege text)
     select 'function', format('%I.%I(%s)', current_schema(), p.proname, pg_get_function_identity_arguments(p.oid)), null,
         x.grantee, x.privilege_type
     from pg_proc p cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x
-    where p.pronamespace = quote_ident(current_schema())::regnamespace and p.proname ^@ 'send_' and x.grantee <> p.proowner
+    where p.pronamespace = quote_ident(current_schema())::regnamespace::oid and p.proname::text ^@ 'send_' and x.grantee <> p.proowner
 $$;

@@ -11,19 +11,19 @@ returns table (rank int, "check" text, severity text, what text, command jsonb, 
         select c.relname, c.relowner, c.relkind, c.relrowsecurity, format('%I.%I', current_schema(), c.relname) as name,
             coalesce('security_invoker=on' = any (c.reloptions), false) as by_reader,
             coalesce((select array_agg(distinct o) from pg_policy p cross join lateral unnest(p.polroles) o
-                      where p.polrelid = c.oid), '{}') as seen_by
+                      where p.polrelid = c.oid), '{}')::text as seen_by
         from pg_class c
-        where c.relnamespace = quote_ident(current_schema())::regnamespace and c.relname ^@ 'send_'
+        where c.relnamespace = quote_ident(current_schema())::regnamespace::oid and c.relname::text ^@ 'send_'
           and c.relkind in ('r', 'p', 'v')
     ), open as (
         select r.relname from relation r
         where case when r.relkind = 'v' then
                 not r.by_reader and current_setting('server_version_num')::int >= 150000
             else not r.relrowsecurity or r.seen_by is distinct from coalesce((
-                select array_agg(distinct w.grantee) from send_rights_wanted() w where w.name = r.name), '{}') end
+                select array_agg(distinct w.grantee) from send_rights_wanted() w where w.name = r.name), '{}')::text end
     )
     select 12, 'privileges', 'wrong', format('%s %s, and %s: %s%s.',
-            case when o.grantee = 0 then 'Everybody' else format('The role %s', o.grantee::regrole) end,
+            case when o.grantee = 0::oid then 'Everybody' else format('The role %s', o.grantee::regrole) end,
             case when o.lacking then 'lacks what its task needs' else 'may use what is the queue''s' end,
             case when o.lacking then 'was granted it' else '`send-queue migrate` granted none of it' end,
             array_to_string(o.names[:5], ', '),
@@ -35,13 +35,13 @@ returns table (rank int, "check" text, severity text, what text, command jsonb, 
         string_agg(o.relname, ', ' order by o.relname)), '["migrate"]', null
     from open o having count(*) > 0
     union all
-    select 13, 'privileges', case when x.grantee = 0 then 'wrong' else 'worth knowing' end,
+    select 13, 'privileges', case when x.grantee = 0::oid then 'wrong' else 'worth knowing' end,
         format('%s may create things in the schema %s, also those that mislead the queue''s functions.',
-            case when x.grantee = 0 then 'Everybody' else format('The role %s', x.grantee::regrole) end, n.nspname),
+            case when x.grantee = 0::oid then 'Everybody' else format('The role %s', x.grantee::regrole) end, n.nspname),
         null, format('revoke create on schema %I from %s', n.nspname,
-            case when x.grantee = 0 then 'public' else x.grantee::regrole::text end)
+            case when x.grantee = 0::oid then 'public' else x.grantee::regrole::text end)
     from pg_namespace n cross join lateral aclexplode(n.nspacl) x
     where n.nspname = current_schema() and x.privilege_type = 'CREATE' and x.grantee <> n.nspowner
-      and (x.grantee = 0 or not pg_has_role(x.grantee, (select r.relowner from relation r where r.relname = 'send_queue'),
+      and (x.grantee = 0::oid or not pg_has_role(x.grantee, (select r.relowner from relation r where r.relname = 'send_queue'),
           'member'))
 $$;

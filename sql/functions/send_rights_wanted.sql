@@ -11,11 +11,11 @@ returns table (kind text, name text, "column" text, grantee oid, privilege text)
         select r.oid as grantee, g.task from send_grants g join pg_roles r on r.rolname = g.role
     ), relation as (
         select c.oid, c.relname, c.relkind, format('%I.%I', current_schema(), c.relname) as name from pg_class c
-        where c.relnamespace = quote_ident(current_schema())::regnamespace and c.relname ^@ 'send_'
+        where c.relnamespace = quote_ident(current_schema())::regnamespace::oid and c.relname::text ^@ 'send_'
     ), function as (
         select p.oid, p.proname, format('%I.%I(%s)', current_schema(), p.proname,
-            pg_get_function_identity_arguments(p.oid)) as name, p.prosecdef or p.prorettype = 'trigger'::regtype as closed
-        from pg_proc p where p.pronamespace = quote_ident(current_schema())::regnamespace and p.proname ^@ 'send_'
+            pg_get_function_identity_arguments(p.oid)) as name, p.prosecdef or p.prorettype = 'trigger'::regtype::oid as closed
+        from pg_proc p where p.pronamespace = quote_ident(current_schema())::regnamespace::oid and p.proname::text ^@ 'send_'
     )
     select 'table', r.name, null, g.grantee, 'SELECT'
     from granted g join relation r on case g.task
@@ -25,8 +25,8 @@ returns table (kind text, name text, "column" text, grantee oid, privilege text)
     select distinct 'table', r.name, quote_ident(t.attname), g.grantee, 'SELECT'
     from relation v
     join pg_rewrite w on w.ev_class = v.oid
-    join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
-        and d.refclassid = 'pg_class'::regclass and d.refobjsubid > 0
+    join pg_depend d on d.classid = 'pg_rewrite'::regclass::oid and d.objid = w.oid
+        and d.refclassid = 'pg_class'::regclass::oid and d.refobjsubid > 0
     join relation r on r.oid = d.refobjid and r.relkind in ('r', 'p')
     join pg_attribute t on t.attrelid = r.oid and t.attnum = d.refobjsubid
     join granted g on g.task = 'read'

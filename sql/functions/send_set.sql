@@ -20,13 +20,13 @@ begin
         raise exception 'The name of the % is missing.', kind using errcode = 'SQ002';
     end if;
     if adding and kind in ('account', 'campaign') then
-        v_workspace := send_find('workspace', coalesce(workspace, 'default'));
+        v_workspace := send_find('workspace', coalesce(workspace, 'default'), null);
     elsif not adding and kind <> 'lane' then
         v_id := send_find(kind, name, workspace);
     end if;
     if fields ? 'schedule' then
         v_fields := v_fields || jsonb_build_object('schedule_id',
-            case when fields ->> 'schedule' is not null then send_find('schedule', fields ->> 'schedule') end);
+            case when fields ->> 'schedule' is not null then send_find('schedule', fields ->> 'schedule', null) end);
     end if;
 
     if kind in ('schedule', 'account', 'campaign') then

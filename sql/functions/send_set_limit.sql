@@ -13,7 +13,7 @@ begin
         v_account := send_find('account', account, workspace);
         select a.workspace_id into v_workspace from send_accounts a where a.id = v_account;
     else
-        v_workspace := send_find('workspace', coalesce(workspace, 'default'));
+        v_workspace := send_find('workspace', coalesce(workspace, 'default'), null);
     end if;
     perform send_check_channel(channel);
     insert into send_limits as m (workspace_id, account_id, channel, per, max_sends)
@@ -21,6 +21,6 @@ begin
     on conflict (workspace_id, coalesce(account_id, workspace_id), coalesce(channel, ''), per)
         do update set max_sends = excluded.max_sends
     returning m.id into v_id;
-    return (select l from send_list('limit', v_id) l);
+    return (select l from send_list('limit', v_id, null) l);
 end
 $$;

@@ -12,7 +12,7 @@ returns setof jsonb language plpgsql as $$
 #variable_conflict use_column
 declare
     v_at        timestamptz := coalesce(send_set_notification.at, clock_timestamp());
-    v_workspace uuid := send_find('workspace', send_set_notification.workspace);
+    v_workspace uuid := send_find('workspace', send_set_notification.workspace, null);
     v_name      text := concat_ws(':', 'notifications', send_set_notification.secret_env);
     v_account   send_accounts;
     v_campaign  uuid;

@@ -30,7 +30,7 @@ begin
             order by b.number desc limit 1), send_settle.provider_message_id, v_at);
         return 'sent';
     end if;
-    perform send_release(v_send.id);
+    perform send_release(v_send.id, null);
     update send_queue q
     set status = 'pending', updated_at = v_at, error_code = null, error_message = null, look_up_at = null
     where q.id = v_send.id;

@@ -19,7 +19,7 @@ begin
     perform send_wake(v_accounts, v_channels, v_accounts);
     v_ids := array(select q.id from send_queue q where q.id = any (v_ids) and q.status = 'uncertain'
                    order by q.account_id, q.channel, q.id for no key update);
-    perform send_release(i.id) from unnest(v_ids) i (id);
+    perform send_release(i.id, null) from unnest(v_ids) i (id);
     update send_queue q
     set status = 'pending', updated_at = v_at, error_code = null, error_message = null, look_up_at = null
     where q.id = any (v_ids);

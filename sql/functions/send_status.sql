@@ -33,7 +33,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
                       from send_accounts a join send_workspaces w on w.id = a.workspace_id
                       where a.schedule_id = s.id) used
                   where used.accounts is not null and not coalesce(s.window_since <= m.at and exists (
-                      select from unnest(tstzrange(s.opens_at, s.closes_at) || s.later_windows) o
+                      select from unnest(array_prepend(tstzrange(s.opens_at, s.closes_at), s.later_windows)) o
                       where upper(o) > m.at), false)))
     from (select coalesce(send_status.at, clock_timestamp()) as at) m
 $$;

@@ -6,7 +6,7 @@ set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
 declare
-    v_workspace uuid := case when workspace is not null then send_find('workspace', workspace) end;
+    v_workspace uuid := case when workspace is not null then send_find('workspace', workspace, null) end;
 begin
     perform send_check_channel(send_suppression_list.channel);
     return query

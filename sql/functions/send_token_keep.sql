@@ -30,7 +30,7 @@ begin
     update send_accounts a set status = 'active', status_reason = null
     where a.id = send_token_keep.account_id and a.status = 'disconnected'
       and split_part(a.status_reason, ':', 1) in ('token_refused', 'token_lost');
-    perform send_end_holds(send_token_keep.account_id, code => 'token_expired');
+    perform send_end_holds(send_token_keep.account_id, null, 'token_expired');
     return true;
 end
 $$;

@@ -24,7 +24,7 @@ begin
         expires_at = excluded.expires_at, refresh_expires_at = excluded.refresh_expires_at,
         refreshed_at = excluded.refreshed_at, renew_at = excluded.renew_at, renewing_since = null,
         error_code = null, error_message = null;
-    perform send_end_holds(v_id, code => 'token_expired');
+    perform send_end_holds(v_id, null, 'token_expired');
     return (select l from send_tokens_list(v_at, v_id) l);
 end
 $$;

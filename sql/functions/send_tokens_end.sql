@@ -11,7 +11,7 @@ declare
           and a.status = 'active' and a.secret_env is null);
 begin
     perform send_refuse_copy();
-    if v_ended = '{}' then
+    if cardinality(v_ended) = 0 then
         return;
     end if;
     perform send_lock_gates();

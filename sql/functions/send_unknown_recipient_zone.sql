@@ -15,7 +15,7 @@ create or replace function send_unknown_recipient_zone(send_id uuid, zone text) 
     cross join lateral (select coalesce(send_timezone(zone), 'NAME') as name) k
     cross join lateral (
         select * from (values
-            (p.timezone is not null, 'the prospect ' || p.id,
+            (p.timezone is not null, 'the prospect ' || p.id::text,
              format('update send_prospects set timezone = %L where timezone = %L', k.name, zone)),
             (n.prefix is not null, 'phone numbers that begin with +' || n.prefix,
              format('update send_phone_zones set timezones = array_replace(timezones, %L, %L)', zone, k.name)),

@@ -35,7 +35,7 @@ begin
             -- Looked for again: who adds a limit locks all lanes that it holds, so it is seen now or comes after us.
             v_limited := array(select distinct m.workspace_id from send_limits m
                                where m.workspace_id = any (v_workspaces) order by 1);
-            exit when v_limited = '{}';
+            exit when cardinality(v_limited) = 0;
             foreach v_workspace in array v_limited loop
                 perform pg_advisory_xact_lock(send_limits_key(v_workspace));
             end loop;
@@ -52,7 +52,7 @@ begin
         end;
     end loop;
 
-    if v_limited <> '{}' then
+    if cardinality(v_limited) > 0 then
         update send_lanes l set next_at = 'epoch', next_at_reason = null, next_at_detail = null
         from send_accounts a
         where a.id = l.account_id and a.workspace_id = any (v_limited) and l.next_at_reason = 'rate_limit';

@@ -57,7 +57,7 @@ begin
         order by not_before, head.id limit 20
     loop
         exit when v_head.not_before >= (v_first ->> 'next_at')::timestamptz;
-        v_one := send_explain(v_head.id, v_at, counting => false);
+        v_one := send_explain(v_head.id, v_at, null, false);
         if v_first is null or (v_one ->> 'next_at')::timestamptz < (v_first ->> 'next_at')::timestamptz
            or v_first ->> 'next_at' is null then
             v_first := v_one;
@@ -65,7 +65,7 @@ begin
     end loop;
 
     return jsonb_build_object('first', v_first,
-        'due', case when v_due is not null then send_explain(v_due, v_at, counting => false) end,
+        'due', case when v_due is not null then send_explain(v_due, v_at, null, false) end,
         'remaining', case when counting then send_remaining(account, channel, campaign) end);
 end
 $$;

@@ -188,4 +188,5 @@ with meant as (
     group by m.prefix, m.zones
 )
 update send_phone_zones p set timezones = k.timezones from known k
-where p.prefix = k.prefix and p.timezones <@ k.zones and p.timezones <> k.timezones;
+where p.prefix = k.prefix and p.timezones::text <> k.timezones::text
+  and not exists (select unnest(p.timezones) except select unnest(k.zones));

@@ -4,7 +4,7 @@
 create or replace view send_next as
 select q.id, q.scheduled_for,
     (select greatest(q.scheduled_for, l.next_at, (
-         select min(lower(o)) from unnest(tstzrange(s.opens_at, s.closes_at) || s.later_windows) o
+         select min(lower(o)) from unnest(array_prepend(tstzrange(s.opens_at, s.closes_at), s.later_windows)) o
          where s.window_since <= now() and upper(o) > now()))
      from send_campaigns c
      join send_accounts a on a.id = q.account_id and a.status = 'active'
@@ -26,7 +26,7 @@ select q.id, q.scheduled_for,
      join send_lanes l on l.account_id = q.account_id and l.channel = q.channel
      left join send_schedules s on s.id = coalesce(c.schedule_id, a.schedule_id)
      left join lateral (
-         select min(lower(w)) as opens_at from unnest(tstzrange(s.opens_at, s.closes_at) || s.later_windows) w
+         select min(lower(w)) as opens_at from unnest(array_prepend(tstzrange(s.opens_at, s.closes_at), s.later_windows)) w
          where s.window_since <= now() and upper(w) > now()) o on true
      where c.id = q.campaign_id) as why
 from send_queue q

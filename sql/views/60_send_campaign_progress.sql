@@ -2,7 +2,7 @@
 create or replace view send_campaign_progress as
 select w.name as workspace, c.name as campaign, c.status, n.total,
     n.sent, n.pending, n.in_flight, n.failed, n.skipped, n.uncertain,
-    round(100.0 * (n.sent + n.skipped + n.failed) / nullif(n.total, 0), 1) as percent_done,
+    round(100::numeric * (n.sent + n.skipped + n.failed)::numeric / nullif(n.total, 0)::numeric, 1) as percent_done,
     (select q.sent_at from send_queue q where q.campaign_id = c.id and q.status = 'sent'
      order by q.updated_at desc limit 1) as last_sent_at
 from send_campaigns c

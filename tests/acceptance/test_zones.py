@@ -28,7 +28,7 @@ OLD_NAMES = ("US", "Asia/Calcutta", "Canada", "GB")
 def fewer_zones(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The URL of a server whose zones have no old names, as on Debian 13."""
     folder = Path(tempfile.mkdtemp(prefix="sq-zones-", dir="/tmp"))
-    installed = embedded._bin_dir().parent  # its libraries lie beside its package
+    installed = embedded.bin_dir().parent  # its libraries lie beside its package
     copy = folder / "site" / installed.parent.name / installed.name
     shutil.copytree(installed, copy, ignore=shutil.ignore_patterns("include"), symlinks=True)
     for libraries in installed.parent.parent.glob(f"{installed.parent.name}.libs"):
@@ -73,7 +73,7 @@ def test_a_dump_is_restored_whole_on_a_server_that_knows_fewer_zones(
     mends it."""
     set_up(cli)
     in_old_name(conn, "anna")
-    programs = embedded._bin_dir()
+    programs = embedded.bin_dir()
     dump = subprocess.run([programs / "pg_dump", "--no-owner", database], capture_output=True, check=True).stdout
     subprocess.run(
         [programs / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", fewer_zones],

@@ -363,11 +363,16 @@ def test_a_role_that_is_not_there(cli: Cli) -> None:
     )
 
 
-def test_an_open_schema_is_warned_of(queue: Connection, role: Role, cli: Cli) -> None:
-    """Where everybody may create in the schema, as in Postgres 14's public, granting says what to revoke."""
+def test_nobody_may_enqueue_in_an_open_schema(queue: Connection, role: Role, cli: Cli) -> None:
+    """Where everybody may create in the schema, as in Postgres 14's public, no role is let in to enqueue, since what is
+    planted there could mislead it. A worker is let in with a warning. Both say what to revoke."""
     queue.execute("grant create on schema public to public")
     name = str(psycopg.conninfo.conninfo_to_dict(role(""))["user"])
-    assert "run `revoke create on schema public from public`" in cli("migrate", "--grant-enqueue", name).stderr
+    refused = cli("migrate", "--grant-enqueue", name, check=False)
+    assert refused.returncode == 2
+    assert "run `revoke create on schema public from public`, then grant again" in refused.stderr
+    assert "run `revoke create on schema public from public`" in cli("migrate", "--grant-worker", name).stderr
+    assert queue.execute("select task from send_grants where role = %s", (name,)).fetchall() == [("work",)]
 
 
 def test_roles_keep_their_task_through_an_upgrade(queue: Connection, role: Role) -> None:
