@@ -17,13 +17,14 @@ _COMMA = re.compile(r",(?=(?:[^']*'[^']*')*[^']*$)")  # none inside of a string
 
 @cache
 def query(folder: Path, function: str, given: frozenset[str]) -> str:
-    """Return the text of a call of `function`, with a placeholder for each parameter in `given` and the defaults of all
-    others. Raises FileNotFoundError for a function that is not ours."""
+    """Return the text of a call of `function`, which may be qualified, with a placeholder for each parameter in `given`
+    and the defaults of all others. Raises FileNotFoundError for a function that is not ours."""
+    known = parameters(folder, function.rpartition(".")[2])
     arguments = [
         f"{name} => {f'%({name})s' if name in given else default.replace('%', '%%')}::{kind}"
-        for name, (kind, default) in parameters(folder, function).items()
+        for name, (kind, default) in known.items()
     ]
-    unknown = given - parameters(folder, function).keys()
+    unknown = given - known.keys()
     assert not unknown, f"{function} has no parameter {', '.join(sorted(unknown))}"
     return f"select * from {function}({', '.join(arguments)})"  # noqa: S608 — names of ours; every value is apart
 
