@@ -37,7 +37,7 @@ def fewer_zones(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for name in OLD_NAMES:
         path = zones.parent / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    monkeypatch.setattr(embedded, "_bin_dir", lambda: copy / "bin")
+    monkeypatch.setattr(embedded, "bin_dir", lambda: copy / "bin")
     try:
         yield embedded.url(folder / "data")
     finally:
