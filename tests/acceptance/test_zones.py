@@ -89,6 +89,7 @@ def test_a_dump_is_restored_whole_on_a_server_that_knows_fewer_zones(
         assert restored.execute("select cap_timezone from send_lanes order by 1").fetchall() == [
             ("US/Eastern",), ("UTC",),
         ]  # fmt: skip
+    there("adopt", "--nothing-was-sent")
     command = "send-queue lane set anna log --cap-timezone America/New_York"
     for sent in (1, 0):  # in each run
         done = there("run", "--json", check=False)
