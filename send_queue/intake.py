@@ -9,14 +9,14 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 from uuid import UUID
 
-from send_queue import files, recipients, sms, store
+from send_queue import files, placeholders, recipients, sms, store
 from send_queue.model import CHANNELS, ConfigurationError, UserError
 from send_queue.store import STAGED, Connection, Json
 
@@ -35,9 +35,11 @@ KNOWN = {"recipient", "message", "subject", "priority", "scheduled_for", "expire
 
 
 class Filled(Protocol):
-    """A text that is filled in from fields, as `templates.Template` is."""
+    """A text that is filled in from fields, as `templates.Template` is. `words` are sent as they stand."""
 
+    name: str
     html: bool
+    words: str
 
     def render(self, fields: Mapping[str, Any]) -> str: ...
 
@@ -45,30 +47,38 @@ class Filled(Protocol):
 @dataclass(frozen=True, slots=True)
 class Wording:
     """How the texts of messages are made: a str has {fields}, anything else is a template. None: each line has its own,
-    in the column of that name; there is no HTML then but what is in its payload."""
+    in the column of that name; there is no HTML then but what is in its payload. `literal` True: {{ and }} are braces,
+    and what looks like a placeholder elsewhere is sent as it stands."""
 
     message: str | Filled | None = None
     subject: str | Filled | None = None
     html: Filled | None = None
+    literal: bool = False
 
 
 MAX_CHARS = 1_000_000
 """Characters that a text may have which is filled in: as in `template_language`, which needs jinja2."""
 
-PLACE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
-NAMED = re.compile(r"\{(\w+)\}")
+LITERAL_PLACE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+PLACE = re.compile(rf"\{{\{{({placeholders.NAME})\}}\}}|{LITERAL_PLACE.pattern}")
+"""A field, {name} or {{name}}, or a brace that is doubled since it is meant; `LITERAL_PLACE` knows {name} alone."""
+
+SHOWN = ("line", "recipient", "subject", "message")
+EXAMPLES = 3
+"""How many texts of a file are shown by a dry run."""
 
 
 @dataclass(slots=True)
 class Imported:
-    """What became of a file. Where `wrong` is not empty, nothing was stored. `remarks` are sentences about what was
-    taken as it stands, and may not be meant."""
+    """What became of a file. Where `wrong` is not empty, nothing was stored. `examples` are the first good lines, as
+    they are stored; `remarks` are sentences about what may not be meant."""
 
     created: int = 0
     there: int = 0
     differing: list[int] = field(default_factory=list)
     wrong: list[tuple[int, str]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    examples: list[Json] = field(default_factory=list)
 
 
 def enqueue(conn: Connection, **message: Any) -> tuple[UUID, bool]:
@@ -119,6 +129,8 @@ def import_file(
         answer = store.import_lines(conn, lines, campaign, channel, workspace, at, keep)
     result.wrong = sorted(result.wrong + [(w["line"], w["reason"]) for w in answer["wrong"]])
     result.created, result.there, result.differing = answer["created"], answer["there"], answer["differing"]
+    wrong = {number for number, _ in result.wrong}
+    result.examples = [example for example in result.examples if example["line"] not in wrong]
     if suppressed := answer["suppressed"]:
         which = "One recipient is" if suppressed == 1 else f"{suppressed:,} recipients are"
         result.remarks.append(f"{which} suppressed, and nothing goes to them: see `send-queue suppress list`.")
@@ -141,32 +153,42 @@ def check_wording(wording: Wording, channel: str) -> None:
     """Refuse texts that cannot be filled in, or that the channel has no place for. Raises `UserError`."""
     for text, what in ((wording.message, "message"), (wording.subject, "subject")):
         if isinstance(text, str):
-            check_template(text, what)
+            check_template(text, what, wording.literal)
     if wording.html is not None and channel != "email":
         raise UserError(f"An HTML text is for the channel email, not for {channel}: leave out --html.")
 
 
-def braces_left(message: str) -> str | None:
-    """Say of a text that is sent as it stands which {field} in it is sent with its braces; None: there is none."""
-    if not (found := re.search(r"\{+ *(\w+) *\}+", message)):
-        return None
-    field_ = f"{{{{ {found[1]} }}}}"
-    return (f"{found[0]} is sent as it stands, with its braces: to have it filled in, write a template with {field_} "
-            "and give it with --template.")  # fmt: skip
+def check_placeholders(wording: Wording, fields: Iterable[str]) -> None:
+    """Refuse texts in which something looks like a placeholder and is none. Raises `UserError`."""
+    for text, what in ((wording.message, "The message"), (wording.subject, "The subject"), (wording.html, "")):
+        if wording.literal or text is None:
+            continue
+        if isinstance(text, str):
+            rest = PLACE.sub(lambda at: "\0" if at.lastindex else at[0], text)
+            placeholders.refuse(rest, what, fields, "write {first_name}")
+        else:
+            placeholders.refuse(text.words, text.name, fields, "write {{ first_name }}", html=text.html)
 
 
-def check_template(template: str, what: str = "message") -> None:
+def check_standing(message: str | None, subject: str | None, fields: Iterable[str]) -> None:
+    """Refuse texts that are sent as they stand with something that looks like a placeholder. Raises `UserError`."""
+    for text, what in ((message, "The message"), (subject, "The subject")):
+        write = "write a template with {{ first_name }} and give it with --template"
+        placeholders.refuse(text or "", what, fields, write)
+
+
+def check_template(template: str, what: str = "message", literal: bool = False) -> None:
     """Refuse a template with a brace that is neither of a {field} nor doubled: it would be sent as it stands."""
-    rest = PLACE.sub("", template)
+    rest = (LITERAL_PLACE if literal else PLACE).sub("", template)
     for brace, other, mend in (("{", "}", "close it"), ("}", "{", "take it out")):
         if brace in rest:
             raise UserError(f"The {what} has a {brace} without its {other}: {mend}, or write {brace * 2} where the "
                             "brace itself is meant.")  # fmt: skip
 
 
-def filled(text: str | Filled, fields: Mapping[str, Any]) -> str:
+def filled(text: str | Filled, fields: Mapping[str, Any], literal: bool = False) -> str:
     """Fill in a text, of whichever kind. Raises `ValueError`, saying which, where a field is empty."""
-    return render(text, fields) if isinstance(text, str) else text.render(fields)
+    return render(text, fields, literal) if isinstance(text, str) else text.render(fields)
 
 
 def fields_of(conn: Connection, campaign: str, channel: str, recipient: str, workspace: str | None) -> dict[str, Any]:
@@ -182,6 +204,7 @@ def worded(wording: Wording, channel: str, fields: Mapping[str, Any], payload: J
     """The texts of one message as `enqueue` takes them: those that `wording` has, filled in, and the payload with the
     HTML text. Raises `UserError`, saying which, where a field is missing."""
     check_wording(wording, channel)
+    check_placeholders(wording, fields)
     texts: Json = {}
     try:
         if wording.message is not None:
@@ -203,11 +226,11 @@ def one_line(subject: str) -> str:
     return subject.strip()
 
 
-def render(template: str, fields: Mapping[str, str]) -> str:
-    """Fill in the {fields} of a message; {{ and }} stand for braces.
+def render(template: str, fields: Mapping[str, str], literal: bool = False) -> str:
+    """Fill in the fields of a message, {name} or {{name}}; other {{ and }} stand for braces, and with `literal` all do.
 
-    >>> render("Hi {first_name}, {{really}}", {"first_name": "Zoë"})
-    'Hi Zoë, {really}'
+    >>> render("Hi {{firstName}}, { Company } {{!}}", {"first_name": "Zoë", "company": "Z"})
+    'Hi Zoë, Z {!}'
 
     Raises `ValueError`, saying which, where a field is missing or empty: nobody wants to be greeted with "Hi ,"; and
     where the text would be longer than any is sent.
@@ -216,17 +239,18 @@ def render(template: str, fields: Mapping[str, str]) -> str:
 
     def fill(place: re.Match[str]) -> str:
         nonlocal size
-        if place.group(1) is None:
-            return place.group()[0]
-        name = place.group(1).strip()
-        if not fields.get(name):
+        if place.lastindex is None:
+            return place[0][0]
+        name = place[place.lastindex].strip()
+        value = fields.get(placeholders.meant(name, fields) or "")
+        if not value:
             raise ValueError(f"the message needs {{{name}}}, which this line lacks")
-        size += len(fields[name])
+        size += len(value)
         if size > MAX_CHARS:
             raise ValueError(f"the message is longer than {MAX_CHARS:,} characters: shorten it or its fields")
-        return fields[name]
+        return value
 
-    return PLACE.sub(fill, template)
+    return (LITERAL_PLACE if literal else PLACE).sub(fill, template)
 
 
 def _lines(
@@ -244,12 +268,6 @@ def _lines(
     header = [_column(name) for name in _next(reader, 1) or []]
     _check_header(header, channel, wording)
     address = ADDRESS.get(channel)
-    if doubled := sorted(set(re.findall(r"\{\{(\w+)\}\}", _simple(wording.message))) & {*header, "recipient"}):
-        result.remarks.append(
-            f"{{{{{doubled[0]}}}}} in the message is sent as {{{doubled[0]}}}, for doubled braces stand for themselves:"
-            f" write {{{doubled[0]}}} to have it filled in."
-        )
-    braces: dict[str, list[int]] = {}
     began = reader.line_num + 1
     while (cells := _next(reader, began)) is not None:
         number, began = began, reader.line_num + 1
@@ -272,14 +290,9 @@ def _lines(
             result.wrong.append((number, str(error)))
             continue
         named.add(row.get("account") or None)
-        for field_ in NAMED.findall(staged[STAGED.index("message")]) if not doubled else ():
-            if field_ in row:
-                braces.setdefault(field_, []).append(number)
+        if len(result.examples) < EXAMPLES:
+            result.examples.append({name: staged[STAGED.index(name)] for name in SHOWN})
         yield staged
-    for name, numbers in braces.items():
-        more = f" and {len(numbers) - 1:,} more" if len(numbers) > 1 else ""
-        result.remarks.append(f"{{{name}}} is sent as it stands, with its braces, on line {numbers[0]}{more}: "
-                              "only the text that is given with the file is filled in, once.")  # fmt: skip
 
 
 def _next(reader: Iterator[list[str]], number: int) -> list[str] | None:
@@ -309,7 +322,8 @@ def _dialect(text: TextIO) -> type[csv.Dialect]:
 
 
 def _column(name: str) -> str:
-    return re.sub(r"\W+", "_", name.strip().lower()).strip("_")
+    """The name of a column: a known one however it is written, any other in small letters with underscores."""
+    return placeholders.meant(name, KNOWN) or re.sub(r"\W+", "_", name.strip().lower()).strip("_")
 
 
 def _simple(text: str | Filled | None) -> str:
@@ -334,9 +348,12 @@ def _check_header(header: Sequence[str], channel: str, wording: Wording) -> None
             "The file has no column subject, and mails need one: add it, or give the subject with --subject."
         )
     for text, what in ((wording.message, "message"), (wording.subject, "subject")):
-        places = [place.group(1).strip() for place in PLACE.finditer(_simple(text)) if place.group(1) is not None]
-        if unknown := [name for name in places if name not in (*header, "recipient")]:
-            raise UserError(f"The {what} needs {{{unknown[0]}}}, and the file has no such column: it has {there}.")
+        for place in (LITERAL_PLACE if wording.literal else PLACE).finditer(_simple(text)):
+            name = place[place.lastindex].strip() if place.lastindex else None
+            if name is not None and placeholders.meant(name, (*header, "recipient")) is None:
+                brace = f", or add --literal to send {{{name}}}" if place[0].startswith("{{") else ""
+                raise UserError(f"The {what} needs {place[0]}, and the file has no such column: it has {there}{brace}.")
+    check_placeholders(wording, {*header, "recipient"})
 
 
 def _staged(
@@ -354,7 +371,7 @@ def _staged(
     payload = _payload(row.get("payload"), wording, fields)
     values: dict[str, Any] = {name: row.get(name) or None for name in (*PERSON, "subject", "account")}
     if wording.subject is not None:
-        values["subject"] = one_line(filled(wording.subject, fields))
+        values["subject"] = one_line(filled(wording.subject, fields, wording.literal))
     if values["timezone"]:
         from send_queue import calendar  # pendulum, which it needs, is dear
 
@@ -362,7 +379,7 @@ def _staged(
     values |= {
         "line": number,
         "recipient": recipient,
-        "message": filled(wording.message, fields) if wording.message is not None else row["message"],
+        "message": row["message"] if wording.message is None else filled(wording.message, fields, wording.literal),
         "attributes": json.dumps({name: cell for name, cell in others.items() if cell}),
         "payload": payload,
         "priority": _priority(row.get("priority")),
@@ -371,7 +388,17 @@ def _staged(
         "dedupe_key": row.get("dedupe_key") or f"{campaign}:{channel}:{recipients.same(channel, recipient)}",
     }
     check_texts(channel, values["subject"], values["message"])
+    if not wording.literal:
+        _check_cells(row, wording)
     return [values[name] for name in STAGED]
+
+
+def _check_cells(row: Mapping[str, str], wording: Wording) -> None:
+    """Refuse texts of the file's own with something that looks like a placeholder. Raises `ValueError`."""
+    for text, what in ((wording.message, "message"), (wording.subject, "subject")):
+        write = f"give the {what} with --{what} '… {{first_name}} …'"
+        if text is None and (why := placeholders.why_not(row.get(what, ""), {*row, "recipient"}, write)):
+            raise ValueError(f"the {what} {why}")
 
 
 def _payload(text: str | None, wording: Wording, fields: Mapping[str, Any]) -> str:

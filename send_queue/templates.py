@@ -13,6 +13,7 @@ in and never read as a template.
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
@@ -23,6 +24,7 @@ from jinja2 import Environment, TemplateSyntaxError, nodes
 from markupsafe import escape
 
 from send_queue.model import UserError
+from send_queue.placeholders import meant
 from send_queue.template_language import FILTERS, MAX_CHARS, METHODS, check, named, too_deep
 
 MAX_TEMPLATE = 100_000
@@ -39,6 +41,12 @@ STEP_WORK = 200
 
 FUNCTION_WORK = 10
 """How often a character counts that goes into a function: some take a text to pieces."""
+
+APART = re.compile(
+    r"\{%-?\s*raw\b.*?(?:endraw\s*-?%\}|\Z)|\{#.*?(?:#\}|\Z)"
+    r"|\{\{-?[ \t]*(?P<field>[^\W\d]\w*(?:[ \t]+(?!(?:if|is|in|or|and|not|else)\b)\w+){1,4})[ \t]*-?\}\}", re.DOTALL
+)  # fmt: skip
+"""A field whose name has blanks, {{ First Name }}; what is raw and what is a comment stays as it is."""
 
 JINJA = Environment(trim_blocks=True, lstrip_blocks=True)
 """Reads templates; it never runs one."""
@@ -62,6 +70,7 @@ class Template:
         if len(text) > MAX_TEMPLATE:
             raise UserError(f"{name} is longer than {MAX_TEMPLATE:,} characters: shorten the template.")
         try:
+            text = APART.sub(_joined, text)
             if next(islice(JINJA.lex(text, name, name), MAX_TOKENS, None), None) is not None:
                 raise UserError(f"{name} has more than {MAX_TOKENS:,} words and signs: write a simpler template.")
             self._body = JINJA.parse(text, name, name).body
@@ -76,6 +85,8 @@ class Template:
             raise UserError(f"{name} has a number that is too long: mend the template.") from None
         self.name = name
         self.html = html
+        self.words = "\0".join(data.data for node in self._body for data in node.find_all(nodes.TemplateData))
+        """What is sent as it stands."""
 
     def render(self, fields: Mapping[str, Any]) -> str:
         """Fill in the fields; those that are empty texts or None count as empty, also within `attributes`.
@@ -278,7 +289,11 @@ class _Filling:
 
     def _found(self, fields: Mapping[Any, Any], key: Any, path: str) -> Any:
         if key not in fields:
-            return _Unknown(path)
+            self._spend(len(fields))
+            alike = meant(key, fields) if isinstance(key, str) else None
+            if alike is None:
+                return _Unknown(path)
+            key = alike
         value = fields[key]
         return _Empty(path) if value is None or value == "" else value
 
@@ -321,6 +336,11 @@ class _Filling:
         self._left -= work
         if self._left < 0:
             raise ValueError("it is too much work: shorten its loops or its texts")
+
+
+def _joined(at: re.Match[str]) -> str:
+    field = at["field"]
+    return at[0].replace(field, "_".join(field.split())) if field else at[0]
 
 
 def _is_true(value: Any) -> bool:

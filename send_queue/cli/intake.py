@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from send_queue.cli.app import FIELD, MOMENT, App, as_json, json_option, warn, workspace_option
+from send_queue.cli.app import FIELD, MOMENT, App, as_json, json_option, printable, warn, workspace_option
 from send_queue.model import UserError
 
 if TYPE_CHECKING:
     from send_queue.intake import Wording
 
 FILE = click.Path(path_type=Path)
+
+
+literal_option = click.option("--literal", is_flag=True, help="Send what looks like a placeholder and is none as it "
+                              "stands.")  # fmt: skip
 
 
 @click.command("enqueue")
@@ -39,12 +43,13 @@ FILE = click.Path(path_type=Path)
 @click.option("--dedupe-key", metavar="K", help="Unique in the workspace: the same key is stored once.")
 @click.option("--expires", "expires_at", type=MOMENT, metavar="T", help="Not after: it is skipped then.")
 @click.option("--payload", metavar="JSON", help="What else the provider needs, as a JSON object.")
+@literal_option
 @workspace_option
 @json_option
 @click.pass_obj
 def enqueue_command(
     app: App, /, payload: str | None, template: Path | None, html: Path | None, fields: tuple[tuple[str, str], ...],
-    json_: bool, **message: Any,
+    literal: bool, json_: bool, **message: Any,
 ) -> None:  # fmt: skip
     """Put one message into the queue.
 
@@ -60,29 +65,31 @@ def enqueue_command(
         raise UserError("Say what to send: --message TEXT, or --template FILE.")
     if fields and not (template or html):
         raise UserError("--field is for templates: leave it out, or give --template or --html.")
-    wording = _wording(None, template, html, message["subject"] if template else None)
+    wording = _wording(None, template, html, message["subject"] if template else None, literal)
     message["payload"] = _object(payload)
     with app.database() as conn:
         campaign, channel, workspace = message["campaign"], message["channel"], message["workspace"]
         intake.refuse_unserved(conn, campaign, channel, message["account"], workspace)
+        known = intake.fields_of(conn, campaign, channel, message["recipient"], workspace) | dict(fields)
+        if not (template or literal):
+            intake.check_standing(message["message"], message["subject"], known)
         if template or html:
-            known = intake.fields_of(conn, campaign, channel, message["recipient"], workspace)
-            message |= intake.worded(wording, channel, known | dict(fields), message["payload"])
+            message |= intake.worded(wording, channel, known, message["payload"])
         send_id, created = intake.enqueue(conn, **message, at=app.now())
-    if template is None and created and (remark := intake.braces_left(message["message"])):
-        warn(remark)
     if json_:
         click.echo(as_json({"id": send_id, "created": created}))
     else:
         click.echo(f"{send_id} {'enqueued' if created else 'is there already: nothing was stored'}.")
 
 
-def _wording(message: str | None, template: Path | None, html: Path | None, subject: str | None) -> Wording:
+def _wording(
+    message: str | None, template: Path | None, html: Path | None, subject: str | None, literal: bool
+) -> Wording:
     """How texts are made, by the options: a subject is of the same kind as the text beside it."""
     from send_queue.intake import Wording
 
     if not (template or html):
-        return Wording(message, subject)
+        return Wording(message, subject, literal=literal)
     from send_queue import files
     from send_queue.templates import MAX_TEMPLATE, Template  # jinja2, which it needs, is dear
 
@@ -94,6 +101,7 @@ def _wording(message: str | None, template: Path | None, html: Path | None, subj
         message=read(template, html=False) if template else message,
         subject=Template(subject, "--subject") if template and subject is not None else subject,
         html=read(html, html=True) if html else None,
+        literal=literal,
     )
 
 
@@ -119,17 +127,18 @@ SAID = 20
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE.csv")
 @click.option("--campaign", metavar="C", required=True, help="The campaign that they belong to.")
 @click.option("--channel", metavar="CH", required=True, help="linkedin_invite, linkedin_message, log, …")
-@click.option("--message", metavar="M", help="The text, {fields} filled in from the columns; {{ and }} are braces.")
+@click.option("--message", metavar="M", help="The text, {fields} filled in from the columns.")
 @click.option("--template", metavar="FILE", type=FILE, help="Instead of --message: a Jinja template of the text.")
 @click.option("--html", metavar="FILE", type=FILE, help="A Jinja template of the same in HTML, for email.")
 @click.option("--subject", metavar="S", help="The subject, filled in as the text is (default: the column subject).")
-@click.option("--dry-run", is_flag=True, help="Check the whole file, store nothing.")
+@click.option("--dry-run", is_flag=True, help="Check the whole file, show three texts, store nothing.")
+@literal_option
 @workspace_option
 @json_option
 @click.pass_obj
 def import_command(
     app: App, /, file: Path, campaign: str, channel: str, message: str | None, template: Path | None,
-    html: Path | None, subject: str | None, dry_run: bool, workspace: str | None, json_: bool,
+    html: Path | None, subject: str | None, dry_run: bool, literal: bool, workspace: str | None, json_: bool,
 ) -> int:  # fmt: skip
     """Put a CSV file into the queue: the whole file, or nothing if a line is wrong.
 
@@ -138,7 +147,8 @@ def import_command(
     other is kept with the prospect. A line that is in the queue already (campaign, channel and recipient) is left
     alone, so that a file may be imported again.
 
-    In templates, the fields are the columns, by name, and `attributes` with those that have no meaning here.
+    In templates, the fields are the columns, by name, and `attributes` with those that have no meaning here. Fields are
+    known in spite of case, blanks and underscores. What looks like a placeholder and is none is refused.
 
     \b
     Example: send-queue import people.csv --campaign fall --channel linkedin_invite \\
@@ -148,7 +158,7 @@ def import_command(
 
     if message is not None and template is not None:
         raise UserError("The text is given twice: leave out --message or --template.")
-    wording = _wording(message, template, html, subject)
+    wording = _wording(message, template, html, subject, literal)
     size = 0
     with suppress(OSError):  # what is wrong with the file is said when it is read
         size = file.stat().st_size
@@ -178,9 +188,15 @@ def import_command(
         warn(remark)
     if json_:
         click.echo(as_json({
-            "created": 0 if dry_run else result.created, "there": result.there, "differing": result.differing,
+            "created": result.created, "there": result.there, "differing": result.differing,
             "wrong": [{"line": number, "reason": reason} for number, reason in result.wrong], "dry_run": dry_run,
+            **({"examples": result.examples} if dry_run else {}),
         }))  # fmt: skip
+    elif dry_run:
+        for example in result.examples:
+            click.echo(f"{file.name}, line {example['line']}, to {printable(example['recipient'])}:")
+            for text in filter(None, (example["subject"], example["message"])):
+                click.echo("\n".join(f"    {printable(line)}" for line in text.splitlines()))
     if result.wrong:
         n = len(result.wrong)
         if n > SAID:

@@ -179,13 +179,18 @@ def test_a_channel_that_no_account_of_the_campaign_serves_is_refused(importing: 
 
 
 def test_a_dry_run_stores_nothing(importing: Importing) -> None:
-    """--dry-run checks the whole file and says what would be stored."""
-    text = "recipient,first_name\na,Ada\nb,Ben\n"
-    assert importing(text, *HELLO, "--dry-run").stdout == "2 would be enqueued, 0 there already.\n"
+    """--dry-run checks the whole file and says what would be stored, with three texts; --json says the same."""
+    text = "recipient,first_name\na,Ada\nb,Ben\nc,Cleo\nd,Dan\n"
+    shown = "".join(f"people.csv, line {n + 2}, to {to}:\n    Hi {name}\n"
+                    for n, (to, name) in enumerate([("a", "Ada"), ("b", "Ben"), ("c", "Cleo")]))  # fmt: skip
+    assert importing(text, *HELLO, "--dry-run").stdout == f"{shown}4 would be enqueued, 0 there already.\n"
+    said = json.loads(importing(text, *HELLO, "--dry-run", "--json").stdout)
+    assert (said["created"], said["dry_run"], len(said["examples"])) == (4, True, 3)
+    assert said["examples"][0] == {"line": 2, "recipient": "a", "subject": None, "message": "Hi Ada"}
     assert importing.rows() == []
     [[prospects]] = importing.queue.conn.execute("select count(*) from send_prospects").fetchall()
     assert prospects == 0
-    assert importing(text + "c,\n", *HELLO, "--dry-run", check=False).returncode == 2
+    assert importing(text + "e,\n", *HELLO, "--dry-run", check=False).returncode == 2
 
 
 def test_the_same_file_twice_adds_nothing(importing: Importing) -> None:

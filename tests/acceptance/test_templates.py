@@ -40,7 +40,7 @@ def test_a_file_of_people_and_templates_become_mails(queue: Queue, folder: Path)
     files = (folder / "people.csv", "--template", folder / "hi.txt", "--html", folder / "hi.html")
     subject = ("--subject", "{{ company }} and {{ attributes.pets | default('nobody', true) }}")
     args = ("import", *files, *subject, "--campaign", "fall", "--channel", "email")
-    assert queue(*args, "--dry-run").stdout == "2 would be enqueued, 0 there already.\n"
+    assert queue(*args, "--dry-run").stdout.endswith("\n2 would be enqueued, 0 there already.\n")
     queue(*args)
     assert rows(queue) == [
         ("A & E and cat dog", "Hi Ada,\nI follow A & E.\n- cat\n- dog", "<p>Hi Ada of <b>A &amp; E</b></p>"),
@@ -113,18 +113,24 @@ def test_one_message_from_a_template(queue: Queue, folder: Path) -> None:
 
 def test_one_message_as_it_stands(queue: Queue, folder: Path) -> None:
     """Without --template nothing is read as one; with --html alone, the subject stands as it is."""
-    enqueue(queue, "--message", "{{ x }} {y}", "--subject", "{{ z }}", "--html", folder / "hi.html",
+    enqueue(queue, "--literal", "--message", "{{ x }} {y}", "--subject", "{{ z }}", "--html", folder / "hi.html",
             "--field", "first_name=Ada", "--field", "company=A=E")  # fmt: skip
     assert rows(queue) == [("{{ z }}", "{{ x }} {y}", "<p>Hi Ada of <b>A=E</b></p>")]
 
 
-def test_braces_that_are_sent_as_they_stand_are_said(queue: Queue, folder: Path) -> None:
-    """A field that import would fill in is not one in enqueue."""
-    done = enqueue(queue, "--message", "Hi {first_name}", "--subject", "Hi")
-    assert "{first_name} is sent as it stands, with its braces: to have it filled in, write a template" in done.stderr
-    assert "braces" not in enqueue(queue, "--message", 'Hi {"a": 1} {}', "--subject", "Hi").stderr
-    (folder / "hi.txt").write_text("Hi {{ recipient }} {x}")
-    assert "braces" not in enqueue(queue, "--template", folder / "hi.txt", "--subject", "Hi").stderr
+def test_what_looks_like_a_placeholder_is_refused(queue: Queue, folder: Path) -> None:
+    """A field that import would fill in is not one in enqueue; in a template, neither is that of another tool."""
+    done = enqueue(queue, "--message", "Hi {firstName}", "--subject", "Hi", check=False)
+    assert (done.returncode, rows(queue)) == (2, [])
+    assert ("The message has {firstName}, which would be sent as it stands: write a template with {{ first_name }} and "
+            "give it with --template, or add --literal to send it so.") in done.stderr  # fmt: skip
+    assert "The subject has [Name]" in enqueue(queue, "--message", "Hi", "--subject", "[Name]", check=False).stderr
+    (folder / "hi.txt").write_text("Hi {{ Recipient }} %NICK%")
+    done = enqueue(queue, "--template", folder / "hi.txt", "--subject", "Hi", check=False)
+    assert "hi.txt has %NICK%, which would be sent as it stands: use one of the fields (company, email" in done.stderr
+    enqueue(queue, "--message", 'Hi {"a": 1} {}', "--subject", "Hi")
+    enqueue(queue, "--template", folder / "hi.txt", "--subject", "Hi", "--literal")
+    assert {row[1] for row in rows(queue)} == {'Hi {"a": 1} {}', "Hi Ada@example.org %NICK%"}
 
 
 @pytest.mark.parametrize(("args", "said"), [

@@ -35,8 +35,8 @@ def test_examples_in_docstrings_hold() -> None:
     ("{first_name}{first_name}", "ZoëZoë"),
     ("no fields", "no fields"),
     ("", ""),
-    ("{{first_name}}", "{first_name}"),
-    ("{{{first_name}}}", "{Zoë}"),
+    ("{{first_name}}", "Zoë"), ("{{ First Name }} {firstName} {{FIRST-NAME}}", "Zoë Zoë Zoë"),
+    ("{{{first_name}}}", "{Zoë}"), ('{{"a": {{1, 2}} }}', '{"a": {1, 2} }'),
     ("at {company}", "at Analytical {Engines}"),
     ("two\n{first_name}\nlines", "two\nZoë\nlines"),
     ("100 % {first_name} \\n %s", "100 % Zoë \\n %s"),
@@ -47,7 +47,7 @@ def test_render(template: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(("template", "missing"), [
-    ("Hi {name}", "{name}"), ("Hi {empty}", "{empty}"), ("Hi {First_Name}", "{First_Name}"), ("Hi {}", "{}"),
+    ("Hi {name}", "{name}"), ("Hi {empty}", "{empty}"), ("Hi {{nick}}", "{nick}"), ("Hi {}", "{}"),
     ("{first_name} {name}", "{name}"), ("{first_name.__class__}", "{first_name.__class__}"),
 ])  # fmt: skip
 def test_a_field_that_is_missing_or_empty_is_named(template: str, missing: str) -> None:
@@ -83,8 +83,8 @@ def test_what_is_filled_in_is_not_filled_in_again(name: str) -> None:
 
 @given(st.text())
 def test_doubled_braces_give_any_text(text: str) -> None:
-    """Every text can be written as a template."""
-    assert render(text.replace("{", "{{").replace("}", "}}"), {}) == text
+    """Every text can be written as a template that is literal."""
+    assert render(text.replace("{", "{{").replace("}", "}}"), {}, literal=True) == text
 
 
 # --- the lines of a file ----------------------------------------------------------------------------------
@@ -173,14 +173,49 @@ def test_a_header_over_several_lines_is_counted_too() -> None:
     assert good[0]["attributes"] == '{"job_title": "t"}'
 
 
-def test_braces_that_are_left_are_said() -> None:
-    """A mustache is sent with its braces, and so is a {field} in a cell: both are said once, with the line."""
-    _, imported = read("recipient,first_name\na,Ada\n", "Hi {{first_name}}")
-    assert [remark.partition(" ")[0] for remark in imported.remarks] == ["{{first_name}}"]
-    _, imported = read("recipient,message,company\na,Hello,x\nb,to {company},y\nc,to {company},z\n")
-    assert len(imported.remarks) == 1
-    assert "{company} is sent as it stands, with its braces, on line 3 and 1 more" in imported.remarks[0]
-    assert read("recipient,first_name\na,Ada\n", "Hi {first_name} {{x}}")[1].remarks == []
+def test_known_columns_and_fields_are_known_however_they_are_written() -> None:
+    """In spite of case, blanks, underscores and camelCase; other columns are what they were, and their fields too."""
+    [line], wrong = lines(
+        "linkedinUserId,firstName,Job Title\na,Ada,Countess\n", "{{ First Name }} {jobTitle} {{FIRSTNAME}}"
+    )
+    assert (line["recipient"], line["first_name"], line["message"], wrong) == ("a", "Ada", "Ada Countess Ada", [])
+    assert line["attributes"] == '{"job_title": "Countess"}'
+
+
+@pytest.mark.parametrize(("message", "said"), [
+    ("Hi {{nick}}", "The message needs {{nick}}, and the file has no such column: it has recipient, first_name, or add "
+                    "--literal to send {nick}."),
+    ("Hi [First Name]", "The message has [First Name], which would be sent as it stands: write {first_name}, or add "
+                        "--literal to send it so."),
+    ("Hi %NICK%", "The message has %NICK%, which would be sent as it stands: use one of the fields (first_name, "
+                  "recipient), or add --literal to send it so."),
+    ("{{#if first_name}}Hi{{/if}}", "{{#if first_name}}"), ("Hi <<first_name>>", "write {first_name}"),
+])  # fmt: skip
+def test_placeholders_of_others_are_refused(message: str, said: str) -> None:
+    """In the text that is given with the file, once; --literal sends them."""
+    with pytest.raises(UserError) as refused:
+        lines("recipient,first_name\na,Ada\n", message)
+    assert said in str(refused.value)
+
+
+def test_placeholders_in_cells_are_refused_with_their_line() -> None:
+    """A text of the file's own is sent as it stands, so nothing in it may look as if it were filled in."""
+    good, wrong = lines("recipient,message,company\na,50 % [see here],x\nb,to {company},y\nc,to <<firm>>,z\n")
+    assert [line["message"] for line in good] == ["50 % [see here]"]
+    assert wrong == [
+        (3, "the message has {company}, which would be sent as it stands: give the message with --message "
+            "'… {company} …', or add --literal to send it so"),
+        (4, "the message has <<firm>>, which would be sent as it stands: use one of the fields (company, message, "
+            "recipient), or add --literal to send it so"),
+    ]  # fmt: skip
+
+
+def test_what_is_literal_is_sent_as_it_stands() -> None:
+    """With --literal only {field} is filled in, and doubled braces are braces."""
+    imported, file = Imported(), io.TextIOWrapper(io.BytesIO(b"recipient,first_name\na,Ada\n"), newline="")
+    wording = Wording("{first_name} {{first_name}} [First Name] %NICK%", literal=True)
+    [line] = intake._lines(file, "fall", "linkedin_invite", wording, imported, set(), lambda _: None)
+    assert line[STAGED.index("message")] == "Ada {first_name} [First Name] %NICK%"
 
 
 @pytest.mark.parametrize(("text", "hint"), [

@@ -57,6 +57,10 @@ def test_examples_in_docstrings_hold() -> None:
     ("{{ 'x' if title }}{{ nickname | d }}", ""),
     ("a\r\nb", "a\nb"),
     ("{first_name}", "{first_name}"),
+    ("{{ firstName }} {{ First Name }}{{- LAST_NAME or company }} {{ attributes.City }}",
+     "Ada AdaAnalytical <Engines> London"),
+    ("{% raw %}{{ First Name }}{% endraw %}{# {{ First Name }} #}", "{{ First Name }}"),
+    ("{{ 'x' if title }}{{ first_name if company }}", "Ada"),
 ])  # fmt: skip
 def test_a_template_is_filled_in(text: str, message: str) -> None:
     """Fields, filters and loops as Jinja has them; a line that holds just a tag leaves no line."""
