@@ -112,6 +112,9 @@ def migrate(conn: Connection, folder: Path | None = None, grants: Sequence[Grant
 
 def _install(conn: Connection, folder: Path, grants: Sequence[Grant]) -> Report:
     names = frozenset(name for (name,) in _rows(conn, _SERVER_FUNCTIONS))
+    for (owner,) in _rows(conn, _OTHER_OWNER):
+        # Each of our functions reaches the others, and the tables, as their one owner.
+        _run(conn, sql.SQL("set local role {}").format(sql.Identifier(owner)))
     _run(conn, qualify.qualified((folder / "bootstrap.sql").read_text(), names))
     applied = _apply_migrations(conn, _files(folder / "migrations", names))
     functions, views = _files(folder / "functions", names), _files(folder / "views", names)
@@ -271,6 +274,12 @@ def _refuse_newer(recorded: dict[int, tuple[str, str]], files: Sequence[File]) -
 
 _SERVER_FUNCTIONS: LiteralString = """
     select proname from pg_catalog.pg_proc where pronamespace = 'pg_catalog'::regnamespace group by proname
+"""
+
+_OTHER_OWNER: LiteralString = """
+    select pg_catalog.pg_get_userbyid(c.relowner) from pg_catalog.pg_class c
+    where c.relnamespace = pg_catalog.quote_ident(pg_catalog.current_schema())::regnamespace::oid
+      and c.relname::text = 'send_migrations' and pg_catalog.pg_get_userbyid(c.relowner) <> current_user
 """
 
 _MIGRATIONS: LiteralString = "select version, name, digest from send_migrations"

@@ -1,5 +1,5 @@
 -- Give the functions that send_tasks names their owner's rights, with names looked up in our own schema only; all other
--- functions of ours run with the caller's. What stands so already is left alone.
+-- functions of ours (send_ours) run with the caller's. What stands so already is left alone.
 create or replace function send_as_owner() returns void language plpgsql as $$
 declare
     v_path constant text := format('search_path=%I, pg_temp', current_schema());
@@ -10,7 +10,7 @@ begin
         from pg_proc p
         left join (select s.function, bool_or(s.as_owner) as as_owner from send_tasks() s group by s.function) t
             on t.function = p.proname
-        where p.pronamespace = quote_ident(current_schema())::regnamespace::oid and p.proname::text ^@ 'send_'
+        where p.oid in (select o.oid from send_ours() o where o.catalog = 'pg_proc')
           and case when t.as_owner then not (p.prosecdef and coalesce(v_path = any (p.proconfig), false))
                    else p.prosecdef end
     loop

@@ -9,6 +9,7 @@ declare
     v_users constant oid[] := array(
         select x.grantee from pg_namespace n cross join lateral aclexplode(n.nspacl) x
         where n.nspname = current_schema() and x.privilege_type = 'USAGE');
+    v_ours constant oid[] := array(select o.oid from send_ours() o where o.catalog = 'pg_class');
     v_it record;
 begin
     -- A role may have been renamed: then it still has its right to our schema. Or it is another one of that name, in a
@@ -30,7 +31,7 @@ begin
         select format('%I.%I', current_schema(), c.relname) as name, c.oid, c.relkind, c.relrowsecurity,
             coalesce('security_invoker=on' = any (c.reloptions), false) as by_reader
         from pg_class c
-        where c.relnamespace = quote_ident(current_schema())::regnamespace::oid and c.relname::text ^@ 'send_' and c.relkind in ('r', 'p', 'v')
+        where c.oid = any (v_ours)
         order by c.relname
     loop
         if v_it.relkind <> 'v' then

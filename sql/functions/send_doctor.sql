@@ -37,8 +37,8 @@ begin
             max(q.scheduled_for) as last
         from send_queue q where q.status = 'pending' group by q.account_id, q.campaign_id
     ), ours as (
-        select c.oid, c.relname, c.reloptions from pg_class c join pg_namespace n on n.oid = c.relnamespace
-        where n.nspname = current_schema() and c.relkind = 'r' and c.relname::text ^@ 'send_'
+        select c.oid, c.relname, c.reloptions from pg_class c
+        where c.relkind = 'r' and c.oid in (select o.oid from send_ours() o where o.catalog = 'pg_class')
     ), counted as (
         select b.account_id, b.channel, b.day, count(*) as n
         from send_workspaces w

@@ -29,8 +29,8 @@ begin
     insert into send_attempts (send_id, workspace_id, account_id, channel, number, day, started_at, finished_at,
         may_have_begun_at, outcome, error_code, error_message, worker)
     select q.id, q.workspace_id, q.account_id, q.channel, 1 + coalesce(b.number, 0),
-        (send_doubt.at at time zone l.cap_timezone)::date, send_doubt.at, send_doubt.at, send_doubt.since, 'uncertain',
-        'copied', v_said, 'adopt'
+        coalesce(send_local_time(send_doubt.at, l.cap_timezone), send_doubt.at at time zone 'UTC')::date,
+        send_doubt.at, send_doubt.at, send_doubt.since, 'uncertain', 'copied', v_said, 'adopt'
     from unnest(v_ids) i (id)
     join send_queue q on q.id = i.id
     join send_lanes l on l.account_id = q.account_id and l.channel = q.channel

@@ -13,8 +13,7 @@ returns table (rank int, "check" text, severity text, what text, command jsonb, 
             coalesce((select array_agg(distinct o) from pg_policy p cross join lateral unnest(p.polroles) o
                       where p.polrelid = c.oid), '{}')::text as seen_by
         from pg_class c
-        where c.relnamespace = quote_ident(current_schema())::regnamespace::oid and c.relname::text ^@ 'send_'
-          and c.relkind in ('r', 'p', 'v')
+        where c.oid in (select o.oid from send_ours() o where o.catalog = 'pg_class')
     ), open as (
         select r.relname from relation r
         where case when r.relkind = 'v' then

@@ -11,11 +11,11 @@ returns table (kind text, name text, "column" text, grantee oid, privilege text)
         select r.oid as grantee, g.task from send_grants g join pg_roles r on r.rolname = g.role
     ), relation as (
         select c.oid, c.relname, c.relkind, format('%I.%I', current_schema(), c.relname) as name from pg_class c
-        where c.relnamespace = quote_ident(current_schema())::regnamespace::oid and c.relname::text ^@ 'send_'
+        where c.oid in (select o.oid from send_ours() o where o.catalog = 'pg_class')
     ), function as (
         select p.oid, p.proname, format('%I.%I(%s)', current_schema(), p.proname,
             pg_get_function_identity_arguments(p.oid)) as name, p.prosecdef or p.prorettype = 'trigger'::regtype::oid as closed
-        from pg_proc p where p.pronamespace = quote_ident(current_schema())::regnamespace::oid and p.proname::text ^@ 'send_'
+        from pg_proc p where p.oid in (select o.oid from send_ours() o where o.catalog = 'pg_proc')
     )
     select 'table', r.name, null, g.grantee, 'SELECT'
     from granted g join relation r on case g.task

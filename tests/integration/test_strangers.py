@@ -15,6 +15,7 @@ from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 
 from send_queue import schema
+from send_queue.model import ConfigurationError
 
 OPEN = """
     with relation as (
@@ -327,3 +328,61 @@ def test_a_renamed_role_keeps_its_task_and_a_dropped_one_is_forgotten(supabase: 
     ]
     assert supabase.conn.execute("select role, task from send_grants").fetchall() == [(new, "enqueue")]
     assert supabase.open_to(new) == {"send_enqueue"}
+
+
+# --- whose it is ------------------------------------------------------------------------------------------
+
+
+def test_send_ours_is_all_that_migrate_makes(conn: Connection) -> None:
+    """Each table, view and function of a database that has nothing else, and nothing that is not there."""
+    made = conn.execute("""
+        select 'pg_class', oid from pg_class
+        where relnamespace = current_schema()::regnamespace and relkind not in ('i', 'I', 't', 'c')
+        union all select 'pg_proc', oid from pg_proc where pronamespace = current_schema()::regnamespace
+    """).fetchall()
+    assert set(conn.execute("select * from send_ours()").fetchall()) == set(made)
+
+
+def test_a_users_own_things_stay_as_they_are(supabase: Supabase) -> None:
+    """What has a name that begins with send_ and is not ours keeps its rights, its options and its owner's rights."""
+    app, other = supabase.role("app"), supabase.role("other")
+    for statement in (
+        "create table send_letters (id int)",
+        "create view send_letters_view as select * from send_letters",
+        "create function send_email(text) returns text security definer set search_path = public return $1",
+        "create function send_fax() returns int security definer return 1",
+    ):
+        supabase.conn.execute(cast(Any, statement))
+    supabase.do("grant select on send_letters, send_letters_view to {}", app)
+    supabase.do("grant create on schema public to {}", other)
+    supabase.do("alter function send_fax() owner to {}", other)
+    theirs = """
+        select c.oid, relacl::text, reloptions::text, relrowsecurity from pg_class c
+        where relnamespace = current_schema()::regnamespace and relname ^@ 'send_letters'
+        union all select p.oid, proacl::text, proconfig::text, prosecdef from pg_proc p
+        where proname in ('send_email', 'send_fax') order by oid
+    """
+    before = supabase.conn.execute(theirs).fetchall()
+    schema.migrate(supabase.conn)
+    schema.migrate(supabase.conn)
+    assert (4, before) == (len(before), supabase.conn.execute(theirs).fetchall())
+
+
+def test_an_upgrade_by_another_role_belongs_to_the_owner(supabase: Supabase) -> None:
+    """Whoever may act as the owner of the tables upgrades them, and what is made anew is the owner's."""
+    owner = supabase.role("owner", "createrole")
+    supabase.do("grant create, usage on schema public to {}", owner)
+    with supabase.connect(owner) as conn:
+        schema.migrate(conn)
+    remade(supabase.conn)
+    owners = """
+        select relowner::regrole::text from pg_class where relname ^@ 'send_' and relkind in ('r', 'v')
+        union select proowner::regrole::text from pg_proc where proname ^@ 'send_'
+    """
+    assert supabase.conn.execute(owners).fetchall() == [(owner,)]
+    me = supabase.conn.execute("select session_user = current_user").fetchone()
+    assert me == (True,)
+    stranger = supabase.role("stranger", "createrole")
+    supabase.do("grant create on schema public to {}", stranger)
+    with supabase.connect(stranger) as conn, pytest.raises(ConfigurationError, match="permission denied"):
+        schema.migrate(conn)

@@ -334,3 +334,11 @@ def test_both_sides_look_at_the_same_moments(queue: Queue) -> None:
     for name in ("America/New_York", "Europe/London", "Australia/Lord_Howe", "Asia/Kolkata"):
         told = queue.call("send_zone_changes", zones=[name], since=since, until=until)[name]
         assert [tuple(change) for change in told] == zones.changes(name, since, until)
+
+
+def test_a_copy_with_unknown_zones_is_adopted(queue: Queue) -> None:
+    """A dump may be restored where a lane's zone is not known: what was due there is in doubt, on the day of UTC."""
+    two_lanes(queue)
+    assert queue.call("send_adopt", since=AT - DAY, at=AT) == {"copy": False, "in_doubt": 2, "waiting": 0}
+    days = queue.conn.execute("select distinct day from send_usage").fetchall()
+    assert days == [(AT.astimezone(UTC).date(),)]
