@@ -73,7 +73,7 @@ def test_stopped_accounts_are_given_nothing_while_another_is_active(conn: Connec
 
 @pytest.mark.parametrize("analyzed", [True, False], ids=["analyzed", "never analyzed"])
 def test_a_choice_costs_the_same_in_a_large_pool(server: str, template: str, analyzed: bool) -> None:
-    """A pool of three hundred, with sixty thousand rows that wait, costs what one of thirty does, but for who is in it."""
+    """A pool of three hundred, with sixty thousand rows that wait, costs what one of thirty does, but for its list."""
     seen = {}
     for n in (30, 300):
         for url in fresh_database(server, template):
