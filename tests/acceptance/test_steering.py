@@ -80,7 +80,7 @@ def test_status_counts_and_names_lanes_and_campaigns(queue: Queue) -> None:
     queue.ready(rows=3, daily_cap=2)
     queue.json("run")
     status = queue.json("status", now=MONDAY + MINUTE)
-    assert set(status) == {"at", "queue", "lanes", "campaigns", "uncertain", "failed"}
+    assert set(status) == {"at", "copy", "queue", "lanes", "campaigns", "uncertain", "failed"}
     assert status["queue"] == {"pending": 1, "sent": 2}
     [lane] = status["lanes"]
     assert (lane["cap"], lane["used_today"], lane["remaining"]) == (2, 2, 0)
