@@ -102,6 +102,8 @@ def _schema(conn: Connection) -> Iterator[Finding]:
     except ConfigurationError as error:
         if "upgrade send-queue" in str(error):
             mend = "pip install --upgrade send-queue"
+        elif "--grant-worker" in str(error):
+            mend = f"send-queue migrate --grant-worker {shlex.quote(conn.info.user)} (as the owner of the tables)"
         elif "send-queue migrate" in str(error):
             mend = "send-queue migrate"
         else:

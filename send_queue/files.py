@@ -1,4 +1,4 @@
-"""Text files that a person names: read as UTF-8, or refused in one sentence that says what to do."""
+"""Text files that a person names: read and written as UTF-8, or refused in one sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
+from uuid import uuid4
 
 from send_queue.model import UserError
 
@@ -28,3 +29,29 @@ def opened(file: Path, kind: str) -> Iterator[TextIO]:
         raise UserError(f"{wrong}: save it as {'CSV UTF-8' if kind == 'a CSV file' else 'UTF-8'!r}.") from None
     except OSError as error:  # no leave to read it, a name too long, a disk that fails
         raise UserError(f"{str(file)[:200]} cannot be read ({error.strerror}): check the path.") from None
+
+
+def write(file: Path, text: str, mode: int | None = None) -> None:
+    """Write a file so that whoever reads it finds all of the old or all of the new.
+
+    What is no file, such as /dev/stdout or a pipe, is written to and never replaced; a link stays one. `mode` is the
+    file's; without it the umask decides. Raises `UserError` where it cannot be written.
+    """
+    try:
+        if file.exists() and not file.is_file():
+            file.write_text(text, encoding="utf-8")
+            return
+        whole = file.resolve()
+        making = whole.with_name(f".{whole.name}.{uuid4().hex}")  # not one that a collector of *.prom reads
+        try:
+            making.write_text(text, encoding="utf-8")
+            if mode is not None:
+                making.chmod(mode)
+            making.replace(whole)
+        finally:
+            making.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{str(file)[:200]} cannot be written ({error.strerror}): name a file in a folder that is there and yours"
+            " to write in."
+        ) from None

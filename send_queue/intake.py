@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 from uuid import UUID
@@ -264,14 +265,14 @@ def _lines(
 ) -> Iterator[Sequence[Any]]:
     """Yield the good lines as `STAGED` wants them, and add the others to those that are wrong; `named` is told the
     accounts that the lines name, None for none."""
-    reader = csv.reader(text, _dialect(text), strict=True)
+    reader = _records(text)
     header = [_column(name) for name in _next(reader, 1) or []]
     _check_header(header, channel, wording)
     address = ADDRESS.get(channel)
     began = reader.line_num + 1
     while (cells := _next(reader, began)) is not None:
         number, began = began, reader.line_num + 1
-        if number % 1000 < 2:
+        if number % 1000 < 2 and text.seekable():
             progress(text.buffer.tell())
         if not any(cells):
             continue
@@ -310,15 +311,11 @@ def _next(reader: Iterator[list[str]], number: int) -> list[str] | None:
         ) from None
 
 
-def _dialect(text: TextIO) -> type[csv.Dialect]:
-    """Tell by the first line whether fields are parted by commas, semicolons or tabs."""
+def _records(text: TextIO) -> Any:
+    """A csv.reader of fields parted by commas, semicolons or tabs, as the first line tells; a pipe is read once."""
     first = text.readline()
-    text.seek(0)
-
-    class Dialect(csv.excel):
-        delimiter = max(",;\t", key=first.count)
-
-    return Dialect
+    delimiter = max(",;\t", key=first.count)
+    return csv.reader(chain([first] if first else [], text), delimiter=delimiter, strict=True)
 
 
 def _column(name: str) -> str:

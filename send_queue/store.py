@@ -163,8 +163,8 @@ def _in_words(error: psycopg.Error, said: str) -> Exception:
     match error:
         case errors.InsufficientPrivilege():
             return ConfigurationError(
-                f"The database role may not do this ({said}): give it the rights of a run with `send-queue migrate"
-                " --grant-worker ROLE`, as the owner of the tables."
+                f"The database role may not do this ({said}): run it as the owner of the tables, who may also give"
+                " a role its task with `send-queue migrate --grant-worker`, `--grant-enqueue` or `--grant-read`."
             )
         case errors.CheckViolation() | errors.ForeignKeyViolation() | errors.NotNullViolation():
             rule = (error.diag.constraint_name or said).replace("_", " ")

@@ -17,6 +17,7 @@ from uuid import UUID
 
 import click
 
+from send_queue.cli.whole import Whole
 from send_queue.model import ConfigurationError
 
 if TYPE_CHECKING:
@@ -279,7 +280,7 @@ def _id(command: str) -> Callable[[str], UUID]:
 
 def _whole(text: str) -> int:
     if not re.fullmatch(r"\d{1,9}", text):
-        raise ValueError(f"{text!r} is not a whole number of 0 or more")
+        raise ValueError(f"{text!r} is not a whole number from 0 to 999999999")
     return int(text)
 
 
@@ -402,7 +403,7 @@ def playing_options(command: Any) -> Any:
         command,
         click.option("--every", type=DURATION, default="5m", show_default=True, callback=_often_enough,
                      help="How often cron starts the run."),
-        click.option("--limit", type=click.IntRange(1), default=1, show_default=True,
+        click.option("--limit", type=Whole(1), default=1, show_default=True,
                      help="That of `run-once`, a run."),
         click.option("--drain", is_flag=True,
                      help="Cron starts `run`, which sends all that may go, and not `run-once`."),

@@ -33,6 +33,7 @@ from send_queue.cli.app import (
     with_options,
     workspace_option,
 )
+from send_queue.cli.whole import Whole
 from send_queue.model import CHANNELS, UserError
 
 COLUMNS = {
@@ -315,7 +316,7 @@ for _name in ("set", "add"):
             "--cap-timezone", metavar="TZ", type=TIMEZONE, help="Where the cap's day begins at midnight (default UTC)."
         ),
         click.option("--warm-up", type=RAMP, help="A ramp from today on: 5+2 is 5, then 2 more each day."),
-        click.option("--max-in-flight", type=click.IntRange(1), help="How many at the same time (default 1)."),
+        click.option("--max-in-flight", type=Whole(1), help="How many at the same time (default 1)."),
         click.option("--jitter", "jitter_seconds", type=SECONDS, help="Chance adds up to this to each gap."),
         click.option("--min-gap", "min_gap_seconds", type=SECONDS, help="The least time between two sends."),
         click.option("--weekly-cap", type=CAP, help="The most in seven days, today included."),
@@ -508,7 +509,7 @@ def _campaign_options(command: Any) -> Any:
         command,
         click.option("--account", "accounts", multiple=True, metavar="A", help="An account of its pool; repeatable."),
         click.option("--schedule", metavar="S", type=TEXT_OR_NONE, help="When it may send (default: the account's)."),
-        click.option("--max-attempts", type=click.IntRange(1), help="Tries before it is failed (default 3)."),
+        click.option("--max-attempts", type=Whole(1), help="Tries before it is failed (default 3)."),
         click.option("--backoff", "backoff_seconds", type=BACKOFF, help="Waits between tries (default 5m,15m,1h)."),
         click.option("--on-uncertain", type=click.Choice(["hold", "resend"]), help="What to do with a send that may "
                      "have gone out and cannot be looked up (default hold: a person decides)."),

@@ -18,6 +18,7 @@ from send_queue.cli.app import (
     terminal_width,
     tz_option,
 )
+from send_queue.cli.whole import Whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ LANES_NAMED = 2
 
 
 @click.command("forecast")
-@click.option("--days", type=click.IntRange(1, 3660), default=7, show_default=True, help="How many, today included.")
+@click.option("--days", type=Whole(1, 3660), default=7, show_default=True, help="How many, today included.")
 @playing_options
 @tz_option
 @json_option

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from send_queue.cli.app import FIELD, MOMENT, App, as_json, json_option, printable, warn, workspace_option
+from send_queue.cli.whole import Whole
 from send_queue.model import UserError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ literal_option = click.option("--literal", is_flag=True, help="Send what looks l
 )
 @click.option("--subject", metavar="S", help="The subject, where the channel has one; with --template, a template too.")
 @click.option("--at", "scheduled_for", type=MOMENT, metavar="T", help="Not before: 2026-11-23T09:00:00+01:00.")
-@click.option("--priority", type=click.IntRange(-32768, 32767), help="Lower goes first (default 100).")
+@click.option("--priority", type=Whole(-32768, 32767), help="Lower goes first (default 100).")
 @click.option("--dedupe-key", metavar="K", help="Unique in the workspace: the same key is stored once.")
 @click.option("--expires", "expires_at", type=MOMENT, metavar="T", help="Not after: it is skipped then.")
 @click.option("--payload", metavar="JSON", help="What else the provider needs, as a JSON object.")

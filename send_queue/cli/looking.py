@@ -19,6 +19,7 @@ from send_queue.cli.app import (
     terminal_width,
     warn,
 )
+from send_queue.cli.whole import Whole
 
 if TYPE_CHECKING:
     from send_queue.model import Explanation
@@ -32,7 +33,7 @@ EXPORTED = ("id", "status", "scheduled_for", "sent_at", "account", "channel", "c
 @click.command("list")
 @click.option("--status", type=click.Choice(["pending", "sending", "sent", "failed", "skipped", "uncertain"]),
               help="Only those in this state.")  # fmt: skip
-@click.option("--limit", type=click.IntRange(1), help="How many at the most: without it 50, or all of them as CSV.")
+@click.option("--limit", type=Whole(1), help="How many at the most: without it 50, or all of them as CSV.")
 @filter_options
 @click.option("--csv", "csv_", is_flag=True, help="Print CSV, for a spreadsheet.")
 @json_option

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from send_queue.cli.app import MOMENT, App, as_json, json_option, warn, workspace_option
+from send_queue.cli.whole import Whole
 
 
 @click.command("post")
@@ -15,7 +16,7 @@ from send_queue.cli.app import MOMENT, App, as_json, json_option, warn, workspac
               help="Whose profile it goes to; give it once for each.")  # fmt: skip
 @click.option("--campaign", metavar="C", help="The campaign that it belongs to (default: posts, made if need be).")
 @click.option("--at", "scheduled_for", type=MOMENT, metavar="T", help="Not before: 2026-11-23T09:00:00+01:00.")
-@click.option("--priority", type=click.IntRange(-32768, 32767), help="Lower goes first (default 100).")
+@click.option("--priority", type=Whole(-32768, 32767), help="Lower goes first (default 100).")
 @click.option("--dedupe-key", metavar="K", help="Unique in the workspace: the same key is posted once.")
 @click.option("--dry-run", is_flag=True, help="Check the text for each network; store nothing.")
 @workspace_option

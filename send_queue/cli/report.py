@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta, tzinfo
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from send_queue import files
 from send_queue.cli.app import App, as_json, json_option, playing_options, tz_option
-from send_queue.model import UserError
+from send_queue.cli.whole import Whole
 
 if TYPE_CHECKING:
     from send_queue.report import Figures
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 @click.command("report")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), default="-",
               metavar="FILE", help="Where to write it, whole or not at all.  [default: standard output]")  # fmt: skip
-@click.option("--days", type=click.IntRange(2, 92), default=14, show_default=True, help="How many days to look back.")
+@click.option("--days", type=Whole(2, 92), default=14, show_default=True, help="How many days to look back.")
 @playing_options
 @click.option("--forecast/--no-forecast", default=None,
               help="Play the queue forward.  [default: where no more than 20,000 sends wait]")  # fmt: skip
@@ -57,7 +55,7 @@ def report_command(
     if str(output) == "-":
         click.echo(text)
     else:
-        _write(output, text)
+        files.write(output, text)
 
 
 def _object(figures: Figures) -> dict[str, Any]:
@@ -78,24 +76,3 @@ def _object(figures: Figures) -> dict[str, Any]:
         "limit": figures.limit,
         "not_played": figures.not_played,
     }
-
-
-def _write(path: Path, text: str) -> None:
-    """Put the file there at once: whoever reads it meanwhile reads the one before."""
-    try:
-        with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            try:
-                file.write(text)
-                file.flush()
-                # A temporary file is for its owner alone; this one is as open as any file that a command makes.
-                mask = os.umask(0)
-                os.umask(mask)
-                os.chmod(file.name, 0o666 & ~mask)  # noqa: PTH101 — a descriptor's path
-                os.replace(file.name, path)  # noqa: PTH105 — as above
-            except BaseException:
-                with suppress(OSError):
-                    Path(file.name).unlink()
-                raise
-    except OSError as error:
-        raise UserError(f"The report cannot be written to {path} ({error.strerror}): name a file in a folder of yours "
-                        "with -o.") from error  # fmt: skip

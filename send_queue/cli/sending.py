@@ -14,6 +14,7 @@ import click
 
 from send_queue.cli.app import DURATION, App, as_json, filter_options, json_option, printable, short, warn
 from send_queue.cli.watching import end_run, log_of, log_option, watched
+from send_queue.cli.whole import Whole
 from send_queue.model import clock
 from send_queue.providers import Providers
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @click.command("run-once")
-@click.option("--limit", type=click.IntRange(1), default=1, show_default=True, help="How many at the most.")
+@click.option("--limit", type=Whole(1), default=1, show_default=True, help="How many at the most.")
 @click.option("--dry-run", is_flag=True, help="Say what would go out now; send and store nothing.")
 @log_option
 @filter_options
@@ -56,7 +57,7 @@ def run_once_command(
 
 @click.command("run")
 @click.option("--max-runtime", type=DURATION, help="Be done after this long, by stopping to claim in time: 4m.")
-@click.option("--concurrency", type=click.IntRange(1, 256), default=8, show_default=True,
+@click.option("--concurrency", type=Whole(1, 256), default=8, show_default=True,
               help="How many calls to providers at the same time.")  # fmt: skip
 @log_option
 @filter_options

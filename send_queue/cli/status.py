@@ -13,6 +13,7 @@ from uuid import UUID
 import click
 
 from send_queue.cli.app import App, as_json, json_option, printable, short, table, tz_option
+from send_queue.cli.whole import Whole
 from send_queue.model import ConfigurationError, DatabaseUnreachable, UserError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ AGAIN = 2
 
 
 @click.command("status")
-@click.option("--watch", type=click.IntRange(1, 86_400), is_flag=False, flag_value=AGAIN, metavar="[SECONDS]",
+@click.option("--watch", type=Whole(1, 86_400), is_flag=False, flag_value=AGAIN, metavar="[SECONDS]",
               help=f"Look again every so many seconds, {AGAIN} if you name none, until Ctrl-C.")  # fmt: skip
 @tz_option
 @json_option

@@ -9,6 +9,7 @@ from uuid import UUID
 import click
 
 from send_queue.cli.app import DURATION, ID, App, as_json, json_option, printable, warn, workspace_option
+from send_queue.cli.whole import Whole
 from send_queue.model import UserError
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ def settle_command(
 
 @click.command("prune")
 @click.option("--older-than", type=DURATION, required=True, help="What has been over for this long: 90d.")
-@click.option("--keep-last", type=click.IntRange(0), default=0, help="Of each campaign keep the newest so many.")
+@click.option("--keep-last", type=Whole(0), default=0, help="Of each campaign keep the newest so many.")
 @json_option
 @click.pass_obj
 def prune_command(app: App, /, older_than: timedelta, keep_last: int, json_: bool) -> None:

@@ -10,6 +10,7 @@ import click
 
 from send_queue.cli.app import App, as_json, json_option, printable, table, terminal_width, warn, workspace_option
 from send_queue.cli.intake import SAID
+from send_queue.cli.whole import Whole
 from send_queue.model import UserError
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def suppress_remove(app: App, /, recipient: str, channel: str | None, workspace:
 @suppress_command.command("list")
 @click.option("--recipient", metavar="R", help="Only this one, in whatever form it is written.")
 @click.option("--channel", metavar="CH", help="Only those of this channel alone.")
-@click.option("--limit", type=click.IntRange(1), default=100, help="How many at the most (default 100).")
+@click.option("--limit", type=Whole(1), default=100, help="How many at the most (default 100).")
 @workspace_option
 @json_option
 @click.pass_obj

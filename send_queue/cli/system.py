@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from send_queue.cli.app import App, as_json, json_option, printable
+from send_queue.cli.whole import Whole
 from send_queue.model import UserError
 
 
@@ -59,7 +60,7 @@ def _some(n: int, what: str) -> str:
 
 
 @click.command("sandbox")
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: any that is free.")
+@click.option("--port", type=Whole(0, 65535), default=8765, show_default=True, help="0: any that is free.")
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), default=Path("sandbox-journal.jsonl"),
               show_default=True, help="Where every accepted send is written down.")  # fmt: skip
 @click.option("--faults", type=click.Path(path_type=Path, dir_okay=False), help="A JSON list of faults to begin with.")
@@ -76,8 +77,13 @@ def sandbox_command(app: App, /, port: int, journal: Path, faults: Path | None) 
     try:
         ordered = read_faults(faults.read_bytes()) if faults else ()
         serve(Sandbox(journal, port, faults=ordered, clock=lambda: app.now() or datetime.now(UTC)))
-    except (JournalInUse, JournalDamaged, BadSettings, ValueError, OSError) as error:
-        raise UserError(f"The sandbox cannot start: {error}") from error
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        raise UserError(
+            f"The sandbox cannot start ({error.strerror or error}{where}): name another --journal, --faults or --port."
+        ) from error
+    except (JournalInUse, JournalDamaged, BadSettings, ValueError) as error:
+        raise UserError(f"The sandbox cannot start: {str(error).rstrip('.')}.") from error
 
 
 @click.command("demo")

@@ -118,34 +118,14 @@ def metrics_command(app: App, /, output: Path | None) -> None:
     \b
     Example: send-queue metrics -o /var/lib/node_exporter/textfile/send_queue.prom
     """
-    from send_queue import metrics
+    from send_queue import files, metrics
 
     with app.database() as conn:
         text = metrics.text(conn, app.now())
     if output is None:
         click.echo(text, nl=False)
     else:
-        _replace(output, text)
-
-
-def _replace(file: Path, text: str) -> None:
-    """Write a file so that whoever reads it finds all of the old or all of the new. Its name while it is made is not
-    one that a collector of *.prom reads. What is no file, such as /dev/stdout or a pipe, is written to as it is."""
-    try:
-        if file.exists() and not file.is_file():
-            file.write_text(text, encoding="utf-8")
-            return
-        whole = file.resolve()  # a link stays one
-        making = whole.with_name(f".{whole.name}.{uuid4().hex}")
-        try:
-            making.write_text(text, encoding="utf-8")
-            making.chmod(0o644)
-            making.replace(whole)
-        finally:
-            making.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(f"{file} cannot be written ({error.strerror}): name a file in a folder that is there and "
-                        "yours to write in.") from None  # fmt: skip
+        files.write(output, text, 0o644)
 
 
 # --- notify -----------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
--- The rights that the granted roles are to have, as send_rights has them.
+-- The rights that the granted roles are to have, as send_rights has them: none of the owner, who has all.
 --
 -- work     reads all tables and views but the addresses of notifications, and calls its task's functions and those that run with
 --          the caller's rights, which give nothing that the tables do not
@@ -9,6 +9,8 @@ create or replace function send_rights_wanted()
 returns table (kind text, name text, "column" text, grantee oid, privilege text) language sql stable as $$
     with granted as (
         select r.oid as grantee, g.task from send_grants g join pg_roles r on r.rolname = g.role
+        where r.oid <> (select c.relowner from pg_class c where c.relname = 'send_queue'
+            and c.relnamespace = quote_ident(current_schema())::regnamespace::oid)
     ), relation as (
         select c.oid, c.relname, c.relkind, format('%I.%I', current_schema(), c.relname) as name from pg_class c
         where c.oid in (select o.oid from send_ours() o where o.catalog = 'pg_class')

@@ -17,7 +17,7 @@ declare
     v_w send_workspaces; v_s send_schedules; v_a send_accounts; v_l send_lanes; v_c send_campaigns;
 begin
     if coalesce(btrim(name), '') = '' then
-        raise exception 'The name of the % is missing.', kind using errcode = 'SQ002';
+        raise exception 'The name of the % is missing: give one that is not blank.', kind using errcode = 'SQ002';
     end if;
     if adding and kind in ('account', 'campaign') then
         v_workspace := send_find('workspace', coalesce(workspace, 'default'), null);

@@ -48,10 +48,10 @@ WRONG: list[tuple[list[str], str]] = [
     (["frobnicate"], "No such command 'frobnicate'"),
     (["statsu"], "No such command 'statsu'. Did you mean 'status'? See `send-queue --help`."),
     (["run-once", "--frobnicate"], "No such option"),
-    (["run-once", "--limit", "0"], "--limit"),
-    (["run-once", "--limit", "many"], "many"),
+    (["run-once", "--limit", "0"], "'--limit': '0' is not a whole number of 1 or more"),
+    (["run-once", "--limit", "many"], "'many' is not a whole number of 1 or more"),
     (["run", "--max-runtime", "4 minutes"], "write it as 90m, 1h30m, 5s or 2d"),
-    (["run", "--concurrency", "0"], "--concurrency"),
+    (["run", "--concurrency", "0"], "'0' is not a whole number from 1 to 256"),
     (["explain", "not-an-id"], "copy one from `send-queue list`"),
     (["explain"], "Missing argument 'ID': see `send-queue explain --help`."),
     (["notify", "remove", "3"], "'3' is not an id: copy one from `send-queue notify list`"),
@@ -69,12 +69,15 @@ WRONG: list[tuple[list[str], str]] = [
       "--payload", "[]"], "not a JSON object"),
     (["import", "nowhere.csv", "--campaign", "fall", "--channel", "log"], "There is no file nowhere.csv"),
     (["import", "long" * 100, "--campaign", "fall", "--channel", "log"], "cannot be read (File name too long)"),
+    (["account", "add", " ", "--provider", "log"], "The name of the account is missing: give one"),
+    (["sandbox", "--port", "0", "--journal", "none/x"], "(No such file or directory: none/x): name another --journal"),
     (["account", "add", "carla", "--provider", "pigeon"], "There is no provider 'pigeon'"),
     (["account", "add", "carla", "--provider", "log", "--tier", "gold"], "gold"),
     (["account", "add", "anna", "--provider", "log"], "The account 'anna' is there already"),
     (["account", "set", "nobody", "--tier", "free"], "There is no account 'nobody'"),
     (["lane", "set", "anna", "carrier_pigeon"], "There is no channel 'carrier_pigeon'"),
-    (["lane", "set", "anna", "log", "--daily-cap", "-1"], "not a whole number"),
+    (["lane", "set", "anna", "log", "--daily-cap", "-1"], "'-1' is not a whole number from 0 to 999999999"),
+    (["lane", "set", "anna", "log", "--daily-cap", "9999999999"], "is not a whole number from 0 to 999999999"),
     (["lane", "set", "anna", "log", "--warm-up", "5"], "write 5+2"),
     (["lane", "set", "anna", "log", "--min-gap", "soon"], "not a duration"),
     (["lane", "set", "anna", "log", "--cap-timezone", "Mars/Base"], "timezone"),
@@ -249,13 +252,15 @@ def test_debug_shows_the_traceback(cli: Cli) -> None:
 
 
 def test_a_role_that_may_not_is_a_matter_of_configuration(queue: Queue, database: str) -> None:
-    """A role without rights on the tables is told to ask for them."""
+    """A role without rights on the tables is told who has them, by the run and by doctor."""
     role = f"sq_weak_{abs(hash(database)) % 10**8}"
     with psycopg.connect(database, autocommit=True) as conn:
         conn.execute(f"create role {role} login".encode())
         try:
             weak = psycopg.conninfo.make_conninfo(database, user=role)
             done = queue("run-once", env={"DATABASE_URL": weak}, check=False)
+            [found] = queue.json("doctor", env={"DATABASE_URL": weak}, check=False)["findings"]
         finally:
             conn.execute(f"drop role {role}".encode())
-    refused(done, 78)
+    refused(done, 78, "run it as the owner of the tables", "`send-queue migrate --grant-worker`")
+    assert found["mend"] == f"send-queue migrate --grant-worker {role} (as the owner of the tables)"

@@ -285,6 +285,14 @@ def test_a_big_file_is_stored_whole(importing: Importing) -> None:
     assert importing.queue.run_once(MONDAY + MINUTE)["sent_to"] == "p0"
 
 
+def test_a_pipe_is_read_as_a_file_is(importing: Importing) -> None:
+    """`psql … --csv | send-queue import /dev/stdin`, or `import <(…)`: what cannot be read twice is read once."""
+    text = "recipient;first_name\n" + "".join(f"ACoAA-{n};Ada\n" for n in range(1100))
+    done = importing.queue("import", "/dev/stdin", "--campaign", "fall", "--channel", "linkedin_invite", *HELLO,
+                           input=text)  # fmt: skip
+    assert done.stdout == "1,100 enqueued, 0 there already.\n"
+
+
 def test_a_folder_is_not_a_file(importing: Importing, tmp_path: Path) -> None:
     """The sentence says what to name instead."""
     done = importing.queue("import", tmp_path, "--campaign", "fall", "--channel", "log", check=False)

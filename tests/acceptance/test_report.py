@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,21 @@ def test_the_page_is_there_whole_or_not_at_all(week: Queue, tmp_path: Path) -> N
     refused = week("report", "-o", tmp_path / "no" / "such.html", check=False)
     assert refused.returncode == 2
     assert "cannot be written" in refused.stderr
+
+
+def test_what_is_no_file_is_written_to_and_stays(week: Queue, tmp_path: Path) -> None:
+    """A device, a pipe and a link are written to, never replaced."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as reader:
+        read = reader.submit(pipe.read_text)
+        week("report", "-o", pipe, now=NOW)
+        assert read.result(60).startswith("<!doctype html>")
+    assert pipe.is_fifo()
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    week("report", "-o", tmp_path / "link", now=NOW)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text().startswith("<!doctype html>")
 
 
 def test_without_a_file_it_goes_to_standard_output(week: Queue) -> None:

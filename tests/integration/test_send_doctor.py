@@ -378,6 +378,14 @@ def test_a_granted_role_that_lacks_something_is_found(queue: Connection) -> None
     assert findings(queue, "privileges") == []
 
 
+def test_a_grant_to_the_owner_asks_for_nothing(queue: Connection) -> None:
+    """The owner has every right; no grant shows it, and none is missed."""
+    queue.execute("select send_grant(current_user::text, task) from unnest(array['work', 'enqueue', 'read']) task")
+    assert findings(queue, "privileges") == []
+    schema.migrate(queue)
+    assert findings(queue, "privileges") == []
+
+
 def test_a_schema_in_which_others_may_create(queue: Connection) -> None:
     """Nobody else may put things into the schema that functions look names up in."""
     queue.execute("grant create on schema public to public")
