@@ -3,7 +3,7 @@
 do $$
 begin
     if current_setting('server_version_num')::int >= 180000 then
-        create or replace function send_uuid() returns uuid language sql volatile parallel safe as 'select uuidv7()';
+        create or replace function send_uuid() returns uuid language sql volatile parallel safe as 'select pg_catalog.uuidv7()';
     else
         create or replace function send_uuid() returns uuid language sql volatile parallel safe as $f$
             select encode(overlay(uuid_send(gen_random_uuid())
