@@ -48,8 +48,9 @@ begin
         select r.grantee, string_agg(distinct r.name, ', ') as names
         from (select * from send_rights() except select * from send_rights_wanted()) r
         where r.grantee <> 0::oid and not exists (select from send_grants g where g.role_oid = r.grantee)
-          and not exists (select from pg_default_acl d cross join lateral aclexplode(d.defaclacl) x
-                          where x.grantee = r.grantee)
+          and (r."column" is not null -- no default privilege gives that, a grant did
+               or not exists (select from pg_default_acl d cross join lateral aclexplode(d.defaclacl) x
+                              where x.grantee = r.grantee))
         group by r.grantee
     loop
         raise warning 'What the role % could do with % was taken back, since nothing else lets a role in than `send-queue '
