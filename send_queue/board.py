@@ -7,7 +7,7 @@ import json
 import shlex
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -23,6 +23,8 @@ SECOND: Moment = 1_000_000
 
 LAST: Moment = (datetime(9999, 1, 1, tzinfo=UTC) - EPOCH) // MICROSECOND
 """A next_at from here on means that no clock ends the wait."""
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 OPENINGS = 64
 """How many openings the calendar is asked for at a time."""
@@ -57,6 +59,8 @@ class Board:
         self.campaigns: dict[str, Json] = {campaign["id"]: campaign for campaign in facts["campaigns"]}
         self._conn = conn
         self._never: list[Json] = facts["never"]
+        self._days: dict[tuple[str, str], Openings] = {}
+        self._awakes: dict[tuple[str, Openings | None], Days] = {}
         hours = _by_rules(facts["schedules"], self.at, self.until)
         named = Counter(account for account, _ in {(lane["account"], lane["workspace"]) for lane in facts["lanes"]})
         self._rows = {(row["account_id"], row["channel"]): row for row in facts["lanes"]}
@@ -68,10 +72,18 @@ class Board:
         for account_id, channel, campaign_id, *columns in store.forecast_backlog(conn, moment(self.at)):
             key = str(account_id), channel
             campaign = self.campaigns[str(campaign_id)]
-            schedule_id = campaign["schedule_id"] or self._rows[key]["schedule_id"]
-            lanes[key].backlogs.append(Backlog(campaign["id"], hours[schedule_id], _alike(*columns)))
+            of = hours[campaign["schedule_id"] or self._rows[key]["schedule_id"]]
+            rows = _alike({words: self._awake(words, of) for words in columns[-1]}, *columns)
+            lanes[key].backlogs.append(Backlog(campaign["id"], of, rows))
         self.lanes = [lane for lane in lanes.values() if lane.backlogs]
         store.rehearse_counts(conn, moment(self.at))
+
+    def _awake(self, words: str, hours: Openings | None) -> Days | None:
+        if not words:
+            return None
+        if (words, hours) not in self._awakes:
+            self._awakes[words, hours] = days(words, hours, self.at, self.until, self._days)
+        return self._awakes[words, hours]
 
     def rooms(
         self, at: Moment, every: Moment, used: Sequence[Played], sent: Sequence[Played], asked: Sequence[Question]
@@ -92,9 +104,13 @@ class Board:
         expired: Counter[str] = Counter()
         shut: Counter[tuple[str, str]] = Counter()
         full: Counter[tuple[str, str]] = Counter()
+        asleep: Counter[tuple[str, str]] = Counter()
         for lane in self.lanes:
             for backlog in lane.backlogs:
                 expired[backlog.campaign] += backlog.expired
+                for alike in [alike for alike in backlog.later if alike.awake and alike.scheduled_for >= FOR_EVER]:
+                    backlog.later.remove(alike)
+                    asleep[backlog.campaign, str(alike.awake)] += alike.rows
                 if not backlog.rows:
                     continue
                 if isinstance(backlog.hours, Openings) and backlog.hours.ended:
@@ -104,6 +120,7 @@ class Board:
                 else:
                     later[backlog.campaign] += backlog.rows
         never += [_shut(*why, rows) for why, rows in shut.items()]
+        never += [_asleep(self.campaigns[campaign], why, rows) for (campaign, why), rows in asleep.items()]
         never += [_full(self._rows[key], self._lanes[key], rows) for key, rows in full.items()]
         never += [_expired(self.campaigns[campaign], rows) for campaign, rows in expired.items() if rows]
         return never, later
@@ -146,6 +163,86 @@ class Openings:
         self._known_to = self._closes[-1]
 
 
+MAX_AHEAD: Moment = 400 * 86_400 * SECOND
+"""How far a day of the recipient's is looked for that meets an opening: more than a year."""
+
+
+class Days:
+    """The days of recipients, between their quiet hours, as far as they meet openings of a schedule."""
+
+    def __init__(self, words: str, zones: Sequence[Openings], hours: Openings | None) -> None:
+        self._words = words.split()
+        self._zones = zones
+        self._hours = hours
+        self._asleep = self._until = 0
+        """From when on the last put off are so, and until when."""
+
+    def __call__(self, at: Moment) -> Moment:
+        """To when a send is put off that is met at `at`: the beginning of the first day that meets an opening; FOR_EVER
+        where none does; `at` where it is day."""
+        if self._asleep <= at < self._until:
+            return self._until
+        opens_at, closes_at = self._window(at)
+        if opens_at <= at:
+            return at
+        self._asleep, self._until = at, FOR_EVER
+        while opens_at < at + MAX_AHEAD:
+            if self._hours is None or self._hours.window(opens_at)[0] < closes_at:
+                self._until = opens_at
+                break
+            opens_at, closes_at = self._window(closes_at)
+        return self._until
+
+    def never(self, at: Moment) -> bool:
+        """Whether no day from `at` on meets an opening."""
+        opens_at, closes_at = self._window(at)
+        if opens_at > at or self._hours is None:
+            return self(at) >= FOR_EVER
+        return self._hours.window(at)[0] >= closes_at and self(closes_at) >= FOR_EVER
+
+    def _window(self, at: Moment) -> tuple[Moment, Moment]:
+        """The day that holds `at`, else the next one, that all zones have."""
+        last = at + MAX_AHEAD
+        while at < last:
+            windows = [zone.window(at) for zone in self._zones]
+            opens_at, closes_at = max(opens_at for opens_at, _ in windows), min(closes_at for _, closes_at in windows)
+            if opens_at < closes_at:
+                return opens_at, closes_at
+            at = opens_at
+        return FOR_EVER, FOR_EVER
+
+    def __str__(self) -> str:
+        quiet_from, quiet_until, *zones = self._words
+        meet = f"cover every opening of the schedule {self._hours.name}" if self._hours else "never end in all of these"
+        return f"Quiet hours where the recipient is ({', '.join(zones)}), from {quiet_from} to {quiet_until}, {meet}."
+
+
+def days(words: str, hours: Openings | None, at: Moment, until: Moment, known: dict[tuple[str, str], Openings]) -> Days:
+    """The days of those whose quiet hours are so in `words`: from, until, and their zones. `known` keeps those of each
+    zone."""
+    quiet_from, quiet_until, *zones = words.split()
+    for zone in zones:
+        every = {"hours": {key: [[quiet_until, quiet_from]] for key in WEEKDAYS}, "name": zone, "timezone": zone}
+        known.setdefault((f"{quiet_from} {quiet_until}", zone), Openings(every, at, until))
+    return Days(words, [known[f"{quiet_from} {quiet_until}", zone] for zone in zones], hours)
+
+
+def never_awake(waiting: Iterable[Json], at: Moment) -> list[Never]:
+    """Of rows that are counted by their quiet hours (send_quiet_doctor), those that meet no opening from `at` on."""
+    known: dict[tuple[str, str], Openings] = {}
+    until = at + 2 * MAX_AHEAD
+    found: Counter[tuple[str, str, str]] = Counter()
+    for row in waiting:
+        hours = Openings(row["schedule"], at, until) if row["schedule"] else None
+        if days(row["quiet"], hours, at, until, known).never(at):
+            why = str(days(row["quiet"], hours, at, until, known))
+            found[row["workspace"], row["campaign"], why] += row["sends"]
+    return [
+        _asleep({"workspace": workspace, "campaign": campaign}, why, sends)
+        for (workspace, campaign, why), sends in found.items()
+    ]
+
+
 def _by_rules(rows: Iterable[Json], at: Moment, until: Moment) -> dict[str | None, Openings | None]:
     """Schedules by their ids, worked out once where several say the same; None, no schedule, is always open."""
     rules = ("timezone", "hours", "skip_holidays", "holiday_country", "holiday_subdivision", "closed_on", "open_on")
@@ -184,14 +281,18 @@ def _count(lanes: Iterable[tuple[Json, Lane]]) -> None:
 
 
 def _alike(
+    awake: Mapping[str, Days | None],
     priorities: Sequence[int],
     scheduled: Sequence[Moment],
     expires: Sequence[Moment],
     counts: Sequence[int],
     nths: Sequence[int],
+    places: Sequence[Moment],
+    quiets: Sequence[str],
 ) -> list[Alike]:
     """What waits for one campaign of a lane, the last to be due first."""
-    rows = zip(priorities, scheduled, (at or FOR_EVER for at in expires), nths, counts, strict=True)
+    asleep = (awake[words] for words in quiets)
+    rows = zip(priorities, scheduled, (at or FOR_EVER for at in expires), nths, counts, places, asleep, strict=True)
     return sorted((Alike(*row) for row in rows), key=lambda alike: alike.scheduled_for, reverse=True)
 
 
@@ -231,6 +332,11 @@ def _expired(campaign: Json, rows: int) -> Never:
         "expired", rows, f"Of the campaign {campaign['campaign']}: they expire before their turn comes.",
         "raise what holds them, or enqueue them with a later --expires",
     )  # fmt: skip
+
+
+def _asleep(campaign: Json, why: str, rows: int) -> Never:
+    in_it = (campaign["campaign"], "--workspace", campaign["workspace"])
+    return Never("quiet_hours", rows, why, _command("campaign", "set", *in_it, "--schedule", "NAME"))
 
 
 def _shut(schedule: str, why: str, rows: int) -> Never:

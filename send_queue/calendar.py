@@ -136,7 +136,7 @@ def _windows_from(schedule: Schedule, at: datetime) -> Iterator[Window]:
     # Two days back: a window over midnight began yesterday, and a clock that goes back over midnight
     # (America/St_Johns until 2011) can return to yesterday.
     first = _local(at, zone).toordinal() - 2
-    days = range(first, first + _SEARCH_DAYS)
+    days = range(first, min(first + _SEARCH_DAYS, date.max.toordinal() - 2))
     later = sorted(day.toordinal() for day in schedule.open_on if day.toordinal() >= days.stop)
     ahead: list[tuple[Window, int]] = []
     for day in chain(days, later):

@@ -21,7 +21,10 @@ FORGOTTEN = "forgotten"
 """The recipient of a send whose recipient send_forget has removed: nothing can be done about it."""
 
 OPENINGS = 64
-"""How many openings to look through at a time: weeks of them."""
+"""How many openings to look through at first, weeks of them; then twice as many each time."""
+
+LOOKS = 10
+"""How many times to look for more openings: 65,000 of them in all."""
 
 REASONS: dict[Rule, str] = {
     "paused": "paused",
@@ -29,6 +32,7 @@ REASONS: dict[Rule, str] = {
     "schedule": "outside_schedule",
     "weekend": "outside_schedule",
     "holiday": "outside_schedule",
+    "quiet_hours": "outside_schedule",
     "daily_cap": "daily_limit_reached",
     "weekly_cap": "weekly_limit_reached",
     "provider_hold": "provider_hold",
@@ -39,7 +43,7 @@ REASONS: dict[Rule, str] = {
 """The reason that a run gives for each rule, the weightiest first."""
 
 
-_RULES: dict[str, Rule] = {"quiet_hours": "schedule", "cap_timezone": "daily_cap"}
+_RULES: dict[str, Rule] = {"cap_timezone": "daily_cap"}
 
 
 def reason(due: Json | None) -> tuple[str, str]:
@@ -119,9 +123,12 @@ def _with_calendar(conn: Connection, facts: Json) -> tuple[Json, list[HoldBack]]
     windows: list[Window] = []
     try:
         schedule = calendar.schedule_from(facts["schedule"])
-        while facts["beyond"] or not windows:
-            windows += calendar.openings(schedule, windows[-1].closes_at if windows else at, OPENINGS)
+        for look in range(LOOKS):
+            since = max(windows[-1].closes_at, datetime.fromisoformat(facts["reached"])) if windows else at
+            windows += calendar.openings(schedule, since, OPENINGS << look)
             facts = store.explain(conn, UUID(facts["send_id"]), at, windows)
+            if not facts["beyond"]:
+                break
     except calendar.ScheduleError as error:  # it was spoilt by hand, or it has opened for the last time
         never = f"The schedule {facts['schedule']['name']!r} does not open again: {error}"
         return facts | {"next_at": None}, [HoldBack("schedule", None, never)]
@@ -136,8 +143,7 @@ def _with_calendar(conn: Connection, facts: Json) -> tuple[Json, list[HoldBack]]
 
 
 def _rule(hold: Json) -> Rule:
-    """The rule that the database names; quiet hours are the recipient's schedule, which the calendar does not know, and
-    where the day of a cap is unknown, the cap holds."""
+    """The rule that the database names; where the day of a cap is unknown, the cap holds."""
     rule: Rule = hold["rule"]
     return _RULES.get(hold["rule"], rule)
 
@@ -180,7 +186,7 @@ def _explanation(facts: Json, holds: list[HoldBack]) -> Explanation:
                     HoldBack(
                         "scheduled_for",
                         None,
-                        f"It expires at {expires_at:%Y-%m-%d %H:%M %Z}, before it can go.",
+                        _expiring(expires_at, datetime.fromisoformat(facts["at"])),
                     ),
                 ]
                 next_at = None
@@ -199,6 +205,13 @@ def _explanation(facts: Json, holds: list[HoldBack]) -> Explanation:
         UUID(facts["send_id"]), facts["status"], verdict, next_at, tuple(holds), datetime.fromisoformat(facts["at"]),
         _epilogue(facts),
     )  # fmt: skip
+
+
+def _expiring(expires_at: datetime, at: datetime) -> str:
+    when = f"{expires_at:%Y-%m-%d %H:%M %Z}"
+    if expires_at <= at:
+        return f"It expired at {when}: the next run skips it."
+    return f"It expires at {when}, before it can go: a run skips it then."
 
 
 def _epilogue(facts: Json) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from uuid import UUID
 
 from send_queue import explain, play, run, store
 from send_queue.board import MICROSECOND, Board, Never, microseconds, moment
-from send_queue.model import Explanation, HoldBack, Sure
+from send_queue.model import Explanation, HoldBack, Sure, clock
 from send_queue.play import Moment
 from send_queue.store import Connection, Filters
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from send_queue.providers import Providers
 
 MOST_STEPS = 2000
-"""How many times a lane is looked at before we only say "not before"."""
+MOST_SECONDS = 1.0
+"""How many times a lane is looked at, and for how long, before we only say "not before"."""
 
 HORIZON = timedelta(days=5 * 366)
 """How far the queue is played: what has not gone by then goes `later`."""
@@ -60,7 +61,10 @@ def _played(conn: Connection, send_id: UUID, at: datetime, providers: Providers)
     with store.rehearsing(conn, UUID(send["account_id"]), send["channel"]) as by_chance:
         sure: Sure = "about" if by_chance else "exact"
         moment = at
+        until = clock() + MOST_SECONDS
         for _ in range(MOST_STEPS):
+            if clock() > until:
+                break
             this = run.Run(
                 conn, providers, partial(_same, moment), "rehearsal", Filters(channel=send["channel"]), asking=False
             )
@@ -71,6 +75,9 @@ def _played(conn: Connection, send_id: UUID, at: datetime, providers: Providers)
             if not claimed:
                 report = run.Report()
                 run.say_why(this, report, counting=False)
+                if report.next_at is None or report.next_at <= moment:
+                    # What heads the lane never goes.
+                    report.next_at = explain.explain(conn, send_id, moment).next_at
                 if report.next_at is None or report.next_at <= moment:
                     return None, sure
                 moment = report.next_at

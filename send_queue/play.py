@@ -16,6 +16,7 @@ Sends take no time here and all of them succeed. Moments are microseconds since 
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush, heapreplace
@@ -44,6 +45,10 @@ class Hours(Protocol):
 
     def window(self, at: Moment) -> tuple[Moment, Moment]:
         """The opening that holds `at`, else the next one; (FOR_EVER, FOR_EVER) where there is none."""
+
+
+Awake: TypeAlias = Callable[[Moment], Moment]
+"""To when a send is put off that is met in its recipient's quiet hours; the moment itself where they are awake."""
 
 
 class Room(NamedTuple):
@@ -120,6 +125,13 @@ class Alike:
     nth: int
     """Where in the lane's whole order they begin."""
     rows: int
+    place: Moment | None = None
+    """When they were scheduled for before they were put off, which orders them; None: as they are."""
+    awake: Awake | None = None
+
+
+def _latest_first(rows: Alike) -> int:
+    return -rows.scheduled_for
 
 
 @dataclass(slots=True)
@@ -143,13 +155,23 @@ class Backlog:
         return self.opens_at <= at
 
     def head(self, at: Moment) -> tuple[int, Moment, int, Alike] | None:
-        """The first that is due at `at`; those that have expired are dropped on the way."""
+        """The first that may go at `at`; on the way those that have expired are dropped, and those put off whose
+        recipients are asleep: as in the claim, these lose their place."""
         while self.later and self.later[-1].scheduled_for <= at:
             rows = self.later.pop()
-            heappush(self.due, (rows.priority, rows.scheduled_for, rows.nth, rows))
-        while self.due and self.due[0][3].expires_at <= at:
-            self.expired += heappop(self.due)[3].rows
-        return self.due[0] if self.due else None
+            place = rows.scheduled_for if rows.place is None else rows.place
+            heappush(self.due, (rows.priority, place, rows.nth, rows))
+        while self.due:
+            rows = self.due[0][3]
+            if rows.expires_at <= at:
+                self.expired += rows.rows
+            elif rows.awake and (until := rows.awake(at)) > at:
+                rows.scheduled_for, rows.place = until, None
+                insort(self.later, rows, key=_latest_first)
+            else:
+                return self.due[0]
+            heappop(self.due)
+        return None
 
     def goes(self, at: Moment) -> Moment:
         """The first moment from `at` on at which something of it is due, and it is open."""

@@ -461,6 +461,11 @@ def doctor(conn: Connection, at: datetime | None) -> Json:
     return answer
 
 
+def quiet_doctor(conn: Connection) -> list[Json]:
+    answer: list[Json] = _value(conn, "send_quiet_doctor")
+    return answer
+
+
 def zones_doctor(conn: Connection) -> Json:
     answer: Json = _value(conn, "send_zones_doctor")
     return answer

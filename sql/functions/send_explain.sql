@@ -7,7 +7,9 @@
 -- Returns {send_id, status, ..., holds: [{rule, until, detail, found_at}], next_at, ahead, schedule, beyond}: until
 -- is null where only a person can end the hold, and then next_at is; found_at is the moment at which the rule was met;
 -- ahead counts the rows of the lane that are due at next_at and go first (10,000 at the most are counted); beyond
--- says that the windows were not enough. Raises SQ005 where there is no such send.
+-- says that the windows were not enough: more are wanted from `reached` on, to 400 days after it where quiet hours cover
+-- all that there are. Quiet hours that cover more than a year of openings cover them for ever. Raises SQ005 where there
+-- is no such send.
 create or replace function send_explain(id uuid, at timestamptz default null, windows tstzrange[] default null,
     counting boolean default true)
 returns jsonb language plpgsql stable set timezone = 'UTC'
@@ -25,6 +27,8 @@ declare
     v_until   timestamptz;
     v_person  boolean;
     v_beyond  boolean := false;
+    v_quiet   boolean;
+    v_awake   timestamptz := '-infinity'; -- a moment at which it is neither quiet nor closed
 begin
     select q.*, c.name as campaign, c.max_attempts, c.status as campaign_status, c.pause_reason as campaign_reason,
         a.name as account, a.status as account_status, a.status_reason, w.name as workspace,
@@ -48,7 +52,8 @@ begin
     v_windows := coalesce(v_windows, v_send.cached);
 
     v_moment := v_at;
-    while v_send.status = 'pending' loop
+    for v_step in 1..2000 loop
+        exit when v_send.status <> 'pending';
         v_opens := null;
         if v_send.schedule_id is not null then
             select min(greatest(lower(o), v_moment)) into v_opens from unnest(v_windows) o where upper(o) > v_moment;
@@ -56,10 +61,12 @@ begin
             exit when v_beyond;
         end if;
         select jsonb_agg(jsonb_build_object('rule', h.rule, 'until', h.until, 'detail', h.detail,
-                   'found_at', v_moment)), max(h.until), coalesce(bool_or(h.until is null), false)
-        into v_now, v_until, v_person
+                   'found_at', v_moment)), max(h.until), coalesce(bool_or(h.until is null), false),
+            coalesce(bool_or(h.rule = 'quiet_hours'), false)
+        into v_now, v_until, v_person, v_quiet
         from (
-            select 'scheduled_for' as rule, v_send.scheduled_for as until,
+            select case when v_send.error_code = 'quiet_hours' then 'quiet_hours' else 'scheduled_for' end as rule,
+                v_send.scheduled_for as until,
                 case when v_send.error_code in ('quiet_hours', 'timezone') then v_send.error_message
                      when v_send.attempts > 0 and v_send.error_code is not null then
                          format('It is tried again then, attempt %s of %s; the last one met %s.', v_send.attempts + 1,
@@ -102,7 +109,22 @@ begin
             where r.room <= 0 and v_send.next_at <= v_moment
         ) h;
         exit when v_now is null;
+        if v_quiet and not v_person and v_awake < v_moment then
+            v_awake := send_quiet_opening(v_send.id, greatest(v_moment, v_send.scheduled_for),
+                case when v_send.schedule_id is not null then v_windows end);
+            if v_awake is null and (v_send.schedule_id is null or exists (
+                    select from unnest(v_windows) o where upper(o) > v_moment + interval '400 days')) then
+                v_holds := v_holds || (select jsonb_build_array(jsonb_build_object('rule', 'quiet_hours', 'until', null,
+                    'detail', format('Quiet hours where the recipient is (%s), from %s to %s, %s: it can never go.',
+                        array_to_string(z.zones, ', '), to_char(z.quiet_from, 'HH24:MI'), to_char(z.quiet_until, 'HH24:MI'),
+                        coalesce(format('cover every opening of the schedule %s', v_send.schedule_name),
+                            'never end in all of these zones')), 'found_at', v_moment)) from send_quiet_of(v_send.id) z);
+                exit;
+            end if;
+            v_beyond := v_awake is null;
+        end if;
         v_holds := v_holds || v_now;
+        exit when v_beyond;
         exit when v_person or v_until <= v_moment;
         v_moment := v_until;
     end loop;
@@ -114,7 +136,7 @@ begin
         'look_up_at', case when v_send.account_status = 'active' then v_send.look_up_at end, 'at', v_at, 'account', v_send.account,
         'account_id', v_send.account_id, 'channel', v_send.channel, 'campaign', v_send.campaign,
         'workspace', v_send.workspace, 'recipient', v_send.recipient,
-        'schedule', v_send.schedule, 'holds', v_holds, 'beyond', v_beyond,
+        'schedule', v_send.schedule, 'holds', v_holds, 'beyond', v_beyond, 'reached', v_moment,
         'next_at', case when v_send.status = 'pending' and v_now is null and not v_beyond then v_moment end,
         'ahead', case when counting and v_send.status = 'pending' then (
             select count(*) from (

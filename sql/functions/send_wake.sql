@@ -7,7 +7,7 @@
 -- together with the caller's own. Then claims are kept out, which count and put lanes to sleep (they only try for the
 -- key, and wait for nobody). A lane that fell asleep in between is locked too, if nobody holds it; if somebody does, all
 -- is let go of and begun anew: its holder may be waiting for the key, as we did, so nobody waits for a lane with the
--- key in hand.
+-- key in hand. After 100 times it gives up, with an error after which callers try again.
 create or replace function send_wake(account_ids uuid[], channels text[], giving uuid[] default '{}')
 returns void language plpgsql
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
@@ -20,7 +20,7 @@ declare
     v_held       int;
     v_asleep     int;
 begin
-    loop
+    for v_round in 1..100 loop
         begin
             perform from send_lanes l join (
                 select * from unnest(account_ids, channels) own (account_id, channel)
@@ -47,8 +47,10 @@ begin
             where a.workspace_id = any (v_limited) and l.next_at_reason = 'rate_limit';
             exit when v_held >= v_asleep;
             raise exception 'a lane that sleeps is held' using errcode = 'SQ001';
-        exception when sqlstate 'SQ001' then
-            null; -- what was locked above is free again
+        exception when sqlstate 'SQ001' then -- what was locked above is free again
+            if v_round = 100 then
+                raise exception 'lanes that wait for a limit are held by others' using errcode = 'lock_not_available';
+            end if;
         end;
     end loop;
 

@@ -13,6 +13,7 @@ declare
     v_at    timestamptz := coalesce(send_why.at, clock_timestamp());
     v_due   uuid;
     v_head  record;
+    v_next  uuid;
     v_one   jsonb;
     v_first jsonb;
 begin
@@ -37,8 +38,11 @@ begin
     -- Best first: not_before is the least that a head can wait; once a head's exact moment is not later than that of
     -- all that follow, it is the first.
     for v_head in
-        select head.id, greatest(head.scheduled_for, l.next_at, v_at,
-            case when s.window_since <= v_at and v_at < s.closes_at then s.opens_at end) as not_before
+        select head.id, l.account_id, l.channel, c.id as campaign_id, case when s.id is not null then
+                case when s.window_since <= v_at then array_prepend(tstzrange(s.opens_at, s.closes_at), s.later_windows)
+                     else '{}' end end as windows,
+            greatest(head.scheduled_for, l.next_at, v_at,
+                case when s.window_since <= v_at and v_at < s.closes_at then s.opens_at end) as not_before
         from send_lanes l
         join send_accounts a on a.id = l.account_id and a.status = 'active'
         join send_workspaces w on w.id = a.workspace_id and w.paused_at is null
@@ -58,6 +62,20 @@ begin
     loop
         exit when v_head.not_before >= (v_first ->> 'next_at')::timestamptz;
         v_one := send_explain(v_head.id, v_at, null, false);
+        -- Quiet hours cover all that is cached: the first of a hundred that follow whose recipient is awake then.
+        if v_one ->> 'next_at' is null and (v_one -> 'holds') @> '[{"rule": "quiet_hours"}]'::jsonb then
+            select n.id into v_next from (
+                select q.id, q.scheduled_for from send_queue q
+                where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
+                    between (v_head.account_id, v_head.channel, v_head.campaign_id, '-infinity')
+                    and (v_head.account_id, v_head.channel, v_head.campaign_id, 'infinity')
+                order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 100) n
+            where send_quiet_opening(n.id, greatest(n.scheduled_for, v_at), v_head.windows) is not null
+            order by n.scheduled_for limit 1;
+            if found then
+                v_one := send_explain(v_next, v_at, null, false);
+            end if;
+        end if;
         if v_first is null or (v_one ->> 'next_at')::timestamptz < (v_first ->> 'next_at')::timestamptz
            or v_first ->> 'next_at' is null then
             v_first := v_one;
