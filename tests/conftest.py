@@ -76,7 +76,10 @@ def server() -> str:
     return url
 
 
-NO_LIMITS = "delete from send_limit_defaults; delete from send_lane_defaults where channel in ('email', 'sms')"
+NO_LIMITS = (
+    "delete from send_limit_defaults; delete from send_lane_defaults where channel in ('email', 'sms');"
+    " update send_lane_defaults set min_gap_seconds = 0, jitter_seconds = 0"
+)
 """Most tests have limits of their own, on lanes that begin with none; those of a new lane have a test of their own."""
 
 

@@ -30,6 +30,7 @@ from send_queue.cli.app import (
     printable,
     table,
     terminal_width,
+    warn,
     with_options,
     workspace_option,
 )
@@ -158,9 +159,18 @@ def _with_windows(app: App, kind: str, rows: list[dict[str, Any]]) -> list[dict[
 def _put(app: App, kind: str, name: str, fields: dict[str, Any], json_: bool, *, adding: bool,
          workspace: str | None = None) -> None:  # fmt: skip
     from send_queue import store
+    from send_queue.cli import office_hours
 
-    with app.database() as conn:
+    said = None
+    with app.database() as conn, store.all_or_nothing(conn):
+        office_hours.make_always(conn, fields, app.now())
+        if adding and kind == "account":
+            said = office_hours.give(conn, name, fields, workspace, app.now())
         row = store.put(conn, kind, name, fields, adding=adding, workspace=workspace, at=app.now())
+        if said:
+            office_hours.count_days(conn, row, app.now())
+    if said:
+        warn(said)
     if json_:
         click.echo(as_json(row))
     elif adding or fields:
@@ -216,7 +226,8 @@ def _account_options(command: Any) -> Any:
         command,
         click.option("--provider-account-id", metavar="ID", type=TEXT_OR_NONE, help="The provider's id of it."),
         click.option("--tier", type=click.Choice(["free", "premium", "sales_navigator"]), help="Decides the caps."),
-        click.option("--schedule", metavar="NAME", type=TEXT_OR_NONE, help="When it may send (default: always)."),
+        click.option("--schedule", metavar="NAME", type=TEXT_OR_NONE, help="When it may send: `always` for "
+                     "round the clock (default: office hours for LinkedIn, else always)."),
         click.option("--secret-env", metavar="VAR", type=VARIABLE, help="The name of the environment variable "
                      "that holds its secret; not the secret."),
         click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", type=SETTING, help="What its provider "
@@ -254,7 +265,7 @@ def _account_fields(options: Mapping[str, Any]) -> dict[str, Any]:
 @_account_options
 @click.pass_obj
 def account_add(app: App, /, name: str, provider: str, workspace: str | None, json_: bool, **options: Any) -> None:
-    """Add an account, and its lanes with the caps of its tier.
+    """Add an account, and its lanes with the caps and pauses of its tier.
 
     \b
     Example: send-queue account add anna --provider unipile --provider-account-id Xb3c --tier premium

@@ -208,7 +208,7 @@ def _set_up(stage: Stage, typed: Typed) -> None:
         _type(stage, typed, ["account", "add", account.name, "--provider", "unipile", "--provider-account-id",
                              f"seat-{account.name}", "--schedule", account.schedule])  # fmt: skip
         _type(stage, typed, ["lane", "set", account.name, "linkedin_invite", "--daily-cap", str(account.cap),
-                             "--cap-timezone", account.zone, "--min-gap", account.gap])  # fmt: skip
+                             "--cap-timezone", account.zone, "--min-gap", account.gap, "--jitter", "0m"])  # fmt: skip
     _type(stage, typed, ["campaign", "add", "new-year", "--account", ANNA.name, "--account", BEN.name])
     stage.say(
         _type(stage, typed, ["import", str(PEOPLE), "--campaign", "new-year", "--channel", "linkedin_invite",

@@ -192,6 +192,8 @@ begin
         union all
         select d.rank, d."check", d.severity, d.what, null, d.mend from send_doctor_settings() d
         union all
+        select d.rank, d."check", d.severity, d.what, d.command, null from send_doctor_pacing() d
+        union all
         select 5, d."check", 'wrong', d.what, null, d.mend from send_doctor_collations() d
 
         union all

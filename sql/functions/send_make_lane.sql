@@ -1,5 +1,5 @@
--- Make a lane where there is none yet, with the caps of its channel and the account's tier (no tier: the most careful),
--- and the rolling limits of its channel: its own, and with the first lane of that channel in a workspace the workspace's.
+-- Make a lane where there is none yet, with the caps and pauses of its channel and the account's tier (no tier: the most
+-- careful), and the rolling limits of its channel: its own, and with the first lane of that channel in a workspace the workspace's.
 -- A limit that an operator has removed is not made again. Returns whether the lane was made.
 --
 -- The limits come first. Of two that make the first lanes of a workspace at once, the second waits there, before it has
@@ -20,8 +20,9 @@ begin
           where o.workspace_id = a.workspace_id and l.channel = d.channel))
     order by d.scope = 'workspace' desc, d.per
     on conflict do nothing;
-    insert into send_lanes (account_id, channel, daily_cap, weekly_cap)
-    select a.id, send_make_lane.channel, d.daily_cap, d.weekly_cap
+    insert into send_lanes (account_id, channel, daily_cap, weekly_cap, min_gap_seconds, jitter_seconds, max_in_flight)
+    select a.id, send_make_lane.channel, d.daily_cap, d.weekly_cap, coalesce(d.min_gap_seconds, 0),
+        coalesce(d.jitter_seconds, 0), coalesce(d.max_in_flight, 1)
     from send_accounts a
     left join send_lane_defaults d on d.channel = send_make_lane.channel and d.tier = coalesce(a.tier, 'free')
     where a.id = send_make_lane.account_id

@@ -147,6 +147,26 @@ def test_a_lane_is_made_only_where_its_provider_serves_the_channel(queue: Queue)
     queue("lane", "set", "anna", "email", "--daily-cap", "0")
 
 
+def test_who_writes_on_linkedin_has_office_hours_unless_somebody_says_otherwise(queue: Queue) -> None:
+    """In the workspace's zone, in which its days are counted too; the command says so, round the clock is asked for."""
+    queue("workspace", "add", "acme", "--timezone", "America/Los_Angeles")
+    args = ("--provider", "unipile", "--workspace", "acme")
+    done = queue("account", "add", "anna", *args)
+    assert "anna sends in the hours of the schedule office-hours-America/Los_Angeles, which begins as" in done.stderr
+    assert "or give --schedule always for round the clock." in done.stderr
+    made = queue.json("schedule", "show", "office-hours-America/Los_Angeles")
+    assert made["timezone"] == "America/Los_Angeles"
+    assert (made["opens_at"], made["closes_at"]) == ("2026-11-23T17:00:00+00:00", "2026-11-24T01:00:00+00:00")
+    assert queue.json("lane", "show", "anna", "linkedin_invite")["cap_timezone"] == "America/Los_Angeles"
+    ben = queue.json("account", "add", "ben", *args)
+    assert ben["schedule"] == "office-hours-America/Los_Angeles"
+    assert "sends in the hours" not in queue("account", "add", "eve", *args, "--schedule", "always").stderr
+    assert queue.json("account", "show", "eve")["schedule"] == "always"
+    assert queue.json("account", "add", "fay", *args, "--schedule", "none")["schedule"] is None
+    assert queue.json("account", "add", "mail", "--provider", "smtp")["schedule"] is None
+    assert queue.json("account", "set", "fay", "--schedule", "always")["schedule"] == "always"
+
+
 def test_names_may_be_the_same_in_two_workspaces(queue: Queue) -> None:
     """A name that two tenants use needs the workspace, and the sentence says so."""
     queue("workspace", "add", "acme")

@@ -19,7 +19,7 @@ import pytest
 from conftest import Cli, Connection
 from psycopg.types.json import Jsonb
 
-from send_queue import doctor, embedded, schema, store
+from send_queue import calendar, doctor, embedded, schema, store
 
 AT = datetime(2026, 11, 23, 15, tzinfo=UTC)
 """A Monday."""
@@ -139,8 +139,10 @@ def test_an_old_server(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_what_the_environment_lacks(conn: Connection, doctor_says: Doctor) -> None:
     """What accounts with rows waiting need of the environment is wrong when it is missing, by its name."""
-    put(conn, "account", "anna", provider="unipile")
-    put(conn, "account", "ben", provider="unipile", secret_env="BEN_KEY")
+    conn.execute("update send_lane_defaults set min_gap_seconds = 600")
+    put(conn, "schedule", "always", timezone="UTC", hours=calendar.hours_from_text(["00:00-24:00"], "mon-sun"))
+    put(conn, "account", "anna", provider="unipile", schedule="always")
+    put(conn, "account", "ben", provider="unipile", secret_env="BEN_KEY", schedule="always")
     put(conn, "campaign", "fall", accounts=["anna", "ben"])
     enqueue(conn, "log", "ben")  # the provider is not asked for this one
     unused = one(doctor_says(), "environment")

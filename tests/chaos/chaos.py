@@ -118,7 +118,8 @@ class Chaos:
                     account["secret_env"] = seat.variable
                 store.put(conn, "account", seat.name, account, adding=True, at=at)
                 for channel in seat.channels:
-                    store.put(conn, "lane", seat.name, {"channel": channel, **seat.lane}, at=at)
+                    no_gap = {"min_gap_seconds": 0, "jitter_seconds": 0}
+                    store.put(conn, "lane", seat.name, {"channel": channel, **no_gap, **seat.lane}, at=at)
             store.put_limit(conn, LIMIT[0], LIMIT[1], account="a1")
             for way in WAYS:
                 pool = [seat.name for seat in seats_of(way)]

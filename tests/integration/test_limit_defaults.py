@@ -54,6 +54,28 @@ def test_they_are_as_the_project_says(empty_database: str) -> None:
         assert {channel for _, channel, *_ in limits(queue)} == {"sms"}
 
 
+def test_linkedin_has_pauses_from_the_first_minute(empty_database: str) -> None:
+    """Minutes between two sends, by chance longer, one in flight; and yet the cap of a day goes within eight hours."""
+    with psycopg.connect(empty_database, autocommit=True) as conn:
+        schema.migrate(conn)
+        queue = Queue(conn)
+        for tier in ("free", "premium", "sales_navigator"):
+            queue.account(tier, tier=tier)
+            for channel in ("linkedin_invite", "linkedin_message"):
+                queue.lane(tier, channel)
+                lane = queue.the_lane(tier, channel)
+                gap, jitter, cap = lane["min_gap_seconds"], lane["jitter_seconds"], lane["daily_cap"]
+                assert (gap >= 180, jitter >= 120, lane["max_in_flight"]) == (True, True, 1)
+                assert cap * (gap + jitter / 2) <= 8 * 3600
+        queue.do("update send_lane_defaults set min_gap_seconds = 60, jitter_seconds = 7, max_in_flight = 2")
+        queue.account("later")
+        queue.lane("later", "linkedin_invite")
+        lane = queue.the_lane("later", "linkedin_invite")
+        assert (lane["min_gap_seconds"], lane["jitter_seconds"], lane["max_in_flight"]) == (60, 7, 2)
+        queue.lane("later", "webhook")
+        assert queue.the_lane("later", "webhook")["min_gap_seconds"] == 0
+
+
 def test_the_first_lane_brings_those_of_the_workspace_and_each_its_own(queue: Queue) -> None:
     queue.enqueue(account="ada")
     first = [(None, "email", HOUR, 3), ("ada", "email", MINUTE, 2)]

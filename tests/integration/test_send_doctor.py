@@ -442,3 +442,28 @@ def test_what_python_is_told(queue: Connection) -> None:
     assert row[0]["secrets"] == [
         {"provider": "unipile", "secret_env": "ANNA_KEY", "account": "anna", "accounts": 2, "waiting": 1}
     ]
+
+
+# --- pacing -----------------------------------------------------------------------------------------------
+
+
+def test_a_linkedin_lane_without_gap_cap_or_schedule_is_found(queue: Connection) -> None:
+    """With the command that gives it what it lacks; a schedule of all its campaigns is one too."""
+    put(queue, "account", "seat", provider="unipile")
+    put(queue, "lane", "seat", adding=False, channel="linkedin_invite", daily_cap=None)
+    [finding] = findings(queue, "unpaced")
+    assert finding["severity"] == "worth knowing"
+    assert "The lane seat linkedin_invite has no gap, no cap, no schedule" in finding["what"]
+    assert finding["command"] == [
+        "lane", "set", "seat", "linkedin_invite", "--min-gap", "10m", "--jitter", "10m", "--daily-cap", "20",
+    ]  # fmt: skip
+    put(queue, "lane", "seat", adding=False, channel="linkedin_invite", daily_cap=20, min_gap_seconds=60)
+    [finding] = findings(queue, "unpaced")
+    assert finding["command"] == ["account", "set", "seat", "--schedule", "NAME"]
+    put(queue, "schedule", "office", timezone="UTC", hours={})
+    put(queue, "campaign", "scheduled", accounts=["seat"], schedule="office")
+    assert findings(queue, "unpaced") == []
+    put(queue, "campaign", "not scheduled", accounts=["seat"])
+    assert len(findings(queue, "unpaced")) == 1
+    put(queue, "account", "seat", adding=False, schedule="office")
+    assert findings(queue, "unpaced") == []
