@@ -27,7 +27,7 @@ def give(conn: Connection, name: str, fields: dict[str, Any], workspace: str | N
     fields["schedule"] = f"office-hours-{zone}"
     _make(conn, fields["schedule"], zone, "mon-fri", "09:00-17:00", at)
     return (f"{name} sends in the hours of the schedule {fields['schedule']}, which begins as mon-fri 09:00-17:00 in "
-            "the workspace's zone: name another with --schedule, or give --schedule always for round the clock.")  # fmt: skip
+            "its zone: name another with --schedule, or give --schedule always for round the clock.")  # fmt: skip
 
 
 def count_days(conn: Connection, account: Mapping[str, Any], at: datetime | None) -> None:
