@@ -116,11 +116,11 @@ def test_the_whole_flow_through_a_transaction_pool(pooled: str, cli: Cli, tmp_pa
 
         assert f"{len(list(schema.sql_dir().glob('migrations/*.sql')))} migrations," in said("migrate")
         assert said("migrate").startswith("Nothing to do")
-        said("schedule", "add", "always", "--timezone", "UTC", "--hours", "00:00-24:00", "--days", "mon-sun")
-        said("account", "add", "anna", "--provider", "unipile", "--provider-account-id", "a", "--schedule", "always")
-        said("account", "add", "ben", "--provider", "unipile", "--provider-account-id", "b")
         for account in ("anna", "ben"):
-            said("lane", "set", account, "linkedin_message", "--daily-cap", "50", "--max-in-flight", "4")
+            said("account", "add", account, "--provider", "unipile", "--provider-account-id", account, "--schedule",
+                 "always")  # fmt: skip
+            said("lane", "set", account, "linkedin_message", "--daily-cap", "50", "--max-in-flight", "4", "--min-gap",
+                 "0m", "--jitter", "0m")  # fmt: skip
         said("campaign", "add", "hello", "--account", "anna", "--account", "ben")
         said("limit", "add", "--account", "anna", "40/10m")
         said("enqueue", "--campaign", "hello", "--channel", "linkedin_message", "--recipient", "ACoAAfirst",
