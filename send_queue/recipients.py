@@ -6,7 +6,9 @@ Only what can be told without asking anybody; the provider has the last word.
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
+
+from send_queue import keys
 
 
 def checked(channel: str, recipient: str) -> str:
@@ -23,6 +25,8 @@ def checked(channel: str, recipient: str) -> str:
             return endpoint(recipient)
         case "email":
             return mailbox(recipient)
+        case "linkedin_invite" | "linkedin_message" if keys.clean(recipient):
+            return member(recipient)
         case _:
             return recipient
 
@@ -35,19 +39,10 @@ def same(channel: str, recipient: str) -> str:
 
     An id is its own: LinkedIn's differ by capitals, in a URL too.
     """
-    recipient = recipient.strip()
-    match channel:
-        case "email":
-            return recipient.lower()
-        case "linkedin_invite" | "linkedin_message" if found := _PROFILE.match(recipient):
-            slug = unquote(found[1])
-            return slug if slug.startswith(_MEMBER_IDS) else slug.lower()
-        case _:
-            return recipient
+    return keys.key(recipient) if channel in _TO_PEOPLE else recipient.strip()
 
 
-_PROFILE = re.compile(r"(?:(?:https?://)?(?:[a-z0-9-]+\.)?linkedin\.com)?/?in/([^/?#\s]+)", re.IGNORECASE)
-_MEMBER_IDS = ("ACo", "ACw", "ADo", "AEo", "AEM")
+_TO_PEOPLE = ("email", "sms", "linkedin_invite", "linkedin_message")
 
 
 def check_suppressed(channel: str | None, recipient: str) -> None:
@@ -96,14 +91,23 @@ def address(text: object, *, dotted: bool = True) -> str | None:
     """
     if not isinstance(text, str):
         return None
-    local, _, domain = text.strip().rpartition("@")
-    try:
-        domain = domain if domain.isascii() else domain.encode("idna").decode()
-    except UnicodeError:
-        return None
+    local, _, domain = keys.clean(text).rpartition("@")
+    domain = domain if domain.isascii() else _in_the_dns(domain)
     found = f"{local}@{domain}"
     whole = _LOCAL.fullmatch(local) and len(local) <= 64 and _DOMAIN.fullmatch(domain) and ("." in domain or not dotted)
     return found if whole and len(found) <= LONGEST_ADDRESS else None
+
+
+def _in_the_dns(domain: str) -> str:
+    """A domain as IDNA 2008 has it, with UTS 46 and not transitional; empty where it has none, or one that differs from
+    its key: suppression compares that."""
+    import idna  # 15 ms, and most domains are ASCII
+
+    try:
+        found = idna.encode(domain, uts46=True, std3_rules=True).decode()
+    except UnicodeError:
+        return ""
+    return found if found == keys.domain(domain) else ""
 
 
 def mailbox(text: str) -> str:
@@ -114,7 +118,7 @@ def mailbox(text: str) -> str:
     """
     if address(text, dotted=False) is None:
         raise ValueError(f"{_short(text)} is not a mail address: write it as ada@example.com")
-    return text.strip()
+    return keys.clean(text)
 
 
 def e164(number: str) -> str:
@@ -127,20 +131,40 @@ def e164(number: str) -> str:
     """
     import phonenumbers  # 40 ms, and most channels have no use for it
 
-    number = re.sub(r"^\s*00", "+", number)  # as it is dialled in most countries
-    if not number.strip().startswith("+"):
+    key = keys.key(number)  # 00 is a + there, as it is dialled in most countries
+    if not key.startswith("+"):
         raise ValueError(
             f"the phone number {number!r} does not say its country: begin it with + and the country's code, as in"
             " +14155552671"
         )
     try:
-        parsed = phonenumbers.parse(number, None)
+        parsed = phonenumbers.parse(key, None)
     except phonenumbers.NumberParseException:
         raise ValueError(f"{number!r} is not a phone number: write it as +14155552671") from None
     # Its length, as the country has it, and not its digits: numbering plans change faster than what is installed.
     if parsed.extension or not phonenumbers.is_possible_number(parsed):
         raise ValueError(f"{number!r} is not a phone number that anybody can have: check its digits")
-    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+    found = str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+    if found != key:  # suppression compares the key
+        raise ValueError(f"{number!r} can be read in several ways: write it as {found}, if that is meant")
+    return found
+
+
+def member(text: str) -> str:
+    """A person of LinkedIn: the URL of a profile, its slug or an id. Raises `ValueError`.
+
+    >>> member("ACoAAana"), member(" https://www.linkedin.com/in/ada-l/ ")
+    ('ACoAAana', 'https://www.linkedin.com/in/ada-l/')
+    """
+    cleaned = keys.clean(text)
+    if keys.profile(cleaned) is None and not _ID.fullmatch(cleaned):
+        raise ValueError(
+            f"{_short(text)} is no profile of LinkedIn's: write it as https://www.linkedin.com/in/NAME, or as its id"
+        )
+    return cleaned
+
+
+_ID = re.compile(r"[\w%.-]*[^\W_][\w%.-]*")
 
 
 def endpoint(url: str) -> str:

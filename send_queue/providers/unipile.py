@@ -9,14 +9,14 @@ until it is found, or surely is not there. What its answers mean is in unipile_a
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
+from send_queue import keys
 from send_queue.model import (
     AlreadyDone,
     CannotTell,
@@ -285,7 +285,7 @@ def _resolved(account: _Account, recipient: str) -> str | Outcome:
     if not _segment(recipient if slug is None else slug):
         return Failed("invalid_recipient", "The recipient is neither an id of LinkedIn's nor a profile's URL.")
     if slug is None:
-        return recipient.strip()
+        return keys.clean(recipient)
     profile = account.profile(slug)
     if isinstance(profile, dict):
         return _id(profile["provider_id"]) or ""
@@ -469,8 +469,10 @@ def _slug(recipient: str) -> str | None:
     >>> _slug("https://www.linkedin.com/in/ana-mar%C3%ADa/?trk=x")
     'ana-maría'
     """
-    found = re.search(r"linkedin\.com/in/([^/?#\s]*)", recipient, re.IGNORECASE)
-    return unquote(found[1]) if found else None
+    cleaned = keys.clean(recipient)
+    if (found := keys.profile(cleaned)) is not None:
+        return found
+    return "" if any(c in "/@#" for c in cleaned) else None
 
 
 def _segment(value: str) -> str:

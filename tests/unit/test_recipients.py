@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from send_queue.recipients import check_suppressed, checked, same
+from send_queue.keys import key
+from send_queue.recipients import address, check_suppressed, checked, same
 
 
 @pytest.mark.parametrize("written", ["+14155552671", "+1 (415) 555-2671", " +1-415-555-2671 ", "+1.415.555.2671"])
@@ -97,3 +98,28 @@ def test_what_would_suppress_nobody_is_refused(channel: str | None, recipient: s
 
 def test_other_channels_take_what_their_providers_take() -> None:
     assert checked("linkedin_invite", "ACoAAana") == "ACoAAana"
+
+
+@pytest.mark.parametrize(("written", "sent"), [
+    ("ana@straße.de", "ana@xn--strae-oqa.de"), ("Ana@BÜCHER.example", "Ana@xn--bcher-kva.example"),
+    ("bea@example.com\u200b", "bea@example.com"), ("\uff42ea\uff20example.com", "bea@example.com"),
+    ("ana@☃.example", None), ("ana@ꭰꭱ.example", None),
+])  # fmt: skip
+def test_a_domain_is_the_one_that_browsers_go_to(written: str, sent: str | None) -> None:
+    """IDNA 2008, not transitional; what cannot be seen is no part of an address."""
+    assert address(written) == sent
+    assert sent is None or key(written) == sent.lower()
+
+
+@pytest.mark.parametrize("written", [
+    "+44 (0)20 7946 0958", "+44 20 7946 0958", "0044 020 79460958", "\u200b+44\u201320\u20137946 0958",
+])  # fmt: skip
+def test_a_number_is_one_however_it_is_dialled(written: str) -> None:
+    assert checked("sms", written) == key(written) == "+442079460958"
+
+
+@pytest.mark.parametrize("junk", ["#N/A", "N/A", "John Smith", "ada@example.org", "https://example.org/in/ada", "-",
+                                  "https://www.linkedin.com/company/acme", "https://linkedin.com/in/"])  # fmt: skip
+def test_what_is_no_profile_is_refused(junk: str) -> None:
+    with pytest.raises(ValueError, match="is no profile of LinkedIn's"):
+        checked("linkedin_invite", junk)
