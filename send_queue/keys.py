@@ -1,6 +1,6 @@
 """One recipient has one key: what suppression, dedupe and prospects compare, however people write them.
 
-Only what its key says is sent (recipients.py).
+send_normal_recipient is the same in SQL, to the letter. Only what its key says is sent (recipients.py).
 """
 
 from __future__ import annotations

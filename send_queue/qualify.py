@@ -33,6 +33,7 @@ _STRING_OR_CHARACTER = re.compile(r"'[^']*'|.", re.DOTALL)
 _SYNTAX = frozenset(
     [
         "extract",
+        "normalize",
         "overlay",
         "position",
         "substring",
