@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -311,4 +313,16 @@ def test_an_import_stores_them_as_skipped(queue: Queue) -> None:
     assert (answer["created"], answer["suppressed"], answer["there"]) == (3, 1, 0)
     assert queue.all("select recipient, error_code, error_message from send_queue where status = 'skipped'") == [
         ("P1@example.org", "suppressed", "Nothing goes to this recipient since 2026-03-02: by hand.")
+    ]
+
+
+def test_the_statement_of_the_documents_suppresses(conn: psycopg.Connection[Any]) -> None:
+    """The unsubscribe page of docs/email.md stores a recipient as it is written, and it is folded."""
+    page = (Path(__file__).parents[2] / "docs" / "email.md").read_text()
+    [statement] = re.findall(r'SUPPRESS = """(.*?)"""', page, re.DOTALL)
+    [[workspace]] = conn.execute("select id from send_workspaces").fetchall()
+    for _ in range(2):
+        conn.execute(statement.encode(), (workspace, "email", "Ana@Example.com "))
+    assert conn.execute("select recipient, reason from send_suppressions").fetchall() == [
+        ("ana@example.com", "unsubscribed")
     ]
