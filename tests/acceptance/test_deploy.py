@@ -364,8 +364,9 @@ def test_the_manifests_run_a_queue(
     cluster(only("migrate", "migrate"))
     with psycopg.connect(empty_database, autocommit=True) as conn:
         queue = Queue(conn, cli, sandbox, env)
-        queue.account("anna", max_in_flight=5)
-        queue.lane("anna", "linkedin_message", daily_cap=None, weekly_cap=None)
+        at_once = {"max_in_flight": 5, "min_gap_seconds": 0, "jitter_seconds": 0}
+        queue.account("anna", **at_once)
+        queue.lane("anna", "linkedin_message", daily_cap=None, weekly_cap=None, **at_once)
         queue.campaign("fall", "anna")
 
         recover = only("run-once", "common")
