@@ -111,6 +111,8 @@ def migrate(conn: Connection, folder: Path | None = None, grants: Sequence[Grant
 
 
 def _install(conn: Connection, folder: Path, grants: Sequence[Grant]) -> Report:
+    # Before any query: a snapshot older than bootstrap's lock would not see what the one before us has done.
+    _run(conn, "set transaction isolation level read committed")
     names = frozenset(name for (name,) in _rows(conn, _SERVER_FUNCTIONS))
     for (owner,) in _rows(conn, _OTHER_OWNER):
         # Each of our functions reaches the others, and the tables, as their one owner.

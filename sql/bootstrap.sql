@@ -1,7 +1,4 @@
 -- What `migrate` itself needs: it runs this first, each time, and works in one transaction to the end.
--- A snapshot older than the lock would not see what the one before us has done.
-set transaction isolation level read committed;
-
 -- One migrates at a time in this schema. The lock ends with the transaction: a session's would be lost behind pgbouncer.
 select pg_advisory_xact_lock(hashtextextended('send-queue migrate ' || current_schema()::text, 0));
 

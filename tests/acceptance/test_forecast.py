@@ -138,7 +138,7 @@ def test_an_empty_queue_has_a_forecast_too(queue: Queue) -> None:
 
 @pytest.mark.parametrize(("option", "value", "says"), [
     ("--every", "0s", "write 5m"), ("--every", "often", "not a duration"), ("--tz", "EST5", "There is no time zone"),
-    ("--days", "0", "range"),
+    ("--days", "0", "from 1 to 3660"),
 ])  # fmt: skip
 def test_wrong_usage_is_told_how_to_write_it(queue: Queue, option: str, value: str, says: str) -> None:
     """One sentence, exit status 2."""

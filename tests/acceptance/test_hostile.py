@@ -315,9 +315,9 @@ def test_what_others_wrote_is_stored_as_it_is_and_shown_harmlessly(
     run("limit", "add", "--account", nasty, "9/1h")
     for n in range(4):
         run("enqueue", "--campaign", nasty, "--channel", "log", "--recipient", f"x{nasty}{n}", "--message", nasty,
-            "--subject", nasty, "--dedupe-key", f"{nasty}{n}", "--payload", json.dumps({"k": nasty}))  # fmt: skip
-    run("enqueue", "--campaign", nasty, "--channel", "log", "--recipient", "r", "--message", nasty, "--dedupe-key",
-        f"{nasty}0")  # fmt: skip
+            "--literal", "--subject", nasty, "--dedupe-key", f"{nasty}{n}", "--payload", json.dumps({"k": nasty}))  # fmt: skip
+    run("enqueue", "--campaign", nasty, "--channel", "log", "--recipient", "r", "--message", nasty, "--literal",
+        "--dedupe-key", f"{nasty}0")  # fmt: skip
     assert [done.status for done in said] == [0] * len(said)
     run("run-once")
     run("pause", "lane", nasty, "log", "--reason", nasty)
@@ -365,7 +365,9 @@ def test_a_process_shows_it_harmlessly_too(cli: Cli, queue: Queue) -> None:
     nasty = "".join(NASTY)
     cli("account", "add", nasty, "--provider", "log")
     cli("campaign", "add", "fall", "--account", nasty)
-    cli("enqueue", "--campaign", "fall", "--channel", "log", "--recipient", f"x{nasty}", "--message", nasty)
+    cli(
+        "enqueue", "--campaign", "fall", "--channel", "log", "--recipient", f"x{nasty}", "--message", nasty, "--literal"
+    )
     for env in ({}, {"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii:backslashreplace"}):
         for args in (["status"], ["list"], ["list", "--json"], ["account", "show", "nobody" + nasty]):
             done = cli(*args, env=env, check=False)
