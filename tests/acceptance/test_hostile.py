@@ -315,7 +315,8 @@ def test_what_others_wrote_is_stored_as_it_is_and_shown_harmlessly(
     run("limit", "add", "--account", nasty, "9/1h")
     for n in range(4):
         run("enqueue", "--campaign", nasty, "--channel", "log", "--recipient", f"x{nasty}{n}", "--message", nasty,
-            "--literal", "--subject", nasty, "--dedupe-key", f"{nasty}{n}", "--payload", json.dumps({"k": nasty}))  # fmt: skip
+            "--literal", "--subject", nasty, "--dedupe-key", f"{nasty}{n}",
+            "--payload", json.dumps({"k": nasty}))  # fmt: skip
     run("enqueue", "--campaign", nasty, "--channel", "log", "--recipient", "r", "--message", nasty, "--literal",
         "--dedupe-key", f"{nasty}0")  # fmt: skip
     assert [done.status for done in said] == [0] * len(said)
