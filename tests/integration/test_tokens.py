@@ -125,7 +125,9 @@ def test_what_is_not_due_costs_nothing(ring: Keyring, statistics: str) -> None:
         {"at": AT},
     )
     ring.conn.execute("vacuum analyze" if statistics == "fresh" else "vacuum")
-    assert pages(ring.queue, "send_token_take('3 minutes', at => %s)", AT) < 20
+    assert (
+        pages(ring.queue, "send_token_take('3 minutes', at => %s)", AT) < 30
+    )  # some of it tells whether this is a copy; all accounts would be hundreds
     assert ring.refresh() == []
 
 
