@@ -186,7 +186,7 @@ def _debian() -> Iterator[str]:
                 psycopg.connect(url).close()
                 break
             except psycopg.OperationalError:
-                time.sleep(0.1)
+                time.sleep(0.1)  # seconds; a server that starts can only be asked
         yield url
     finally:
         server.terminate()
