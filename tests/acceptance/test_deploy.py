@@ -364,7 +364,7 @@ def test_the_manifests_run_a_queue(
     cluster(only("migrate", "migrate"))
     with psycopg.connect(empty_database, autocommit=True) as conn:
         queue = Queue(conn, cli, sandbox, env)
-        at_once = {"max_in_flight": 5, "min_gap_seconds": 0, "jitter_seconds": 0}
+        at_once: Json = {"max_in_flight": 5, "min_gap_seconds": 0, "jitter_seconds": 0}
         queue.account("anna", **at_once)
         queue.lane("anna", "linkedin_message", daily_cap=None, weekly_cap=None, **at_once)
         queue.campaign("fall", "anna")
