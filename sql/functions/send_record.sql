@@ -29,7 +29,6 @@ declare
     v_result   record;
     v_send     record;
     v_attempt  uuid;
-    v_day      date;
     v_ours     uuid;
     v_counts   boolean;
     v_late     boolean;
@@ -93,7 +92,7 @@ begin
             provider_message_id = v_result.provider_message_id, error_code = v_result.error_code,
             error_message = v_result.error_message
         where b.id = v_result.attempt_id and b.outcome is null and b.id = v_send.attempt_id
-        returning b.id, b.day into v_attempt, v_day; -- the day as it is now: the lane's zone may have changed
+        returning b.id into v_attempt;
         if v_attempt is null then
             v_late := v_result.outcome = 'sent' and exists (select from send_attempts b where b.id = v_result.attempt_id
                                                             and (b.outcome is null or b.outcome in ('uncertain', 'released')));
@@ -106,7 +105,7 @@ begin
 
         -- Only what was or may have been accepted is spent.
         if v_result.outcome not in ('sent', 'uncertain') then
-            perform send_give_back(v_result.account_id, v_result.channel, v_day);
+            perform send_give_back(v_attempt);
         end if;
         if v_result.outcome = 'held' then
             perform send_hold(v_result.account_id, v_result.channel, v_result.scope, v_result.error_code,

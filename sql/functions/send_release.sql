@@ -3,15 +3,15 @@
 create or replace function send_release(send_id uuid, attempt_id uuid) returns void language plpgsql as $$
 #variable_conflict use_column
 declare
-    v_attempt record;
+    v_attempt uuid;
 begin
     for v_attempt in
         update send_attempts b set outcome = 'released'
         where b.send_id = send_release.send_id and b.outcome = 'uncertain'
           and (attempt_id is null or b.id = attempt_id)
-        returning b.account_id, b.channel, b.day
+        returning b.id
     loop
-        perform send_give_back(v_attempt.account_id, v_attempt.channel, v_attempt.day);
+        perform send_give_back(v_attempt);
     end loop;
 end
 $$;

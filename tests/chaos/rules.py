@@ -216,7 +216,8 @@ class Books:
         for lane in self.lanes:
             gap = timedelta(seconds=lane["min_gap_seconds"])
             began = sorted(b["started_at"] for b in self.attempts
-                           if (b["account"], b["channel"]) == (lane["account"], lane["channel"]))  # fmt: skip
+                           if (b["account"], b["channel"]) == (lane["account"], lane["channel"])
+                           and b["outcome"] in (None, "sent", "uncertain", "held"))  # fmt: skip
             for first, second in pairwise(began):
                 if second - first < gap:
                     yield f"{second - first} between two attempts of {lane['account']} {lane['channel']}"

@@ -256,6 +256,8 @@ class Model:
             if ours := in_doubt or [o for o in tries if o.outcome == "released"]:
                 ours[-1].outcome = "sent"
         a.outcome, a.given_back, a.doubted = r.outcome, r.outcome not in SPENT, r.outcome == "uncertain"
+        if a.given_back and r.outcome != "held":
+            self._give_gap_back(a)
         s.attempts += r.outcome not in ("held", "released")
         s.look_up_at, s.look_ups, s.absent_since = None, 0, None
         match r.outcome:
@@ -277,6 +279,13 @@ class Model:
         if r.outcome == "retry" and s.status == "pending":
             assert r.wait is not None
             s.scheduled_for = self.now + r.wait
+
+    def _give_gap_back(self, a: Attempt) -> None:
+        """An attempt that certainly did not go out spends no gap; one after it that may have gone out keeps its own."""
+        a.given_back = True
+        lane = self.lanes[a.account, a.channel]
+        if not any(o.started_at >= a.started_at and o.id != a.id for o in self.spent(lane)):
+            lane.turn = min(lane.turn, self.now - lane.gap)
 
     def _known_as_sent(self, s: Send) -> None:
         """A send of which any attempt is known to have gone out is sent, whatever became of a later one."""
@@ -344,7 +353,8 @@ class Model:
         if s.status != "uncertain" or s.look_up_at != until or self.in_doubt(s)[-1] is not a:
             return
         if verdict == "not_sent":
-            a.outcome, a.given_back, s.look_up_at = "released", True, None
+            a.outcome, s.look_up_at = "released", None
+            self._give_gap_back(a)
             if s.attempts < campaign.max_attempts:
                 s.status = "pending"
             elif not self.in_doubt(s):
@@ -367,5 +377,6 @@ class Model:
             self.in_doubt(s)[-1].outcome = "sent"
         else:
             for a in self.in_doubt(s):
-                a.outcome, a.given_back = "released", True
+                a.outcome = "released"
+                self._give_gap_back(a)
         s.status, s.look_up_at = "sent" if sent else "pending", None

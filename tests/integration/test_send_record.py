@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Thread
 from typing import Any
 from uuid import UUID
@@ -403,3 +403,43 @@ def test_results_that_stop_accounts_and_others_never_wait_for_each_other(databas
     assert sum(at_once(database, 6, work)) > 0
     queue.assert_tally_is_the_ledger()
     queue.assert_rows_say_why()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "next_at"),
+    [("already_done", AT), ("retry", AT), ("released", AT), ("failed", AT), ("sent", AT + HOUR),
+     ("uncertain", AT + HOUR), ("held", AT + HOUR)],
+)  # fmt: skip
+def test_only_an_attempt_that_may_have_gone_out_spends_the_gap(
+    conn: Connection, outcome: str, next_at: datetime
+) -> None:
+    """The lane goes on at the turn that it had, ahead of nobody. A provider that asks to wait keeps the gap."""
+    queue = Queue(conn)
+    queue.ready(2, min_gap_seconds=3600)
+    queue.send(outcome)
+    assert queue.the_lane()["next_at"] == next_at
+    assert len(queue.taken(AT + MINUTE)) == (next_at == AT)
+
+
+@pytest.mark.parametrize(("later", "next_at"), [("sent", 2), ("uncertain", 2), (None, 2), ("failed", 1)])
+def test_a_gap_is_kept_by_a_later_attempt_that_may_have_gone_out(
+    conn: Connection, later: str | None, next_at: int
+) -> None:
+    """Two sends are in flight, an hour apart, when the first turns out to have failed."""
+    queue = Queue(conn)
+    queue.ready(2, min_gap_seconds=3600, max_in_flight=2)
+    [first] = queue.taken(AT, lease=DAY)
+    [second] = queue.taken(AT + HOUR, lease=DAY)
+    if later:
+        queue.record(second, later, AT + HOUR)
+    queue.record(first, "failed", AT + HOUR + MINUTE)
+    assert queue.the_lane()["next_at"] == AT + next_at * HOUR
+
+
+def test_the_gap_of_an_attempt_that_was_in_doubt_comes_back_with_its_cap(conn: Connection) -> None:
+    """A person, or the provider, says that it did not go out."""
+    queue = Queue(conn)
+    queue.ready(2, min_gap_seconds=3600)
+    send_id = queue.send("uncertain")
+    queue.call("send_settle", id=send_id, sent=False, at=AT + MINUTE)
+    assert queue.the_lane()["next_at"] == AT
