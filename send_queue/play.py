@@ -126,7 +126,7 @@ class Alike:
     """Where in the lane's whole order they begin."""
     rows: int
     place: Moment | None = None
-    """When they were scheduled for before they were put off, which orders them; None: as they are."""
+    """When they were scheduled for before they were put off, which orders them; None: they were not."""
     awake: Awake | None = None
 
 
@@ -156,7 +156,7 @@ class Backlog:
 
     def head(self, at: Moment) -> tuple[int, Moment, int, Alike] | None:
         """The first that may go at `at`; on the way those that have expired are dropped, and those put off whose
-        recipients are asleep: as in the claim, these lose their place."""
+        recipients are asleep: as in the claim, these keep their place."""
         while self.later and self.later[-1].scheduled_for <= at:
             rows = self.later.pop()
             place = rows.scheduled_for if rows.place is None else rows.place
@@ -166,7 +166,7 @@ class Backlog:
             if rows.expires_at <= at:
                 self.expired += rows.rows
             elif rows.awake and (until := rows.awake(at)) > at:
-                rows.scheduled_for, rows.place = until, None
+                rows.scheduled_for, rows.place = until, self.due[0][1]
                 insort(self.later, rows, key=_latest_first)
             else:
                 return self.due[0]

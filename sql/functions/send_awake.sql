@@ -1,6 +1,7 @@
 -- Of rows that the caller holds, those whose recipients have no quiet hours at the moment, in their order. The others are
--- put off to the end of theirs: each row once a night, and not again while it waits for its morning. Where this server
--- does not know the zone, nobody knows when that is: it is looked at again in an hour.
+-- put off to the end of theirs, and keep their place in the order (send_restore_places): each row once a night, and not
+-- again while it waits for its morning. Where this server does not know the zone, nobody knows when that is: it is
+-- looked at again in an hour.
 create or replace function send_awake(ids uuid[], at timestamptz) returns uuid[] language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -13,6 +14,7 @@ begin
         if v_quiet.until is not null then
             update send_queue q
             set scheduled_for = case when v_quiet.known then v_quiet.until else at + interval '1 hour' end,
+                place = q.scheduled_for,
                 error_code = case when v_quiet.known then 'quiet_hours' else 'timezone' end, error_message = v_quiet.detail,
                 updated_at = send_awake.at
             where q.id = v_id;

@@ -28,15 +28,16 @@
 --           out who writes into it
 --
 -- Returns {in_hand, expired, busy, in_flight, left, in_doubt, stale, at, lacking}: what was claimed (as send_in_hand says
--- it); how many rows were skipped because nobody wants them any more; whether locks kept us from a lane that may send; a token that changes with the
--- sends in flight that keep us from a due row; whether a dead run left rows behind; whether the provider is to be asked
+-- it); how many rows were skipped because nobody wants them any more; whether locks kept us from a lane that may send, or
+-- a thousand rows that were put off or came back; a token that changes with the sends in flight that keep us from a due row; whether a dead run left rows behind; whether the provider is to be asked
 -- of an uncertain one; the schedules whose window must be worked out anew (until then they count as closed); a sentence
 -- on a lane or row that waits since this server does not know its time zone.
 create or replace function send_claim(worker text, max_rows int default 1, lease interval default '5 minutes',
     at timestamptz default null, account text default null, channel text default null, campaign text default null,
     batches jsonb default '{}', without uuid[] default '{}', keeping boolean default true)
 returns json language plpgsql set timezone = 'UTC' set jit = off set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off as $$
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
+set enable_incremental_sort = off as $$
 #variable_conflict use_column
 declare
     v_at        timestamptz := coalesce(send_claim.at, clock_timestamp());
@@ -145,7 +146,11 @@ begin
             select c.id from send_open_campaigns(l.account_id, a.schedule_id, v_at, send_claim.campaign) c) as campaigns,
             exists (select from send_quiet_hours h where h.channel = l.channel) or exists (
                 select from send_campaign_accounts p join send_campaigns c on c.id = p.campaign_id
-                where p.account_id = l.account_id and c.quiet_from is not null) as quiet
+                where p.account_id = l.account_id and c.quiet_from is not null) as quiet,
+            (select true from send_queue q
+             where q.status = 'pending' and q.place is not null and (q.account_id, q.channel, q.scheduled_for)
+                 between (l.account_id, l.channel, '-infinity') and (l.account_id, l.channel, v_at)
+             order by q.account_id, q.channel, q.scheduled_for limit 1) as has_woken
         into v_lane
         from send_lanes l
         join send_accounts a on a.id = l.account_id and a.status = 'active'
@@ -179,6 +184,14 @@ begin
             continue; -- nor will it meet a lane that another claim has filled in between: those in flight are counted
         end if;
 
+        -- Those whose morning has come go by the places that they had before. A claim is short: where there are very many,
+        -- the next goes on from here, before any row of the lane is taken.
+        if v_lane.has_woken and send_restore_places(v_lane.account_id, v_lane.channel, v_at) >= 1000 then
+            v_busy := true;
+            v_passed := array_append(v_passed, v_lane.account_id::text || v_lane.channel);
+            continue;
+        end if;
+
         v_batch := coalesce((batches->>v_lane.provider)::int, 1);
         v_wanted := least(v_room, (max_rows - v_calls)::bigint * v_batch);
         if v_lane.min_gap_seconds + v_lane.jitter_seconds > 0 then
@@ -193,7 +206,7 @@ begin
             select array(
                 select due.id from unnest(v_lane.campaigns) c (id), lateral (
                     select q.id, q.scheduled_for from send_queue q
-                    where q.status = 'pending' and (q.expires_at is null or q.expires_at > v_at)
+                    where q.status = 'pending' and (q.expires_at is null or q.expires_at > v_at) and q.place is null
                       and (q.account_id, q.channel, q.campaign_id, q.priority, q.scheduled_for)
                           between (v_lane.account_id, v_lane.channel, c.id, v_priority, '-infinity')
                           and (v_lane.account_id, v_lane.channel, c.id, v_priority, v_at)
@@ -226,6 +239,7 @@ begin
         v_ids := v_ids[:v_wanted];
         if cardinality(v_ids) = 0 then
             if v_put_off >= 1000 then -- a claim is short: the next goes on from here
+                v_busy := true;
                 v_passed := array_append(v_passed, v_lane.account_id::text || v_lane.channel);
             end if;
             continue; -- the lane may have more that is due

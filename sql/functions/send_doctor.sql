@@ -57,14 +57,18 @@ begin
         where coalesce(u.used, 0) <> coalesce(c.n, 0)
           -- Days that no cap looks at any more may well have been pruned, and their tally stays.
           and (coalesce(u.used, 0) < coalesce(c.n, 0) or day >= v_at::date - 8)
-    ), wanted_index (name, columns) as (
-        values ('send_queue_claim', '(account_id, channel, campaign_id, priority, scheduled_for, id)'),
-               ('send_queue_due', '(account_id, channel, campaign_id, scheduled_for)')
+    ), wanted_index (name, columns, rows, as_shown) as (
+        values ('send_queue_claim', '(account_id, channel, campaign_id, priority, scheduled_for, id)',
+                'status = ''pending''', '(status = ''pending''::text)'),
+               ('send_queue_due', '(account_id, channel, campaign_id, scheduled_for)',
+                'status = ''pending''', '(status = ''pending''::text)'),
+               ('send_queue_asleep', '(account_id, channel, scheduled_for)', 'status = ''pending'' and place is not null',
+                '((status = ''pending''::text) AND (place IS NOT NULL))')
     ), index as (
-        select w.name, w.columns, format('create index concurrently %s on send_queue %s where status = ''pending''',
-                w.name, w.columns) as made_by,
+        select w.name, w.columns, format('create index concurrently %s on send_queue %s where %s', w.name, w.columns,
+                w.rows) as made_by,
             i.indexrelid is not null as there, i.indisvalid and i.indisready as valid,
-            pg_get_indexdef(i.indexrelid) like '% USING btree ' || w.columns || ' WHERE (status = ''pending''::text)'
+            pg_get_indexdef(i.indexrelid) like '% USING btree ' || w.columns || ' WHERE ' || w.as_shown
                 and i.indrelid = to_regclass('send_queue')::oid as meant
         from wanted_index w
         left join pg_index i on i.indexrelid = to_regclass(format('%I.%I', current_schema(), w.name))::oid

@@ -31,8 +31,8 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
             from send_quiet_of(q.id) z where z.quiet_from is not null) asleep
             on c.quiet_from is not null or q.channel in (select h.channel from send_quiet_hours h)
         cross join lateral (
-            select case when asleep.unknown then '9999-12-31' else q.scheduled_for end as due, q.scheduled_for as place,
-                coalesce(asleep.words, '') as quiet) d
+            select case when asleep.unknown then '9999-12-31' else q.scheduled_for end as due,
+                coalesce(q.place, q.scheduled_for) as place, coalesce(asleep.words, '') as quiet) d
         where q.status = 'pending' and (q.expires_at is null or q.expires_at > send_forecast_backlog.at)
         window lane as (partition by q.account_id, q.channel order by q.priority, d.place, q.id)
     ), alike as (

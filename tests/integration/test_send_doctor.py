@@ -241,7 +241,7 @@ def test_of_many_alike_the_first_are_listed(queue: Connection) -> None:
 # --- the server -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["send_queue_claim", "send_queue_due"])
+@pytest.mark.parametrize("name", ["send_queue_claim", "send_queue_due", "send_queue_asleep"])
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -253,7 +253,7 @@ def test_of_many_alike_the_first_are_listed(queue: Connection) -> None:
 def test_an_index_that_the_claim_needs(
     queue: Connection, name: str, spoil: str, request: pytest.FixtureRequest
 ) -> None:
-    """The claim's two indexes are there, valid, and the ones that are meant; the statement given makes them so."""
+    """The claim's three indexes are there, valid, and the ones that are meant; the statement given makes them so."""
     if "pg_index" in spoil:
         request.getfixturevalue("superuser")
     for statement in spoil.format(name).split("; "):
