@@ -101,6 +101,8 @@ class Claimed:
     repeat_by: datetime | None = None
     """Of a repeat, since an earlier attempt is in doubt: until when the provider knows it again. Null: for ever, or it
     is no repeat."""
+    secret_refused: str | None = None
+    """The variable of the environment whose secret the account's provider refused when it was last shown."""
 
 
 def clock() -> float:
@@ -146,6 +148,8 @@ class Hold:
     after    how long. With `ceiling`, the first of a ladder: it doubles with each hold in a row, up to the
              ceiling, and a send that goes out resets it. Null: until a person acts (the account is then
              disconnected, with `code` as the reason).
+    secret   the variable of the environment whose secret the provider refuses: a mistake of the configuration. The
+             account stays active and is tried again `after` that long; the run says so and exits with 78.
     """
 
     scope: Literal["lane", "account"]
@@ -154,6 +158,7 @@ class Hold:
     after: timedelta | None = None
     ceiling: timedelta | None = None
     http_status: int | None = None
+    secret: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def told(send: Claimed, outcome: Result) -> Json:
                 "retry_seconds": max(wait, after.total_seconds()) if after else wait,
             }  # fmt: skip
         case Hold(scope, code, detail, after, ceiling):
-            return result | {
+            return result | ({"secret": outcome.secret} if outcome.secret else {}) | {
                 "outcome": "held", "scope": scope, "error_code": code, "error_message": detail,
                 "hold_seconds": after.total_seconds() if after else None,
                 "ceiling_seconds": ceiling.total_seconds() if ceiling else None,

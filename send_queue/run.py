@@ -13,6 +13,7 @@ its lease is sure to outlast it, so that a run that was suspended meanwhile lets
 from __future__ import annotations
 
 import random
+import shlex
 import sys
 import time
 from collections import Counter
@@ -102,13 +103,22 @@ class Report:
     remaining: int | None = None
     lacking: ConfigurationError | None = None
     """What the environment, or the database server, lacks for an account that had something to send."""
+    refusals: dict[tuple[str, str], ConfigurationError] = field(default_factory=dict)
+    """By provider and variable, what is said of a secret that was refused while something waits for it."""
     away: Counter[UUID] = field(default_factory=Counter)
     """How often nothing was reached for an account."""
     doubted: set[UUID] = field(default_factory=set)
     """The sends that became uncertain in this run."""
+    mended: set[UUID] = field(default_factory=set)
+    """The accounts whose secret was refused before, and that have sent."""
     in_doubt: bool = False
     """Whether there may be sends of which a provider is to be asked now."""
     asked: int = 0
+
+    @property
+    def problem(self) -> ConfigurationError | None:
+        """Why the command exits with 78 when all others had their turn."""
+        return self.lacking or next(iter(self.refusals.values()), None)
 
     @property
     def processed(self) -> int:
@@ -309,6 +319,8 @@ def take(
         report.in_doubt = report.in_doubt or claim.in_doubt
         if claim.lacking:
             report.lacking = report.lacking or ConfigurationError(claim.lacking)
+        if claim.refused:
+            _refused(report, **claim.refused)
         if this.log:
             if claim.expired:
                 this.log({"event": "expired", "status": "skipped", "sends": claim.expired})
@@ -534,7 +546,13 @@ def _count_one(this: Run, report: Report, send: Claimed, result: Result, status:
         report.away[send.account_id] += 1
         if report.away[send.account_id] >= ENOUGH:
             this.unable.add(send.account_id)
+    if isinstance(result, Hold) and result.secret is not None:
+        _refused(report, send.account, send.provider, result.secret, result.code)
     report.send_id = send.send_id
+    if send.secret_refused is not None and send.account_id not in report.mended and status == "sent":
+        report.mended.add(send.account_id)
+        report.refusals.pop((send.provider, send.secret_refused), None)
+        _surely(this, PATIENCE, lambda: store.secret_works(this.conn, send.account_id))
     match status:
         case "sent":
             report.sent += 1
@@ -550,6 +568,14 @@ def _count_one(this: Run, report: Report, send: Claimed, result: Result, status:
             report.uncertain += 1
             report.doubted.add(send.send_id)
             report.in_doubt = True
+
+
+def _refused(report: Report, account: str, provider: str, secret: str, code: str) -> None:
+    """Note a secret that its provider refuses, once however many accounts share it."""
+    report.refusals.setdefault((provider, secret), ConfigurationError(
+        f"The provider {provider} refuses the secret in {secret} (account {account}, {code}): put a working one there;"
+        f" runs try it every 15 minutes, and at once after `send-queue resume account {shlex.quote(account)}`."
+    ))  # fmt: skip
 
 
 def _surely(this: Run, seconds: float, call: Callable[[], T]) -> T:

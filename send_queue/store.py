@@ -62,6 +62,8 @@ class Claim:
     in_doubt: bool
     stale: tuple[Json, ...]
     at: datetime
+    refused: Json | None
+    """A secret that was refused while due rows wait for it: its `provider`, `account`, `secret` (variable), `code`."""
     lacking: str | None
     """A sentence on a lane or row that waits, since the server does not know its time zone."""
 
@@ -316,7 +318,12 @@ def claim(
         stale=tuple(answer["stale"]),
         at=datetime.fromisoformat(answer["at"]),
         lacking=answer["lacking"],
+        refused=answer["refused"],
     )
+
+
+def secret_works(conn: Connection, account_id: UUID) -> None:
+    _value(conn, "send_secret_works", account_id=account_id)
 
 
 def _in_hand(groups: Sequence[Json], leave_by: float = inf) -> tuple[Claimed, ...]:

@@ -130,6 +130,8 @@ class Refresh:
                 kept = self._until_stored(lambda: self._keep(taken, renewal))
                 return Told(taken["account"], taken["provider"], "renewed" if kept else "superseded")
             case NotNow(code, message):
+                if code == "client_refused":
+                    self._refuse(taken["provider"], taken["account"])
                 self._until_stored(lambda: self._put_off(taken, renewal))
                 return Told(taken["account"], taken["provider"], "put_off", code, message)
             case Refused():
@@ -139,6 +141,15 @@ class Refresh:
                     taken["account"], taken["provider"], "disconnected" if ours else "superseded", code, message
                 )
         assert_never(renewal)
+
+    def _refuse(self, provider: str, account: str) -> None:
+        """Say at the end that a provider refuses our app, so that none of its tokens is renewed."""
+        client = RULES[provider].client
+        if client is not None:
+            self.lacking = self.lacking or ConfigurationError(
+                f"The provider {provider} refuses the app that renews the tokens of {account} and others: put the right"
+                f" {client}_CLIENT_ID and {client}_CLIENT_SECRET into the environment of `tokens refresh`."
+            )
 
     def _keep(self, taken: Json, renewed: Renewed) -> bool:
         vault, rule = Vault(self.env), RULES[taken["provider"]]

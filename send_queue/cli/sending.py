@@ -121,18 +121,18 @@ def _telling(json_: bool) -> bool:
 
 
 def _print(report: Report, json_: bool) -> None:
-    """Say what the run did; then, where something is lacking here, raise what is."""
+    """Say what the run did; then raise what is wrong with the configuration, where something is."""
     if json_:
         click.echo(as_json(_object(report)))
-    elif report.processed or (sys.stdout.isatty() and not report.lacking):
+    elif report.processed or (sys.stdout.isatty() and not report.problem):
         click.echo(_line(report))
-    if report.lacking:
-        raise report.lacking
+    if report.problem:
+        raise report.problem
 
 
 def _object(report: Report) -> dict[str, Any]:
     return {
-        "success": report.lacking is None,
+        "success": report.problem is None,
         "processed": report.processed,
         "sent": report.sent,
         "retried": report.retried,
@@ -144,7 +144,7 @@ def _object(report: Report) -> dict[str, Any]:
         "send_id": report.send_id,
         "remaining_in_queue": report.remaining,
         "reason": report.reason,
-        "message": _line(report) if report.processed else str(report.lacking or report.message),
+        "message": _line(report) if report.processed else str(report.problem or report.message),
         "next_at": report.next_at,
     }
 

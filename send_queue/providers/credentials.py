@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 
-from send_queue.model import Claimed, ConfigurationError
+from send_queue.model import Claimed, ConfigurationError, Hold, clock
 from send_queue.vault import Vault
+
+TRY_AGAIN = timedelta(minutes=15)
+"""How long an account whose secret was refused waits before it is tried again: a mail server locks out whoever logs in
+wrongly more often."""
 
 
 def secret_of(send: Claimed, env: Mapping[str, str], default: str | None = None) -> str:
@@ -27,3 +33,35 @@ def secret_of(send: Claimed, env: Mapping[str, str], default: str | None = None)
         what = "holds characters that no secret has" if secret else "is not set"
         raise ConfigurationError(f"{variable} {what}: set it to the secret of the account {send.account}.")
     return secret
+
+
+def variable_of(send: Claimed, default: str | None = None) -> str | None:
+    """The variable that holds the secret of `secret_of`; null where that is the account's own token."""
+    if send.token is not None and send.secret_env is None:
+        return None
+    return send.secret_env or default
+
+
+def refused(hold: Hold, variable: str | None) -> Hold:
+    """What a refused secret means: one in a variable is a mistake of the configuration, which is tried again; an own
+    token is the account's, which needs a person."""
+    if variable is None:
+        return replace(hold, scope="account", after=None, ceiling=None)
+    return replace(hold, scope="account", after=TRY_AGAIN, ceiling=None, secret=variable)
+
+
+class Refusals:
+    """The secrets that a provider has refused in this run: what was refused once is not shown for the next account."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, ...], tuple[Hold, float]] = {}
+
+    def known(self, *shown: str) -> Hold | None:
+        """The refusal of what would be shown now: a server, a user, a secret."""
+        hold, since = self._known.get(shown, (None, 0.0))
+        return hold if clock() - since < TRY_AGAIN.total_seconds() else None
+
+    def note(self, outcome: object, *shown: str) -> None:
+        """Remember an outcome that refuses what was shown."""
+        if isinstance(outcome, Hold) and outcome.secret is not None:
+            self._known[shown] = outcome, clock()

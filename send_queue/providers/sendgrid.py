@@ -31,11 +31,11 @@ from send_queue.model import (
     clock,
 )
 from send_queue.providers.address import base_url
-from send_queue.providers.credentials import secret_of
+from send_queue.providers.credentials import Refusals, refused, secret_of, variable_of
 from send_queue.providers.environment import minutes
 from send_queue.providers.http import Answer, Http, Limits, hidden, plain
 from send_queue.providers.mail import Mail, Mails, in_ascii
-from send_queue.providers.sendgrid_answers import blamed, judge, message_id
+from send_queue.providers.sendgrid_answers import REFUSES_KEY, blamed, judge, message_id
 from send_queue.providers.stranger import tries_that_did_not_count
 from send_queue.recipients import address
 
@@ -72,6 +72,7 @@ class SendGrid:
         self._mails = Mails(env)
         self._post, self._get = post, get
         self._http = Http()
+        self._refusals = Refusals()
         self.lag = minutes(env, "SENDGRID_LAG_MINUTES", LAG, least=1)
         self.longest_call = timedelta(seconds=BEGIN_WITHIN + post.total + 5)
 
@@ -81,6 +82,8 @@ class SendGrid:
 
     def send_batch(self, sends: Sequence[Claimed]) -> Sequence[Outcome]:
         key = secret_of(sends[0], self._env, "SENDGRID_API_KEY")
+        if known := self._refusals.known(key):
+            return [known] * len(sends)
         until = clock() + BEGIN_WITHIN
         outcomes: dict[int, Outcome] = {}
         letters: list[_Letter] = []
@@ -124,6 +127,10 @@ class SendGrid:
         said = judge(answer, now=sends[0].started_at, hide=hide, held=held)
         if isinstance(said, Answer):
             return Sent(message_id(said), said.status), []
+        if isinstance(said, Hold) and said.code in REFUSES_KEY:
+            said = refused(said, variable_of(sends[0], "SENDGRID_API_KEY"))
+            self._refusals.note(said, key)
+            return said, []
         places = blamed(answer) if len(sends) > 1 and isinstance(said, Failed) else frozenset()
         return said, [letter for n, letter in enumerate(call.letters) if n in places]
 

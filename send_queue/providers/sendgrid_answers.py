@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias
 
 from send_queue.model import Failed, Hold, Outcome, Retry, Uncertain
+from send_queue.providers.credentials import TRY_AGAIN
 from send_queue.providers.http import LONGEST_WAIT, Answer, NoAnswer, answered_at, hidden, plain, retry_after
 from send_queue.providers.stranger import HOLDS, IN_DOUBT_BY_STATUS, judge_stranger
 
@@ -51,12 +52,15 @@ REPLY_TO = Meaning(
     advice="Set another reply_to.",
 )  # fmt: skip
 KEY = Meaning(
-    "hold", "key_refused", "account", _hours(1), advice="Check SENDGRID_API_KEY, or the account's own secret."
+    "hold", "key_refused", "account", TRY_AGAIN, advice="Check SENDGRID_API_KEY, or the account's own secret."
 )
-RIGHT = Meaning("hold", "access_forbidden", "account", _hours(1), advice="The key needs the right to send mail.")
+RIGHT = Meaning("hold", "access_forbidden", "account", TRY_AGAIN, advice="The key needs the right to send mail.")
 CREDIT = Meaning("hold", "credits_used_up", "account", _hours(1), _hours(24), advice="The plan has no mails left.")
 PLACE = Meaning("hold", "wrong_address", "lane", _hours(1), advice="Check SENDGRID_BASE_URL.")
 SLOWER = Meaning("hold", "too_many_requests", "lane", timedelta(minutes=1), _hours(1))
+
+REFUSES_KEY = frozenset({KEY.code, RIGHT.code})
+"""The codes that are about the key."""
 
 Row: TypeAlias = tuple[int, str, str, Meaning]
 """Status, what the field begins with, words of the message in lower case; empty: any."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 from urllib.parse import urlsplit
 
 from send_queue.model import CannotTell, Claimed, Failed, Hold, LookUp, Outcome, Sent, Uncertain
 from send_queue.providers.address import checked_url
-from send_queue.providers.credentials import secret_of
+from send_queue.providers.credentials import refused, secret_of, variable_of
 from send_queue.providers.http import Answer, Http, Limits, hidden, plain, retry_after
 
 VARIABLE = "SLACK_WEBHOOK_URL"
@@ -75,7 +75,10 @@ class Slack:
         answer = self._http.request(
             "POST", address.url, limits=LIMITS, leave_by=send.leave_by, hide=address.secrets, json=body
         )
-        return judge(answer, address.secrets) if isinstance(answer, Answer) else answer
+        if not isinstance(answer, Answer):
+            return answer
+        outcome = judge(answer, address.secrets)
+        return refused(outcome, variable_of(send, VARIABLE)) if _is_refusal(outcome) else outcome
 
     def look_up(self, send: Claimed) -> LookUp:  # noqa: ARG002 — the protocol's signature
         return CannotTell("Slack's incoming webhooks cannot be asked: look into the channel.")
@@ -87,6 +90,12 @@ class Slack:
         url = checked_url(secret_of(send, self._env, VARIABLE), send.secret_env or VARIABLE)
         path = urlsplit(url).path
         return _Address(url, (url, path, *path.split("/")))
+
+
+def _is_refusal(outcome: Outcome) -> TypeGuard[Hold]:
+    """Whether it is the address that Slack does not take: that is the secret."""
+    of_the_channel = ("action_prohibited", "channel_is_archived")
+    return isinstance(outcome, Hold) and outcome.after is None and outcome.code not in of_the_channel
 
 
 def judge(answer: Answer, hide: tuple[str, ...] = ()) -> Outcome:

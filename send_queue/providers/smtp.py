@@ -33,10 +33,10 @@ from send_queue.model import (
     Uncertain,
     clock,
 )
-from send_queue.providers.credentials import secret_of
+from send_queue.providers.credentials import Refusals, refused, secret_of, variable_of
 from send_queue.providers.http import why_no_connection
 from send_queue.providers.mail import Mail, Mails, in_ascii
-from send_queue.providers.smtp_answers import BOUNCES, judge
+from send_queue.providers.smtp_answers import BOUNCES, REFUSES_LOGIN, judge
 from send_queue.providers.smtp_dialogue import (
     Lost,
     NotOffered,
@@ -78,6 +78,7 @@ class Smtp:
         self._mails = Mails(env)
         self._times = times
         self._idle = _Idle()
+        self._refusals = Refusals()
         self.longest_call = timedelta(seconds=times.total + 5)
 
     def send(self, send: Claimed) -> Outcome:
@@ -89,6 +90,9 @@ class Smtp:
             whole = message(send, mail)
         except ValueError as error:  # UnicodeError among them
             return Failed("invalid_message", f"No mail can be made of it ({type(error).__name__}).")
+        shown = (server.host, str(server.port), server.user or "", password or "")
+        if known := self._refusals.known(*shown):
+            return known
         call = _Delivery(send, mail, whole, server, password, self._idle, self._times)
         thread = threading.Thread(target=call.run, daemon=True)
         try:
@@ -96,7 +100,18 @@ class Smtp:
         except RuntimeError:
             return Retry("no_thread", "The machine has no thread left.")
         call.done.wait(self._times.total)
-        return call.verdict_or_give_up()
+        outcome = call.verdict_or_give_up()
+        if isinstance(outcome, Hold) and outcome.code in REFUSES_LOGIN:
+            outcome = refused(outcome, self._variable(send, server))
+            self._refusals.note(outcome, *shown)
+        return outcome
+
+    def _variable(self, send: Claimed, server: Server) -> str | None:
+        """The variable that is to be mended where a login is refused; null: it is the account's own setting."""
+        own = bool(send.settings.get("smtp_url"))
+        if server.user is None:
+            return None if own else "SMTP_URL"
+        return variable_of(send, None if own else "SMTP_PASSWORD")
 
     def look_up(self, send: Claimed) -> LookUp:
         sender = address(send.settings.get("from")) or ""

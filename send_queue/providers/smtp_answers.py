@@ -22,6 +22,7 @@ from datetime import timedelta
 from typing import Literal, TypeAlias
 
 from send_queue.model import Failed, Hold, Retry
+from send_queue.providers.credentials import TRY_AGAIN
 from send_queue.providers.http import hidden, plain
 from send_queue.providers.stranger import HOLDS
 
@@ -81,7 +82,7 @@ POLICY = Meaning(
     "The server refuses mail from here by its policy: check SPF, DKIM, DMARC and the reputation of the address.",
 )  # fmt: skip
 SENDER = Meaning("hold", "sender_refused", "lane", _hours(1), _hours(24), True, "Check the from-address.")
-LOGIN = Meaning("hold", "login_refused", "account", advice="Check the user in SMTP_URL and the password, then resume.")
+LOGIN = Meaning("hold", "login_refused", "account", TRY_AGAIN, advice="Check the user in SMTP_URL and the password.")
 LOGIN_LATER = Meaning("hold", "login_later", "account", _minutes(15), _hours(2))
 ACCOUNT_OFF = Meaning("hold", "account_disabled", "account", advice="Mend the account at its provider, then resume it.")
 
@@ -187,6 +188,9 @@ BY_STAGE: Mapping[tuple[int, Stage], Meaning] = {
 
 CERTAIN = frozenset({421, 530, 534, 535, 538})
 """Codes that are believed whatever the enhanced code beside them says: it closes the connection, or wants a login."""
+
+REFUSES_LOGIN = frozenset({LOGIN.code})
+"""The code that is about the user and the password."""
 
 BOUNCES = frozenset({
     meaning.code for meaning in (MAILBOX_UNKNOWN, DOMAIN_UNKNOWN, MOVED, DISABLED, TAKES_NO_MAIL)

@@ -33,11 +33,11 @@ from send_queue.model import (
     Sent,
 )
 from send_queue.providers.address import base_url, checked_url
-from send_queue.providers.credentials import secret_of
+from send_queue.providers.credentials import Refusals, refused, secret_of, variable_of
 from send_queue.providers.environment import minutes
 from send_queue.providers.http import Answer, Http, Limits, answered_at, plain
 from send_queue.providers.stranger import tries_that_did_not_count
-from send_queue.providers.twilio_answers import SUPPRESSES, judge, sid_of
+from send_queue.providers.twilio_answers import REFUSES_KEY, SUPPRESSES, judge, sid_of
 from send_queue.recipients import e164
 from send_queue.sms import LONGEST_TEXT
 
@@ -78,6 +78,7 @@ class Twilio:
             checked_url(self._callback, "TWILIO_STATUS_CALLBACK_URL")
         self._post, self._get = post, get
         self._http = Http()
+        self._refusals = Refusals()
         self.lag = minutes(env, "TWILIO_LAG_MINUTES", LAG, least=1)
         self.longest_call = timedelta(seconds=post.total + 5)
 
@@ -88,13 +89,20 @@ class Twilio:
         form = self._form(send)
         if not isinstance(form, dict):
             return form
+        if known := self._refusals.known(account.basic):
+            return known
         hide = (account.secret, account.basic, send.message)
         answer = self._http.request(
             "POST", account.messages, limits=self._post, headers=account.headers(), data=form,
             leave_by=send.leave_by, hide=hide,
         )  # fmt: skip
         said = judge(answer, now=send.started_at, hide=hide, held=tries_that_did_not_count(send))
-        return Sent(sid_of(said.json), said.status) if isinstance(said, Answer) else said
+        if isinstance(said, Answer):
+            return Sent(sid_of(said.json), said.status)
+        if isinstance(said, Hold) and said.code in REFUSES_KEY:
+            said = refused(said, variable_of(send, "TWILIO_AUTH_TOKEN"))
+            self._refusals.note(said, account.basic)
+        return said
 
     def look_up(self, send: Claimed) -> LookUp:
         try:

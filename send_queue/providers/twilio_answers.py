@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from send_queue.model import Failed, Hold, Outcome, Retry, Uncertain
+from send_queue.providers.credentials import TRY_AGAIN
 from send_queue.providers.http import Answer, NoAnswer, hidden, plain, retry_after
 from send_queue.providers.stranger import HOLDS, IN_DOUBT_BY_STATUS, judge_stranger
 
@@ -46,7 +47,7 @@ def _sender(code: str, advice: str) -> Meaning:
 
 
 KEY = Meaning(
-    "hold", "key_refused", "account", _hours(1), advice="Check TWILIO_AUTH_TOKEN, or the account's own secret."
+    "hold", "key_refused", "account", TRY_AGAIN, advice="Check TWILIO_AUTH_TOKEN, or the account's own secret."
 )
 FORBIDDEN = Meaning(
     "hold", "access_forbidden", "account", _hours(1), _hours(24), advice="Look at the account in Twilio's console."
@@ -91,6 +92,9 @@ MEANINGS: Mapping[int, Meaning] = {
     30007: Meaning("failed", "carrier_filtered"),
     30008: Meaning("retry", "unknown_delivery_error"),
 }
+
+REFUSES_KEY = frozenset({KEY.code})
+"""The code that is about the secret."""
 
 BY_STATUS: Mapping[int, Meaning] = {401: KEY, 403: FORBIDDEN, 429: SLOWER}
 """For codes that are not above, where the status says enough. Any other 4xx is parked: an unknown error that is tried

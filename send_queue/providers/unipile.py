@@ -33,6 +33,7 @@ from send_queue.model import (
     Uncertain,
 )
 from send_queue.providers.address import base_url
+from send_queue.providers.credentials import Refusals, refused
 from send_queue.providers.http import (
     Answer,
     Http,
@@ -43,7 +44,7 @@ from send_queue.providers.http import (
 )
 from send_queue.providers.stranger import tries_that_did_not_count
 from send_queue.providers.texts import bare
-from send_queue.providers.unipile_answers import judge
+from send_queue.providers.unipile_answers import REFUSES_KEY, judge
 
 Said: TypeAlias = dict[str, Any]
 """The JSON object of an answer that says yes."""
@@ -80,6 +81,7 @@ class Unipile:
         self._base = base_url(env, "UNIPILE_DSN", path="/api/v1", like="api8.unipile.com:13851")
         self._post, self._get = post, get
         self._http = Http()
+        self._refusals = Refusals()
         # At most: resolve the recipient, POST, ask what its refusal meant; and the time between them.
         self.longest_call = timedelta(seconds=get.total + post.total + get.total + 5)
 
@@ -87,11 +89,19 @@ class Unipile:
         account = self._account(send)
         if isinstance(account, Hold):
             return account
+        outcome: Outcome
+        if known := self._refusals.known(account.key):
+            return known
         if send.channel == "linkedin_invite":
-            return _invite(account, send)
-        if send.channel == "linkedin_message":
-            return _message(account, send)
-        return Failed("channel_not_served", f"Unipile does not serve the channel {plain(send.channel, 40)}.")
+            outcome = _invite(account, send)
+        elif send.channel == "linkedin_message":
+            outcome = _message(account, send)
+        else:
+            return Failed("channel_not_served", f"Unipile does not serve the channel {plain(send.channel, 40)}.")
+        if isinstance(outcome, Hold) and outcome.code in REFUSES_KEY:
+            outcome = refused(outcome, send.secret_env or "UNIPILE_API_KEY")
+            self._refusals.note(outcome, account.key)
+        return outcome
 
     def look_up(self, send: Claimed) -> LookUp:
         try:

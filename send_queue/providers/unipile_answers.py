@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from send_queue.model import AlreadyDone, Failed, Hold, Outcome, Uncertain
+from send_queue.providers.credentials import TRY_AGAIN
 from send_queue.providers.http import Answer, NoAnswer, hidden, plain, retry_after
 from send_queue.providers.stranger import IN_DOUBT_BY_STATUS, judge_stranger
 
@@ -39,7 +40,7 @@ PASSING = Meaning("hold", "lane", _hours(1), _hours(6))
 SENDER_REFUSED = Meaning("hold", "lane", _hours(24))
 NO_CREDIT = Meaning("hold", "lane", _hours(24), advice="The account has no credit left for this.")
 BROKEN = Meaning("hold", "account", advice="Mend the account in Unipile, then resume it.")
-OUR_KEY = Meaning("hold", "account", _hours(1), advice="Check UNIPILE_API_KEY, or the account's own secret.")
+OUR_KEY = Meaning("hold", "account", TRY_AGAIN, advice="Check UNIPILE_API_KEY, or the account's own secret.")
 
 MEANINGS: Mapping[str, Meaning] = {
     # 400: this request is refused whenever it is made
@@ -133,6 +134,9 @@ MEANINGS: Mapping[str, Meaning] = {
     "service_unavailable": IN_DOUBT,
     "request_timeout": IN_DOUBT,
 }
+
+REFUSES_KEY = frozenset(code for code, meaning in MEANINGS.items() if meaning is OUR_KEY)
+"""The codes that are about our key, whichever account shows it."""
 
 UNKNOWN_BY_STATUS: Mapping[int, Meaning] = {401: BROKEN, 429: THROTTLED}
 """For types that are not above, where the status says enough. Any other is parked: an unknown error that is

@@ -27,11 +27,13 @@
 -- keeping   false: it is going to be taken back, perhaps after a while. Then no lane is let sleep meanwhile, which keeps
 --           out who writes into it
 --
--- Returns {in_hand, expired, busy, in_flight, left, in_doubt, stale, at, lacking}: what was claimed (as send_in_hand says
--- it); how many rows were skipped because nobody wants them any more; whether locks kept us from a lane that may send, or
--- a thousand rows that were put off or came back; a token that changes with the sends in flight that keep us from a due row; whether a dead run left rows behind; whether the provider is to be asked
+-- Returns {in_hand, expired, busy, in_flight, left, in_doubt, stale, at, lacking, refused}: what was claimed (as
+-- send_in_hand says it); how many rows were skipped because nobody wants them any more; whether locks kept us from a lane
+-- that may send, or a thousand rows that were put off or came back; a token that changes with the sends in flight that
+-- keep us from a due row; whether a dead run left rows behind; whether the provider is to be asked
 -- of an uncertain one; the schedules whose window must be worked out anew (until then they count as closed); a sentence
--- on a lane or row that waits since this server does not know its time zone.
+-- on a lane or row that waits since this server does not know its time zone; the secret that was refused, where due rows
+-- wait for it (send_refused_secret).
 create or replace function send_claim(worker text, max_rows int default 1, lease interval default '5 minutes',
     at timestamptz default null, account text default null, channel text default null, campaign text default null,
     batches jsonb default '{}', without uuid[] default '{}', keeping boolean default true)
@@ -329,6 +331,8 @@ begin
         'stale', coalesce(v_stale, '[]'), 'at', v_at,
         'lacking', coalesce(v_lacking, case when exists (select from send_lanes l where l.next_at_reason = 'cap_timezone')
             then send_first_unknown_zone(v_at, account, channel, campaign) end),
+        'refused', case when exists (select from send_accounts a where a.secret_refused is not null)
+            then send_refused_secret(v_at, account, channel, campaign) end,
         'left', exists (select from send_queue q where q.status = 'sending' and q.lease_expires_at <= v_at),
         'in_doubt', exists (
             select from send_queue q join send_accounts a on a.id = q.account_id and a.status = 'active'

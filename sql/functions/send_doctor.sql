@@ -187,11 +187,22 @@ begin
         join (select account_id, sum(n) as n from waiting group by account_id) w on w.account_id = a.id
         where a.status = 'disconnected'
         union all
+        select 14, 'secret_refused', 'wrong', format('The provider %s refuses the secret in %s (%s: %s), and sends wait for '
+                'it: %s: put a working one there, then resume one account.', a.provider, a.secret_refused,
+                case when count(*) = 1 then 'account ' || min(a.label) else format('%s accounts', count(*)) end,
+                min(a.secret_refused_as), sum(coalesce(w.n, 0))),
+            '["resume", "account"]' || (array_agg(jsonb_build_array(a.name) || a.place order by a.label))[1], null
+        from account a
+        left join (select account_id, sum(n) as n from waiting group by account_id) w on w.account_id = a.id
+        where a.secret_refused is not null and a.status = 'active'
+        group by a.provider, a.secret_refused
+        union all
         select 15, 'provider_hold', 'worth knowing', format('The provider holds %s %s until %s%s.', a.label, l.channel,
                 date_trunc('second', l.next_at), ': ' || rtrim(l.next_at_detail, '.')),
             '["resume", "lane"]' || jsonb_build_array(a.name, l.channel) || a.place, null
         from send_lanes l join account a on a.id = l.account_id
         where l.next_at_reason = 'provider_hold' and l.next_at > v_at
+          and (a.secret_refused is null or split_part(l.next_at_detail, ':', 1) <> a.secret_refused_as) -- said above
 
         union all
         select d.rank, d."check", d.severity, d.what, null, d.mend from send_doctor_settings() d

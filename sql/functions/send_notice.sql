@@ -32,14 +32,20 @@ begin
             else format('%s may have gone out in the workspace %s (%s). Runs ask the provider; what it cannot tell waits '
                 'for a person: `send-queue list --status uncertain`.', v_sends, workspace, v_listed) end;
     elsif event = 'disconnected' then
-        select array_agg(a.name order by a.name), jsonb_object_agg(a.name, split_part(a.status_reason, ':', 1)),
-            string_agg(concat(a.name, ' (' || split_part(a.status_reason, ':', 1) || ')'), ', ' order by a.name)
+        select array_agg(a.name order by a.name), jsonb_object_agg(a.name, a.code),
+            string_agg(concat(a.name, ' (' || a.code || coalesce(', the secret in ' || a.secret, '') || ')'), ', '
+                order by a.name)
         into v_names, v_codes, v_listed
-        from (select * from send_accounts a where a.id = any (ids) order by a.name limit 10) a;
+        from (select a.name, split_part(case when a.status = 'disconnected' then a.status_reason
+                    else coalesce(a.secret_refused_as, 'client_refused') end, ':', 1) as code,
+                  case when a.status = 'active' then a.secret_refused end as secret
+              from send_accounts a where a.id = any (ids) order by a.name limit 10) a;
         v_data := v_data || jsonb_build_object('accounts', v_codes);
-        message := format('%s disconnected in the workspace %s: %s. Mend it at the provider, then run `send-queue resume '
+        message := format('%s disconnected in the workspace %s: %s. %s, then run `send-queue resume '
             'account NAME`.', case when cardinality(ids) = 1 then 'An account was' else v_many || ' accounts were' end,
-            workspace, v_listed);
+            workspace, v_listed, case when exists (
+                select from send_accounts a where a.id = any (ids) and a.status = 'active')
+                then 'Mend the account at the provider, or the secret in the environment' else 'Mend it at the provider' end);
     else
         v_names := array(select c.name from send_campaigns c where c.id = any (ids) order by c.name limit 10);
         v_data := v_data || jsonb_build_object('campaigns', to_jsonb(v_names));

@@ -3,7 +3,7 @@
 --
 -- A notification looks at most once a minute and tells at most once in its `every`. What it looks at is bounded by
 -- indexes: the rows that failed or came into doubt since its last look, 1,000 at the most; the accounts that are
--- disconnected; the campaigns that had something waiting and have not now. Never at its own messages and accounts.
+-- disconnected, and of those that share a refused secret the one that met it first; the campaigns that had something waiting and have not now. Never at its own messages and accounts.
 --
 -- Rows are found by when they were written, and are seen only when that commits: so the last ten seconds are looked at
 -- again, without those that were known. Nobody waits here: a notification that somebody else looks at is passed by.
@@ -43,11 +43,7 @@ begin
                         and q.updated_at > v_n.looked_at - v_overlap and q.updated_at <= v_at
                       order by q.status, q.updated_at limit 1000) q;
             when v_n.event = 'disconnected' then
-                v_known := array(
-                    select a.id from send_accounts a
-                    where a.workspace_id = v_n.workspace_id and a.status = 'disconnected'
-                      and not exists (select from send_campaign_accounts p
-                                      where p.campaign_id = v_n.campaign_id and p.account_id = a.id));
+                v_known := send_cut_off(v_n.workspace_id, v_n.campaign_id);
                 v_new := array(select unnest(v_known) except select unnest(v_n.known));
             when v_n.event = 'finished' then
                 v_known := send_open_work(v_n.workspace_id, v_n.campaign_id);

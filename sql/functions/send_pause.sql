@@ -1,6 +1,7 @@
 -- Stop or go on at one level: kind workspace, account, lane (name of the account, and a channel), campaign, or all
 -- (every workspace). A pause holds from the moment it commits, for all but what is in flight already; resuming a lane
--- also ends a provider's hold on it, and resuming an account takes it for connected again.
+-- also ends a provider's hold on it, and resuming an account takes it for connected again, and its secret for good: with
+-- it those of all accounts that share a secret that was refused.
 -- Returns how many were changed.
 create or replace function send_pause(paused boolean, kind text, name text default null, channel text default null,
     reason text default null, workspace text default null, at timestamptz default null)
@@ -15,6 +16,11 @@ begin
         v_id := send_find(kind, name, workspace);
     elsif kind = 'lane' then
         v_id := send_find('account', name, workspace);
+    end if;
+    if kind = 'account' and not paused then -- in the one order: gates, accounts
+        perform send_lock_gates();
+        perform from send_accounts a where a.id = any (array_append(send_same_secret(v_id), v_id))
+        order by a.id for no key update;
     end if;
     case kind
         when 'all' then
@@ -32,6 +38,11 @@ begin
             set status = case when paused then 'paused' else 'active' end,
                 status_reason = case when paused then send_pause.reason end
             where a.id = v_id;
+            get diagnostics v_n = row_count;
+            if not paused then
+                perform send_end_refusals(send_same_secret(v_id));
+            end if;
+            return v_n;
         when 'campaign' then
             update send_campaigns c
             set status = case when paused then 'paused' else 'active' end,

@@ -6,8 +6,9 @@
 -- was sent, so the row is sent, whatever recovery had thought of it.
 --
 -- results  [{attempt_id, outcome, http_status, provider_message_id, error_code, error_message, retry_seconds,
---            scope, hold_seconds, ceiling_seconds, suppress}, ...]; outcome as in send_attempts; suppress: of a failed
---            send, whether its recipient may not be written to any more
+--            scope, hold_seconds, ceiling_seconds, suppress, secret}, ...]; outcome as in send_attempts; suppress: of a
+--            failed send, whether its recipient may not be written to any more; secret: of a hold, the variable whose
+--            secret was refused
 --
 -- All locks are taken before anything is written, in the one order that is everywhere: accounts, lanes, rows, attempts,
 -- tally; of several, in the order of their ids (of lanes and rows: by account, channel, id; of attempts: by send,
@@ -35,14 +36,18 @@ declare
     v_status   text;
     v_refusing uuid[] := '{}'; -- the sends whose recipients may not be written to any more
 begin
-    if exists (select from jsonb_to_recordset(results) r (outcome text, hold_seconds float8)
-               where r.outcome = 'held' and r.hold_seconds is null) then
-        perform send_lock_gates();
+    if exists (select from jsonb_to_recordset(results) r (outcome text, hold_seconds float8, secret text)
+               where r.outcome = 'held' and (r.hold_seconds is null or r.secret is not null)) then
+        if exists (select from jsonb_to_recordset(results) r (outcome text, hold_seconds float8)
+                   where r.outcome = 'held' and r.hold_seconds is null) then
+            perform send_lock_gates();
+        end if;
         perform from send_accounts a
         where a.id = any (array(
-            select b.account_id from jsonb_to_recordset(results) r (attempt_id uuid, outcome text, hold_seconds float8)
+            select b.account_id from jsonb_to_recordset(results) r (attempt_id uuid, outcome text, hold_seconds float8,
+                secret text)
             cross join lateral (select b.account_id from send_attempts b where b.id = r.attempt_id limit 1) b
-            where r.outcome = 'held' and r.hold_seconds is null))
+            where r.outcome = 'held' and (r.hold_seconds is null or r.secret is not null)))
         order by a.id for no key update;
     end if;
     select array_agg(l.account_id) filter (where n.lane), array_agg(l.channel) filter (where n.lane),
@@ -79,7 +84,7 @@ begin
         select r.*, b.send_id, b.account_id, b.channel
         from jsonb_to_recordset(results) r (attempt_id uuid, outcome text, http_status int, provider_message_id text,
             error_code text, error_message text, retry_seconds float8, scope text, hold_seconds float8,
-            ceiling_seconds float8, suppress boolean)
+            ceiling_seconds float8, suppress boolean, secret text)
         cross join lateral (select * from send_attempts b where b.id = r.attempt_id limit 1) b
         order by b.account_id, b.channel, b.send_id
     loop
@@ -110,6 +115,13 @@ begin
         if v_result.outcome = 'held' then
             perform send_hold(v_result.account_id, v_result.channel, v_result.scope, v_result.error_code,
                 v_result.error_message, v_result.hold_seconds, v_result.ceiling_seconds, v_at);
+            if v_result.secret is not null then
+                update send_accounts a
+                set secret_refused = v_result.secret, secret_refused_as = v_result.error_code,
+                    secret_refused_at = case when a.secret_refused = v_result.secret then a.secret_refused_at
+                                             else v_at end
+                where a.id = v_result.account_id;
+            end if;
         end if;
 
         -- It was done before: by an attempt of ours that was in doubt, even if it was taken for not sent since (one that

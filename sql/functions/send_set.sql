@@ -14,6 +14,7 @@ declare
     v_id        uuid;
     v_fields    jsonb := fields;
     v_split     record;
+    v_refused   boolean;
     v_w send_workspaces; v_s send_schedules; v_a send_accounts; v_l send_lanes; v_c send_campaigns;
 begin
     if coalesce(btrim(name), '') = '' then
@@ -57,12 +58,16 @@ begin
                 values (v_workspace, name, v_fields ->> 'provider') returning id into v_id;
             end if;
             select * into v_a from send_accounts a where a.id = v_id for no key update;
+            v_refused := v_a.secret_refused is not null and (fields ? 'secret_env' or fields ? 'provider');
             v_a := jsonb_populate_record(v_a, v_fields);
             update send_accounts a
             set provider = v_a.provider, provider_account_id = v_a.provider_account_id, tier = v_a.tier,
                 schedule_id = v_a.schedule_id, secret_env = v_a.secret_env,
                 settings = jsonb_strip_nulls(a.settings || coalesce(v_fields -> 'settings', '{}'))
             where a.id = v_id;
+            if v_refused then -- another secret may be good
+                perform send_end_refusals(array[v_id]);
+            end if;
             perform send_make_lane(v_id, c.channel)
             from jsonb_array_elements_text(coalesce(v_fields -> 'channels', '[]')) c (channel);
         when 'lane' then

@@ -492,16 +492,17 @@ def test_nothing_is_sent_in_the_clear(tmp_path: Path) -> None:
         assert server.mails == []
 
 
-def test_a_wrong_password_stops_the_account_until_somebody_mends_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is tried once and not again and again, which would lock the mailbox; and it is in no detail."""
+def test_a_wrong_password_is_shown_once_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not tried again and again, which would lock the mailbox; and it is in no detail."""
     with Real(tmp_path, user="carla", password="right-3417") as server:
         monkeypatch.setenv("SSL_CERT_FILE", str(server.certificate))
-        outcome = real(server, "wrong-3417").send(SEND)
-        assert in_short(outcome) == (Hold, "account", "login_refused", None, None, 535)
+        made = real(server, "wrong-3417")
+        outcome = made.send(SEND)
+        assert in_short(outcome) == (Hold, "account", "login_refused", timedelta(minutes=15), None, 535)
         assert isinstance(outcome, Hold)
+        assert outcome.secret == "SMTP_PASSWORD"
         assert "wrong-3417" not in outcome.detail
+    assert made.send(SEND) == outcome  # the server is not there any more
 
 
 def test_the_reply_of_a_real_server_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,27 @@
+-- The secret that was refused first of those that keep due rows waiting now, {account, provider, secret, code}, of an
+-- account, a channel or a campaign (names); null: none does. Where the hold is over, a claim meets the lane and the run
+-- sees itself whether the secret is good by now.
+create or replace function send_refused_secret(at timestamptz, account text, channel text, campaign text)
+returns jsonb language sql stable set timezone = 'UTC' as $$
+    select jsonb_build_object('account', a.name, 'provider', a.provider, 'secret', a.secret_refused,
+        'code', a.secret_refused_as)
+    from send_accounts a
+    where a.secret_refused is not null and a.status = 'active'
+      and (send_refused_secret.account is null or a.name = send_refused_secret.account)
+      and exists (
+          select from send_lanes l
+          cross join lateral (select * from send_campaign_accounts p where p.account_id = l.account_id offset 0) p
+          cross join lateral (
+              select from send_campaigns c where c.id = p.campaign_id and c.status = 'active'
+              and (send_refused_secret.campaign is null or c.name = send_refused_secret.campaign) limit 1) c
+          cross join lateral (
+              select q.id from send_queue q
+              where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
+                  between (l.account_id, l.channel, p.campaign_id, '-infinity')
+                  and (l.account_id, l.channel, p.campaign_id, send_refused_secret.at)
+              order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) due
+          where l.account_id = a.id and l.paused_at is null and l.next_at_reason = 'provider_hold'
+            and l.next_at > send_refused_secret.at
+            and (send_refused_secret.channel is null or l.channel = send_refused_secret.channel))
+    order by a.secret_refused_at, a.id limit 1
+$$;

@@ -1,0 +1,8 @@
+-- An account whose secret was refused has sent: the secret is good again, for all accounts that share it, and they need
+-- not wait for the end of their holds.
+create or replace function send_secret_works(account_id uuid) returns void language plpgsql
+set lock_timeout = '2s' as $$
+begin
+    perform send_end_refusals(send_same_secret(send_secret_works.account_id));
+end
+$$;
