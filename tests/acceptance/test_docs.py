@@ -433,7 +433,7 @@ def in_words(meaning: Meaning) -> str:
 
 
 def hours(length: timedelta) -> str:
-    return f"{length // timedelta(hours=1)} h"
+    return f"{length // HOUR} h" if length >= HOUR else f"{length // MINUTE} min"
 
 
 def test_the_provider_of_the_documents_is_one() -> None:
