@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -117,16 +117,12 @@ def import_file(
         raise UserError(f"There is no channel {channel!r}: use one of {', '.join(CHANNELS)}.")
     check_wording(wording, channel)
     result = Imported()
-    pool = senders(conn, campaign, workspace)
-    named: set[str | None] = set()
 
     def keep(_: Json) -> bool:
-        if unserved := _unserved(channel, pool, named):
-            raise UserError(unserved)
         return not (dry_run or result.wrong)
 
     with files.opened(file, "a CSV file") as text:
-        lines = _lines(text, campaign, channel, wording, result, named, progress)
+        lines = _lines(text, campaign, channel, wording, result, progress)
         answer = store.import_lines(conn, lines, campaign, channel, workspace, at, keep)
     result.wrong = sorted(result.wrong + [(w["line"], w["reason"]) for w in answer["wrong"]])
     result.created, result.there, result.differing = answer["created"], answer["there"], answer["differing"]
@@ -260,11 +256,9 @@ def _lines(
     channel: str,
     wording: Wording,
     result: Imported,
-    named: set[str | None],
     progress: Callable[[int], None],
 ) -> Iterator[Sequence[Any]]:
-    """Yield the good lines as `STAGED` wants them, and add the others to those that are wrong; `named` is told the
-    accounts that the lines name, None for none."""
+    """Yield the good lines as `STAGED` wants them, and add the others to those that are wrong."""
     reader = _records(text)
     header = [_column(name) for name in _next(reader, 1) or []]
     _check_header(header, channel, wording)
@@ -290,7 +284,6 @@ def _lines(
         except ValueError as error:
             result.wrong.append((number, str(error)))
             continue
-        named.add(row.get("account") or None)
         if len(result.examples) < EXAMPLES:
             result.examples.append({name: staged[STAGED.index(name)] for name in SHOWN})
         yield staged
@@ -432,68 +425,3 @@ def _moment(name: str, text: str | None) -> datetime | None:
         iso = moment.isoformat()
         raise ValueError(f"{name} {text!r} has no time zone: write it as {iso}+01:00 or {iso}Z")
     return moment
-
-
-# --- who serves what --------------------------------------------------------------------------------------
-
-
-def providers() -> Collection[str]:
-    """The names of the providers that are installed here."""
-    from importlib.metadata import entry_points
-
-    return entry_points(group="send_queue.providers").names
-
-
-def installed(provider: str) -> Any:
-    """The class of a provider; None where it is not known here."""
-    from importlib.metadata import entry_points
-
-    for entry in entry_points(group="send_queue.providers"):
-        if entry.name == provider:
-            try:
-                return entry.load()
-            except Exception:  # one that cannot be loaded here may well be loaded where it sends
-                return None
-    return None
-
-
-def channels(provider: str) -> Collection[str] | None:
-    """The channels of a provider; None where it is not known here. The channel `log` is served for all accounts."""
-    served = getattr(installed(provider), "channels", None)
-    return None if served is None else frozenset(served)
-
-
-def senders(conn: Connection, campaign: str, workspace: str | None) -> list[Json]:
-    """The accounts of a campaign's workspace, each with `in_pool`; none where this role may not see them."""
-    try:
-        [found] = store.listed(conn, "campaign", store.campaign_named(conn, campaign, workspace))
-        there = [row for row in store.listed(conn, "account") if row["workspace"] == found["workspace"]]
-    except ConfigurationError:
-        return []
-    return [row | {"in_pool": row["name"] in found["accounts"]} for row in there]
-
-
-def not_served(channel: str, accounts: Sequence[Json]) -> str | None:
-    """Say which of these accounts cannot send on a channel, by what its provider serves; None: they all can, as far
-    as is known here."""
-    for account in accounts if channel != "log" else ():
-        served = channels(account["provider"])
-        if served is not None and channel not in served:
-            return (f"The account {account['name']}'s provider {account['provider']} does not send {channel}, "
-                    f"only {', '.join(sorted({*served, 'log'}))}.")  # fmt: skip
-    return None
-
-
-def refuse_unserved(conn: Connection, campaign: str, channel: str, account: str | None, workspace: str | None) -> None:
-    """Refuse a message that nobody could send, as far as is known here. Raises `UserError`."""
-    there = senders(conn, campaign, workspace) if channel in CHANNELS else []
-    if unserved := _unserved(channel, there, {account}):
-        raise UserError(unserved)
-
-
-def _unserved(channel: str, accounts: Sequence[Json], named: Collection[str | None]) -> str | None:
-    """Say why messages from these accounts (None: any of the pool) could not be sent, and what to do."""
-    meant = [row for row in accounts if row["name"] in named or (None in named and row["in_pool"])]
-    if wrong := not_served(channel, meant):
-        return f"{wrong} Nothing was stored: use another channel, or name an account that sends it."
-    return None

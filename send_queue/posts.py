@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
-from send_queue import intake, store
+from send_queue import installed, intake, store
 from send_queue.model import UserError
 from send_queue.store import Connection, Json
 
@@ -90,10 +90,11 @@ def _account(conn: Connection, name: str, workspace: str | None) -> Json:
 
 def _unfit(sender: Json, text: str) -> str | None:
     """Why an account cannot post a text, as far as its provider is known here; null: it can."""
-    if wrong := intake.not_served("post", [sender]):
-        return wrong
-    provider = intake.installed(sender["provider"])
-    unfit = getattr(provider, "unfit", None)
+    name = sender["provider"]
+    served = installed.channels(name)
+    if served is not None and "post" not in served:
+        return f"The account {sender['name']}'s provider {name} does not send post, only {', '.join(sorted(served))}."
+    unfit = getattr(installed.provider(name), "unfit", None)
     why: str | None = unfit(text, sender["settings"]) if unfit is not None else None
     return why
 

@@ -12,7 +12,7 @@ where.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString, TypeAlias
@@ -20,6 +20,7 @@ from typing import Any, LiteralString, TypeAlias
 import psycopg
 from psycopg import errors, sql
 from psycopg.rows import tuple_row
+from psycopg.types.json import Jsonb
 
 from send_queue import qualify
 from send_queue.model import ConfigurationError
@@ -80,12 +81,18 @@ def sql_dir() -> Path:
 # --- installing -------------------------------------------------------------------------------------------
 
 
-def migrate(conn: Connection, folder: Path | None = None, grants: Sequence[Grant] = ()) -> Report:
+def migrate(
+    conn: Connection,
+    folder: Path | None = None,
+    grants: Sequence[Grant] = (),
+    served: Mapping[str, Collection[str]] | None = None,
+) -> Report:
     """Bring the database up to this code, in one transaction; several at once are fine.
 
     `grants` are roles, each with its task ("work", "enqueue" or "read") and the name of the workspace that it is bound
     to, None: all (send_grant). Roles that were granted a task before are given what this version needs for it, and
-    everybody else nothing (send_close).
+    everybody else nothing (send_close). `served` are the channels of the providers that are known here
+    (send_note_providers).
 
     Raises ConfigurationError when it cannot or must not be done.
     """
@@ -98,7 +105,7 @@ def migrate(conn: Connection, folder: Path | None = None, grants: Sequence[Grant
         )
     try:
         with conn.transaction():
-            return _install(conn, folder, grants)
+            return _install(conn, folder, grants, served or {})
     except errors.InvalidSchemaName as error:
         raise ConfigurationError(
             "No schema of the search_path exists: run `create schema …` for the first of them."
@@ -110,7 +117,7 @@ def migrate(conn: Connection, folder: Path | None = None, grants: Sequence[Grant
         ) from error
 
 
-def _install(conn: Connection, folder: Path, grants: Sequence[Grant]) -> Report:
+def _install(conn: Connection, folder: Path, grants: Sequence[Grant], served: Mapping[str, Collection[str]]) -> Report:
     # Before any query: a snapshot older than bootstrap's lock would not see what the one before us has done.
     _run(conn, "set transaction isolation level read committed")
     names = frozenset(name for (name,) in _rows(conn, _SERVER_FUNCTIONS))
@@ -132,6 +139,8 @@ def _install(conn: Connection, folder: Path, grants: Sequence[Grant]) -> Report:
         _run(conn, _CHECK_BODIES, ([file.name for file in functions],))
     if any(file.name == "send_note_migrated" for file in functions):
         _run(conn, "select send_note_migrated()")
+    if served:
+        _run(conn, "select send_note_providers(%s)", (Jsonb({name: sorted(served[name]) for name in served}),))
     for grant in grants:
         _run(conn, "select send_grant(%s, %s, %s)", grant)
     if not grants and any(file.name == "send_close" for file in functions):

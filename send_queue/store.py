@@ -562,6 +562,11 @@ def put(
     return answer
 
 
+def note_providers(conn: Connection, served: Mapping[str, Sequence[str]]) -> None:
+    """Note which channels providers serve; one that names none is left as it was noted."""
+    _change(conn, "send_note_providers", served={name: list(channels) for name, channels in served.items() if channels})
+
+
 def put_limit(
     conn: Connection,
     max_sends: int | None,

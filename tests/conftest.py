@@ -25,7 +25,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from psycopg import sql
 
-from send_queue import embedded, schema
+from send_queue import embedded, installed, schema
 
 SERVER_URL = "SEND_QUEUE_TEST_DATABASE_URL"
 SERVER_DIR = "SEND_QUEUE_TEST_SERVER_DIR"
@@ -87,16 +87,15 @@ NO_LIMITS = (
 def template(server: str) -> str:
     """The name of a database that holds the schema and nothing else; made once for each state of the SQL."""
     files = [Path(schema.__file__), *sorted(schema.sql_dir().rglob("*.sql"))]
-    name = (
-        "sq_template_"
-        + hashlib.sha256(b"".join(file.read_bytes() for file in files) + NO_LIMITS.encode()).hexdigest()[:16]
-    )
+    served = {name: sorted(channels) for name, channels in sorted(installed.served().items())}
+    parts = [*(file.read_bytes() for file in files), NO_LIMITS.encode(), repr(served).encode()]
+    name = f"sq_template_{hashlib.sha256(b''.join(parts)).hexdigest()[:16]}"
     with psycopg.connect(server, autocommit=True) as conn:
         conn.execute("select pg_advisory_lock(hashtext('sq_template'))")
         if conn.execute("select from pg_database where datname = %s", (name,)).fetchone() is None:
             new = create_database(conn, f"{name}_new", "template1")
             with psycopg.connect(at(server, new), autocommit=True) as fresh:
-                schema.migrate(fresh)
+                schema.migrate(fresh, served=served)
                 fresh.execute(NO_LIMITS)
                 fresh.execute("revoke create on schema public from public")  # as it is from Postgres 15 on
             conn.execute(sql.SQL("alter database {} rename to {}").format(sql.Identifier(new), sql.Identifier(name)))

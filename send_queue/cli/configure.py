@@ -35,7 +35,7 @@ from send_queue.cli.app import (
     workspace_option,
 )
 from send_queue.cli.whole import Whole
-from send_queue.model import CHANNELS, UserError
+from send_queue.model import UserError
 
 COLUMNS = {
     "workspace": ("name", "timezone", "paused_at", "pause_reason"),
@@ -157,13 +157,15 @@ def _with_windows(app: App, kind: str, rows: list[dict[str, Any]]) -> list[dict[
 
 
 def _put(app: App, kind: str, name: str, fields: dict[str, Any], json_: bool, *, adding: bool,
-         workspace: str | None = None) -> None:  # fmt: skip
+         workspace: str | None = None, served: Mapping[str, list[str]] | None = None) -> None:  # fmt: skip
     from send_queue import store
     from send_queue.cli import office_hours
 
     said = None
     with app.database() as conn, store.all_or_nothing(conn):
         office_hours.make_always(conn, fields, app.now())
+        if served:
+            store.note_providers(conn, served)
         if adding and kind == "account":
             said = office_hours.give(conn, name, fields, workspace, app.now())
         row = store.put(conn, kind, name, fields, adding=adding, workspace=workspace, at=app.now())
@@ -238,13 +240,12 @@ def _account_options(command: Any) -> Any:
 
 
 def _provider_channels(name: str) -> list[str]:
-    """The channels of a provider, for the lanes of a new account. Raises `UserError` where there is none so named."""
-    from send_queue import intake
+    """The channels of a provider. Raises `UserError` where there is none so named."""
+    from send_queue import installed
 
-    if name not in (known := intake.providers()):
+    if name not in (known := installed.names()):
         raise UserError(f"There is no provider {name!r}: use one of {', '.join(sorted(known))}.")
-    # The provider `log` takes every channel; only its own is worth a lane from the start.
-    return ["log"] if name == "log" else sorted(intake.channels(name) or ())
+    return sorted(installed.channels(name) or ())
 
 
 def _account_fields(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -270,8 +271,10 @@ def account_add(app: App, /, name: str, provider: str, workspace: str | None, js
     \b
     Example: send-queue account add anna --provider unipile --provider-account-id Xb3c --tier premium
     """
-    fields = _account_fields(options) | {"provider": provider, "channels": _provider_channels(provider)}
-    _put(app, "account", name, fields, json_, adding=True, workspace=workspace)
+    served = _provider_channels(provider)
+    # The provider `log` takes every channel; only its own is worth a lane from the start.
+    fields = _account_fields(options) | {"provider": provider, "channels": ["log"] if provider == "log" else served}
+    _put(app, "account", name, fields, json_, adding=True, workspace=workspace, served={provider: served})
 
 
 @account_command.command("set")
@@ -288,10 +291,11 @@ def account_set(
     Example: send-queue account set anna --schedule new-york
     """
     fields = _account_fields(options)
+    served = {}
     if provider is not None:
-        _provider_channels(provider)
+        served[provider] = _provider_channels(provider)
         fields["provider"] = provider
-    _put(app, "account", name, fields, json_, adding=False, workspace=workspace)
+    _put(app, "account", name, fields, json_, adding=False, workspace=workspace, served=served)
 
 
 # --- lanes ------------------------------------------------------------------------------------------------
@@ -306,14 +310,9 @@ def _lane_set(app: App, /, account: str, channel: str, workspace: str | None, js
         fields |= {"warm_up_start": start, "warm_up_step": step}
         if start is None:
             fields["warm_up_began"] = None
-    from send_queue import intake, store
+    from send_queue import store
 
     with app.database() as conn:
-        account_id = store.find(conn, "account", account, workspace)
-        if channel in CHANNELS and not store.listed(conn, "lane", account_id, channel):
-            [of] = store.listed(conn, "account", account_id)
-            if wrong := intake.not_served(channel, [of]):
-                raise UserError(f"{wrong} No lane was made: use another channel or account.")
         row = store.put(conn, "lane", account, fields, workspace=workspace, at=app.now())
     click.echo(as_json(row) if json_ else f"Set the lane {printable(account)} {channel}.")
 

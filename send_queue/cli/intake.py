@@ -70,7 +70,6 @@ def enqueue_command(
     message["payload"] = _object(payload)
     with app.database() as conn:
         campaign, channel, workspace = message["campaign"], message["channel"], message["workspace"]
-        intake.refuse_unserved(conn, campaign, channel, message["account"], workspace)
         known = intake.fields_of(conn, campaign, channel, message["recipient"], workspace) | dict(fields)
         if not (template or literal):
             intake.check_standing(message["message"], message["subject"], known)

@@ -33,13 +33,13 @@ def migrate_command(app: App, /, workspace: str | None, json_: bool, **roles: tu
     \b
     Example: send-queue migrate --grant-worker cron --grant-enqueue app --grant-read dashboard
     """
-    from send_queue import schema, store
+    from send_queue import installed, schema, store
 
     grants = [(role, task, workspace) for task, granted in roles.items() for role in granted]
     if workspace is not None and not grants:
         raise UserError("--workspace says what a grant is for: give --grant-enqueue ROLE too.")
     with app.database() as conn, store.in_words():
-        report = schema.migrate(conn, grants=grants)
+        report = schema.migrate(conn, grants=grants, served=installed.served())
     if not json_:
         for role, task, _ in grants:
             of = f" in the workspace {printable(workspace)}" if workspace is not None else ""

@@ -1,5 +1,5 @@
--- The account of a campaign's pool that has the least work waiting on a channel, in days of its daily cap; accounts
--- that are stopped come last. Null where the pool is empty.
+-- The account of a campaign's pool that has the least work waiting on a channel, in days of its daily cap, of those
+-- that serve it; accounts that are stopped come last. Null where there is none.
 --
 -- A choice costs about the same however large the pool is and however long the queue. So it is exact in a pool of four;
 -- of more, four are drawn, by chance weighted by their caps, and the least loaded of these is taken, which keeps all
@@ -12,6 +12,7 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_incremental_sort
 #variable_conflict use_column
 declare
     v_some   int := 16; -- of how many the caps are looked at
+    v_unfit  text[] := send_not_serving(send_choose_account.channel);
     v_chosen record;
 begin
     loop
@@ -22,7 +23,9 @@ begin
             from (select p.account_id from send_campaign_accounts p
                   where p.campaign_id = send_choose_account.campaign_id and p.in_pool
                   order by random() limit v_some) s
-            cross join lateral (select a.name, a.status, a.tier from send_accounts a where a.id = s.account_id limit 1) a
+            cross join lateral (
+                select a.name, a.status, a.tier from send_accounts a
+                where a.id = s.account_id and a.provider <> all (v_unfit) limit 1) a
             cross join lateral (
                 select greatest(coalesce(
                     (select l.daily_cap from send_lanes l
@@ -40,8 +43,8 @@ begin
         order by d.stopped, waiting.n >= 200, case when waiting.n < 200 then waiting.n::float8 / d.a_day else d.draw end,
             d.a_day desc, d.name
         limit 1;
-        exit when v_some is null or v_chosen.stopped is not true;
-        v_some := null; -- all that were picked are stopped: is any other not?
+        exit when v_some is null or v_chosen.stopped is false;
+        v_some := null; -- all that were picked are stopped, or serve other channels: is any other not so?
     end loop;
     return v_chosen.account_id;
 end

@@ -1,8 +1,8 @@
 -- Put one message into the queue, in the caller's own transaction: it commits or rolls back with the caller's data.
 -- Only campaign, channel, recipient and message are required; call it with named arguments.
 --
--- account        the name of the account that sends; left out: the one that the prospect knows, else the least loaded
---                of the campaign's pool
+-- account        the name of the account that sends; left out: of those in the campaign's pool that serve the channel,
+--                the one that the prospect knows, else the least loaded
 -- prospect       left out: found by the recipient in the workspace, or made
 -- scheduled_for  not before; left out: now       expires_at  not after: it is skipped then
 -- dedupe_key     unique in its workspace: a key that is there returns the row that has it, with created = false, and
@@ -14,8 +14,9 @@
 --
 -- A message to somebody who is suppressed is stored as skipped, and a notice (SQ003) says so.
 --
--- Raises, with a sentence that says what to do, and stores nothing: SQ002 where something is invalid, SQ005 where there
--- is no such campaign, account, workspace or prospect, SQ006 where the campaign is done or nobody sends for it.
+-- Raises, with a sentence that says what to do, and stores nothing: SQ002 where something is invalid or the account does
+-- not serve the channel, SQ005 where there is no such campaign, account, workspace or prospect, SQ006 where the campaign
+-- is done or no account of its pool serves the channel.
 create or replace function send_enqueue(campaign text, channel text, recipient text, message text,
     account text default null, subject text default null, prospect uuid default null, payload jsonb default null,
     priority int default null, scheduled_for timestamptz default null, expires_at timestamptz default null,
@@ -60,7 +61,7 @@ begin
         v_found := coalesce(send_enqueue.prospect,
             send_prospect_of(v_campaign.workspace_id, send_enqueue.channel, btrim(send_enqueue.recipient)));
         select p.* into v_prospect from send_prospects p where p.id = v_found;
-        if v_prospect.id is not null and v_prospect.account_id is null then
+        if not v_prospect.accounts ? send_enqueue.channel then
             -- Of two who write at once to somebody new, the second waits, and goes by the first one's account.
             select p.* into v_prospect from send_prospects p where p.id = v_found for no key update;
         end if;
@@ -68,16 +69,11 @@ begin
             raise exception 'There is no prospect % in the workspace of the campaign %.',
                 send_enqueue.prospect, quote_literal(v_campaign.name) using errcode = 'SQ005';
         end if;
-        v_account := coalesce(v_account,
-            (select p.account_id from send_campaign_accounts p
-             where p.campaign_id = v_campaign.id and p.account_id = v_prospect.account_id and p.in_pool),
-            send_choose_account(v_campaign.id, send_enqueue.channel));
-        if v_account is null then
-            raise exception 'The campaign % has no accounts: add one with `send-queue campaign set % --account NAME`, or '
-                'name the account.', quote_literal(v_campaign.name), v_campaign.name using errcode = 'SQ006';
+        v_account := send_account_for(v_campaign.id, send_enqueue.channel, v_account, v_prospect.account_id,
+            v_prospect.accounts);
+        if not v_prospect.accounts ? send_enqueue.channel then
+            perform send_know_account(v_prospect.id, send_enqueue.channel, v_account);
         end if;
-        perform send_join(v_campaign.workspace_id, v_campaign.id, v_account, send_enqueue.channel);
-        update send_prospects p set account_id = v_account where p.id = v_prospect.id and p.account_id is null;
 
         v_refused := send_suppressed(v_campaign.workspace_id, send_enqueue.channel, send_enqueue.recipient);
         insert into send_queue as q (workspace_id, campaign_id, account_id, channel, prospect_id, recipient, subject,

@@ -1,8 +1,8 @@
 -- Put the staged lines of a file (send_import_stage) into the queue, all of them or none.
 --
 -- Each line gets its prospect (found by the address, or made; gaps in what is known of them are filled) and its
--- account: the one that it names, else the one that the prospect knows, else the pool's, dealt out so that the
--- accounts have the same number of days of work when it is done.
+-- account: the one that it names, else the one that the prospect knows (send_own_account), else the pool's, dealt out
+-- so that the accounts that serve the channel have the same number of days of work when it is done.
 --
 -- Returns {created: n, suppressed: n, there: n, differing: [lines], wrong: [{line, reason}]}. `suppressed` are those of
 -- the created that are stored as skipped, since nobody may write to them. `there` counts the lines whose dedupe
@@ -19,6 +19,7 @@ declare
     v_address   text := case when send_import.channel like 'linkedin%' then 'linkedin_user_id'
                              when send_import.channel = 'email' then 'email'
                              when send_import.channel = 'sms' then 'phone' end;
+    v_unfit     text[] := send_not_serving(send_import.channel);
     v_wrong     jsonb;
     v_there     int;
     v_differing jsonb;
@@ -45,6 +46,8 @@ begin
                 v_at),
             case when s.account is not null and a.id is null then format('There is no account %s: add it with '
                     '`send-queue account add`.', quote_literal(s.account))
+                 when a.provider = any (v_unfit) then
+                     send_unserved(a.id, send_import.channel) || ': name an account that does.'
                  when s.timezone is not null and z.name is null then format('There is no time zone %s: use a name '
                     'such as Europe/Paris.', quote_literal(s.timezone)) end) as reason
         from send_import_lines s
@@ -104,9 +107,15 @@ begin
     -- Who writes? The account that the line names, else the one that the prospect knows.
     update send_import_lines s set account_id = a.id from send_accounts a
     where a.workspace_id = v_campaign.workspace_id and a.name = s.account;
-    update send_import_lines s set account_id = p.account_id
-    from send_prospects p
-    join send_campaign_accounts m on m.campaign_id = v_campaign.id and m.account_id = p.account_id and m.in_pool
+    with known as materialized (
+        select k.first, k.accounts, o.account_id
+        from (select distinct p.account_id as first, p.accounts
+              from send_import_lines s join send_prospects p on p.id = s.prospect_id
+              where s.account_id is null and p.account_id is not null) k
+        cross join lateral send_own_account(v_campaign.id, send_import.channel, v_unfit, k.first, k.accounts) o
+    )
+    update send_import_lines s set account_id = k.account_id
+    from send_prospects p join known k on k.first = p.account_id and k.accounts = p.accounts
     where p.id = s.prospect_id and s.account_id is null;
 
     -- Deal out the rest. load: rows that wait; a_day: rows that go in a day. Find the level (in days of work) up to
@@ -123,13 +132,13 @@ begin
         join send_accounts a on a.id = p.account_id
         left join send_lanes l on l.account_id = p.account_id and l.channel = send_import.channel
         left join send_lane_defaults d on d.channel = send_import.channel and d.tier = coalesce(a.tier, 'free')
-        where p.campaign_id = v_campaign.id and p.in_pool
+        where p.campaign_id = v_campaign.id and p.in_pool and a.provider <> all (v_unfit)
           and (a.status = 'active' or not exists (
               select from send_campaign_accounts p2 join send_accounts a2 on a2.id = p2.account_id
-              where p2.campaign_id = v_campaign.id and p2.in_pool and a2.status = 'active'));
+              where p2.campaign_id = v_campaign.id and p2.in_pool and a2.status = 'active'
+                and a2.provider <> all (v_unfit)));
         if not exists (select from send_import_pool) then
-            raise exception 'The campaign % has no accounts: add one with `send-queue campaign set % --account NAME`.',
-                quote_literal(v_campaign.name), v_campaign.name using errcode = 'SQ006';
+            perform send_refuse_pool(v_campaign.id, send_import.channel);
         end if;
         select max((p.load + v_open::float8) / p.a_day) into v_high from send_import_pool p;
         for i in 1..60 loop
@@ -155,13 +164,15 @@ begin
 
     perform send_join(v_campaign.workspace_id, v_campaign.id, used.account_id, send_import.channel)
     from (select distinct s.account_id from send_import_lines s) used;
-    update send_prospects p set account_id = s.account_id from send_import_lines s
-    where p.id = s.prospect_id and p.account_id is null;
+    update send_prospects p set account_id = coalesce(p.account_id, s.account_id),
+        accounts = jsonb_build_object(send_import.channel, s.account_id) || p.accounts
+    from send_import_lines s where p.id = s.prospect_id and not p.accounts ? send_import.channel;
     if v_address is not null then
         insert into send_prospects (id, workspace_id, name, first_name, last_name, company, linkedin_user_id, email,
-            phone, timezone, attributes, account_id, created_at)
+            phone, timezone, attributes, account_id, accounts, created_at)
         select s.new_prospect_id, v_campaign.workspace_id, s.name, s.first_name, s.last_name, s.company,
-            s.linkedin_user_id, s.email, s.phone, s.timezone, s.attributes, s.account_id, v_at
+            s.linkedin_user_id, s.email, s.phone, s.timezone, s.attributes, s.account_id,
+            jsonb_build_object(send_import.channel, s.account_id), v_at
         from send_import_lines s where s.prospect_id is null order by s.line
         on conflict do nothing; -- several lines of one person; somebody who was added just now
         get diagnostics v_new = row_count;

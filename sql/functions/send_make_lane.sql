@@ -1,15 +1,22 @@
 -- Make a lane where there is none yet, with the caps and pauses of its channel and the account's tier (no tier: the most
 -- careful), and the rolling limits of its channel: its own, and with the first lane of that channel in a workspace the workspace's.
--- A limit that an operator has removed is not made again. Returns whether the lane was made.
+-- A limit that an operator has removed is not made again. Returns whether the lane was made. Raises SQ002 where the account
+-- does not serve the channel.
 --
 -- The limits come first. Of two that make the first lanes of a workspace at once, the second waits there, before it has
 -- anything that the first may want. Nobody else waits: no other lane is held by these limits yet (send_on_limit_change).
 create or replace function send_make_lane(account_id uuid, channel text) returns boolean language plpgsql as $$
 #variable_conflict use_column
+declare
+    v_unserved text;
 begin
     if exists (select from send_lanes l
                where l.account_id = send_make_lane.account_id and l.channel = send_make_lane.channel) then
         return false;
+    end if;
+    v_unserved := send_unserved(send_make_lane.account_id, send_make_lane.channel);
+    if v_unserved is not null then
+        raise exception '%: name an account that does, or use another channel.', v_unserved using errcode = 'SQ002';
     end if;
     insert into send_limits (workspace_id, account_id, channel, per, max_sends)
     select a.workspace_id, case d.scope when 'account' then a.id end, d.channel, d.per, d.max_sends

@@ -1,7 +1,10 @@
 -- Rows that are written by hand may name just their campaign: the workspace is the campaign's, the account the one
--- that the queue would choose, the lane and the place in the campaign are made. What our own functions write says its
+-- that the queue would choose, the lane and the place in the campaign are made. An account that does not serve the
+-- channel is refused. What our own functions write says its
 -- workspace and does not pass here.
 create or replace function send_on_hand_insert() returns trigger language plpgsql as $$
+declare
+    v_prospect record;
 begin
     select c.workspace_id into new.workspace_id from send_campaigns c where c.id = new.campaign_id;
     if new.workspace_id is null then
@@ -9,12 +12,10 @@ begin
             using errcode = 'SQ005';
     end if;
     if tg_table_name = 'send_queue' then
-        new.account_id := coalesce(new.account_id, send_choose_account(new.campaign_id, new.channel));
-        if new.account_id is null then
-            raise exception 'The campaign % has no accounts: add one with `send-queue campaign set NAME --account NAME`'
-                ', or name the account.', new.campaign_id using errcode = 'SQ006';
-        end if;
-        perform send_join(new.workspace_id, new.campaign_id, new.account_id, new.channel);
+        select p.account_id, p.accounts into v_prospect from send_prospects p where p.id = new.prospect_id;
+        new.account_id := send_account_for(new.campaign_id, new.channel, new.account_id, v_prospect.account_id,
+            v_prospect.accounts);
+        perform send_know_account(new.prospect_id, new.channel, new.account_id);
         if new.status = 'pending' then
             new.error_message := send_suppressed(new.workspace_id, new.channel, new.recipient);
             if new.error_message is not null then

@@ -10,7 +10,7 @@ declare
     v_address   text := btrim(send_prospect_fields.recipient);
 begin
     return (
-        select to_jsonb(p) - '{id, workspace_id, account_id, created_at, status, follow_up_due_at}'::text[]
+        select to_jsonb(p) - '{id, workspace_id, account_id, accounts, created_at, status, follow_up_due_at}'::text[]
         from send_prospects p
         where p.workspace_id = v_workspace and case
             when send_prospect_fields.channel like 'linkedin%' then p.linkedin_user_id = v_address

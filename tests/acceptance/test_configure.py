@@ -143,7 +143,9 @@ def test_a_lane_is_made_only_where_its_provider_serves_the_channel(queue: Queue)
     assert (done.returncode, "provider unipile does not send email" in done.stderr) == (2, True)
     assert "email" not in [lane["channel"] for lane in queue.json("lane", "list")]
     queue("lane", "set", "anna", "log")
-    queue.lane("anna", "email")
+    queue("account", "set", "anna", "--provider", "smtp")
+    queue("lane", "set", "anna", "email")
+    queue("account", "set", "anna", "--provider", "unipile")
     queue("lane", "set", "anna", "email", "--daily-cap", "0")
 
 

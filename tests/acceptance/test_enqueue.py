@@ -121,15 +121,17 @@ def test_a_second_message_beside_an_imported_one_is_said(queue: Queue, tmp_path:
 
 
 def test_a_channel_that_nobody_serves_is_refused(queue: Queue) -> None:
-    """By the command, which knows the provider; SQL may still put it in."""
+    """By SQL, which knows what providers serve, whether the account is named or not."""
     queue.ready(rows=0)
     queue("account", "add", "mail", "--provider", "log")
-    refused = queue("enqueue", *args(channel="email"), check=False)
+    mail = args(channel="email", recipient="ada@example.org", subject="Hi")
+    refused = queue("enqueue", *mail, check=False)
     assert (refused.returncode, queue.statuses()) == (2, {})
-    assert "The account anna's provider unipile does not send email" in refused.stderr
-    good = args(channel="email", account="mail", recipient="ada@example.org", subject="Hi")
-    assert queue.json("enqueue", *good)["created"]
-    assert queue.enqueue(channel="email")
+    assert "No account in the pool of the campaign 'fall' sends email: add one" in refused.stderr
+    refused = queue("enqueue", *mail, "--account", "anna", check=False)
+    assert (refused.returncode, queue.statuses()) == (2, {})
+    assert "The account anna's provider unipile does not send email, only" in refused.stderr
+    assert queue.json("enqueue", *mail, "--account", "mail")["created"]
 
 
 def test_the_key_is_unique_in_its_workspace_and_not_beyond(queue: Queue) -> None:

@@ -172,7 +172,10 @@ def test_a_channel_that_no_account_of_the_campaign_serves_is_refused(importing: 
     text = "recipient,message,account\na@b.example,Hello,\n"
     done = importing(text, "--subject", "Hi", channel="email", check=False)
     assert (done.returncode, importing.rows()) == (2, [])
-    assert "The account anna's provider unipile does not send email" in done.stderr
+    assert "No account in the pool of the campaign 'fall' sends email: add one" in done.stderr
+    named = importing(text.replace("Hello,", "Hello,anna"), "--subject", "Hi", channel="email", check=False)
+    assert (named.returncode, importing.rows()) == (2, [])
+    assert "line 2: The account anna's provider unipile does not send email, only" in named.stderr
     importing.queue("account", "add", "mail", "--provider", "log")
     importing("recipient,message,account\na@b.example,Hello,mail\n", "--subject", "Hi", channel="email")
     assert importing.rows() == [("a@b.example", "Hello")]

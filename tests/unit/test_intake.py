@@ -105,7 +105,7 @@ def read(text: str, template: str | None = None, channel: str = "linkedin_invite
     imported = Imported()
     file = io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8-sig", newline="")
     staged: list[Sequence[Any]] = list(
-        intake._lines(file, "fall", channel, Wording(template), imported, set(), lambda _: None)
+        intake._lines(file, "fall", channel, Wording(template), imported, lambda _: None)
     )
     return [dict(zip(STAGED, line, strict=True)) for line in staged], imported
 
@@ -214,7 +214,7 @@ def test_what_is_literal_is_sent_as_it_stands() -> None:
     """With --literal only {field} is filled in, and doubled braces are braces."""
     imported, file = Imported(), io.TextIOWrapper(io.BytesIO(b"recipient,first_name\na,Ada\n"), newline="")
     wording = Wording("{first_name} {{first_name}} [First Name] %NICK%", literal=True)
-    [line] = intake._lines(file, "fall", "linkedin_invite", wording, imported, set(), lambda _: None)
+    [line] = intake._lines(file, "fall", "linkedin_invite", wording, imported, lambda _: None)
     assert line[STAGED.index("message")] == "Ada {first_name} [First Name] %NICK%"
 
 

@@ -1,0 +1,34 @@
+-- The account that writes to a prospect for a campaign on a channel, with its lane and its place in the campaign made:
+-- the one that is named, else the one that the prospect knows (send_own_account), else the least loaded of the pool.
+--
+-- named            null: none
+-- first, accounts  the prospect's account_id and accounts; null and {} where there is no prospect
+--
+-- Raises SQ002 where the named account does not serve the channel, SQ006 where none of the pool does.
+create or replace function send_account_for(campaign_id uuid, channel text, named uuid, first uuid, accounts jsonb)
+returns uuid language plpgsql as $$
+#variable_conflict use_column
+declare
+    v_campaign record;
+    v_id       uuid := named;
+    v_unserved text;
+begin
+    select c.name, c.workspace_id into v_campaign from send_campaigns c where c.id = send_account_for.campaign_id;
+    if v_id is not null then
+        v_unserved := send_unserved(v_id, send_account_for.channel);
+        if v_unserved is not null then
+            raise exception '%: name an account that does, or use another channel.', v_unserved using errcode = 'SQ002';
+        end if;
+    elsif first is not null then
+        select o.account_id into v_id
+        from send_own_account(send_account_for.campaign_id, send_account_for.channel,
+            send_not_serving(send_account_for.channel), first, accounts) o;
+    end if;
+    v_id := coalesce(v_id, send_choose_account(send_account_for.campaign_id, send_account_for.channel));
+    if v_id is null then
+        perform send_refuse_pool(send_account_for.campaign_id, send_account_for.channel);
+    end if;
+    perform send_join(v_campaign.workspace_id, send_account_for.campaign_id, v_id, send_account_for.channel);
+    return v_id;
+end
+$$;
