@@ -203,6 +203,8 @@ class Lane:
     shared: Sequence[Tally] = ()
     """Of rolling limits that count it with lanes of other accounts."""
     backlogs: list[Backlog] = field(default_factory=list)
+    served: int = 0
+    """Of lanes with the same turn the one that was served longest ago goes first."""
     unwritten: list[Played] = field(default_factory=list)
     """What went out since its caps were asked of."""
     why: tuple[str, str] | None = None
@@ -279,7 +281,8 @@ Went: TypeAlias = Callable[[Moment, Lane, Backlog, int], None]
 
 
 class Game:
-    """The lanes, as they are played. `limit`: how many rows a run takes; None: all that may go.
+    """The lanes, as they are played, those served longest ago first. `limit`: how many rows a run takes; None: all that
+    may go.
 
     `bound` counts the runs that took all they may, and left something that could have gone.
     """
@@ -290,8 +293,9 @@ class Game:
         self.limit = limit
         self.bound = 0
         self._lanes = lanes
-        # Of lanes with the same turn the one that was met longest ago goes first; which one is chance for the claim.
         self._nth = count()
+        for lane in lanes:
+            lane.served = next(self._nth)
         self._turns: list[tuple[Moment, int, Lane]] = []
         self._waiting: list[tuple[Moment, int, Lane]] = []
         self._every: Moment = 0
@@ -301,13 +305,13 @@ class Game:
     def play(self, at: Moment, every: Moment, until: Moment) -> None:
         """Play all runs from `at` on, one `every` so often, that are before `until`."""
         self._every = every
-        self._waiting = [(lane.wakes(at), next(self._nth), lane) for lane in self._lanes]
+        self._waiting = [(lane.wakes(at), lane.served, lane) for lane in self._lanes]
         heapify(self._waiting)
         tick = at
         while True:
             while self._waiting and self._waiting[0][0] <= tick:
                 lane = heappop(self._waiting)[2]
-                heappush(self._turns, (lane.turn(tick), next(self._nth), lane))
+                heappush(self._turns, (lane.turn(tick), lane.served, lane))
             self._run(tick)
             if self._turns:
                 tick += every
@@ -341,7 +345,7 @@ class Game:
                     heappop(self._turns)
                     self._wait(at, lane)
                 else:
-                    heapreplace(self._turns, (lane.turn(at), next(self._nth), lane))
+                    heapreplace(self._turns, (lane.turn(at), lane.served, lane))
             elif any(tally.is_unknown(at) for tally in lane.tallies):
                 # Lanes near their turn are asked of along, which will be soon too: each question is a journey.
                 near = [lane for _, _, lane in self._turns[:NEAR]]
@@ -355,6 +359,7 @@ class Game:
         if not alike.rows:
             heappop(backlog.due)
         lane.next_at = at + lane.gap
+        lane.served = next(self._nth)
         lane.why = None
         for tally in lane.own:
             tally.sent += rows
@@ -369,14 +374,14 @@ class Game:
     def _put(self, at: Moment, lane: Lane) -> None:
         """Put a lane where it belongs now."""
         if (turn := lane.turn(at)) <= at:
-            heappush(self._turns, (turn, next(self._nth), lane))
+            heappush(self._turns, (turn, lane.served, lane))
         else:
             self._wait(at, lane)
 
     def _wait(self, at: Moment, lane: Lane) -> None:
         wakes = lane.wakes(at)
         if wakes < FOR_EVER:
-            heappush(self._waiting, (wakes, next(self._nth), lane))
+            heappush(self._waiting, (wakes, lane.served, lane))
 
     def _ask(self, at: Moment, lanes: Sequence[Lane], soon: bool = False) -> None:
         """Ask what is left, where it is not known (or `soon` not), of these lanes' own and of what the first shares."""

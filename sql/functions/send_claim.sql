@@ -1,8 +1,9 @@
 -- Take due rows in hand: the heart of the queue. One call, one short transaction, one round trip.
 --
--- For the lanes that may send now, oldest turn first, one at a time: lock the lane; then, in later statements (a new
--- snapshot), see again that it is open and count what it has left of every limit; take that many due rows of its open
--- campaigns; mark them sending with a lease, write their attempts, add to the tally, give the lane its next turn.
+-- For the lanes that may send now, oldest turn first and of those the one served longest ago, one at a time: lock the
+-- lane; then, in later statements (a new snapshot), see again that it is open and count what it has left of every limit;
+-- take that many due rows of its open campaigns; mark them sending with a lease, write their attempts, add to the tally,
+-- give the lane its next turn.
 -- A lane that turns out to be at a limit is told when to look again (next_at) and is not met until then; lanes that
 -- have nothing due are told until when (send_let_sleep).
 --
@@ -119,7 +120,7 @@ begin
                   where f.account_id = l.account_id and f.channel = l.channel and f.status = 'sending'
                   order by f.account_id desc, f.channel desc, f.lease_expires_at desc limit l.max_in_flight) newest)
           and l.account_id::text || l.channel <> all (v_passed)
-        order by greatest(l.next_at, l.closed_until, l.idle_until)
+        order by greatest(l.next_at, l.closed_until, l.idle_until), l.served_at
         limit 1 for no key update of l skip locked;
         exit when not found;
         v_turn := v_lane.turn;
@@ -274,7 +275,7 @@ begin
         update send_lanes l
         set next_at = v_at + make_interval(secs => l.min_gap_seconds::float8 + random() * l.jitter_seconds::float8),
             next_at_reason = case when l.min_gap_seconds + l.jitter_seconds > 0 then 'min_gap' end,
-            next_at_detail = null
+            next_at_detail = null, served_at = clock_timestamp()
         where l.account_id = v_lane.account_id and l.channel = v_lane.channel;
 
         v_sends := array_cat(v_sends, v_attempts);

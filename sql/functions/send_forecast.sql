@@ -2,9 +2,10 @@
 -- counted (caps, weeks, limits) is not here: it is asked of send_room as the play goes on (send_rehearse_rooms).
 --
 -- Returns {at, lanes, schedules, campaigns, never}; moments as microseconds since 1970, which a program compares fast.
---   lanes      those that nobody has stopped; gap and jitter in seconds; `gates` the schedules of all active campaigns
---              of the account (null: one that is always open): the earliest opening of them is the lane's turn; `limits`
---              the rolling limits that count it, each with whether lanes of other accounts share it
+--   lanes      those that nobody has stopped, the one served longest ago first; gap and jitter in seconds; `gates` the
+--              schedules of all active campaigns of the account (null: one that is always open): the earliest opening of
+--              them is the lane's turn; `limits` the rolling limits that count it, each with whether lanes of other
+--              accounts share it
 --   campaigns  with the rows that wait in them
 --   never      rows that go only when a person acts: {reason, sends, kind, name, channel, workspace, said}:
 --              reason paused, disconnected, done, expired, failed or uncertain
@@ -58,7 +59,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
                     from send_limits n
                     where n.workspace_id = w.id and (n.account_id is null or n.account_id = a.id)
                       and (n.channel is null or n.channel = l.channel))
-                ) order by w.name, a.name, l.channel), '[]')
+                ) order by l.served_at), '[]')
             from send_lanes l
             join send_accounts a on a.id = l.account_id and a.status = 'active'
             join send_workspaces w on w.id = a.workspace_id and w.paused_at is null
