@@ -69,12 +69,13 @@ class Board:
             for key, row in self._rows.items()
         }
         _count((self._rows[key], lane) for key, lane in lanes.items())
-        for account_id, channel, campaign_id, *columns in store.forecast_backlog(conn, moment(self.at)):
+        for account_id, channel, campaign_id, turn, *columns in store.forecast_backlog(conn, moment(self.at)):
             key = str(account_id), channel
             campaign = self.campaigns[str(campaign_id)]
             of = hours[campaign["schedule_id"] or self._rows[key]["schedule_id"]]
             rows = _alike({words: self._awake(words, of) for words in columns[-1]}, *columns)
-            lanes[key].backlogs.append(Backlog(campaign["id"], of, rows))
+            lanes[key].backlogs.append(Backlog(campaign["id"], of, rows, turn=turn))
+            lanes[key].turns = max(lanes[key].turns, turn)
         self.lanes = [lane for lane in lanes.values() if lane.backlogs]
         store.rehearse_counts(conn, moment(self.at))
 

@@ -145,6 +145,8 @@ class Backlog:
     due: list[tuple[int, Moment, int, Alike]] = field(default_factory=list)
     """A heap: the order of the claim, priority before time before id."""
     expired: int = 0
+    turn: int = 0
+    """The lane's turn that it took last; 0: none."""
     opens_at: Moment = OPEN
     closes_at: Moment = OPEN
     """The opening that was looked up last; without a schedule it is soon one that never closes."""
@@ -205,6 +207,8 @@ class Lane:
     backlogs: list[Backlog] = field(default_factory=list)
     served: int = 0
     """Of lanes with the same turn the one that was served longest ago goes first."""
+    turns: int = 0
+    """How many have been taken by its campaigns."""
     unwritten: list[Played] = field(default_factory=list)
     """What went out since its caps were asked of."""
     why: tuple[str, str] | None = None
@@ -222,15 +226,21 @@ class Lane:
         return max(self.next_at, self.opened)
 
     def first(self, at: Moment) -> tuple[Backlog, Alike] | None:
-        """What goes first of all that is due and open."""
-        best: tuple[int, Moment, int, Alike] | None = None
+        """What goes first of all that is due and open: the most urgent, of the campaign that has waited longest."""
+        best: tuple[int, int, Moment, int] | None = None
         found = None
         for backlog in self.backlogs:
-            if backlog.is_open(at):
-                head = backlog.head(at)
-                if head is not None and (best is None or head < best):
-                    best, found = head, backlog
-        return (found, best[3]) if found and best else None
+            if backlog.is_open(at) and (head := backlog.head(at)):
+                order = head[0], backlog.turn, head[1], head[2]
+                if best is None or order < best:
+                    best, found = order, (backlog, head[3])
+        return found
+
+    def beside(self, at: Moment, priority: int) -> list[tuple[Backlog, Alike]]:
+        """What goes at this priority, of each campaign the first, by their turns."""
+        heads = [(backlog, head) for backlog in self.backlogs if backlog.is_open(at) and (head := backlog.head(at))]
+        heads.sort(key=lambda found: (found[0].turn, found[1]))
+        return [(backlog, head[3]) for backlog, head in heads if head[0] == priority]
 
     def wakes(self, at: Moment) -> Moment:
         """The first moment from `at` on at which it could go again."""
@@ -336,11 +346,16 @@ class Game:
                 heappop(self._turns)
                 self._wait(at, lane)
             elif (room := lane.left(at)) > 0:
-                backlog, alike = found
-                # What nothing parts goes in one go, where no other lane wants the same room.
-                rows = min(room, alike.rows) if self.limit is None and not (lane.gap or lane.shared) else 1
-                self._send(at, lane, backlog, alike, rows)
-                left -= rows
+                # What nothing parts goes in one go, where no other lane wants the same room: of campaigns that take
+                # turns as many of each as all have.
+                together, rows = [found], 1
+                if self.limit is None and not (lane.gap or lane.shared):
+                    beside = lane.beside(at, found[1].priority) if len(lane.backlogs) > 1 else together
+                    if each := min(room // len(beside), min([alike.rows for _, alike in beside])):
+                        together, rows = beside, each
+                for backlog, alike in together:
+                    self._send(at, lane, backlog, alike, rows)
+                left -= rows * len(together)
                 if lane.next_at > at:
                     heappop(self._turns)
                     self._wait(at, lane)
@@ -361,6 +376,8 @@ class Game:
         lane.next_at = at + lane.gap
         lane.served = next(self._nth)
         lane.why = None
+        lane.turns += rows
+        backlog.turn = lane.turns
         for tally in lane.own:
             tally.sent += rows
         for tally in lane.shared:

@@ -50,15 +50,19 @@ declare
     v_campaigns uuid[];
     v_room      int;
     v_wanted    int;
-    v_look      int;
-    v_looked    int;
+    v_wants     int;
+    v_spare     int;
     v_put_off   int := 0;
     v_suppressing boolean;
+    v_again     boolean;
     v_batch     int;
     v_calls     int := 0; -- what was taken, counted as max_rows counts it
     v_wait      record;
     v_ids       uuid[];
-    v_more      uuid[];
+    v_of        uuid[]; -- the campaigns of v_ids
+    v_seen      uuid[];
+    v_seen_of   uuid[];
+    v_go        uuid[];
     v_priority  smallint;
     v_day       date;
     v_sends     uuid[] := '{}';  -- the attempts that were begun
@@ -150,6 +154,8 @@ begin
             exists (select from send_quiet_hours h where h.channel = l.channel) or exists (
                 select from send_campaign_accounts p join send_campaigns c on c.id = p.campaign_id
                 where p.account_id = l.account_id and c.quiet_from is not null) as quiet,
+            (select count(*) from (
+                select from send_campaign_accounts p where p.account_id = l.account_id limit 2) two) > 1 as is_shared,
             (select true from send_queue q
              where q.status = 'pending' and q.place is not null and (q.account_id, q.channel, q.scheduled_for)
                  between (l.account_id, l.channel, '-infinity') and (l.account_id, l.channel, v_at)
@@ -203,49 +209,64 @@ begin
         -- At night many of those that are due may have to be put off, and many may be of people who want no more: a look
         -- at one more hundred costs little.
         v_suppressing := exists (select from send_suppressions s where s.workspace_id = v_lane.workspace_id);
-        v_look := v_wanted + case when v_lane.quiet or v_suppressing then 100 else 0 end;
+        v_spare := case when v_lane.quiet or v_suppressing then 100 else 0 end;
+        v_again := false;
         v_ids := '{}';
+        v_of := '{}';
         for v_priority in select * from send_due_priorities(v_lane.account_id, v_lane.channel, v_lane.campaigns) loop
-            select array(
-                select due.id from unnest(v_lane.campaigns) c (id), lateral (
-                    select q.id, q.scheduled_for from send_queue q
-                    where q.status = 'pending' and (q.expires_at is null or q.expires_at > v_at) and q.place is null
-                      and (q.account_id, q.channel, q.campaign_id, q.priority, q.scheduled_for)
-                          between (v_lane.account_id, v_lane.channel, c.id, v_priority, '-infinity')
-                          and (v_lane.account_id, v_lane.channel, c.id, v_priority, v_at)
-                    order by q.account_id, q.channel, q.campaign_id, q.priority, q.scheduled_for, q.id
-                    limit v_look - cardinality(v_ids) for update skip locked) due
-                order by due.scheduled_for, due.id limit v_look - cardinality(v_ids)) into v_more;
-            v_ids := array_cat(v_ids, v_more);
-            exit when cardinality(v_ids) >= v_look;
+            v_wants := v_wanted - cardinality(v_ids);
+            -- Campaigns take turns: first those that have taken none in this claim, by the turn that they took last; of
+            -- those that never had one, that whose first row is older.
+            select array_agg(look.id), array_agg(look.campaign_id) into v_seen, v_seen_of
+            from (
+                select due.id, c.id as campaign_id
+                from unnest(v_lane.campaigns) c (id)
+                cross join lateral (
+                    select q.id, row_number() over () as round, first_value(q.scheduled_for) over () as first_at,
+                        first_value(q.id) over () as first_id
+                    from (
+                        select q.id, q.scheduled_for from send_queue q
+                        where q.status = 'pending' and (q.expires_at is null or q.expires_at > v_at) and q.place is null
+                          and (q.account_id, q.channel, q.campaign_id, q.priority, q.scheduled_for)
+                              between (v_lane.account_id, v_lane.channel, c.id, v_priority, '-infinity')
+                              and (v_lane.account_id, v_lane.channel, c.id, v_priority, v_at)
+                        order by q.account_id, q.channel, q.campaign_id, q.priority, q.scheduled_for, q.id
+                        limit v_wants + v_spare / cardinality(v_lane.campaigns) for update skip locked) q) due
+                left join lateral (
+                    select t.turn from send_turns t
+                    where v_lane.is_shared and t.account_id = v_lane.account_id and t.channel = v_lane.channel
+                      and t.campaign_id = c.id limit 1) t on true
+                order by due.round, (select max(o.nth) from unnest(v_of) with ordinality o (id, nth) where o.id = c.id)
+                    nulls first, t.turn nulls first, due.first_at, due.first_id
+                limit v_wants + v_spare) look;
+            continue when v_seen is null;
+            v_go := v_seen;
+            -- Later than the lock on the rows: who was suppressed by then is seen.
+            if v_suppressing then
+                v_go := send_unsuppressed(v_seen, v_at);
+                v_expired := v_expired + cardinality(v_seen) - cardinality(v_go);
+            end if;
+            if v_lane.quiet then
+                v_go := send_awake(v_go, v_at);
+                if v_lacking is null and cardinality(v_go) < cardinality(v_seen) then
+                    select q.error_message into v_lacking from send_queue q
+                    where q.id = any (v_seen) and q.error_code = 'timezone' limit 1;
+                end if;
+            end if;
+            v_put_off := v_put_off + cardinality(v_seen) - cardinality(v_go);
+            -- Where one of those at turn does not go, the next of its campaign may: that is for another look.
+            v_again := cardinality(v_go) < cardinality(v_seen) and v_go[:v_wants]::text <> v_seen[:v_wants]::text;
+            exit when v_again;
+            v_ids := array_cat(v_ids, v_go[:v_wants]);
+            v_of := array_cat(v_of, v_seen_of[:v_wants]);
+            exit when cardinality(v_ids) >= v_wanted;
         end loop;
-        if cardinality(v_ids) = 0 then
-            v_passed := array_append(v_passed, v_lane.account_id::text || v_lane.channel); -- taken, or held by somebody's hand
+        if v_again and v_put_off < 1000 then
             continue;
-        end if;
-        -- Later than the lock on the rows: who was suppressed by then is seen.
-        v_looked := cardinality(v_ids);
-        if v_suppressing then
-            v_more := send_unsuppressed(v_ids, v_at);
-            v_expired := v_expired + cardinality(v_ids) - cardinality(v_more);
-            v_ids := v_more;
-        end if;
-        if v_lane.quiet then
-            v_more := v_ids;
-            v_ids := send_awake(v_ids, v_at);
-            if v_lacking is null and cardinality(v_ids) < cardinality(v_more) then
-                select q.error_message into v_lacking from send_queue q
-                where q.id = any (v_more) and q.error_code = 'timezone' limit 1;
-            end if;
-        end if;
-        v_put_off := v_put_off + v_looked - cardinality(v_ids);
-        v_ids := v_ids[:v_wanted];
-        if cardinality(v_ids) = 0 then
-            if v_put_off >= 1000 then -- a claim is short: the next goes on from here
-                v_busy := true;
-                v_passed := array_append(v_passed, v_lane.account_id::text || v_lane.channel);
-            end if;
-            continue; -- the lane may have more that is due
+        elsif cardinality(v_ids) = 0 or v_again then
+            v_busy := v_busy or v_again; -- a claim is short: the next goes on from here
+            v_passed := array_append(v_passed, v_lane.account_id::text || v_lane.channel); -- or it was taken, or is held
+            continue;
         end if;
 
         v_day := (v_at at time zone v_lane.cap_timezone)::date;
@@ -271,11 +292,17 @@ begin
         values (v_lane.account_id, v_lane.channel, v_day, cardinality(v_ids))
         on conflict (account_id, channel, day) do update set used = u.used + excluded.used;
 
+        if v_lane.is_shared then
+            insert into send_turns as t (account_id, channel, campaign_id, turn)
+            select v_lane.account_id, v_lane.channel, o.id, v_lane.turns + max(o.nth)
+            from unnest(v_of) with ordinality o (id, nth) group by o.id
+            on conflict (account_id, channel, campaign_id) do update set turn = excluded.turn;
+        end if;
         -- The gap and its jitter are drawn now and kept on the lane, so that they survive this process.
         update send_lanes l
         set next_at = v_at + make_interval(secs => l.min_gap_seconds::float8 + random() * l.jitter_seconds::float8),
             next_at_reason = case when l.min_gap_seconds + l.jitter_seconds > 0 then 'min_gap' end,
-            next_at_detail = null, served_at = clock_timestamp()
+            next_at_detail = null, served_at = clock_timestamp(), turns = l.turns + cardinality(v_ids)
         where l.account_id = v_lane.account_id and l.channel = v_lane.channel;
 
         v_sends := array_cat(v_sends, v_attempts);

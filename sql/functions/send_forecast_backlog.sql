@@ -2,12 +2,12 @@
 -- it what follows each other in the lane's order and is alike (priority, scheduled_for, expires_at, quiet hours), as
 -- counts.
 --
--- places are their scheduled_for, as it was before quiet hours put them off; quiets the quiet hours of their recipients
+-- turn is the lane's turn that the campaign took last (0: none). places are their scheduled_for, as it was before quiet hours put them off; quiets the quiet hours of their recipients
 -- as words: from, until, and the zones; empty: none. Where this server does not know a zone, they are scheduled for the
 -- end of time. nth says where in the lane's whole order (priority, place, id) each of these begins. Moments are
 -- microseconds since 1970; an expires_at of 0 is none.
 create or replace function send_forecast_backlog(at timestamptz)
-returns table (account_id uuid, channel text, campaign_id uuid, priorities int[], scheduled bigint[], expires bigint[],
+returns table (account_id uuid, channel text, campaign_id uuid, turn bigint, priorities int[], scheduled bigint[], expires bigint[],
     counts int[], nths int[], places bigint[], quiets text[])
 language sql stable set work_mem = '128MB'
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
@@ -42,7 +42,10 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
             using (account_id, channel)
         where w.differs
     )
-    select account_id, channel, campaign_id, array_agg(priority::int order by nth),
+    select account_id, channel, campaign_id, coalesce((
+            select t.turn from send_turns t
+            where t.account_id = alike.account_id and t.channel = alike.channel and t.campaign_id = alike.campaign_id), 0),
+        array_agg(priority::int order by nth),
         array_agg(send_microseconds(scheduled_for) order by nth),
         array_agg(coalesce(send_microseconds(expires_at), 0) order by nth),
         array_agg(n::int order by nth), array_agg(nth::int order by nth),

@@ -21,7 +21,7 @@ begin
             where send_list.id is null or a.id = send_list.id order by w.name, a.name;
         when 'lane' then
             return query select jsonb_build_object('workspace', w.name, 'account', a.name)
-                || (to_jsonb(l) - '{next_at, closed_until, idle_until}'::text[])
+                || (to_jsonb(l) - '{next_at, closed_until, idle_until, turns, served_at}'::text[])
                 || jsonb_build_object('next_at', nullif(l.next_at, 'epoch'))
             from send_lanes l join send_accounts a on a.id = l.account_id
             join send_workspaces w on w.id = a.workspace_id

@@ -23,6 +23,7 @@ begin
             ('send_limits', 'workspace_id = (select a.workspace_id from send_accounts a where a.id = $1)'),
             ('send_schedules', 'true'),
             ('send_wakes', 'false'),
+            ('send_turns', 'account_id = $1 and channel = $2'),
             ('send_usage', 'account_id = $1 and channel = $2'),
             ('send_queue', 'account_id = $1 and channel = $2 and status = ''pending'' union all select * from '
                 '%1$I.send_queue where account_id = $1 and channel = $2 and status = ''sending'''),

@@ -105,11 +105,6 @@ class Send:
     name: str | None = None
     """The provider's, for its message."""
 
-    @property
-    def place(self) -> tuple[int, datetime, UUID]:
-        """Its place in its lane: what is smaller goes first."""
-        return self.priority, self.scheduled_for, self.id
-
 
 @dataclass(frozen=True)
 class Result:
@@ -137,6 +132,8 @@ class Model:
     sends: dict[UUID, Send] = field(default_factory=dict)
     attempts: dict[UUID, Attempt] = field(default_factory=dict)
     keys: dict[str, UUID] = field(default_factory=dict)
+    turns: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    """When a campaign took its last turn in a lane, as a number that grows."""
 
     # --- what may go --------------------------------------------------------------------------------------
 
@@ -158,8 +155,12 @@ class Model:
              and s.scheduled_for <= self.now and (s.expires_at is None or s.expires_at > self.now)
              and self.campaigns[s.campaign].status == "active" and self.in_window(s)
              and all(value is None or getattr(s, name) == value for name, value in only.items())),
-            key=lambda s: s.place,
+            key=lambda s: (s.priority, self.turns.get(self._turn(s), 0), s.scheduled_for, s.id),
         )  # fmt: skip
+
+    @staticmethod
+    def _turn(send: Send) -> tuple[str, str, str]:
+        return send.account, send.channel, send.campaign
 
     def spent(self, lane: Lane) -> list[Attempt]:
         return [a for a in self.attempts.values()
@@ -217,6 +218,7 @@ class Model:
         assert send in first, f"{send} is not due at {self.now}, or its calendar is closed"
         assert send is first[0] or not in_order, f"{first[0]} goes before {send}"
         send.status = "sending"
+        self.turns[self._turn(send)] = max(self.turns.values(), default=0) + 1
         self.attempts[attempt_id] = Attempt(attempt_id, send.id, send.account, send.channel, self.now, self.now + lease)
         lane.turn = self.now if next_at is None else next_at - lane.gap
         assert self.now <= lane.turn <= self.now + lane.jitter

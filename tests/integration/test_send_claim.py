@@ -81,8 +81,8 @@ def test_a_claim_counts_after_it_locks_and_says_so_where_it_could_not(conn: Conn
 # --- order ------------------------------------------------------------------------------------------------
 
 
-def test_lower_priority_goes_first_then_schedule_then_age(conn: Connection) -> None:
-    """The order of rows, also across the campaigns of a lane."""
+def test_lower_priority_goes_first_then_turns_then_schedule_then_age(conn: Connection) -> None:
+    """The order of rows, also across the campaigns of a lane: at each priority that which has waited longest."""
     queue = Queue(conn)
     queue.account()
     chance, campaigns = random.Random(1), ["spring", "summer", "autumn"]
@@ -95,7 +95,14 @@ def test_lower_priority_goes_first_then_schedule_then_age(conn: Connection) -> N
             priority=chance.choice([-5, 1, 100, 32767]),
             scheduled_for=AT - chance.choice([0, 1, 2]) * HOUR,
         )
-    expected = queue.all("select id from send_queue order by priority, scheduled_for, id")
+    waiting = queue.all("select priority, campaign_id, scheduled_for, id from send_queue")
+    turns: dict[UUID, int] = {}
+    expected: list[UUID] = []
+    while waiting:
+        first = min(waiting, key=lambda row: (row[0], turns.get(row[1], 0), *row[2:]))
+        waiting.remove(first)
+        expected.append(first[3])
+        turns[first[1]] = len(expected)
     took: list[UUID] = []
     while len(took) < 60:
         took += queue.took(max_rows=chance.randrange(1, 9))
