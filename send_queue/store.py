@@ -562,6 +562,40 @@ def put(
     return answer
 
 
+def staying(conn: Connection, account_id: UUID, campaign_id: UUID | None, channel: str | None) -> dict[str, int]:
+    """What of an account's sends could move to another, and what stays: counts by why, as `send_staying` says them."""
+    answer: dict[str, int] = _value(
+        conn, "send_staying", account_id=account_id, campaign_id=campaign_id, channel=channel
+    )
+    return answer
+
+
+def reassign(
+    conn: Connection,
+    account: str,
+    target: str,
+    campaign: str | None,
+    channel: str | None,
+    workspace: str | None,
+    dry_run: bool,
+) -> Json:
+    """Let an account take another's place; what waits is moved by `reassign_rows`."""
+    answer: Json = _change(
+        conn, "send_reassign", account=account, target=target, campaign=campaign, channel=channel,
+        workspace=workspace, dry_run=dry_run,
+    )  # fmt: skip
+    return answer
+
+
+def reassign_rows(conn: Connection, place: Json, channel: str | None, max_rows: int, at: datetime | None) -> int:
+    """Move a batch of what waits; `place` is what `reassign` returned. Returns how many were moved."""
+    moved: int = _change(
+        conn, "send_reassign_rows", account_id=place["account_id"], target_id=place["target_id"],
+        campaign_id=place["campaign_id"], channel=channel, max_rows=max_rows, at=at,
+    )  # fmt: skip
+    return moved
+
+
 def note_providers(conn: Connection, served: Mapping[str, Sequence[str]]) -> None:
     """Note which channels providers serve; one that names none is left as it was noted."""
     _change(conn, "send_note_providers", served={name: list(channels) for name, channels in served.items() if channels})

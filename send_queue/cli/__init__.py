@@ -45,6 +45,7 @@ COMMANDS = {
     "resume": "steering",
     "retry": "steering",
     "cancel": "steering",
+    "reassign": "reassign",
     "settle": "steering",
     "suppress": "suppress",
     "forget": "forget",

@@ -34,6 +34,7 @@ from send_queue.cli.app import (
     with_options,
     workspace_option,
 )
+from send_queue.cli.reassign import said_of_removed, waiting_of
 from send_queue.cli.whole import Whole
 from send_queue.model import UserError
 
@@ -171,12 +172,16 @@ def _put(app: App, kind: str, name: str, fields: dict[str, Any], json_: bool, *,
         row = store.put(conn, kind, name, fields, adding=adding, workspace=workspace, at=app.now())
         if said:
             office_hours.count_days(conn, row, app.now())
+        if "remove_accounts" in fields:
+            row["waiting"] = waiting_of(conn, fields["remove_accounts"], row)
     if said:
         warn(said)
     if json_:
         click.echo(as_json(row))
     elif adding or fields:
         click.echo(f"{'Added' if adding else 'Set'} the {kind} {printable(name)}.")
+        for sentence in said_of_removed(name, row.get("waiting", {})):
+            click.echo(printable(sentence))
     else:
         click.echo(_unchanged(kind, name))
 
@@ -575,6 +580,8 @@ def campaign_add(app: App, /, name: str, workspace: str | None, json_: bool, **o
 @click.pass_obj
 def campaign_set(app: App, /, name: str, workspace: str | None, json_: bool, **options: Any) -> None:
     """Change a campaign; accounts are added to the pool.
+
+    What waits for an account that leaves still goes out from it, until `reassign` moves it.
 
     \b
     Example: send-queue campaign set fall --account carla --remove-account ben

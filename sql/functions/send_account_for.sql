@@ -4,7 +4,8 @@
 -- named            null: none
 -- first, accounts  the prospect's account_id and accounts; null and {} where there is no prospect
 --
--- Raises SQ002 where the named account does not serve the channel, SQ006 where none of the pool does.
+-- Raises SQ002 where the named account does not serve the channel; SQ006 where none of the pool does, and where the one
+-- that the prospect knows has left the pool.
 create or replace function send_account_for(campaign_id uuid, channel text, named uuid, first uuid, accounts jsonb)
 returns uuid language plpgsql as $$
 #variable_conflict use_column
@@ -12,6 +13,7 @@ declare
     v_campaign record;
     v_id       uuid := named;
     v_unserved text;
+    v_left     uuid;
 begin
     select c.name, c.workspace_id into v_campaign from send_campaigns c where c.id = send_account_for.campaign_id;
     if v_id is not null then
@@ -20,9 +22,12 @@ begin
             raise exception '%: name an account that does, or use another channel.', v_unserved using errcode = 'SQ002';
         end if;
     elsif first is not null then
-        select o.account_id into v_id
+        select o.account_id, o.left_id into v_id, v_left
         from send_own_account(send_account_for.campaign_id, send_account_for.channel,
             send_not_serving(send_account_for.channel), first, accounts) o;
+        if v_left is not null then
+            perform send_refuse_left(send_account_for.campaign_id, v_left, null);
+        end if;
     end if;
     v_id := coalesce(v_id, send_choose_account(send_account_for.campaign_id, send_account_for.channel));
     if v_id is null then

@@ -181,7 +181,7 @@ begin
 
         union all
         select 14, 'disconnected', 'wrong', format('The account %s is disconnected%s, and sends wait for it: %s: connect '
-                'it at its provider, then resume it.', a.label, ' (' || a.status_reason || ')', w.n),
+                'it at its provider, then resume it, or move them with `send-queue reassign`.', a.label, ' (' || a.status_reason || ')', w.n),
             '["resume", "account"]' || jsonb_build_array(a.name) || a.place, null
         from account a
         join (select account_id, sum(n) as n from waiting group by account_id) w on w.account_id = a.id
@@ -208,6 +208,8 @@ begin
         select d.rank, d."check", d.severity, d.what, null, d.mend from send_doctor_settings() d
         union all
         select d.rank, d."check", d.severity, d.what, d.command, null from send_doctor_pacing() d
+        union all
+        select d.rank, d."check", d.severity, d.what, d.command, null from send_doctor_unserved() d
         union all
         select 5, d."check", 'wrong', d.what, null, d.mend from send_doctor_collations() d
 

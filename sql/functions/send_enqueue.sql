@@ -16,7 +16,7 @@
 --
 -- Raises, with a sentence that says what to do, and stores nothing: SQ002 where something is invalid or the account does
 -- not serve the channel, SQ005 where there is no such campaign, account, workspace or prospect, SQ006 where the campaign
--- is done or no account of its pool serves the channel.
+-- is done, no account of its pool serves the channel, or the account that the prospect knows has left the pool.
 create or replace function send_enqueue(campaign text, channel text, recipient text, message text,
     account text default null, subject text default null, prospect uuid default null, payload jsonb default null,
     priority int default null, scheduled_for timestamptz default null, expires_at timestamptz default null,

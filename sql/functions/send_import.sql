@@ -30,6 +30,7 @@ declare
     v_low       float8 := 0;
     v_high      float8;
     v_level     float8;
+    v_left      record;
 begin
     perform send_check_channel(send_import.channel);
     v_found := send_campaign_named(send_import.campaign, send_import.workspace, null);
@@ -108,15 +109,22 @@ begin
     update send_import_lines s set account_id = a.id from send_accounts a
     where a.workspace_id = v_campaign.workspace_id and a.name = s.account;
     with known as materialized (
-        select k.first, k.accounts, o.account_id
+        select k.first, k.accounts, coalesce(o.account_id, o.left_id) as account_id, o.left_id
         from (select distinct p.account_id as first, p.accounts
               from send_import_lines s join send_prospects p on p.id = s.prospect_id
               where s.account_id is null and p.account_id is not null) k
         cross join lateral send_own_account(v_campaign.id, send_import.channel, v_unfit, k.first, k.accounts) o
+    ), given as (
+        update send_import_lines s set account_id = k.account_id
+        from send_prospects p join known k on k.first = p.account_id and k.accounts = p.accounts
+        where p.id = s.prospect_id and s.account_id is null
+        returning p.id, k.left_id
     )
-    update send_import_lines s set account_id = k.account_id
-    from send_prospects p join known k on k.first = p.account_id and k.accounts = p.accounts
-    where p.id = s.prospect_id and s.account_id is null;
+    select g.left_id, count(distinct g.id)::int as people into v_left
+    from given g where g.left_id is not null group by g.left_id order by 2 desc, 1 limit 1;
+    if found then
+        perform send_refuse_left(v_campaign.id, v_left.left_id, v_left.people);
+    end if;
 
     -- Deal out the rest. load: rows that wait; a_day: rows that go in a day. Find the level (in days of work) up to
     -- which the accounts are filled, then give each its share, in turns.
