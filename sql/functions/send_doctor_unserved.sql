@@ -1,4 +1,5 @@
--- Sends that wait on an account whose provider does not serve their channel, where they would fail, and who could take them.
+-- Sends that wait on an account whose provider does not serve their channel, where they would fail, and who could take
+-- them.
 create or replace function send_doctor_unserved()
 returns table (rank int, "check" text, severity text, what text, command jsonb) language sql stable
 set jit = off as $$
@@ -14,7 +15,8 @@ set jit = off as $$
           join send_accounts a on a.provider = s.provider
           join send_workspaces w on w.id = a.workspace_id
           join send_lanes l on l.account_id = a.id
-          where not exists (select from send_provider_channels o where o.provider = a.provider and o.channel = l.channel)
+          where not exists (
+              select from send_provider_channels o where o.provider = a.provider and o.channel = l.channel)
           group by l.account_id, l.channel, a.name, a.workspace_id, w.name) l
     cross join lateral (
         select count(*) as n from send_queue q

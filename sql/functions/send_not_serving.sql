@@ -1,5 +1,5 @@
--- The providers that do not serve a channel, of those that are known (send_provider_channels); none for `log`, nor for what
--- is no channel, which other rules refuse.
+-- The providers that do not serve a channel, of those that are known (send_provider_channels); none for `log`, nor for
+-- what is no channel, which other rules refuse.
 create or replace function send_not_serving(channel text) returns text[] language plpgsql stable as $$
 begin
     return array(

@@ -1,6 +1,6 @@
--- The account that writes to a prospect for a campaign, since they know it, if there is one that serves the channel and is
--- or was in the pool: the first that wrote to them by this channel, else the first by any, else one by another. For one
--- that has left the pool its successor writes (send_reassign).
+-- The account that writes to a prospect for a campaign, since they know it, if there is one that serves the channel and
+-- is or was in the pool: the first that wrote to them by this channel, else the first by any, else one by another. For
+-- one that has left the pool its successor writes (send_reassign).
 --
 -- unfit            the providers that do not serve the channel (send_not_serving)
 -- first, accounts  the prospect's account_id and accounts

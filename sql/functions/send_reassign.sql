@@ -3,9 +3,9 @@
 -- joins each pool that the other is or was in. The sends that wait are moved afterwards, a batch at a time
 -- (send_reassign_rows): so nobody waits for long, and none who holds a row waits for a lane.
 --
--- Returns {account_id, target_id, campaign_id, joined: [campaigns whose pool it joined], in_pool: [campaigns in whose pool
--- the other still is]}. On a dry run nothing is written. Raises SQ002 where it is the same account, or one that does not
--- serve a channel on which the other has sends that wait; SQ005 where there is no such account or campaign.
+-- Returns {account_id, target_id, campaign_id, joined: [campaigns whose pool it joined], in_pool: [campaigns in whose
+-- pool the other still is]}. On a dry run nothing is written. Raises SQ002 where it is the same account, or one that
+-- does not serve a channel on which the other has sends that wait; SQ005 where there is no such account or campaign.
 create or replace function send_reassign(account text, target text, campaign text, channel text, workspace text,
     dry_run boolean)
 returns jsonb language plpgsql as $$

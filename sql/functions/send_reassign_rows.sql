@@ -1,9 +1,9 @@
 -- Move sends that wait from an account to another that has taken its place (send_reassign), max_rows at the most, the
--- earliest first. What may have gone out stays, and so do posts. Returns how many were moved; none: there are no more that
--- it can move.
+-- earliest first. What may have gone out stays, and so do posts. Returns how many were moved; none: there are no more
+-- that it can move.
 --
--- It waits for nobody: a row that a claim, or a person, holds is passed by. A lane that sleeps is woken by the trigger of
--- the rows (send_on_waiting).
+-- It waits for nobody: a row that a claim, or a person, holds is passed by. A lane that sleeps is woken by the trigger
+-- of the rows (send_on_waiting).
 create or replace function send_reassign_rows(account_id uuid, target_id uuid, campaign_id uuid, channel text,
     max_rows int, at timestamptz default null)
 returns int language plpgsql

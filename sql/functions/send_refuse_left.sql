@@ -9,7 +9,8 @@ declare
 begin
     raise exception '% by the account %, which has left the pool of the campaign %: say who writes to them now with '
         '`send-queue reassign % --to NAME --campaign %`, or name the account.',
-        case when people is null then 'The recipient was written to' when people = 1 then 'One of these people was written to'
+        case when people is null then 'The recipient was written to'
+             when people = 1 then 'One of these people was written to'
              else people::text || ' of these people were written to' end,
         quote_literal(v_account), quote_literal(v_campaign), v_account, v_campaign using errcode = 'SQ006';
 end

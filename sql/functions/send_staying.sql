@@ -1,5 +1,5 @@
--- What of an account's sends could move to another account, and what stays: {movable, doubtful, posts, sending, uncertain},
--- the number of each. campaign_id, channel: of these only; null: all.
+-- What of an account's sends could move to another account, and what stays: {movable, doubtful, posts, sending,
+-- uncertain}, the number of each. campaign_id, channel: of these only; null: all.
 --
 -- doubtful   they wait, and an earlier try may have gone out: only the account that tried can tell, or repeat it
 -- posts      they wait, and are for the account's own profile

@@ -432,7 +432,7 @@ def test_what_python_is_told(queue: Connection) -> None:
     put(queue, "account", "anna", adding=False, schedule="one", provider="unipile", secret_env="ANNA_KEY")
     put(queue, "account", "ben", provider="unipile", secret_env="ANNA_KEY", schedule="two")
     enqueue(queue, "grace")
-    queue.execute("select send_enqueue('fall', 'email', 'ben@example.com', 'Hi', account => 'ben', "
+    queue.execute("select send_enqueue('fall', 'linkedin_message', 'ACoAAben', 'Hi', account => 'ben', "
                   "scheduled_for => %s, at => %s)", (AT + DAY, AT))  # fmt: skip
     row = queue.execute("select send_doctor(%s)", (AT,)).fetchone()
     assert row is not None
