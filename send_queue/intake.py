@@ -11,10 +11,10 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol, TextIO, cast
 from uuid import UUID
 
 from send_queue import files, placeholders, recipients, sms, store
@@ -65,6 +65,9 @@ PLACE = re.compile(rf"\{{\{{({placeholders.NAME})\}}\}}|{LITERAL_PLACE.pattern}"
 """A field, {name} or {{name}}, or a brace that is doubled since it is meant; `LITERAL_PLACE` knows {name} alone."""
 
 SHOWN = ("line", "recipient", "subject", "message")
+NAMED = 5
+"""How many lines a remark names."""
+
 EXAMPLES = 3
 """How many texts of a file are shown by a dry run."""
 
@@ -72,12 +75,17 @@ EXAMPLES = 3
 @dataclass(slots=True)
 class Imported:
     """What became of a file. Where `wrong` is not empty, nothing was stored. `examples` are the first good lines, as
-    they are stored; `remarks` are sentences about what may not be meant."""
+    they are stored; `twice` are lines that are one of earlier lines again, each with the number of that. `elsewhere`
+    counts the created whom another campaign of the workspace has too, `contacted` those left out; `remarks` are
+    sentences about what may not be meant."""
 
     created: int = 0
     there: int = 0
     differing: list[int] = field(default_factory=list)
     wrong: list[tuple[int, str]] = field(default_factory=list)
+    twice: list[tuple[int, int]] = field(default_factory=list)
+    elsewhere: int = 0
+    contacted: int = 0
     remarks: list[str] = field(default_factory=list)
     examples: list[Json] = field(default_factory=list)
 
@@ -88,13 +96,39 @@ def enqueue(conn: Connection, **message: Any) -> tuple[UUID, bool]:
         moment = message.get(name)
         if isinstance(moment, datetime) and moment.tzinfo is None:
             raise UserError(f"{name} has no time zone: give a datetime with tzinfo.")
+    place = message["campaign"], message.get("workspace")
+    message["recipient"] = recipient_of(conn, message["channel"], message["recipient"], *place)
     try:
-        message["recipient"] = recipients.checked(message["channel"], message["recipient"])
         check_texts(message["channel"], message.get("subject"), message["message"])
     except ValueError as error:
         raise UserError(f"Nothing was stored: {error}.") from None
     with store.in_words():
         return store.enqueue(conn, **message)
+
+
+def recipient_of(conn: Connection, channel: str, recipient: str, campaign: str, workspace: str | None) -> str:
+    """The recipient of a campaign's message as it is to be stored. Raises `UserError` where nothing can go to them."""
+    try:
+        try:
+            return recipients.checked(channel, recipient)
+        except ValueError:
+            if channel != "sms":
+                raise
+            return recipients.checked(channel, recipient, country_of(conn, channel, campaign, workspace))
+    except ValueError as error:
+        raise UserError(f"Nothing was stored: {error}.") from None
+
+
+def country_of(conn: Connection, channel: str, campaign: str, workspace: str | None) -> str | None:
+    """The country of a campaign's phone numbers; None for other channels, where it has none and for a role that may not
+    see it."""
+    if channel != "sms":
+        return None
+    try:
+        [found] = store.listed(conn, "campaign", store.campaign_named(conn, campaign, workspace))
+    except ConfigurationError:
+        return None
+    return cast("str | None", found["country"])
 
 
 def import_file(
@@ -107,11 +141,14 @@ def import_file(
     at: datetime | None = None,
     dry_run: bool = False,
     progress: Callable[[int], None] = lambda _: None,
+    skip_contacted: timedelta | None = None,
 ) -> Imported:
     """Put a CSV file into the queue: the whole file, or nothing where any line is wrong or on a dry run.
 
     The fields of `wording` are the columns, `recipient`, and `attributes` with those that have no meaning of their own.
-    `progress` is told the bytes read so far. Raises `UserError` where the file as a whole cannot be read.
+    `progress` is told the bytes read so far. `skip_contacted`: leave out whom another campaign wrote to within this
+    time, instead of what the campaign or its workspace says.
+    Raises `UserError` where the file as a whole cannot be read.
     """
     if channel not in CHANNELS:
         raise UserError(f"There is no channel {channel!r}: use one of {', '.join(CHANNELS)}.")
@@ -122,12 +159,27 @@ def import_file(
         return not (dry_run or result.wrong)
 
     with files.opened(file, "a CSV file") as text:
-        lines = _lines(text, campaign, channel, wording, result, progress)
-        answer = store.import_lines(conn, lines, campaign, channel, workspace, at, keep)
+        country = country_of(conn, channel, campaign, workspace)
+        lines = _lines(text, campaign, channel, wording, result, progress, country)
+        answer = store.import_lines(conn, lines, campaign, channel, workspace, at, keep, skip_contacted)
     result.wrong = sorted(result.wrong + [(w["line"], w["reason"]) for w in answer["wrong"]])
     result.created, result.there, result.differing = answer["created"], answer["there"], answer["differing"]
+    result.twice, result.elsewhere, result.contacted = answer["twice"], answer["elsewhere"], answer["contacted"]
     wrong = {number for number, _ in result.wrong}
     result.examples = [example for example in result.examples if example["line"] not in wrong]
+    if result.twice:
+        again = "; ".join(f"line {line} is line {first} again" for line, first in result.twice[:NAMED])
+        more = f"; … and {len(result.twice) - NAMED:,} more" if len(result.twice) > NAMED else ""
+        result.remarks.append(f"{file.name} has the same recipient twice, stored once: {again}{more}.")
+    if result.elsewhere:
+        names = ", ".join(f"{name} ({n:,})" for name, n in answer["campaigns"].items())
+        verb = "is" if result.elsewhere == 1 else "are"
+        result.remarks.append(
+            f"{result.elsewhere:,} of {result.created:,} {verb} in another campaign of this workspace too: {names}."
+        )
+    if result.contacted:
+        which = "One recipient was" if result.contacted == 1 else f"{result.contacted:,} recipients were"
+        result.remarks.append(f"{which} left out: another campaign of this workspace wrote to them not long ago.")
     if suppressed := answer["suppressed"]:
         which = "One recipient is" if suppressed == 1 else f"{suppressed:,} recipients are"
         result.remarks.append(f"{which} suppressed, and nothing goes to them: see `send-queue suppress list`.")
@@ -257,12 +309,12 @@ def _lines(
     wording: Wording,
     result: Imported,
     progress: Callable[[int], None],
+    country: str | None = None,
 ) -> Iterator[Sequence[Any]]:
     """Yield the good lines as `STAGED` wants them, and add the others to those that are wrong."""
     reader = _records(text)
     header = [_column(name) for name in _next(reader, 1) or []]
     _check_header(header, channel, wording)
-    address = ADDRESS.get(channel)
     began = reader.line_num + 1
     while (cells := _next(reader, began)) is not None:
         number, began = began, reader.line_num + 1
@@ -280,7 +332,7 @@ def _lines(
             continue
         row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
         try:
-            staged = _staged(number, row, campaign, channel, address, wording)
+            staged = _staged(number, row, campaign, channel, country, wording)
         except ValueError as error:
             result.wrong.append((number, str(error)))
             continue
@@ -347,15 +399,15 @@ def _check_header(header: Sequence[str], channel: str, wording: Wording) -> None
 
 
 def _staged(
-    number: int, row: dict[str, str], campaign: str, channel: str, address: str | None, wording: Wording
+    number: int, row: dict[str, str], campaign: str, channel: str, country: str | None, wording: Wording
 ) -> Sequence[Any]:
     """A line as `STAGED` wants it. Raises `ValueError` with the reason where it is wrong."""
-    recipient = row.get("recipient") or (row.get(address, "") if address else "")
+    recipient = row.get("recipient") or row.get(ADDRESS.get(channel, ""))
     if not recipient:
         raise ValueError("the recipient is missing")
     if any("\0" in cell for cell in row.values()):
         raise ValueError("it holds a NUL character, which no text may")
-    recipient = recipients.checked(channel, recipient)
+    recipient = recipients.checked(channel, recipient, country)
     others = {name: cell for name, cell in row.items() if name and name not in KNOWN}
     fields = {"attributes": others, **row, "recipient": recipient}
     payload = _payload(row.get("payload"), wording, fields)

@@ -22,6 +22,7 @@ _PROFILE = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _MEMBER_ID = re.compile("A[A-Z][A-Za-z]AA")
+_WORD = re.compile(r"(?:[0-9A-Za-z_%.-]|[^\x00-\x7f])+")
 _AT_HOME = re.compile(
     "^([+](?:20|27|31|32|33|40|41|43|44|46|49|51|53|54|55|57|58|60|61|63|64|66|84|86|90|91|92|93|94|95|98|211|212|"
     "213|218|231|232|233|234|243|249|251|252|254|255|256|260|261|262|263|264|265|291|353|355|358|359|370|"
@@ -59,16 +60,18 @@ def key(recipient: str) -> str:
 
 def _folded(text: str) -> str:
     found = profile(text)
-    if found is not None:
-        return found if _MEMBER_ID.match(found) else _small(found)
-    if "@" in text[1:-1] and "://" not in text:
+    if found is None and "@" in text[1:-1] and "://" not in text:
         local, at, host = _small(text).rpartition("@")
         return local + at + _labels(host)
-    if _NUMBER.fullmatch(text):
+    if found is None and _NUMBER.fullmatch(text):
         digits = re.sub("^00", "+", re.sub("[^0-9+()]", "", text))
         digits = re.sub("[()]", "", re.sub(r"^([+][0-9]+)[(]0[)]", r"\1", digits))
         return _AT_HOME.sub(r"\1", digits)
-    return text
+    if found is None and _WORD.fullmatch(text):
+        found = _named(text)
+    if found is None:
+        return text
+    return found if _MEMBER_ID.match(found) else _small(found)
 
 
 def profile(text: str) -> str | None:
@@ -78,14 +81,16 @@ def profile(text: str) -> str | None:
     'ACwAAana'
     """
     match = _PROFILE.match(text)
-    if match is None:
-        return None
-    found = match[1]
+    return None if match is None else _named(match[1])
+
+
+def _named(part: str) -> str:
+    """Who a part of a path names."""
     try:
-        decoded = unquote_to_bytes(found).decode()
+        decoded = unquote_to_bytes(part).decode()
     except UnicodeDecodeError:
-        decoded = found
-    return (found if "\0" in decoded else decoded).split(",")[0]
+        decoded = part
+    return (part if "\0" in decoded else decoded).split(",")[0]
 
 
 def domain(text: str) -> str:

@@ -11,21 +11,28 @@ from urllib.parse import urlsplit
 from send_queue import keys
 
 
-def checked(channel: str, recipient: str) -> str:
+def checked(channel: str, recipient: str, country: str | None = None) -> str:
     """The recipient as it is to be stored. Raises `ValueError`, with the reason, where the channel can send to none of
-    this form.
+    this form. `country`: of a phone number that does not name its own, two letters; None: such a number is refused.
 
     >>> checked("sms", "+1 (415) 555-2671"), checked("email", "ada@example.org")
     ('+14155552671', 'ada@example.org')
     """
     match channel:
         case "sms":
-            return e164(recipient)
+            try:
+                return e164(recipient, country)
+            except NoCountry as error:
+                raise ValueError(
+                    f"{error}, or give its campaign a country: `send-queue campaign set C --country GB`"
+                ) from None
         case "webhook":
             return endpoint(recipient)
         case "email":
             return mailbox(recipient)
-        case "linkedin_invite" | "linkedin_message" if keys.clean(recipient):
+        case _ if not keys.key(recipient):
+            raise ValueError("The recipient is missing: say whom to send to")
+        case "linkedin_invite" | "linkedin_message":
             return member(recipient)
         case _:
             return recipient
@@ -121,31 +128,50 @@ def mailbox(text: str) -> str:
     return keys.clean(text)
 
 
-def e164(number: str) -> str:
+class NoCountry(ValueError):
+    """A phone number does not say its country, and nothing else does."""
+
+
+def country(code: str) -> str:
+    """The two letters of a country that has phone numbers. Raises `ValueError`.
+
+    >>> country("gb")
+    'GB'
+    """
+    import phonenumbers
+
+    if code.upper() not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError(f"there is no country {code!r} that has phone numbers: write it as GB or US")
+    return code.upper()
+
+
+def e164(number: str, country: str | None = None) -> str:
     """A phone number as providers take it, `+` and its digits, whatever stands between those.
 
-    It must name its country: which one is meant, nobody can tell from here. Raises `ValueError`.
+    Its country is the one that it names, else `country`. Raises `ValueError`, and `NoCountry` where neither is given:
+    which one is meant, nobody can tell from here.
 
-    >>> e164("+44 20 7946 0958"), e164("0049 170 1234567")
-    ('+442079460958', '+491701234567')
+    >>> e164("+44 20 7946 0958"), e164("0049 170 1234567"), e164("020 7946 0958", "GB")
+    ('+442079460958', '+491701234567', '+442079460958')
     """
     import phonenumbers  # 40 ms, and most channels have no use for it
 
     key = keys.key(number)  # 00 is a + there, as it is dialled in most countries
-    if not key.startswith("+"):
-        raise ValueError(
+    if not key.startswith("+") and country is None:
+        raise NoCountry(
             f"the phone number {number!r} does not say its country: begin it with + and the country's code, as in"
             " +14155552671"
         )
+    named = key.startswith("+")
     try:
-        parsed = phonenumbers.parse(key, None)
+        parsed = phonenumbers.parse(key, None if named else country)
     except phonenumbers.NumberParseException:
         raise ValueError(f"{number!r} is not a phone number: write it as +14155552671") from None
     # Its length, as the country has it, and not its digits: numbering plans change faster than what is installed.
-    if parsed.extension or not phonenumbers.is_possible_number(parsed):
-        raise ValueError(f"{number!r} is not a phone number that anybody can have: check its digits")
     found = str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
-    if found != key:  # suppression compares the key
+    if parsed.extension or not phonenumbers.is_possible_number(parsed) or (not named and found != keys.key(found)):
+        raise ValueError(f"{number!r} is not a phone number that anybody can have: check its digits")
+    if named and found != key:  # suppression compares the key
         raise ValueError(f"{number!r} can be read in several ways: write it as {found}, if that is meant")
     return found
 
@@ -156,15 +182,21 @@ def member(text: str) -> str:
     >>> member("ACoAAana"), member(" https://www.linkedin.com/in/ada-l/ ")
     ('ACoAAana', 'https://www.linkedin.com/in/ada-l/')
     """
-    cleaned = keys.clean(text)
-    if keys.profile(cleaned) is None and not _ID.fullmatch(cleaned):
+    cleaned, key = keys.clean(text), keys.key(text)
+    numbered = key.isascii() and key.isdigit() and "linkedin.com" in text.lower()  # a slug of figures: by its URL only
+    if not _ID.fullmatch(key) and not numbered:
         raise ValueError(
             f"{_short(text)} is no profile of LinkedIn's: write it as https://www.linkedin.com/in/NAME, or as its id"
         )
     return cleaned
 
 
-_ID = re.compile(r"[\w%.-]*[^\W_][\w%.-]*")
+_IN_ID = r"(?:[0-9A-Za-z_%.-]|[^\x00-\x7f])*"
+_ID = re.compile(
+    _IN_ID + "[A-Za-z\u00aa\u00b5\u00ba\u00c0-\u1fff\u2c00-\u2dff\u3005-\u3007\u3021-\ufdff\ufe70-\uffef"
+    "\U00010000-\U0001efff\U00020000-\U0003ffff]" + _IN_ID
+)
+"""With a letter in it; as send_check_recipient has it, in SQL."""
 
 
 def endpoint(url: str) -> str:

@@ -875,6 +875,7 @@ def import_lines(
     workspace: str | None,
     at: datetime | None,
     keep: Callable[[Json], bool],
+    skip_contacted: timedelta | None = None,
 ) -> Json:
     """Copy lines (as `STAGED`) into the database and put them into the queue, all of them or none.
 
@@ -887,7 +888,8 @@ def import_lines(
         with conn.cursor() as cursor, cursor.copy(copying) as copy:
             for line in lines:
                 copy.write_row(line)
-        answer: Json = _value(conn, "send_import", campaign=campaign, channel=channel, workspace=workspace, at=at)
+        named = {"campaign": campaign, "channel": channel, "workspace": workspace, "skip_contacted": skip_contacted}
+        answer: Json = _value(conn, "send_import", **named, at=at)
         if not keep(answer):
             raise psycopg.Rollback
     return answer

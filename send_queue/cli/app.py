@@ -327,6 +327,12 @@ def _quiet(text: str) -> tuple[str, str]:
     return hours[1], hours[2]
 
 
+def _country(text: str) -> str:
+    from send_queue import recipients  # phonenumbers, which it needs, is dear
+
+    return recipients.country(text)
+
+
 def _backoff(text: str) -> list[int]:
     return [int(duration(part.strip()).total_seconds()) for part in text.split(",")]
 
@@ -364,6 +370,8 @@ def _variable(name: str) -> str:
 
 
 DURATION = Kind("duration", duration)
+COUNTRY_OR_NONE = Kind("country|none", _country, clearable=True)
+DURATION_OR_NONE = Kind("duration|none", duration, clearable=True)
 TIMEZONE = Kind("tz", _timezone)
 ZONE = Kind("tz", _zone)
 VARIABLE = Kind("var|none", _variable, clearable=True)

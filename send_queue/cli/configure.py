@@ -14,7 +14,9 @@ from send_queue.cli.app import (
     BACKOFF,
     CAP,
     CLEARED,
+    COUNTRY_OR_NONE,
     DURATION,
+    DURATION_OR_NONE,
     PLACE_SETTING,
     QUIET,
     RAMP,
@@ -192,12 +194,27 @@ def _unchanged(kind: str, name: str) -> str:
 
 # --- workspaces -------------------------------------------------------------------------------------------
 
+skip_contacted_option = click.option(
+    "--skip-contacted", metavar="D|none", type=DURATION_OR_NONE, help="Skip whom another campaign of the workspace "
+    "wrote to within this time: 90d; 0d skips nobody. A campaign's rule goes before its workspace's (default: none).",
+)  # fmt: skip
+
+
+def _timed(fields: dict[str, Any]) -> dict[str, Any]:
+    """Durations as the database reads them, in days where they are some."""
+    return {
+        name: f"{value.days} days {value.seconds} seconds" if isinstance(value, timedelta) else value
+        for name, value in fields.items()
+    }
+
+
 workspace_command = _group("workspace", "Tenants: each owns accounts, campaigns, prospects and limits.")
 
 
 @workspace_command.command("add")
 @click.argument("name")
 @click.option("--timezone", metavar="TZ", type=TIMEZONE, help="Where its people are (default UTC).")
+@skip_contacted_option
 @json_option
 @click.pass_obj
 def workspace_add(app: App, /, name: str, json_: bool, **options: Any) -> None:
@@ -206,12 +223,13 @@ def workspace_add(app: App, /, name: str, json_: bool, **options: Any) -> None:
     \b
     Example: send-queue workspace add acme --timezone Europe/Paris
     """
-    _put(app, "workspace", name, _given(options), json_, adding=True)
+    _put(app, "workspace", name, _timed(_given(options)), json_, adding=True)
 
 
 @workspace_command.command("set")
 @click.argument("name")
 @click.option("--timezone", metavar="TZ", type=TIMEZONE, help="Where its people are.")
+@skip_contacted_option
 @json_option
 @click.pass_obj
 def workspace_set(app: App, /, name: str, json_: bool, **options: Any) -> None:
@@ -220,7 +238,7 @@ def workspace_set(app: App, /, name: str, json_: bool, **options: Any) -> None:
     \b
     Example: send-queue workspace set acme --timezone Europe/Berlin
     """
-    _put(app, "workspace", name, _given(options), json_, adding=False)
+    _put(app, "workspace", name, _timed(_given(options)), json_, adding=False)
 
 
 # --- accounts ---------------------------------------------------------------------------------------------
@@ -532,6 +550,9 @@ def _campaign_options(command: Any) -> Any:
                      "invitation (default 3d)."),
         click.option("--quiet-hours", metavar="FROM-UNTIL|none", type=QUIET, help="When nobody is written to, in the "
                      "recipient's own time zone: 21:00-08:00 (default: those for sms; none for other channels)."),
+        skip_contacted_option,
+        click.option("--country", metavar="CC|none", type=COUNTRY_OR_NONE, help="Where phone numbers are from that "
+                     "do not name their country: GB (default none: such numbers are refused)."),
         click.option("--set", "settings", multiple=True, metavar="A:NAME=VALUE", type=PLACE_SETTING, help="What the "
                      "account A's provider must know in this campaign, before what the account says: "
                      "anna:from=fall@example.com. Repeatable."),
@@ -552,7 +573,7 @@ def _campaign_fields(options: Mapping[str, Any]) -> dict[str, Any]:
         fields["settings"] = by_account
     if isinstance(after := fields.get("follow_up_after"), timedelta):
         fields["follow_up_after"] = f"{after.total_seconds()} seconds"
-    return fields
+    return _timed(fields)
 
 
 @campaign_command.command("add")

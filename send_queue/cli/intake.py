@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from send_queue.cli.app import FIELD, MOMENT, App, as_json, json_option, printable, warn, workspace_option
+from send_queue.cli.app import DURATION, FIELD, MOMENT, App, as_json, json_option, printable, warn, workspace_option
 from send_queue.cli.whole import Whole
 from send_queue.model import UserError
 
@@ -70,6 +70,7 @@ def enqueue_command(
     message["payload"] = _object(payload)
     with app.database() as conn:
         campaign, channel, workspace = message["campaign"], message["channel"], message["workspace"]
+        message["recipient"] = intake.recipient_of(conn, channel, message["recipient"], campaign, workspace)
         known = intake.fields_of(conn, campaign, channel, message["recipient"], workspace) | dict(fields)
         if not (template or literal):
             intake.check_standing(message["message"], message["subject"], known)
@@ -131,6 +132,8 @@ SAID = 20
 @click.option("--template", metavar="FILE", type=FILE, help="Instead of --message: a Jinja template of the text.")
 @click.option("--html", metavar="FILE", type=FILE, help="A Jinja template of the same in HTML, for email.")
 @click.option("--subject", metavar="S", help="The subject, filled in as the text is (default: the column subject).")
+@click.option("--skip-contacted", type=DURATION, metavar="D", help="Leave out whom another campaign of the workspace "
+              "wrote to within this time: 90d (default: as the campaign or its workspace has it).")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Check the whole file, show three texts, store nothing.")
 @literal_option
 @workspace_option
@@ -138,7 +141,8 @@ SAID = 20
 @click.pass_obj
 def import_command(
     app: App, /, file: Path, campaign: str, channel: str, message: str | None, template: Path | None,
-    html: Path | None, subject: str | None, dry_run: bool, literal: bool, workspace: str | None, json_: bool,
+    html: Path | None, subject: str | None, skip_contacted: timedelta | None, dry_run: bool, literal: bool,
+    workspace: str | None, json_: bool,
 ) -> int:  # fmt: skip
     """Put a CSV file into the queue: the whole file, or nothing if a line is wrong.
 
@@ -149,6 +153,8 @@ def import_command(
 
     In templates, the fields are the columns, by name, and `attributes` with those that have no meaning here. Fields are
     known in spite of case, blanks and underscores. What looks like a placeholder and is none is refused.
+
+    It says who is in another campaign of the workspace too; --skip-contacted leaves out those it wrote to.
 
     \b
     Example: send-queue import people.csv --campaign fall --channel linkedin_invite \\
@@ -175,7 +181,9 @@ def import_command(
                 shown.update(position - read)
                 read = position
 
-        result = intake.import_file(conn, file, campaign, channel, wording, workspace, at, dry_run, progress)
+        result = intake.import_file(
+            conn, file, campaign, channel, wording, workspace, at, dry_run, progress, skip_contacted
+        )
     for number, reason in result.wrong[:SAID]:
         warn(f"{file.name}, line {number}: {reason}")
     if result.differing:
@@ -189,6 +197,8 @@ def import_command(
     if json_:
         click.echo(as_json({
             "created": result.created, "there": result.there, "differing": result.differing,
+            "elsewhere": result.elsewhere, "contacted": result.contacted,
+            "twice": [{"line": line, "first": first} for line, first in result.twice],
             "wrong": [{"line": number, "reason": reason} for number, reason in result.wrong], "dry_run": dry_run,
             **({"examples": result.examples} if dry_run else {}),
         }))  # fmt: skip

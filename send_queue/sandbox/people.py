@@ -36,6 +36,11 @@ def is_another_viewers(identifier: str, account_id: str) -> bool:
     return ours is not None and ours[1] not in (_EVERYBODY, viewer(account_id))
 
 
+def is_identifier(text: str) -> bool:
+    """Can this be a provider id or a public identifier? A URL, a name with blanks and an address cannot."""
+    return re.fullmatch(r"[\w%.~-]+", text) is not None
+
+
 def is_provider_id(identifier: str) -> bool:
     """LinkedIn's ids begin like this; everything else is a public slug."""
     return identifier.startswith(("ACo", "ADo", "AEo"))

@@ -150,7 +150,7 @@ class Unipile:
             raise Refused(400, "too_many_characters", f"The message is longer than {NOTE_LENGTH} characters.")
         with self._world.lock:
             account = self._sender(account_id)
-            self._check_viewer(account, recipient)
+            self._check_person(account, recipient)
             self._check_may_invite(account, recipient)
             entry = self._entry(asked, account, "linkedin_invite", recipient, note, hidden)
             entry["id"] = self._world.new_invitation_id()
@@ -179,7 +179,7 @@ class Unipile:
         with self._world.lock:
             account = self._sender(account_id)
             for attendee in attendees:
-                self._check_viewer(account, attendee)
+                self._check_person(account, attendee)
                 self._check_may_write(account, attendee)
             entry = self._entry(asked, account, "linkedin_message", ",".join(attendees), text, hidden)
             entry["chat_id"] = chat_id_of(account_id, attendees)
@@ -223,7 +223,9 @@ class Unipile:
             raise Refused(401, "disconnected_account")
         return account
 
-    def _check_viewer(self, account: Account, recipient: str) -> None:
+    def _check_person(self, account: Account, recipient: str) -> None:
+        if not people.is_identifier(recipient):
+            raise Refused(422, "invalid_recipient")
         if self._viewer_scoped_ids and people.is_another_viewers(recipient, account.id):
             raise Refused(404, "resource_not_found", "User not found.")
 

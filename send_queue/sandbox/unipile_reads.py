@@ -164,6 +164,8 @@ class Reads:
 
     def _resolve(self, account: Account, identifier: str) -> str:
         """The provider id behind an id or a slug. What a send has used is an id."""
+        if not people.is_identifier(identifier):
+            raise Refused(422, "invalid_recipient")
         if self._viewer_scoped_ids and people.is_another_viewers(identifier, account.id):
             raise Refused(404, "resource_not_found", "User not found.")
         if people.is_provider_id(identifier) or account.knows(identifier):

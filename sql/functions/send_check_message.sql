@@ -2,10 +2,10 @@
 create or replace function send_check_message(channel text, recipient text, message text, payload jsonb,
     scheduled_for timestamptz, expires_at timestamptz, at timestamptz)
 returns text language sql stable as $$
-    select case
+    select coalesce(case
         when channel is null or not send_is_channel(channel) then format('There is no channel %s: use linkedin_invite, '
             'linkedin_message, email, sms, post, webhook or log.', quote_nullable(channel))
-        when coalesce(recipient, '') !~ '[^[:space:]]' then 'The recipient is missing: say whom to send to.'
+        end, send_check_recipient(channel, recipient), case
         when coalesce(message, '') !~ '[^[:space:]]' and not (channel = 'linkedin_invite'
                 and coalesce(message = '' and payload @> '{"note": false}', false)) then
             'The message is missing: say what to send'
@@ -22,5 +22,5 @@ returns text language sql stable as $$
             to_char(greatest(scheduled_for, at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
         when payload is not null and jsonb_typeof(payload) <> 'object' then
             'The payload is not a JSON object: write it as {"key": "value"}.'
-    end
+    end)
 $$;

@@ -53,6 +53,9 @@ declare
     v_wants     int;
     v_spare     int;
     v_put_off   int := 0;
+    v_skipped   int;
+    v_left      int;
+    v_more      uuid[];
     v_suppressing boolean;
     v_again     boolean;
     v_batch     int;
@@ -159,7 +162,10 @@ begin
             (select true from send_queue q
              where q.status = 'pending' and q.place is not null and (q.account_id, q.channel, q.scheduled_for)
                  between (l.account_id, l.channel, '-infinity') and (l.account_id, l.channel, v_at)
-             order by q.account_id, q.channel, q.scheduled_for limit 1) as has_woken
+             order by q.account_id, q.channel, q.scheduled_for limit 1) as has_woken,
+            w.skip_contacted is not null or exists (
+                select from send_campaigns c
+                where c.workspace_id = w.id and c.skip_contacted is not null) as skipping
         into v_lane
         from send_lanes l
         join send_accounts a on a.id = l.account_id and a.status = 'active'
@@ -209,8 +215,9 @@ begin
         -- At night many of those that are due may have to be put off, and many may be of people who want no more: a look
         -- at one more hundred costs little.
         v_suppressing := exists (select from send_suppressions s where s.workspace_id = v_lane.workspace_id);
-        v_spare := case when v_lane.quiet or v_suppressing then 100 else 0 end;
+        v_spare := case when v_lane.quiet or v_suppressing or v_lane.skipping then 100 else 0 end;
         v_again := false;
+        v_left := 0;
         v_ids := '{}';
         v_of := '{}';
         for v_priority in select * from send_due_priorities(v_lane.account_id, v_lane.channel, v_lane.campaigns) loop
@@ -246,6 +253,17 @@ begin
                 v_go := send_unsuppressed(v_seen, v_at);
                 v_expired := v_expired + cardinality(v_seen) - cardinality(v_go);
             end if;
+            if v_lane.skipping then
+                select s.may_go, s.skipped, s.left_alone into v_go, v_skipped, v_more
+                from send_skip_contacted(v_go, v_ids, v_at) s;
+                v_expired := v_expired + v_skipped;
+                v_left := v_left + cardinality(v_more);
+                if cardinality(v_more) > 0 then -- another claim has these people: as if it had the rows
+                    select coalesce(array_agg(i.id order by i.n), '{}'), coalesce(array_agg(i.campaign order by i.n), '{}')
+                    into v_seen, v_seen_of
+                    from unnest(v_seen, v_seen_of) with ordinality i (id, campaign, n) where i.id <> all (v_more);
+                end if;
+            end if;
             if v_lane.quiet then
                 v_go := send_awake(v_go, v_at);
                 if v_lacking is null and cardinality(v_go) < cardinality(v_seen) then
@@ -264,7 +282,7 @@ begin
         if v_again and v_put_off < 1000 then
             continue;
         elsif cardinality(v_ids) = 0 or v_again then
-            v_busy := v_busy or v_again; -- a claim is short: the next goes on from here
+            v_busy := v_busy or v_again or v_left > 0; -- a claim is short: the next goes on from here
             v_passed := array_append(v_passed, v_lane.account_id::text || v_lane.channel); -- or it was taken, or is held
             continue;
         end if;

@@ -12,7 +12,9 @@
 -- workspace      left out: that of send_campaign_named. A role that is bound to one sees no other
 -- at             the moment that it is believed to be, for rehearsals; left out: the database's clock
 --
--- A message to somebody who is suppressed is stored as skipped, and a notice (SQ003) says so.
+-- A message to somebody who is suppressed is stored as skipped, and a notice (SQ003) says so; so is one to somebody to whom
+-- another campaign wrote, where the campaign or its workspace has a rule on that (send_contacted). Without a rule a notice
+-- says that another campaign has them too.
 --
 -- Raises, with a sentence that says what to do, and stores nothing: SQ002 where something is invalid or the account does
 -- not serve the channel, SQ005 where there is no such campaign, account, workspace or prospect, SQ006 where the campaign
@@ -33,6 +35,8 @@ declare
     v_prospect record;
     v_there    send_queue;
     v_refused  text;
+    v_contacted text;
+    v_elsewhere record;
 begin
     v_wrong := send_check_message(send_enqueue.channel, send_enqueue.recipient, send_enqueue.message,
         send_enqueue.payload, send_enqueue.scheduled_for, send_enqueue.expires_at, v_at);
@@ -76,6 +80,11 @@ begin
         end if;
 
         v_refused := send_suppressed(v_campaign.workspace_id, send_enqueue.channel, send_enqueue.recipient);
+        if v_refused is null then
+            v_contacted := send_contacted(v_campaign.workspace_id, v_campaign.id, send_enqueue.channel,
+                send_enqueue.recipient, v_prospect.id, coalesce(v_campaign.skip_contacted, (select w.skip_contacted
+                    from send_workspaces w where w.id = v_campaign.workspace_id)), v_at);
+        end if;
         insert into send_queue as q (workspace_id, campaign_id, account_id, channel, prospect_id, recipient, subject,
             message, payload, priority, scheduled_for, expires_at, dedupe_key, created_at, updated_at, status,
             error_code, error_message)
@@ -83,20 +92,36 @@ begin
             btrim(send_enqueue.recipient), send_enqueue.subject, send_enqueue.message,
             coalesce(send_enqueue.payload, '{}'), coalesce(send_enqueue.priority, 100),
             coalesce(send_enqueue.scheduled_for, v_at), send_enqueue.expires_at, v_key, v_at, v_at,
-            case when v_refused is null then 'pending' else 'skipped' end,
-            case when v_refused is not null then 'suppressed' end, v_refused)
+            case when coalesce(v_refused, v_contacted) is null then 'pending' else 'skipped' end,
+            case when v_refused is not null then 'suppressed' when v_contacted is not null then 'contacted' end,
+            coalesce(v_refused, v_contacted))
         on conflict (workspace_id, dedupe_key) where dedupe_key is not null do nothing
         returning q.id, true into id, created;
         if found then
             if v_refused is not null then
                 raise notice '% is suppressed, so the message is stored as skipped. %',
                     quote_literal(btrim(send_enqueue.recipient)), v_refused using errcode = 'SQ003';
+            elsif v_contacted is not null then
+                raise notice '% was contacted, so the message is stored as skipped. %',
+                    quote_literal(btrim(send_enqueue.recipient)), v_contacted using errcode = 'SQ003';
+            end if;
+            select q.id, q.status, c.name into v_elsewhere from (
+                select * from send_queue o
+                where o.prospect_id = v_prospect.id and o.campaign_id <> v_campaign.id
+                  and o.status in ('pending', 'sending', 'sent', 'uncertain') limit 1) q
+            join send_campaigns c on c.id = q.campaign_id
+            where v_refused is null and v_contacted is null;
+            if v_elsewhere.id is not null then
+                raise notice '% is in the campaign % of this workspace too (send %, %): cancel one of them if both are not '
+                    'meant.', quote_literal(btrim(send_enqueue.recipient)), quote_literal(v_elsewhere.name),
+                    v_elsewhere.id, v_elsewhere.status using errcode = 'SQ003';
             end if;
             -- Looked for by the key that an import gives, which is all that an index can find.
             select q.* into v_there from send_queue q
             where v_key is null and q.workspace_id = v_campaign.workspace_id
-              and q.dedupe_key = concat_ws(':', v_campaign.name, send_enqueue.channel, case send_enqueue.channel
-                  when 'email' then lower(btrim(send_enqueue.recipient)) else btrim(send_enqueue.recipient) end);
+              and q.dedupe_key = concat_ws(':', v_campaign.name, send_enqueue.channel,
+                  case when v_prospect.id is null then btrim(send_enqueue.recipient)
+                       else send_normal_recipient(send_enqueue.recipient) end);
             if v_there.id is not null then
                 raise notice '% has % of the campaign % already (send %, %), and this is one more: cancel it if it is '
                     'not meant, and give a dedupe key to have a message stored once.', quote_literal(v_there.recipient),
@@ -109,8 +134,8 @@ begin
         where q.workspace_id = v_campaign.workspace_id and q.dedupe_key = v_key;
     end if;
 
-    if (v_there.campaign_id, v_there.channel, v_there.recipient, v_there.message)
-       is distinct from (v_campaign.id, send_enqueue.channel, btrim(send_enqueue.recipient), send_enqueue.message) then
+    if (v_there.campaign_id, v_there.channel, send_normal_recipient(v_there.recipient), v_there.message) is distinct from
+       (v_campaign.id, send_enqueue.channel, send_normal_recipient(send_enqueue.recipient), send_enqueue.message) then
         raise warning 'The dedupe key % is there already, with other content (send %): nothing was stored; use another '
             'key to send this too.', quote_literal(v_key), v_there.id using errcode = 'SQ004';
     end if;

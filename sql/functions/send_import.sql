@@ -4,12 +4,17 @@
 -- account: the one that it names, else the one that the prospect knows (send_own_account), else the pool's, dealt out
 -- so that the accounts that serve the channel have the same number of days of work when it is done.
 --
--- Returns {created: n, suppressed: n, there: n, differing: [lines], wrong: [{line, reason}]}. `suppressed` are those of
--- the created that are stored as skipped, since nobody may write to them. `there` counts the lines whose dedupe
--- key is in the queue already, `differing` names those of them that now say something else. Where anything is wrong,
--- nothing is stored.
+-- skip_contacted   those to whom another campaign of the workspace wrote within this time are left out; null: as the
+--                  campaign or its workspace has it
+--
+-- Returns {created: n, suppressed: n, there: n, differing: [lines], twice: [[line, first line]], contacted: n,
+-- elsewhere: n, campaigns: {name: n}, wrong: [{line, reason}]}. `contacted` are those that are left out, `elsewhere` those
+-- of the created whom other campaigns of the workspace have too (send_import_elsewhere). `suppressed` are those of the
+-- created that are stored as skipped, since nobody may write to them. `there` counts the lines whose dedupe
+-- key is in the queue already, `differing` names those of them that now say something else, and `twice` those that are
+-- earlier in the file. Where anything is wrong, nothing is stored.
 create or replace function send_import(campaign text, channel text, workspace text default null,
-    at timestamptz default null)
+    at timestamptz default null, skip_contacted interval default null)
 returns jsonb language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -23,6 +28,8 @@ declare
     v_wrong     jsonb;
     v_there     int;
     v_differing jsonb;
+    v_twice     jsonb;
+    v_elsewhere jsonb := '{"contacted": 0, "elsewhere": 0, "campaigns": {}}';
     v_created   int;
     v_suppressed int;
     v_open      int;
@@ -57,26 +64,29 @@ begin
         left join send_accounts a on a.workspace_id = v_campaign.workspace_id and a.name = s.account) w
     where w.reason is not null;
     if v_wrong is not null then
-        return jsonb_build_object('created', 0, 'suppressed', 0, 'there', 0, 'differing', '[]'::jsonb, 'wrong', v_wrong);
+        return jsonb_build_object('created', 0, 'suppressed', 0, 'there', 0, 'differing', '[]'::jsonb,
+            'twice', '[]'::jsonb, 'wrong', v_wrong) || v_elsewhere;
     end if;
 
     -- What is there already, in the queue or earlier in the file, is left alone.
     with known as (
         delete from send_import_lines s using send_queue q
         where q.workspace_id = v_campaign.workspace_id and q.dedupe_key = s.dedupe_key
-        returning s.line, (q.message, q.recipient) is distinct from (s.message, s.recipient) as differs
+        returning s.line, (q.message, send_normal_recipient(q.recipient)) is distinct from (s.message, s.key) as differs,
+            null::int as first
     ), twice as (
         delete from send_import_lines s using (
             select o.ctid as it, o.message <> first_value(o.message) over same as differs,
-                   row_number() over same as nth
+                   row_number() over same as nth, first_value(o.line) over same as first
             from send_import_lines o window same as (partition by o.dedupe_key order by o.line)) o
         where s.ctid = o.it and o.nth > 1
           and not exists (select from send_queue q
                           where q.workspace_id = v_campaign.workspace_id and q.dedupe_key = s.dedupe_key)
-        returning s.line, o.differs
+        returning s.line, o.differs, o.first
     ), gone as (select * from known union all select * from twice)
-    select count(*), coalesce(jsonb_agg(line order by line) filter (where differs), '[]') into v_there, v_differing
-    from gone;
+    select count(*), coalesce(jsonb_agg(line order by line) filter (where differs), '[]'),
+        coalesce(jsonb_agg(array[line, first] order by line) filter (where first is not null), '[]')
+    into v_there, v_differing, v_twice from gone;
 
     analyze send_import_lines;
     if v_address is not null then
@@ -88,6 +98,9 @@ begin
         where s.recipient is distinct from case v_address when 'linkedin_user_id' then s.linkedin_user_id
                                                           when 'email' then s.email else s.phone end;
         perform send_import_know(v_campaign.workspace_id, v_address);
+        v_elsewhere := send_import_elsewhere(v_campaign.workspace_id, v_campaign.id, send_import.channel,
+            coalesce(send_import.skip_contacted, v_campaign.skip_contacted,
+                (select w.skip_contacted from send_workspaces w where w.id = v_campaign.workspace_id)), v_at);
         update send_prospects p
         set name = coalesce(p.name, s.name), first_name = coalesce(p.first_name, s.first_name),
             last_name = coalesce(p.last_name, s.last_name), company = coalesce(p.company, s.company),
@@ -100,9 +113,9 @@ begin
                or not p.attributes @> s.attributes);
         -- One new person may have several lines.
         update send_import_lines s set new_prospect_id = o.new_prospect_id
-        from (select distinct on (o.recipient) o.recipient, o.new_prospect_id, o.line from send_import_lines o
-              order by o.recipient, o.line) o
-        where s.prospect_id is null and o.recipient = s.recipient and o.line <> s.line;
+        from (select distinct on (o.key) o.key, o.new_prospect_id, o.line from send_import_lines o
+              order by o.key, o.line) o
+        where s.prospect_id is null and o.key = s.key and o.line <> s.line;
     end if;
 
     -- Who writes? The account that the line names, else the one that the prospect knows.
@@ -203,7 +216,7 @@ begin
         from send_import_lines s
         left join lateral (
             select p.id from send_suppressions p
-            where p.workspace_id = v_campaign.workspace_id and p.recipient = send_normal_recipient(s.recipient)
+            where p.workspace_id = v_campaign.workspace_id and p.recipient = s.key
               and (p.channel is null or p.channel = send_import.channel) limit 1) p on true
         order by s.line
         on conflict (workspace_id, dedupe_key) where dedupe_key is not null do nothing
@@ -211,7 +224,7 @@ begin
     )
     select count(*), count(*) filter (where status = 'skipped') into v_created, v_suppressed from stored;
     return jsonb_build_object('created', v_created, 'suppressed', v_suppressed, 'differing', v_differing,
-        'wrong', '[]'::jsonb,
-        'there', v_there + (select count(*) from send_import_lines) - v_created);
+        'twice', v_twice, 'wrong', '[]'::jsonb,
+        'there', v_there + (select count(*) from send_import_lines) - v_created) || v_elsewhere;
 end
 $$;

@@ -6,6 +6,7 @@ create or replace function send_import_stage() returns void language sql as $$
         last_name text, company text, email text, phone text, linkedin_user_id text, timezone text,
         attributes jsonb not null, payload jsonb not null, priority int, scheduled_for timestamptz,
         expires_at timestamptz, account text, dedupe_key text not null, account_id uuid,
-        prospect_id uuid, new_prospect_id uuid default send_uuid()
+        prospect_id uuid, new_prospect_id uuid default send_uuid(),
+        key text generated always as (send_normal_recipient(recipient)) stored
     ) on commit drop
 $$;

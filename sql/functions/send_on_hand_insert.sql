@@ -1,10 +1,11 @@
 -- Rows that are written by hand may name just their campaign: the workspace is the campaign's, the account the one
--- that the queue would choose, the lane and the place in the campaign are made. An account that does not serve the
--- channel is refused. What our own functions write says its
--- workspace and does not pass here.
+-- that the queue would choose, the prospect, the lane and the place in the campaign are made. An account that does not
+-- serve the channel is refused. What waits must have a recipient to whom something can go; what was sent elsewhere is
+-- taken as it stands. What our own functions write says its workspace and does not pass here.
 create or replace function send_on_hand_insert() returns trigger language plpgsql as $$
 declare
     v_prospect record;
+    v_wrong    text;
 begin
     select c.workspace_id into new.workspace_id from send_campaigns c where c.id = new.campaign_id;
     if new.workspace_id is null then
@@ -12,6 +13,13 @@ begin
             using errcode = 'SQ005';
     end if;
     if tg_table_name = 'send_queue' then
+        v_wrong := send_check_recipient(new.channel, new.recipient);
+        if v_wrong is null then
+            new.prospect_id := coalesce(new.prospect_id,
+                send_prospect_of(new.workspace_id, new.channel, btrim(new.recipient)));
+        elsif new.status = 'pending' then
+            raise exception '%', v_wrong using errcode = 'SQ002';
+        end if;
         select p.account_id, p.accounts into v_prospect from send_prospects p where p.id = new.prospect_id;
         new.account_id := send_account_for(new.campaign_id, new.channel, new.account_id, v_prospect.account_id,
             v_prospect.accounts);

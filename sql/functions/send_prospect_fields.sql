@@ -7,14 +7,10 @@ returns jsonb language plpgsql stable as $$
 declare
     v_workspace uuid := (select c.workspace_id from send_campaigns c
                          where c.id = send_campaign_named(send_prospect_fields.campaign, workspace, null));
-    v_address   text := btrim(send_prospect_fields.recipient);
 begin
     return (
         select to_jsonb(p) - '{id, workspace_id, account_id, accounts, created_at, status, follow_up_due_at}'::text[]
         from send_prospects p
-        where p.workspace_id = v_workspace and case
-            when send_prospect_fields.channel like 'linkedin%' then p.linkedin_user_id = v_address
-            when send_prospect_fields.channel = 'email' then lower(p.email) = lower(v_address)
-            when send_prospect_fields.channel = 'sms' then p.phone = v_address end);
+        where p.id = send_known_prospect(v_workspace, send_prospect_fields.channel, send_prospect_fields.recipient));
 end
 $$;

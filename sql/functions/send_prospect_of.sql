@@ -6,20 +6,8 @@ declare
     v_id uuid;
 begin
     for v_try in 1..2 loop
-        case
-            when send_prospect_of.channel like 'linkedin%' then
-                select p.id into v_id from send_prospects p
-                where p.workspace_id = send_prospect_of.workspace_id and p.linkedin_user_id = recipient;
-            when send_prospect_of.channel = 'email' then
-                select p.id into v_id from send_prospects p
-                where p.workspace_id = send_prospect_of.workspace_id and lower(p.email) = lower(recipient);
-            when send_prospect_of.channel = 'sms' then
-                select p.id into v_id from send_prospects p
-                where p.workspace_id = send_prospect_of.workspace_id and p.phone = recipient;
-            else
-                return null;
-        end case;
-        exit when v_id is not null or v_try = 2;
+        v_id := send_known_prospect(workspace_id, channel, recipient);
+        exit when v_id is not null or v_try = 2 or not (channel like 'linkedin%' or channel in ('email', 'sms'));
         insert into send_prospects as p (workspace_id, linkedin_user_id, email, phone)
         values (send_prospect_of.workspace_id,
                 case when send_prospect_of.channel like 'linkedin%' then recipient end,

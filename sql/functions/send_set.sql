@@ -40,7 +40,7 @@ begin
             end if;
             select * into v_w from send_workspaces w where w.id = v_id for no key update;
             v_w := jsonb_populate_record(v_w, v_fields);
-            update send_workspaces w set timezone = v_w.timezone where w.id = v_id;
+            update send_workspaces w set timezone = v_w.timezone, skip_contacted = v_w.skip_contacted where w.id = v_id;
         when 'schedule' then
             if adding then
                 insert into send_schedules (name, timezone, hours) values (name, 'UTC', '{}') returning id into v_id;
@@ -101,7 +101,7 @@ begin
             update send_campaigns c
             set schedule_id = v_c.schedule_id, max_attempts = v_c.max_attempts, backoff_seconds = v_c.backoff_seconds,
                 on_uncertain = v_c.on_uncertain, follow_up_after = v_c.follow_up_after, status = v_c.status,
-                quiet_from = v_c.quiet_from, quiet_until = v_c.quiet_until
+                quiet_from = v_c.quiet_from, quiet_until = v_c.quiet_until, skip_contacted = v_c.skip_contacted, country = v_c.country
             where c.id = v_id;
             insert into send_campaign_accounts (workspace_id, campaign_id, account_id)
             select v_c.workspace_id, v_id, send_find('account', n.name,

@@ -51,7 +51,7 @@ def put(conn: Connection, kind: str, name: str, adding: bool = True, **fields: A
 def enqueue(conn: Connection, channel: str = "linkedin_invite", account: str = "anna", day: str = "2026-11-23") -> None:
     conn.execute(
         "select send_enqueue('fall', %s, %s, 'Hi', account => %s, scheduled_for => %s, at => %s)",
-        (channel, "a person", account, f"{day}T00:00:00Z", AT),
+        (channel, "a-person", account, f"{day}T00:00:00Z", AT),
     )
 
 

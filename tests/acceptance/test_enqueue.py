@@ -218,7 +218,7 @@ def test_a_row_written_by_hand_goes(queue: Queue) -> None:
     queue.ready(rows=0)
     queue.conn.execute(
         "insert into send_queue (campaign_id, channel, recipient, message, scheduled_for) "
-        "select id, 'linkedin_invite', 'by hand', 'm', %s from send_campaigns",
+        "select id, 'linkedin_invite', 'by-hand', 'm', %s from send_campaigns",
         (MONDAY - HOUR,),
     )
-    assert queue.run_once()["sent_to"] == "by hand"
+    assert queue.run_once()["sent_to"] == "by-hand"

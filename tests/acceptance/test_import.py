@@ -129,7 +129,7 @@ def test_every_bad_line_is_named_and_nothing_is_stored(importing: Importing) -> 
         18: "The message is missing",
     }
     reported = json.loads(done.stdout)
-    assert list(reported) == ["created", "there", "differing", "wrong", "dry_run"]
+    assert list(reported) == ["created", "there", "differing", "elsewhere", "contacted", "twice", "wrong", "dry_run"]
     assert [entry["line"] for entry in reported["wrong"]] == list(wrong)
     for line, reason in wrong.items():
         assert any(f"people.csv, line {line}: " in said and reason in said for said in done.stderr.splitlines()), line

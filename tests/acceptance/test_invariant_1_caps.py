@@ -87,9 +87,9 @@ def test_a_free_account_is_not_kept_waiting_by_one_at_its_cap(queue: Queue) -> N
     assert queue.json("run")["sent"] == 20
     queue.account("ben")
     queue.campaign("other", "ben")
-    queue.enqueue(campaign="other", recipient="ben's", at=MONDAY)
+    queue.enqueue(campaign="other", recipient="bens", at=MONDAY)
 
-    assert queue.run_once(MONDAY + MINUTE)["sent_to"] == "ben's"
+    assert queue.run_once(MONDAY + MINUTE)["sent_to"] == "bens"
 
 
 def test_the_caps_day_begins_at_midnight_in_its_zone(queue: Queue) -> None:

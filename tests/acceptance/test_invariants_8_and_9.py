@@ -44,15 +44,15 @@ def test_a_pause_stops_its_level_and_no_other(queue: Queue) -> None:
     queue.campaign()
     queue.campaign("other")
     queue.enqueue(recipient="invited")
-    queue.enqueue(recipient="written to", channel="linkedin_message")
-    queue.enqueue(recipient="of the other", campaign="other")
+    queue.enqueue(recipient="written-to", channel="linkedin_message")
+    queue.enqueue(recipient="of-the-other", campaign="other")
     queue("pause", "lane", "anna", "linkedin_message")
     queue("pause", "campaign", "fall")
     assert queue.json("run")["sent"] == 1
-    assert queue.accepted() == ["of the other"]
+    assert queue.accepted() == ["of-the-other"]
     queue("resume", "campaign", "fall")
     assert queue.json("run", now=MONDAY + MINUTE)["sent"] == 1
-    assert queue.accepted() == ["of the other", "invited"]
+    assert queue.accepted() == ["of-the-other", "invited"]
 
 
 def test_two_pauses_need_two_resumes(queue: Queue) -> None:

@@ -91,3 +91,26 @@ def test_too_many_requests_hold_the_lane_and_cost_no_attempt(texts: Queue) -> No
     assert (report["held"], report["reason"]) == (1, "provider_hold")
     assert texts.row(send_id)["attempts"] == 0
     assert texts.run_once(MONDAY + timedelta(seconds=50))["sent"] == 1
+
+
+def test_a_number_without_its_country_is_read_as_the_campaign_has_it(texts: Queue, tmp_path: Path) -> None:
+    """By enqueue and by import; without a country it is refused, and the sentence names the option."""
+    words = ("enqueue", "--campaign", "fall", "--channel", "sms", "--message", "Hello", "--recipient", "020 7946 0958")
+    refused = texts(*words, check=False)
+    assert refused.returncode == 2
+    assert "or give its campaign a country: `send-queue campaign set C --country GB`" in refused.stderr
+    assert "there is no country 'XX'" in texts("campaign", "set", "fall", "--country", "XX", check=False).stderr
+    texts("campaign", "set", "fall", "--country", "gb")
+    assert texts.json("campaign", "show", "fall")["country"] == "GB"
+    assert texts.row(texts.json(*words)["id"])["recipient"] == "+442079460958"
+    file = tmp_path / "people.csv"
+    file.write_text("phone,message\n(020) 7946 0958,Hi\n+1 415 555 2671,Hi\n020 7946,Hi\n")
+    into = ("import", file, "--campaign", "fall", "--channel", "sms")
+    assert "line 4: '020 7946' is not a phone number that anybody can have" in texts(*into, check=False).stderr
+    file.write_text("phone,message\n(020) 7946 0958,Hi\n+1 415 555 2671,Hi\n+44 20 7946 0958,Hi\n")
+    done = texts.json(*into)
+    assert (done["created"], done["there"]) == (2, 1)
+    found = texts.conn.execute("select distinct recipient from send_queue order by 1").fetchall()
+    assert found == [("+14155552671",), ("+442079460958",)]
+    texts("campaign", "set", "fall", "--country", "none")
+    assert texts(*words, check=False).returncode == 2

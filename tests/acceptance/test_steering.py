@@ -278,7 +278,7 @@ def test_prune_deletes_what_is_long_over_and_nothing_else(queue: Queue) -> None:
     queue.sandbox.order(Fault(op="invite", recipient="ACoAA-4", status=500), Fault(op="invite", recipient="ACoAA-5"))
     queue("cancel", ids[5])
     queue.json("run", "--max-runtime", "1m")
-    queue.enqueue(recipient="still waits")
+    queue.enqueue(recipient="still-waits")
 
     assert queue.json("prune", "--older-than", "90d", now=MONDAY + 89 * DAY) == {"deleted": 0}
     assert queue.json("prune", "--older-than", "90d", "--keep-last", "2", now=MONDAY + 91 * DAY) == {"deleted": 3}

@@ -66,6 +66,6 @@ def test_a_provider_that_asks_nobody_is_not_tested(database: str) -> None:
         def close(self) -> None:
             """There is nothing to give back."""
 
-    subject = Subject(Silent, env=lambda _: {}, send=lambda _: a_send("webhook", "somebody"))
+    subject = Subject(Silent, env=lambda _: {}, send=lambda _: a_send("webhook", "https://example.org/hook"))
     with pytest.raises(AssertionError, match=r"Found in its requests: \[\]"):
         no_transaction_is_open(subject, database)

@@ -3,78 +3,16 @@
 from __future__ import annotations
 
 import random
-from urllib.parse import quote
 
+import psycopg
 import pytest
 from builders import Connection, Queue
+from spellings import WAYS, a_number, an_address, noisy, spelt
 
 from send_queue import keys
 from send_queue.recipients import address, checked
 
 SPELLINGS = 10_000
-ADDRESSES = ("ana@bücher.example", "ana@straße.de", "bea@example.com", "ćira@ΣΑΣ.example", "i@ÖÇÜ.例え。jp",
-             "o'neil+x@пример.example", "a@مثال.example")  # fmt: skip
-NUMBERS = ("+442079460958", "+491701234567", "+390612345678", "+14155552671", "+2250701020304", "0170123")
-SLUGS = ("ada-l", "jürgen-weiß", "ACoAAB_c-D", "山田", "ACwAAana")
-UNSEEN = "\u200b\u00ad\ufeff\u2060\u200d"
-
-
-def spelt(chance: random.Random) -> tuple[str, str]:
-    """Two spellings of one recipient."""
-    kind = chance.choice((an_address, a_number, a_profile))
-    return kind(chance)
-
-
-def noisy(text: str, chance: random.Random) -> str:
-    """With what cannot be seen in it, and blanks around it."""
-    at = chance.randrange(len(text) + 1)
-    text = text[:at] + chance.choice(UNSEEN) * chance.randrange(2) + text[at:]
-    return chance.choice(("", " ", "\u00a0", "\t")) + text + chance.choice(("", "\n", "\u3000", "\u200b"))
-
-
-def an_address(chance: random.Random) -> tuple[str, str]:
-    one = chance.choice(ADDRESSES)
-
-    def again() -> str:
-        local, _, domain = one.rpartition("@")
-        if chance.random() < 0.3:
-            domain = keys.domain(domain)
-        text = "".join(wide(c) if chance.random() < 0.1 else c.swapcase() if c.isascii() else c for c in
-                       f"{local}@{domain}")  # fmt: skip
-        return noisy(text, chance)
-
-    return again(), again()
-
-
-def wide(letter: str) -> str:
-    """A letter of ASCII in full width."""
-    return chr(ord(letter) + 0xFEE0) if "!" <= letter <= "~" else letter
-
-
-def a_number(chance: random.Random) -> tuple[str, str]:
-    one = chance.choice(NUMBERS)
-    home = one.startswith(("+44", "+49"))
-
-    def again() -> str:
-        text = one[:3] + chance.choice(("", "(0)", " (0)", "0")) + one[3:] if home else one
-        text = "00" + text[1:] if text.startswith("+") and chance.random() < 0.3 else text
-        return noisy("".join(c + chance.choice(("", "", " ", "-", "\u2013", ".")) for c in text), chance)
-
-    return again(), again()
-
-
-def a_profile(chance: random.Random) -> tuple[str, str]:
-    one = chance.choice(SLUGS)
-
-    def again() -> str:
-        slug = one if one.startswith("AC") or not one.isascii() else one.swapcase()
-        slug = quote(slug) if chance.random() < 0.5 else slug
-        host = chance.choice(("linkedin.com", "www.linkedin.com", "de.LinkedIn.com", "HTTPS://www.linkedin.com:443"))
-        path = chance.choice(("/in/", "/mwlite/in/", "/sales/lead/"))
-        scheme = "" if "://" in host else chance.choice(("", "http://", "https://"))
-        return noisy(f"{scheme}{host}{path}{slug}{chance.choice(('', '/', ',NAME_SEARCH,x', '?trk=y', '#z'))}", chance)
-
-    return again(), again()
 
 
 def normal(conn: Connection, texts: list[str]) -> list[str]:
@@ -156,3 +94,75 @@ def test_what_is_sent_is_what_is_compared() -> None:
             except ValueError:
                 assert keys.key(written) == "0170123"
     assert address("ana@straße.de") == "ana@xn--strae-oqa.de"
+
+
+JUNK = (
+    "#N/A", "N/A", "John Smith", "ada@example.org", "https://www.linkedin.com/company/acme", "-", "\u2013", "\u200b",
+    "https://example.org/in/ada", "https://linkedin.com/in/", "linkedin.com/in/%20", "020 7946 0958", "ada", "ada@",
+    "ada@example.org, ben@example.org", "Ada <ada@example.org>", "a@b@c", "ada@ex ample.org", "ada@-x.org",
+    "ada@\u2603.org", "+", "+1415", "12/05/2024", "442079460958", "linkedin.com/in/12345", "ftp://example.org", "https://",
+    "https://a b/", "https://example.org:99999/", "https://example.org:0/x", "https://me:pw@example.org/",
+    "https://[::1]:80/x", "http://127.0.0.1:9/x?y#z", "javascript:alert(1)", "a" * 65 + "@example.org",
+    "urn:li:member:1", "x" * 300,
+)  # fmt: skip
+
+
+def test_sql_refuses_whom_the_command_refuses(conn: Connection) -> None:
+    """For each channel, of junk and of good spellings of each kind, with what cannot be seen in them, the same."""
+    chance = random.Random(15)
+    texts = [*JUNK, *(noisy(text, chance) for text in JUNK)]
+    texts += [spelling for _ in range(700) for spelling in spelt(chance)]
+    texts += [spelling for way in WAYS.values() for nth in range(200) for spelling in way(chance, nth)]
+    differ = []
+    for channel in ("email", "sms", "linkedin_invite", "linkedin_message", "webhook", "log", "post"):
+        rows = conn.execute(
+            "select t, send_check_recipient(%s, t) from unnest(%s::text[]) t", (channel, texts)
+        ).fetchall()  # fmt: skip
+        for text, theirs in rows:
+            try:
+                checked(channel, text)
+                ours = None
+            except ValueError as error:
+                ours = str(error)
+            if (ours is None) != (theirs is None):
+                differ.append((channel, text, ours, theirs))
+    assert differ == []
+
+
+@pytest.mark.parametrize(("channel", "recipient"), [
+    *(("linkedin_invite", junk) for junk in ("#N/A", "John Smith", "ada@example.org", "https://www.linkedin.com/company/acme",
+                                             "https://example.org/in/ada", "020 7946 0958", "", "\u200b")),
+    *(("email", junk) for junk in ("#N/A", "John Smith", "https://www.linkedin.com/in/ada", "+14155552671", "")),
+    *(("sms", junk) for junk in ("#N/A", "John Smith", "ada@example.org", "020 7946 0958", "")),
+    *(("webhook", junk) for junk in ("#N/A", "John Smith", "ada@example.org", "")),
+    ("log", "\u200b"), ("post", ""),
+])  # fmt: skip
+def test_junk_is_refused_when_it_comes_in(conn: Connection, channel: str, recipient: str) -> None:
+    """By send_enqueue and by a plain INSERT, with a sentence, and nothing is stored; what is over is taken."""
+    queue = Queue(conn)
+    queue.account()
+    campaign = queue.campaign()
+    insert = "insert into send_queue (campaign_id, channel, recipient, message, status) values (%s, %s, %s, 'm', %s)"
+    for refused in (
+        lambda: queue.enqueue(channel=channel, recipient=recipient),
+        lambda: queue.do(insert, campaign, channel, recipient, "pending"),
+    ):
+        with pytest.raises(psycopg.Error) as error:
+            refused()
+        assert error.value.sqlstate == "SQ002"
+        assert (error.value.diag.message_primary or "").count(". ") == 0
+    assert queue.how_many() == queue.one("select count(*) from send_prospects") == 0
+    if recipient:
+        assert queue.do(insert, campaign, channel, recipient, "failed") == 1
+
+
+def test_a_slug_is_one_in_capitals_and_an_id_is_not(conn: Connection) -> None:
+    """LinkedIn makes no difference between capitals and small letters in a slug, but in its ids it does."""
+    both = normal(conn, ["Ada-L", "ada-l", "https://linkedin.com/in/ADA-L", "ACoAAb", "ACoAAB", "ACwAAb,NAME_SEARCH,x"])
+    assert both == ["ada-l", "ada-l", "ada-l", "ACoAAb", "ACoAAB", "ACwAAb,NAME_SEARCH,x"]
+    queue = Queue(conn)
+    queue.account()
+    queue.campaign()
+    for recipient in ("Ada-L", "https://www.linkedin.com/in/ada-l/", "ACoAAb", "ACoAAB"):
+        queue.enqueue(channel="linkedin_invite", recipient=recipient)
+    assert queue.one("select count(*) from send_prospects") == 3

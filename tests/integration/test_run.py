@@ -107,7 +107,7 @@ def of(database: str) -> Iterator[Callable[[Providers], run.Run]]:
 
 def in_doubt(queue: Queue, **named: Any) -> None:
     """One send in doubt, of which the provider is to be asked."""
-    queue.enqueue(recipient="doubted", at=AT - HOUR, **named)
+    queue.enqueue(recipient="doubted@example.org", at=AT - HOUR, **named)
     queue.send("uncertain", AT - HOUR)
 
 
@@ -153,7 +153,7 @@ def test_an_account_that_lacks_its_secret_keeps_no_other_waiting(own_account: Qu
 
     own = Own(answer)
     assert "BAD_KEY" in str(run.run(of(Only(own)), None).lacking)
-    assert own.asked == ["doubted"]
+    assert own.asked == ["doubted@example.org"]
     assert queue.statuses() == {"sent": 9, "pending": 4}
     assert queue.all("select outcome from send_attempts where outcome <> 'sent'") == ["released"]
 
@@ -164,7 +164,7 @@ def test_nobody_is_asked_when_the_time_is_up(own_account: Queue, of: Any) -> Non
     run.run(of(Only(own)), None, 1, until=clock() - 1)
     assert own.asked == []
     run.run(of(Only(own)), None, 1, until=clock() + 60)
-    assert own.asked == ["doubted"]
+    assert own.asked == ["doubted@example.org"]
 
 
 def test_what_is_let_go_of_is_kept_over_a_lost_connection(own_account: Queue, of: Any, database: str) -> None:
@@ -322,8 +322,10 @@ def test_a_provider_takes_several_of_a_lane_in_a_call(own_account: Queue, of: An
     queue.lane("eve", max_in_flight=99)
     queue.fill(7)
     queue.fill(4, campaign="fall", account="eve")
-    last = queue.enqueue(recipient="bad", scheduled_for=AT)
-    bulk = Bulk(lambda s: Hold("lane", "busy", "", after=DAY) if s.recipient == "bad" else Sent(f"m-{s.recipient}"))
+    last = queue.enqueue(recipient="bad@example.org", scheduled_for=AT)
+    bulk = Bulk(
+        lambda s: Hold("lane", "busy", "", after=DAY) if s.recipient == "bad@example.org" else Sent(f"m-{s.recipient}")
+    )
     report = run.run(of(Only(bulk)), None, 2)
     assert (report.sent, report.held) == (11, 1)
     assert queue.row(last)["status"] == "pending"
@@ -398,7 +400,7 @@ def test_what_its_provider_knows_again_goes_again_and_is_not_asked_about(own_acc
     later = of(Only(own))
     later.now = lambda: AT + 6 * MINUTE
     assert run.run(later, None).sent == 1
-    assert (own.calls, own.asked) == ([["doubted"]], [])
+    assert (own.calls, own.asked) == ([["doubted@example.org"]], [])
     assert queue.all("select outcome from send_attempts order by number") == ["uncertain", "sent"]
     queue.assert_tally_is_the_ledger()
 
@@ -407,14 +409,14 @@ def test_invariant_3_a_repeat_that_may_come_too_late_is_not_sent(own_account: Qu
     """A provider that knows a send for an hour, and a lane that was closed for that long: then it is asked."""
     queue, own = own_account, Knows()
     own.repeatable = HOUR
-    queue.enqueue(recipient="doubted", at=AT - 10 * MINUTE)
+    queue.enqueue(recipient="doubted@example.org", at=AT - 10 * MINUTE)
     queue.send("uncertain", AT - 10 * MINUTE)
     assert run.run(of(Only(own)), None).retried == 1
     queue.lane(next_at=None, paused_at=None, max_in_flight=99)
     later = of(Only(own))
     later.now = lambda: AT + 40 * MINUTE + SECOND  # within the hour; with its lease it may be over
     report = run.run(later, None)
-    assert (report.sent, own.calls, own.asked) == (1, [], ["doubted"])
+    assert (report.sent, own.calls, own.asked) == (1, [], ["doubted@example.org"])
     assert queue.all("select error_code from send_attempts where number = 2") == ["too_late_to_repeat"]
 
 
@@ -423,14 +425,14 @@ def test_a_doubt_of_which_its_provider_knows_nothing_any_more_is_asked_about(own
     own.repeatable = HOUR
     in_doubt(queue)  # an hour ago
     assert run.run(of(Only(own)), None).sent == 1
-    assert (own.calls, own.asked) == ([], ["doubted"])
+    assert (own.calls, own.asked) == ([], ["doubted@example.org"])
 
 
 def test_repeats_are_tries_and_end(own_account: Queue, of: Any) -> None:
     """When all are used up, it stays in doubt: nobody knows that it failed."""
     queue, own = own_account, Knows(lambda _: Uncertain("read_timeout"))
     own.lag = None
-    queue.enqueue(recipient="doubted", at=AT)
+    queue.enqueue(recipient="doubted@example.org", at=AT)
     at = AT
     for _ in range(5):
         this = of(Only(own))
@@ -445,7 +447,7 @@ def test_a_persons_word_ends_what_a_repeat_waits_for(own_account: Queue, of: Any
     """Settled as not sent, it goes however late it is."""
     queue, own = own_account, Knows(lambda _: Uncertain("read_timeout"))
     own.repeatable = 2 * HOUR
-    send_id = queue.enqueue(recipient="doubted", at=AT)
+    send_id = queue.enqueue(recipient="doubted@example.org", at=AT)
     run.run(of(Only(own)), None)
     own.answer = lambda _: Sent("m-1")
     for at, asking in [(AT + 3 * HOUR, False), (AT + DAY, True)]:
@@ -464,10 +466,10 @@ def test_a_refusal_that_its_provider_names_suppresses(own_account: Queue, of: Ca
     class Strict(Own):
         suppresses = frozenset({"opted_out"})
 
-    for recipient in ("ada", "ben"):
+    for recipient in ("ada@x.org", "ben@x.org"):
         own_account.enqueue(recipient=recipient, at=AT - HOUR)
-    waits = own_account.enqueue(recipient="ada", at=AT - HOUR, scheduled_for=AT + HOUR)
-    codes = {"ada": "opted_out", "ben": "http_400"}
+    waits = own_account.enqueue(recipient="ada@x.org", at=AT - HOUR, scheduled_for=AT + HOUR)
+    codes = {"ada@x.org": "opted_out", "ben@x.org": "http_400"}
     run.run(of(Only(Strict(lambda send: Failed(codes[send.recipient])))), None)
-    assert own_account.all("select recipient, reason from send_suppressions") == [("ada", "opted_out")]
+    assert own_account.all("select recipient, reason from send_suppressions") == [("ada@x.org", "opted_out")]
     assert (own_account.row(waits)["status"], own_account.row(waits)["error_code"]) == ("skipped", "suppressed")

@@ -164,7 +164,8 @@ def test_invariant_7_lanes_that_share_a_limit_are_told_together(conn: psycopg.Co
     queue.campaign("spring", [f"a{n}" for n in range(300)])
     queue.do(
         "insert into send_queue (campaign_id, account_id, channel, recipient, message, scheduled_for) "
-        "select c.id, a.id, ch, 'p', 'm', %s from send_campaigns c, send_accounts a, unnest('{email,sms}'::text[]) ch",
+        "select c.id, a.id, ch, r, 'm', %s from send_campaigns c, send_accounts a, "
+        "unnest('{email,sms}'::text[], '{p@example.org,+14155552671}'::text[]) w (ch, r)",
         AT,
     )
     queue.limit(1, HOUR, channel="email")
@@ -220,7 +221,7 @@ def at_their_cap(queue: Queue) -> None:
 def due_in_all_lanes(queue: Queue) -> None:
     queue.do(
         "insert into send_queue (campaign_id, account_id, channel, recipient, message, scheduled_for) "
-        "select c.id, l.account_id, l.channel, 'p', 'm', %s from send_lanes l join send_campaign_accounts p"
+        "select c.id, l.account_id, l.channel, 'p@example.org', 'm', %s from send_lanes l join send_campaign_accounts p"
         " using (account_id) join send_campaigns c on c.id = p.campaign_id where c.name = 'all'", AT,
     )  # fmt: skip
 

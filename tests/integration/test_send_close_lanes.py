@@ -151,7 +151,7 @@ def test_invariant_7_lanes_that_are_stopped_are_free(
                          n)  # fmt: skip
                 queue.campaign("fall", [])
                 queue.do("insert into send_queue (campaign_id, account_id, channel, recipient, message, scheduled_for) "
-                         "select c.id, a.id, 'email', 'p', 'm', %s from send_campaigns c, send_accounts a "
+                         "select c.id, a.id, 'email', 'p@x.y', 'm', %s from send_campaigns c, send_accounts a "
                          "where (a.name = 'bob') = (c.name = 'spring')", AT)  # fmt: skip
                 stop(queue)
                 conn.execute("vacuum analyze" if analyzed else "vacuum")

@@ -13,6 +13,8 @@ from builders import AT, DAY, HOUR, TICK, Connection, Queue, at_once
 
 PLENTY = {"campaign": "spring", "channel": "email", "recipient": "p@example.org", "message": "Hello"}
 
+INVITED = {"channel": "linkedin_invite", "recipient": "ada-l"}
+
 REFUSALS: list[tuple[dict[str, Any], str, str]] = [
     ({"channel": "fax"}, "There is no channel 'fax': use linkedin_invite,", "SQ002"),
     ({"channel": None}, "There is no channel NULL", "SQ002"),
@@ -20,12 +22,12 @@ REFUSALS: list[tuple[dict[str, Any], str, str]] = [
     ({"recipient": None}, "The recipient is missing", "SQ002"),
     ({"message": ""}, "The message is missing: say what to send.", "SQ002"),
     ({"message": None}, "The message is missing", "SQ002"),
-    ({"channel": "linkedin_invite", "message": ""}, r"The message is missing.*payload \{\"note\": false\}", "SQ002"),
-    ({"channel": "linkedin_invite", "message": None}, "The message is missing", "SQ002"),
-    ({"channel": "linkedin_invite", "message": "", "payload": {"note": True}}, "The message is missing", "SQ002"),
-    ({"channel": "linkedin_invite", "message": None, "payload": {"note": False}}, "The message is missing", "SQ002"),
+    ({**INVITED, "message": ""}, r"The message is missing.*payload \{\"note\": false\}", "SQ002"),
+    ({**INVITED, "message": None}, "The message is missing", "SQ002"),
+    ({**INVITED, "message": "", "payload": {"note": True}}, "The message is missing", "SQ002"),
+    ({**INVITED, "message": None, "payload": {"note": False}}, "The message is missing", "SQ002"),
     (
-        {"channel": "linkedin_invite", "message": "x" * 301},
+        {**INVITED, "message": "x" * 301},
         "The invitation has 301 characters: LinkedIn takes 300",
         "SQ002",
     ),
@@ -85,8 +87,8 @@ def test_a_refusal_is_a_sentence_and_stores_nothing(
 @pytest.mark.parametrize(
     "fits",
     [
-        {"channel": "linkedin_invite", "message": "", "payload": {"note": False}},
-        {"channel": "linkedin_invite", "message": "é" * 300},
+        {**INVITED, "message": "", "payload": {"note": False}},
+        {**INVITED, "message": "é" * 300},
         {"expires_at": AT + TICK},
         {"priority": -32768},
         {"channel": "webhook", "recipient": "https://example.org", "payload": {}},

@@ -28,7 +28,7 @@ def ada(queue: Queue) -> tuple[UUID, dict[str, UUID]]:
     person: UUID = queue.one(
         "insert into send_prospects (workspace_id, name, first_name, last_name, company, linkedin_user_id, email,"
         " phone, timezone, attributes, status, follow_up_due_at) select id, 'Adaline L', 'Adaline', 'Lovelace',"
-        " 'Analytical', 'ACoAA1', 'Adaline@Example.org', '+49170123', 'Europe/London',"
+        " 'Analytical', 'ACoAA1', 'Adaline@Example.org', '+491701234567', 'Europe/London',"
         " '{\"pet\": \"engine-7\"}', 'x', now()"
         " from send_workspaces where name = 'default' returning id"
     )
@@ -36,7 +36,7 @@ def ada(queue: Queue) -> tuple[UUID, dict[str, UUID]]:
     key = "spring:email:adaline@example.org"
     sends = {"sent": queue.enqueue(recipient="ADALINE@example.org ", dedupe_key=key, **more)}
     queue.send(provider_message_id="engine-7-mail")
-    sends["failed"] = queue.enqueue(recipient="+49 170 123", channel="sms", **more)
+    sends["failed"] = queue.enqueue(recipient="+49 170 1234567", channel="sms", **more)
     queue.send("failed", error_message="Adaline has no phone", provider_message_id="engine-7-sms")
     sends["tried"] = queue.enqueue(recipient="ACoAA1", channel="linkedin_invite", **more)
     queue.send("retry", error_message="Adaline is busy")
@@ -66,7 +66,7 @@ def refusal(queue: Queue, whom: object, **more: Any) -> tuple[str | None, str]:
     return refused.value.sqlstate, str(refused.value.diag.message_primary)
 
 
-@pytest.mark.parametrize("whom", ["adaline@example.org", " ADALINE@EXAMPLE.ORG", "0049 (170) 123", "ACoAA1", None])
+@pytest.mark.parametrize("whom", ["adaline@example.org", " ADALINE@EXAMPLE.ORG", "0049 (170) 1234567", "ACoAA1", None])
 def test_no_word_of_them_is_left_and_counts_stay(queue: Queue, whom: str | None) -> None:
     """By any of their addresses in any form, or by the prospect's id: on all channels, in all columns of all tables."""
     person, sends = ada(queue)
@@ -80,7 +80,7 @@ def test_no_word_of_them_is_left_and_counts_stay(queue: Queue, whom: str | None)
     waited = [sends[name] for name in ("tried", "waits", "free") if queue.row(sends[name])["status"] == "pending"]
     report = forget(queue, whom or person)
     assert report == {
-        "workspace": "default", "sends": 5, "skipped": len(waited), "attempts": 3, "prospects": 2, "notifications": 0,
+        "workspace": "default", "sends": 5, "skipped": len(waited), "attempts": 3, "prospects": 1, "notifications": 0,
         "suppressions_kept": 1, "dry_run": False,
     }  # fmt: skip
     assert words(queue) == set()
@@ -191,11 +191,11 @@ def test_each_workspace_forgets_for_itself(queue: Queue) -> None:
 
 def test_one_person_in_two_rows_is_one(queue: Queue) -> None:
     """A number written in two ways is two prospects, who are one person with all their addresses."""
-    for phone, email in (("+49 170 123", None), ("+49170123", "Adaline@example.org")):
+    for phone, email in (("+49 170 1234567", None), ("+491701234567", "Adaline@example.org")):
         queue.do("insert into send_prospects (workspace_id, name, phone, email) select id, 'Adaline', %s, %s"
                  " from send_workspaces", phone, email)  # fmt: skip
     queue.enqueue(recipient="adaline@example.org", message="x")
-    assert {k: v for k, v in forget(queue, "0049 170123").items() if k in ("prospects", "sends")} == {
+    assert {k: v for k, v in forget(queue, "0049 1701234567").items() if k in ("prospects", "sends")} == {
         "prospects": 2, "sends": 1,
     }  # fmt: skip
     assert words(queue) == set()

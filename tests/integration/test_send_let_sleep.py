@@ -69,7 +69,7 @@ def test_a_campaign_that_is_resumed_wakes_its_lanes(queue: Queue) -> None:
     """What is due in a paused campaign keeps no lane awake."""
     queue.campaign("summer", ["bob"])
     queue.do("insert into send_queue (campaign_id, account_id, channel, recipient, message, scheduled_for) "
-             "select c.id, a.id, 'email', 'p', 'm', %s from send_campaigns c, send_accounts a "
+             "select c.id, a.id, 'email', 'p@x.y', 'm', %s from send_campaigns c, send_accounts a "
              "where c.name = 'summer' and a.name <> 'bob'", AT)  # fmt: skip
     queue.do("update send_campaigns set status = 'paused' where name = 'summer'")
     assert queue.taken() == []
@@ -84,7 +84,7 @@ def by_enqueueing(queue: Queue) -> None:
 
 def by_hand(queue: Queue) -> None:
     queue.do("insert into send_queue (campaign_id, account_id, channel, recipient, message, scheduled_for) "
-             "select c.id, a.id, 'email', 'p', 'm', %s from send_campaigns c, send_accounts a where a.name = 'a1'",
+             "select c.id, a.id, 'email', 'p@x.y', 'm', %s from send_campaigns c, send_accounts a where a.name = 'a1'",
              AT)  # fmt: skip
 
 
@@ -178,8 +178,8 @@ def test_who_wakes_keeps_nobody_waiting(database: str, queue: Queue) -> None:
     assert queue.taken() == []
     queue.conn.execute("set lock_timeout = '2s'")
     with psycopg.connect(database) as theirs:
-        Queue(theirs).enqueue(account="a1", recipient="theirs")
-        ours = queue.enqueue(account="a1", recipient="ours")
+        Queue(theirs).enqueue(account="a1", recipient="theirs@x.org")
+        ours = queue.enqueue(account="a1", recipient="ours@x.org")
         assert queue.took() == [ours]
         theirs.commit()
     queue.lane("a1", max_in_flight=2)
@@ -213,7 +213,7 @@ def test_what_is_written_past_the_triggers_waits_for_an_hour_or_two(queue: Queue
     assert queue.taken() == []
     queue.do("set session_replication_role = replica")
     queue.do("insert into send_queue (workspace_id, campaign_id, account_id, channel, recipient, message, "
-             "scheduled_for) select c.workspace_id, c.id, a.id, 'email', 'p', 'm', %s from send_campaigns c, "
+             "scheduled_for) select c.workspace_id, c.id, a.id, 'email', 'p@x.y', 'm', %s from send_campaigns c, "
              "send_accounts a where a.name = 'a1'", AT)  # fmt: skip
     queue.do("set session_replication_role = origin")
     assert queue.taken(AT + MINUTE) == []
@@ -253,7 +253,7 @@ def test_invariant_7_lanes_with_nothing_due_are_free(server: str, template: str,
                 queue.campaign("spring", ["bob"])
                 many(queue, n)
                 queue.do("insert into send_queue (campaign_id, account_id, channel, recipient, message, scheduled_for) "
-                         "select c.id, a.id, 'email', 'p', 'm', %s from send_campaigns c, send_accounts a "
+                         "select c.id, a.id, 'email', 'p@x.y', 'm', %s from send_campaigns c, send_accounts a "
                          "where a.name <> 'bob'", AT + DAY)  # fmt: skip
                 queue.fill(9, account="bob")
                 for _ in range(5):

@@ -32,7 +32,7 @@ def test_an_insert_may_name_an_account_outside_the_pool(conn: Connection) -> Non
     campaign = queue.campaign(accounts=["ada"])
     send_id = queue.one(
         "insert into send_queue (campaign_id, account_id, channel, recipient, message) "
-        "values (%s, %s, 'sms', '+1', 'Hello') returning id",
+        "values (%s, %s, 'sms', '+14155552671', 'Hello') returning id",
         campaign, bob,
     )  # fmt: skip
     assert queue.all("select in_pool from send_campaign_accounts where account_id = %s", bob) == [False]
@@ -47,7 +47,7 @@ def test_many_rows_in_one_insert(conn: Connection) -> None:
     campaign = queue.campaign(accounts=["ada", "bob"])
     queue.do(
         "insert into send_queue (campaign_id, channel, recipient, message, scheduled_for) "
-        "select %s, 'email', 'p' || n, 'Hello', %s from generate_series(1, 40) n",
+        "select %s, 'email', 'p' || n || '@example.org', 'Hello', %s from generate_series(1, 40) n",
         campaign, AT,
     )  # fmt: skip
     assert {20} == set(queue.all("select count(*) from send_queue group by account_id"))
@@ -59,10 +59,11 @@ def test_many_rows_in_one_insert(conn: Connection) -> None:
     [
         ((UUID(int=1), "email", "p", "m"), "SQ005", "There is no campaign with the id"),
         (("campaign", "fax", "p", "m"), "23514", "channel_is_known"),
-        (("campaign", "email", "", "m"), "23514", "recipient_is_not_empty"),
-        (("campaign", "email", "p", None), "23502", "message"),
+        (("campaign", "email", "", "m"), "SQ002", "The recipient is missing"),
+        (("campaign", "email", "p", "m"), "SQ002", "'p' is not a mail address"),
+        (("campaign", "email", "p@example.org", None), "23502", "message"),
         (("campaign", "linkedin_invite", "p", "x" * 301), "23514", "invitation_fits_300_characters"),
-        (("empty", "email", "p", "m"), "SQ006", "has no accounts"),
+        (("empty", "email", "p@x.org", "m"), "SQ006", "has no accounts"),
     ],
 )
 def test_an_insert_that_cannot_be_sent_is_refused(
@@ -87,7 +88,7 @@ def test_an_account_of_another_workspace_is_refused(conn: Connection) -> None:
     with pytest.raises(psycopg.errors.ForeignKeyViolation, match="account_is_of_the_workspace"):
         queue.do(
             "insert into send_queue (campaign_id, account_id, channel, recipient, message) "
-            "values (%s, %s, 'email', 'p', 'm')",
+            "values (%s, %s, 'email', 'p@x.org', 'm')",
             campaign, eve,
         )  # fmt: skip
 

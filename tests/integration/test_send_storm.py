@@ -55,7 +55,8 @@ def act(queue: Queue, chance: random.Random, n: int) -> None:
                     queue.rows("send_record", results=Jsonb([one]), at=at)
         case "seldom":
             queue.enqueue(
-                campaign=campaign, channel=channel, account=chance.choice(SELDOM), recipient=f"p{chance.randrange(50)}",
+                campaign=campaign, channel=channel, account=chance.choice(SELDOM),
+                recipient=f"p{chance.randrange(50)}@x.org",
                 scheduled_for=at + chance.choice([-MINUTE, MINUTE, HOUR]),
             )  # fmt: skip
         case "sleep":
@@ -64,7 +65,7 @@ def act(queue: Queue, chance: random.Random, n: int) -> None:
         case "enqueue":
             for _ in range(3):
                 queue.enqueue(
-                    campaign=campaign, channel=channel, recipient=f"p{chance.randrange(50)}",
+                    campaign=campaign, channel=channel, recipient=f"p{chance.randrange(50)}@x.org",
                     dedupe_key=chance.choice([None, str(chance.randrange(400))]), priority=chance.choice([1, 100]),
                 )  # fmt: skip
         case "pause":

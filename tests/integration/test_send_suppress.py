@@ -80,7 +80,7 @@ def test_the_normal_form_is_normal(conn: Connection, written: str) -> None:
 def test_what_waits_is_skipped_at_once(queue: Queue) -> None:
     """On the channel that is meant, in whatever form the address is written, and it says why and since when."""
     ours, others = queue.enqueue(recipient="Ada@Example.org"), queue.enqueue(recipient="ben@example.org")
-    by_sms = queue.enqueue(recipient="+49 170 1", channel="sms")
+    by_sms = queue.enqueue(recipient="+49 170 1234567", channel="sms")
     assert suppress(queue, EMAIL, channel="email", reason="asked on the phone", at=AT + HOUR) == 1
     row = queue.row(ours)
     assert (row["status"], row["error_code"], row["updated_at"]) == ("skipped", "suppressed", AT + HOUR)
@@ -90,8 +90,8 @@ def test_what_waits_is_skipped_at_once(queue: Queue) -> None:
 
 def test_all_channels_are_meant_where_none_is_named(queue: Queue) -> None:
     """A suppression without a channel holds on each."""
-    sends = [queue.enqueue(recipient="+49 170 1", channel=channel) for channel in ("sms", "log", "webhook")]
-    suppress(queue, "0049-170-1")
+    sends = [queue.enqueue(recipient="+49 170 1234567", channel=channel) for channel in ("sms", "log", "post")]
+    suppress(queue, "0049-170-1234567")
     assert {fate(queue, send) for send in sends} == {SKIPPED}
 
 
@@ -207,13 +207,13 @@ def test_what_is_enqueued_while_somebody_is_suppressed(database: str, queue: Que
 def test_who_refuses_is_suppressed_on_that_channel(queue: Queue) -> None:
     """The recipient of a failed send, with its error code as the reason; of a send that has not failed, nobody."""
     failed, waits = (
-        queue.enqueue(recipient="+49 170 1", channel="sms"),
-        queue.enqueue(recipient="+491701", channel="sms"),
+        queue.enqueue(recipient="+49 170 1234567", channel="sms"),
+        queue.enqueue(recipient="+491701234567", channel="sms"),
     )
     queue.send("failed", error_code="opted_out")
     queue.one("select send_suppress_of(%s, %s)", [failed, waits], AT + HOUR)
     assert queue.all("select channel, recipient, reason, since from send_suppressions") == [
-        ("sms", "+491701", "opted_out", AT + HOUR)
+        ("sms", "+491701234567", "opted_out", AT + HOUR)
     ]
     assert fate(queue, waits) == SKIPPED
     queue.one("select send_suppress_of(%s, %s)", [failed], AT + DAY)

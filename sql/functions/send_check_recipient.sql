@@ -1,0 +1,56 @@
+-- Why nothing can go to a recipient on a channel, as far as their form tells, as a sentence that says what to do; null: it
+-- may. The command refuses the same (recipients.py), and more of what only its libraries know: the lengths of a country's
+-- numbers, the letters of a domain.
+create or replace function send_check_recipient(channel text, recipient text) returns text
+language plpgsql immutable as $$
+declare
+    v_key    text := coalesce(send_normal_recipient(recipient), '');
+    v_quoted text;
+begin
+    if v_key = '' then
+        return 'The recipient is missing: say whom to send to.';
+    end if;
+    v_quoted := quote_literal(case when char_length(recipient) > 60 then left(recipient, 59) || '…' else recipient end);
+    case
+        when channel like 'linkedin%' then
+            if v_key collate "C" ~ (E'^([0-9A-Za-z_%.-]|[^\\u0001-\\u007f])*([A-Za-z\\u00aa\\u00b5\\u00ba\\u00c0-\\u1fff'
+                    || E'\\u2c00-\\u2dff\\u3005-\\u3007\\u3021-\\ufdff\\ufe70-\\uffef\\U00010000-\\U0001efff'
+                    || E'\\U00020000-\\U0003ffff])([0-9A-Za-z_%.-]|[^\\u0001-\\u007f])*$')
+               or v_key collate "C" ~ '^[0-9]+$' and lower(recipient collate "C") like '%linkedin.com%' then
+                return null;
+            end if;
+            return format('%s is no profile of LinkedIn''s: write it as https://www.linkedin.com/in/NAME, or as its id.',
+                v_quoted);
+        when channel = 'email' then
+            if v_key collate "C" ~ ('^[a-z0-9_!#$%&''*+/=?^`{|}~-]+([.][a-z0-9_!#$%&''*+/=?^`{|}~-]+)*@'
+                    '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$')
+               and char_length(v_key) <= 254 and strpos(v_key, '@') <= 65
+               and (v_key = recipient or normalize(recipient, NFKC) collate "C"
+                    !~ E'[\\u2190-\\u2bff\\U0001f000-\\U0001faff]') then
+                return null;
+            end if;
+            return format('%s is not a mail address: write it as ada@example.com.', v_quoted);
+        when channel = 'sms' then
+            if v_key collate "C" ~ '^[+][1-9][0-9]{6,14}$' then
+                return null;
+            elsif v_key collate "C" ~ '^[0-9]+$' then
+                return format('The phone number %s does not say its country: begin it with + and the country''s code, as '
+                    'in +14155552671.', v_quoted);
+            end if;
+            return format('%s is not a phone number: write it as +14155552671.', v_quoted);
+        when channel = 'webhook' then
+            if recipient collate "C" ~* ('^https?://([[][0-9a-f:.]+[]]|[^]/?#@:[]+)'
+                    '(:(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5]?[0-9]{1,4}))?([/?#].*)?$')
+               and recipient collate "C" !~ (E'[\\u0001-\\u0020\\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f'
+                    || E'\\u205f\\u3000]')
+               and recipient collate "C" !~* '^https?://[^/?#]*:0+([/?#]|$)' then
+                return null;
+            elsif recipient collate "C" ~* '^https?://[^/?#]*@' then
+                return 'The URL of a webhook may hold no name and no password: take out what stands before the @.';
+            end if;
+            return format('%s is not the URL of a webhook: write it as https://example.org/hooks.', v_quoted);
+        else
+            return null;
+    end case;
+end
+$$;
