@@ -322,6 +322,12 @@ def claim(
     )
 
 
+def destinations(conn: Connection, filters: Filters) -> tuple[Claimed, ...]:
+    """A send for each place that a run could call."""
+    named = {"account": filters.account, "channel": filters.channel, "campaign": filters.campaign}
+    return _in_hand([row[0] for row in _rows(conn, "send_destinations", named)])
+
+
 def secret_works(conn: Connection, account_id: UUID) -> None:
     _value(conn, "send_secret_works", account_id=account_id)
 

@@ -44,7 +44,7 @@ def run_once_command(
     from send_queue import run
 
     if dry_run:
-        with _pass(app, filters) as this:
+        with _pass(app, filters, calling=False) as this:
             report = run.Report()
             _print_rehearsal(run.rehearse(this, limit, report), report, json_)
         return
@@ -96,8 +96,8 @@ def _bar(this: Run, json_: bool) -> Iterator[Callable[[Report], None]]:
 
 
 @contextmanager
-def _pass(app: App, filters: dict[str, str | None], log: str | None = "none") -> Iterator[Run]:
-    """All that a pass needs; a signal to stop lets the send in flight finish and be recorded."""
+def _pass(app: App, filters: dict[str, str | None], log: str | None = "none", *, calling: bool = True) -> Iterator[Run]:
+    """All that a pass needs, which may be `calling` providers; a signal to stop lets the send in flight finish and be recorded."""
     from send_queue import run, store
 
     told = log_of(app, log)
@@ -107,6 +107,10 @@ def _pass(app: App, filters: dict[str, str | None], log: str | None = "none") ->
     providers = Providers(app.env)
     try:
         with app.database() as conn:
+            if calling and app.env.get("SEND_QUEUE_NOW"):
+                from send_queue import rehearsal
+
+                rehearsal.check_run(conn, app.env, providers, store.Filters(**filters))
             this = run.Run(conn, providers, app.now, app.worker, store.Filters(**filters), stop, warn,
                            app.reconnect, told)  # fmt: skip
             yield this

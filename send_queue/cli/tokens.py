@@ -189,7 +189,7 @@ def tokens_refresh(
     \b
     Example: send-queue tokens refresh --account anna
     """
-    from send_queue import tokens
+    from send_queue import rehearsal, tokens
     from send_queue.providers.oauth import Renewers
 
     stop = Event()
@@ -199,6 +199,7 @@ def tokens_refresh(
     told = []
     try:
         with app.database() as conn:
+            rehearsal.check_renewals(conn, app.env, app.now())
             this = tokens.Refresh(conn, renewers, app.env, app.now, app.reconnect, stop)
             for one in this.run(tokens.Want(within, account, workspace)):
                 told.append(one)

@@ -46,12 +46,15 @@ def watched(app: App) -> Iterator[None]:
     """Tell the dead-man's switch of SEND_QUEUE_PING_URL that a run begins, and how it ends."""
     ping = None
     if url := app.env.get("SEND_QUEUE_PING_URL"):
+        from send_queue.providers import reach
         from send_queue.providers.ping import Ping
 
         try:
+            if reach.rehearses(app.env):
+                reach.refuse(reach.host_of(url), "the dead-man's switch")
             ping = Ping(url, str(uuid4()))
         except ConfigurationError as wrong:
-            warn(f"SEND_QUEUE_PING_URL is left alone: {wrong}.")
+            warn(f"SEND_QUEUE_PING_URL is left alone: {str(wrong).rstrip('.')}.")
     if ping is None:
         yield
         return

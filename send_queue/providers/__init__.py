@@ -12,7 +12,7 @@ own; mail.py, what a mail is; then one module per provider, and beside it what i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol, TypeGuard
 
@@ -76,6 +76,19 @@ class Repeatable(Provider, Protocol):
     """
 
     repeatable: timedelta | None
+
+
+class Located(Provider, Protocol):
+    """A provider that can be rehearsed with: it says where it calls, and a rehearsal calls this machine only."""
+
+    def hosts(self, send: Claimed) -> Collection[str]:
+        """The hosts that `send` and `look_up` would call. Raises `ConfigurationError` as `send` does."""
+
+
+def hosts_of(provider: Provider, send: Claimed) -> Collection[str] | None:
+    """The hosts that a provider would call for a send; null where it does not say."""
+    hosts: Callable[[Claimed], Collection[str]] | None = getattr(provider, "hosts", None)
+    return hosts(send) if hosts is not None else None
 
 
 FOREVER = timedelta.max

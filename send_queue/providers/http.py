@@ -54,6 +54,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import quote, quote_plus, urljoin, urlsplit
 
 from send_queue.model import Failed, Hold, Retry, Uncertain, clock
+from send_queue.providers.reach import host_of, refuse, rehearses
 
 if TYPE_CHECKING:
     # At run time httpx (70 ms) is imported by the first call: a tick with nothing due makes none.
@@ -119,10 +120,12 @@ class Http:
     """Makes requests, from any thread. Connections are kept for a few seconds and reused.
 
     Proxies and certificates come from HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, as httpx reads them. `direct`: no proxy,
-    and no connection is used twice, for with `connect_to` two names may share an address, but no connection.
+    and no connection is used twice, for with `connect_to` two names may share an address, but no connection. Where
+    `env` rehearses, nothing beyond this machine is called.
     """
 
-    def __init__(self, *, direct: bool = False) -> None:
+    def __init__(self, *, direct: bool = False, env: Mapping[str, str] | None = None) -> None:
+        self._near = rehearses(env or {})
         self._direct = direct
         self._lock = threading.Lock()
         self._made: httpx.Client | None = None
@@ -171,8 +174,10 @@ class Http:
         The strings of `hide`, such as a key that an error page may repeat, are kept out of the answer's text.
 
         It leaves before its deadline and `leave_by` (on `model.clock`) or not at all, also where this process was
-        suspended in between.
+        suspended in between. Raises `ConfigurationError` where a rehearsal must not call there.
         """
+        if self._near:
+            refuse(connect_to or host_of(url), "what it would call")
         call = _Call(min(leave_by, clock() + limits.total), hide)
         try:
             client = self._client()
@@ -219,7 +224,8 @@ class Http:
                 import httpx
 
                 # A sandbox on this machine is not behind the proxy that the world is behind.
-                without_proxy = ("http://", "https://", "all://") if self._direct else LOOPBACK_PATTERNS
+                past = self._direct or self._near
+                without_proxy = ("http://", "https://", "all://") if past else LOOPBACK_PATTERNS
                 self._made = httpx.Client(
                     mounts=dict.fromkeys(without_proxy),
                     limits=httpx.Limits(max_connections=100, max_keepalive_connections=0 if self._direct else 20),

@@ -37,6 +37,9 @@ class Log:
     def look_up(self, send: Claimed) -> LookUp:
         return CannotTell(f"The provider log keeps nothing: look for {send.send_id} in what it wrote.")
 
+    def hosts(self, send: Claimed) -> tuple[()]:  # noqa: ARG002 — the protocol's signature
+        return ()
+
     def close(self) -> None:
         """There is nothing to give back."""
 

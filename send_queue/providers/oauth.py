@@ -70,7 +70,7 @@ class Renewers:
     def __init__(self, env: Mapping[str, str], limits: Limits = LIMITS) -> None:
         self.env = env
         self._limits = limits
-        self._http = Http()
+        self._http = Http(env=env)
 
     def renew(self, granted: Granted) -> Renewal:
         """Ask once. Called with no transaction open; whatever the world does is a value.
@@ -104,7 +104,7 @@ def _x(this: Renewers, granted: Granted) -> Renewal:
     client_id, secret = _variable(this.env, "X_CLIENT_ID"), this.env.get("X_CLIENT_SECRET", "").strip()
     form = {"grant_type": "refresh_token", "refresh_token": granted.refresh_token, "client_id": client_id}
     headers = {"Authorization": f"Basic {_basic(client_id, secret)}"} if secret else {}
-    url = f"{_base(this.env, granted, 'X_BASE_URL', 'https://api.x.com')}/2/oauth2/token"
+    url = f"{place('x', this.env, granted.settings)}/2/oauth2/token"
     reading = Reading(OAUTH, "Check X_CLIENT_ID and X_CLIENT_SECRET.")
     return this.ask("POST", url, granted, reading, secret, data=form, headers=headers)
 
@@ -117,16 +117,13 @@ def _linkedin(this: Renewers, granted: Granted) -> Renewal:
         "client_id": _variable(this.env, "LINKEDIN_CLIENT_ID"),
         "client_secret": secret,
     }
-    # Tokens are given by another host than the API's, so an account's base_url does not say where.
-    url = f"{base_url(this.env, 'LINKEDIN_OAUTH_URL', 'https://www.linkedin.com')}/oauth/v2/accessToken"
+    url = f"{place('linkedin', this.env, granted.settings)}/oauth/v2/accessToken"
     reading = Reading(OAUTH, "Check LINKEDIN_CLIENT_ID and LINKEDIN_CLIENT_SECRET.")
     return this.ask("POST", url, granted, reading, secret, data=form)
 
 
 def _bluesky(this: Renewers, granted: Granted) -> Renewal:
-    url = (
-        f"{_base(this.env, granted, 'BLUESKY_BASE_URL', 'https://bsky.social')}/xrpc/com.atproto.server.refreshSession"
-    )
+    url = f"{place('bluesky', this.env, granted.settings)}/xrpc/com.atproto.server.refreshSession"
     reading = Reading(ATPROTO, access_token="accessJwt", refresh_token="refreshJwt")
     return this.ask("POST", url, granted, reading, headers={"Authorization": f"Bearer {granted.refresh_token}"})
 
@@ -139,7 +136,7 @@ def _facebook(this: Renewers, granted: Granted) -> Renewal:
         "client_secret": secret,
         "fb_exchange_token": granted.access_token,
     }
-    base = _base(this.env, granted, "FACEBOOK_BASE_URL", "https://graph.facebook.com")
+    base = place("facebook", this.env, granted.settings)
     version = this.env.get("FACEBOOK_API_VERSION", "").strip() or GRAPH_VERSION
     reading = Reading(GRAPH, "Check FACEBOOK_CLIENT_ID and FACEBOOK_CLIENT_SECRET.")
     return this.ask("GET", f"{base}/{version}/oauth/access_token", granted, reading, secret, params=asked)
@@ -175,11 +172,24 @@ def _variable(env: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _base(env: Mapping[str, str], granted: Granted, variable: str, default: str) -> str:
-    """Where the account's own settings say that its provider is, else the environment, else where it usually is."""
-    if own := granted.settings.get("base_url"):
+PLACES: Mapping[str, tuple[str, str]] = {
+    "x": ("X_BASE_URL", "https://api.x.com"),
+    "linkedin": ("LINKEDIN_OAUTH_URL", "https://www.linkedin.com"),
+    "bluesky": ("BLUESKY_BASE_URL", "https://bsky.social"),
+    "facebook": ("FACEBOOK_BASE_URL", "https://graph.facebook.com"),
+}
+"""The variable that says where a provider gives tokens, and where it usually does."""
+
+
+def place(provider: str, env: Mapping[str, str], settings: Mapping[str, Any]) -> str:
+    """Where the account's own settings say that its provider is, else the environment, else where it usually is.
+
+    LinkedIn gives tokens on another host than its API's, so an account's base_url does not say where.
+    """
+    own = settings.get("base_url")
+    if own and provider != "linkedin":
         return checked_url(str(own), "The account's setting base_url")
-    return base_url(env, variable, default)
+    return base_url(env, *PLACES[provider])
 
 
 def _basic(user: str, password: str) -> str:

@@ -38,6 +38,7 @@ from send_queue.model import (
 from send_queue.providers.address import base_url, checked_url
 from send_queue.providers.credentials import secret_of
 from send_queue.providers.http import LONGEST_WAIT, Answer, Http, Limits, NoAnswer, answered_at, plain, retry_after
+from send_queue.providers.reach import host_of
 from send_queue.providers.texts import bare
 
 POST = Limits(connect=10, read=45, total=60)
@@ -267,7 +268,7 @@ class Network(ABC):
     def __init__(self, env: Mapping[str, str], *, post: Limits = POST, get: Limits = GET) -> None:
         self.env = env
         self._post, self._get = post, get
-        self._http = Http()
+        self._http = Http(env=env)
         # A look-up posts nothing: this is time for all its pages, unless each comes at the last moment.
         self.longest_call = timedelta(seconds=post.total + 2 * get.total + 5)
 
@@ -313,24 +314,29 @@ class Network(ABC):
             return CannotTell(wrong)
         return self.find(profile, send)
 
+    def hosts(self, send: Claimed) -> tuple[str]:
+        return (host_of(self._base_of(send)),)
+
     def close(self) -> None:
         self._http.close()
 
     def _profile(self, send: Claimed) -> Profile:
         """The account with its token. Raises `ConfigurationError` where this machine, or the account, lacks it."""
+        token = secret_of(send, self.env)
+        until = time.monotonic() + self.longest_call.total_seconds()
+        return Profile(self._http, self._base_of(send), self._post, self._get, token, send, until)
+
+    def _base_of(self, send: Claimed) -> str:
+        """Where the account's profile is. Raises `ConfigurationError` where nobody says so."""
         own = send.settings.get("base_url")
         if own and not self.env.get(self.variable, "").strip():
-            base = checked_url(str(own), f"The setting base_url of the account {send.account}")
-        elif self.default is None and not self.env.get(self.variable, "").strip():
+            return checked_url(str(own), f"The setting base_url of the account {send.account}")
+        if self.default is None and not self.env.get(self.variable, "").strip():
             raise ConfigurationError(
                 f"The account {send.account} does not say where its profile is: set it with `send-queue account set"
                 f" {send.account} --set base_url=https://…`."
             )
-        else:
-            base = base_url(self.env, self.variable, self.default)
-        token = secret_of(send, self.env)
-        until = time.monotonic() + self.longest_call.total_seconds()
-        return Profile(self._http, base, self._post, self._get, token, send, until)
+        return base_url(self.env, self.variable, self.default)
 
     def _unknown(self, profile: Profile) -> str | None:
         """Why the account's id cannot be the network's; null: it may be."""

@@ -35,6 +35,7 @@ from send_queue.providers.credentials import Refusals, refused, secret_of, varia
 from send_queue.providers.environment import minutes
 from send_queue.providers.http import Answer, Http, Limits, hidden, plain
 from send_queue.providers.mail import Mail, Mails, in_ascii
+from send_queue.providers.reach import host_of
 from send_queue.providers.sendgrid_answers import REFUSES_KEY, blamed, judge, message_id
 from send_queue.providers.stranger import tries_that_did_not_count
 from send_queue.recipients import address
@@ -71,7 +72,7 @@ class SendGrid:
         self._base = base_url(env, "SENDGRID_BASE_URL", "https://api.sendgrid.com")
         self._mails = Mails(env)
         self._post, self._get = post, get
-        self._http = Http()
+        self._http = Http(env=env)
         self._refusals = Refusals()
         self.lag = minutes(env, "SENDGRID_LAG_MINUTES", LAG, least=1)
         self.longest_call = timedelta(seconds=BEGIN_WITHIN + post.total + 5)
@@ -143,6 +144,9 @@ class SendGrid:
         except ConfigurationError as error:
             return CannotTell(str(error))
         return _find(_Logs(self._http, self._base, self._get, key), to, send)
+
+    def hosts(self, send: Claimed) -> tuple[str]:  # noqa: ARG002 — the protocol's signature
+        return (host_of(self._base),)
 
     def close(self) -> None:
         self._http.close()

@@ -16,6 +16,7 @@ from send_queue.model import CannotTell, Claimed, Failed, Hold, LookUp, Outcome,
 from send_queue.providers.address import checked_url
 from send_queue.providers.credentials import refused, secret_of, variable_of
 from send_queue.providers.http import Answer, Http, Limits, hidden, plain, retry_after
+from send_queue.providers.reach import host_of
 
 VARIABLE = "SLACK_WEBHOOK_URL"
 LIMITS = Limits(connect=5, read=15, total=20)
@@ -63,7 +64,7 @@ class Slack:
     def __init__(self, env: Mapping[str, str]) -> None:
         """Each account's own variable is read when it sends."""
         self._env = env
-        self._http = Http()
+        self._http = Http(env=env)
 
     def send(self, send: Claimed) -> Outcome:
         """Post the message. It is text: `&`, `<` and `>` are themselves, so that no name in it calls a channel.
@@ -82,6 +83,9 @@ class Slack:
 
     def look_up(self, send: Claimed) -> LookUp:  # noqa: ARG002 — the protocol's signature
         return CannotTell("Slack's incoming webhooks cannot be asked: look into the channel.")
+
+    def hosts(self, send: Claimed) -> tuple[str]:
+        return (host_of(self._address(send).url),)
 
     def close(self) -> None:
         self._http.close()

@@ -36,6 +36,7 @@ from send_queue.model import (
 from send_queue.providers.credentials import Refusals, refused, secret_of, variable_of
 from send_queue.providers.http import why_no_connection
 from send_queue.providers.mail import Mail, Mails, in_ascii
+from send_queue.providers.reach import refuse, rehearses
 from send_queue.providers.smtp_answers import BOUNCES, REFUSES_LOGIN, judge
 from send_queue.providers.smtp_dialogue import (
     Lost,
@@ -83,6 +84,8 @@ class Smtp:
 
     def send(self, send: Claimed) -> Outcome:
         server, password = self._server_of(send)
+        if rehearses(self._env):
+            refuse(server.host, f"the account {send.account} (smtp)")
         mail = self._mails.of(send)
         if not isinstance(mail, Mail):
             return mail
@@ -117,6 +120,9 @@ class Smtp:
         sender = address(send.settings.get("from")) or ""
         name = message_id(send, sender)
         return CannotTell(f"A mail server keeps no list: look for {name} in its log, or ask the recipient.")
+
+    def hosts(self, send: Claimed) -> tuple[str]:
+        return (self._server_of(send)[0].host,)
 
     def close(self) -> None:
         self._idle.close()

@@ -36,6 +36,7 @@ from send_queue.providers.address import base_url, checked_url
 from send_queue.providers.credentials import Refusals, refused, secret_of, variable_of
 from send_queue.providers.environment import minutes
 from send_queue.providers.http import Answer, Http, Limits, answered_at, plain
+from send_queue.providers.reach import host_of
 from send_queue.providers.stranger import tries_that_did_not_count
 from send_queue.providers.twilio_answers import REFUSES_KEY, SUPPRESSES, judge, sid_of
 from send_queue.recipients import e164
@@ -77,7 +78,7 @@ class Twilio:
         if self._callback:
             checked_url(self._callback, "TWILIO_STATUS_CALLBACK_URL")
         self._post, self._get = post, get
-        self._http = Http()
+        self._http = Http(env=env)
         self._refusals = Refusals()
         self.lag = minutes(env, "TWILIO_LAG_MINUTES", LAG, least=1)
         self.longest_call = timedelta(seconds=post.total + 5)
@@ -126,6 +127,9 @@ class Twilio:
         if answer.json.get("next_page_uri"):
             return CannotTell(f"Twilio has more than {PER_PAGE} messages to this number: not all were read.")
         return find(send, listed, answered_at(answer))
+
+    def hosts(self, send: Claimed) -> tuple[str]:  # noqa: ARG002 — the protocol's signature
+        return (host_of(self._base),)
 
     def close(self) -> None:
         self._http.close()

@@ -42,6 +42,7 @@ from send_queue.providers.http import (
     answered_at,
     plain,
 )
+from send_queue.providers.reach import host_of
 from send_queue.providers.stranger import tries_that_did_not_count
 from send_queue.providers.texts import bare
 from send_queue.providers.unipile_answers import REFUSES_KEY, judge
@@ -80,7 +81,7 @@ class Unipile:
         # The DSN on Unipile's dashboard is a host and a port.
         self._base = base_url(env, "UNIPILE_DSN", path="/api/v1", like="api8.unipile.com:13851")
         self._post, self._get = post, get
-        self._http = Http()
+        self._http = Http(env=env)
         self._refusals = Refusals()
         # At most: resolve the recipient, POST, ask what its refusal meant; and the time between them.
         self.longest_call = timedelta(seconds=get.total + post.total + get.total + 5)
@@ -118,6 +119,9 @@ class Unipile:
         if send.channel == "linkedin_message":
             return _find_message(account, send, answered_at(connected))
         return CannotTell("Unipile does not serve this channel.")
+
+    def hosts(self, send: Claimed) -> tuple[str]:  # noqa: ARG002 — the protocol's signature
+        return (host_of(self._base),)
 
     def close(self) -> None:
         self._http.close()

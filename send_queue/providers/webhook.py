@@ -33,8 +33,9 @@ from send_queue.model import (
 )
 from send_queue.providers import FOREVER
 from send_queue.providers.credentials import secret_of
-from send_queue.providers.endpoints import RESOLVE_WITHIN, addresses, allowed_hosts
+from send_queue.providers.endpoints import RESOLVE_WITHIN, addresses, allowed_hosts, refused
 from send_queue.providers.http import Answer, Http, Limits, NoAnswer, retry_after
+from send_queue.providers.reach import host_of
 
 POST = Limits(connect=10, read=20, total=30)
 """Standard Webhooks: 15 to 30 seconds."""
@@ -68,7 +69,7 @@ class Webhook:
         self._allowed = allowed_hosts(env)
         self._post = post
         # Past any proxy: only so is the address that was looked at the one that is connected to.
-        self._http = Http(direct=True)
+        self._http = Http(direct=True, env=env)
         self.longest_call = timedelta(seconds=RESOLVE_WITHIN + ADDRESSES * post.total + 5)
 
     def send(self, send: Claimed) -> Outcome:
@@ -99,6 +100,9 @@ class Webhook:
 
     def look_up(self, send: Claimed) -> LookUp:
         return CannotTell(f"Nobody can be asked: look for msg_{send.send_id} in what the endpoint has received.")
+
+    def hosts(self, send: Claimed) -> tuple[str, ...]:
+        return () if refused(send.recipient, self._allowed) else (host_of(send.recipient),)
 
     def close(self) -> None:
         self._http.close()
