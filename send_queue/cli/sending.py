@@ -97,7 +97,8 @@ def _bar(this: Run, json_: bool) -> Iterator[Callable[[Report], None]]:
 
 @contextmanager
 def _pass(app: App, filters: dict[str, str | None], log: str | None = "none", *, calling: bool = True) -> Iterator[Run]:
-    """All that a pass needs, which may be `calling` providers; a signal to stop lets the send in flight finish and be recorded."""
+    """All that a pass needs; a signal to stop lets the send in flight finish and be recorded. `calling` providers, a
+    rehearsal is refused where one of them is not on this machine."""
     from send_queue import run, store
 
     told = log_of(app, log)

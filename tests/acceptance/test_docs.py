@@ -160,6 +160,8 @@ def test_every_command_of_the_list_runs_in_its_order(
     in_its_place(now=(MONDAY + HOUR).isoformat())
     monkeypatch.setenv("SENDGRID_BASE_URL", sandbox.url)
     monkeypatch.setenv("SENDGRID_API_KEY", "any")
+    for name in ("MASTODON", "BLUESKY", "X", "LINKEDIN", "FACEBOOK"):
+        monkeypatch.setenv(f"{name}_BASE_URL", sandbox.url)
     for words in in_shell(block("README.md", "sh")):
         if words[-1] != "ID":
             assert command.main(words, standalone_mode=False) in (None, 0)
