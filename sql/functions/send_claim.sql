@@ -44,6 +44,7 @@ set enable_incremental_sort = off as $$
 #variable_conflict use_column
 declare
     v_at        timestamptz := coalesce(send_claim.at, clock_timestamp());
+    v_to_come   boolean := keeping and send_to_come(send_claim.at); -- it rehearses, and is set back
     v_lane      record;
     v_turn      timestamptz; -- of the last lane that was taken; null: there was none left
     v_passed    text[] := '{}';  -- lanes that are done with for this call without having moved their next_at
@@ -94,6 +95,13 @@ begin
         where late.status = 'pending' and late.expires_at <= v_at
         order by late.expires_at limit 500 for update skip locked));
     get diagnostics v_expired = row_count;
+    if v_to_come and v_expired > 0 then
+        perform send_note_rehearsal(array_agg(q.account_id), array_agg(q.channel), v_at)
+        from send_queue q where q.status = 'skipped' and q.error_code = 'expired' and q.updated_at = v_at;
+    end if;
+    if keeping and send_claim.at is null and exists (select from send_rehearsed_lanes) then
+        perform send_end_rehearsal();
+    end if;
 
     select jsonb_agg(to_jsonb(s)) into v_stale
     from (select * from send_schedules s
@@ -174,6 +182,9 @@ begin
           and l.next_at <= v_at and l.paused_at is null;
         continue when not found; -- paused or held in between: the next look at the lanes will not meet it
 
+        if v_to_come then
+            perform send_note_rehearsal(array[v_lane.account_id], array[v_lane.channel], v_at);
+        end if;
         select min(r.room) into v_room from send_room(v_lane.account_id, v_lane.channel, v_at, null, null) r;
         if v_room <= 0 then
             select r.* into v_wait from send_room(v_lane.account_id, v_lane.channel, v_at, null, null) r
@@ -181,6 +192,11 @@ begin
             order by r.reach = 'lane', r.until desc nulls first limit 1;
             if found then
                 if v_wait.reach <> 'lane' then -- all that count together are told at once, not met one by one
+                    if v_to_come then
+                        perform send_note_rehearsal(array_agg(o.account_id), array_agg(o.channel), v_at)
+                        from send_lanes o join send_accounts a on a.id = o.account_id
+                        where a.workspace_id = v_lane.workspace_id and o.next_at <= v_at;
+                    end if;
                     update send_lanes l
                     set next_at = v_wait.until, next_at_reason = v_wait.rule, next_at_detail = v_wait.detail
                     from (select o.account_id, o.channel from send_lanes o join send_accounts a on a.id = o.account_id
@@ -329,7 +345,7 @@ begin
     end loop;
 
     -- Where many were looked at in vain, some may have nothing due: a look at ten costs less than to find out.
-    if keeping and (select count(*) from (
+    if keeping and not v_to_come and (select count(*) from (
             select from send_lanes l
             where greatest(l.next_at, l.closed_until, l.idle_until) < coalesce(v_turn, v_at) and l.paused_at is null
             limit 10) early) = 10 then

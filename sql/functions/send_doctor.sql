@@ -187,6 +187,12 @@ begin
         join (select account_id, sum(n) as n from waiting group by account_id) w on w.account_id = a.id
         where a.status = 'disconnected'
         union all
+        select 15, 'rehearsal', 'worth knowing', format('A rehearsal has left %s %s with holds and attempts of moments to '
+                'come (%s): the next run that rehearses nothing ends them.', a.label, r.channel,
+                date_trunc('second', r.rehearsed_at)),
+            '["resume", "lane"]' || jsonb_build_array(a.name, r.channel) || a.place, null
+        from send_rehearsed_lanes r join account a on a.id = r.account_id where r.rehearsed_at > v_at
+        union all
         select 14, 'secret_refused', 'wrong', format('The provider %s refuses the secret in %s (%s: %s), and sends wait for '
                 'it: %s: put a working one there, then resume one account.', a.provider, a.secret_refused,
                 case when count(*) = 1 then 'account ' || min(a.label) else format('%s accounts', count(*)) end,

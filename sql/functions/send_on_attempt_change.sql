@@ -15,7 +15,8 @@ $$;
 create or replace trigger outcome_is_said_once before update of outcome on send_attempts for each row
 when (old.outcome is not null and new.outcome is distinct from old.outcome
       and (old.outcome, coalesce(new.outcome, '')) not in
-          (('uncertain', 'sent'), ('uncertain', 'released'), ('released', 'sent')))
+          (('uncertain', 'sent'), ('uncertain', 'released'), ('released', 'sent'))
+      and (new.outcome, new.error_code) is distinct from ('released', 'rehearsed'))
 execute function send_on_attempt_change();
 
 -- Depth 0: somebody's own statement, not the cascade from send_queue.

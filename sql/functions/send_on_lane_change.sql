@@ -24,7 +24,7 @@ begin
         end if;
     end if;
     if new.cap_timezone <> old.cap_timezone then
-        select coalesce(max(b.started_at), now()) - interval '10 days' into v_since
+        select least(max(b.started_at), now()) - interval '10 days' into v_since -- what was rehearsed is later
         from send_attempts b where b.account_id = new.account_id and b.channel = new.channel;
         -- What counts in another day now is moved there; what was pruned since stays where it was counted. The day of one
         -- that does not count is corrected too: it may yet turn out to have been sent.

@@ -59,6 +59,7 @@ begin
                     quote_nullable(send_pause.channel) using errcode = 'SQ005';
             end if;
             if not paused then
+                perform send_end_rehearsal();
                 perform send_end_holds(v_id, send_pause.channel, null);
             end if;
             return v_n;

@@ -80,6 +80,14 @@ begin
               where r.outcome = 'sent' and b.outcome is null and b.account_id = l.account_id and b.channel = l.channel);
     end if;
 
+    if v_accounts is not null then
+        if send_to_come(send_record.at) then
+            perform send_note_rehearsal(v_accounts, v_channels, v_at);
+        elsif send_record.at is null and exists (select from send_rehearsed_lanes) then
+            perform send_end_rehearsal(); -- else a hold would be set back with what was rehearsed
+        end if;
+    end if;
+
     for v_result in
         select r.*, b.send_id, b.account_id, b.channel
         from jsonb_to_recordset(results) r (attempt_id uuid, outcome text, http_status int, provider_message_id text,
@@ -129,7 +137,7 @@ begin
         if v_result.outcome = 'already_done' then
             select b.id into v_ours from send_attempts b
             where b.send_id = v_send.id
-              and (b.outcome = 'uncertain' or b.outcome = 'released' and b.error_code is not null)
+              and (b.outcome = 'uncertain' or b.outcome = 'released' and b.error_code <> 'rehearsed')
             order by b.outcome = 'uncertain' desc, b.number desc limit 1;
             if found then
                 perform send_mark_sent(v_ours, null, v_at);

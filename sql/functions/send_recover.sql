@@ -14,6 +14,8 @@ begin
     for v_id in
         select q.id from send_queue q
         where q.status = 'sending' and q.lease_expires_at <= v_at
+          -- A rehearsal declares nobody dead whose send may be under way now.
+          and (not send_to_come(send_recover.at) or q.lease_expires_at > clock_timestamp() + interval '1 hour')
         order by q.id for no key update of q skip locked
     loop
         update send_attempts b

@@ -24,12 +24,14 @@ begin
             ('send_schedules', 'true'),
             ('send_wakes', 'false'),
             ('send_turns', 'account_id = $1 and channel = $2'),
+            ('send_rehearsed_lanes', 'false'),
             ('send_usage', 'account_id = $1 and channel = $2'),
             ('send_queue', 'account_id = $1 and channel = $2 and status = ''pending'' union all select * from '
                 '%1$I.send_queue where account_id = $1 and channel = $2 and status = ''sending'''),
             ('send_attempts', 'workspace_id = (select a.workspace_id from send_accounts a where a.id = $1)'
                 ' and (outcome is null or outcome in (''sent'', ''uncertain'')) and started_at > (select coalesce('
-                'max(b.started_at), now()) from %1$I.send_attempts b where b.account_id = $1) - coalesce('
+                'max(b.started_at), now()) from %1$I.send_attempts b where b.account_id = $1 and (b.outcome is null or '
+                'b.outcome in (''sent'', ''uncertain''))) - coalesce('
                 '(select max(send_period(m.per)) from %1$I.send_limits m), interval ''0'')')
         ) v (t, w)
     loop

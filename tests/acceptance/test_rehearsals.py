@@ -1,13 +1,15 @@
-"""SEND_QUEUE_NOW: a rehearsal calls this machine only."""
+"""SEND_QUEUE_NOW: a rehearsal calls this machine only, and changes nothing about real time (invariant 23)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import pytest
 
-from acceptance.conftest import MINUTE, MONDAY, Queue
+from acceptance.conftest import DAY, MINUTE, MONDAY, Json, Queue
 from send_queue.providers.reach import is_here
+from send_queue.sandbox import Fault
 
 PLACES: list[tuple[str, str, dict[str, str], dict[str, str], str]] = [
     ("unipile", "linkedin_invite", {"UNIPILE_DSN": "api8.unipile.invalid:13851"}, {}, "api8.unipile.invalid"),
@@ -109,3 +111,107 @@ def test_a_call_is_looked_at_once_more(queue: Queue) -> None:
         http.request("POST", "https://api.example.invalid/", limits=Limits())
     queue.ready()
     assert queue.run_once(MONDAY + MINUTE)["sent"] == 1
+
+
+# --- real time --------------------------------------------------------------------------------------------
+
+
+def moments(queue: Queue, ids: list[str]) -> dict[str, Json]:
+    """When each goes, and why not before, in real time."""
+    found = {}
+    for send_id in ids:
+        said = queue.json("explain", send_id, now=None)
+        found[send_id] = {name: said[name] for name in ("status", "verdict", "next_at")}
+    return found
+
+
+def findings(queue: Queue) -> set[str]:
+    return {found["check"] for found in queue.json("doctor", now=None, check=False)["findings"]}
+
+
+def limits(queue: Queue) -> object:
+    """What decides when lanes go, without what only says when they were last looked at."""
+    return queue.conn.execute(
+        "select account_id, channel, next_at, next_at_reason, next_at_detail, holds_in_a_row, idle_until > now() + "
+        "interval '2 hours', (select sum(used)::int from send_usage) from send_lanes order by 1, 2"
+    ).fetchall()
+
+
+def test_invariant_23_what_was_rehearsed_changes_no_real_moment(queue: Queue) -> None:
+    """With caps of a day and a week, a gap, limits of an account and of the workspace, office and quiet hours: after a
+    rehearsal of several days to come, and one run, each row goes when it would have gone without."""
+    now = datetime.now(UTC)
+    queue.schedule("office", "UTC", ["09:00-17:00"], "mon-fri")
+    queue.account("anna", daily_cap=3, weekly_cap=5, min_gap_seconds=1800)
+    queue.account("bert", daily_cap=2, schedule="office")
+    queue.campaign("fall", "anna")
+    queue.campaign("spring", "bert", quiet_from="20:00", quiet_until="11:00")
+    queue.conn.execute("select send_set_limit(2, '2 hours', account => 'anna')")
+    queue.conn.execute("select send_set_limit(6, '1 day')")
+    ids = [*queue.enqueue(6, campaign="fall", at=now - DAY), *queue.enqueue(4, campaign="spring", at=now - DAY)]
+    queue("run", now=None)
+    before, held = moments(queue, ids), limits(queue)
+
+    for name, account in (("probe-anna", "anna"), ("probe-bert", "bert")):
+        queue.campaign(name, account)
+        queue.enqueue(8, campaign=name, scheduled_for=now + 2 * DAY, at=now)
+    for n in range(3, 7):
+        noon = (now + n * DAY).replace(hour=12)
+        queue("run", "--campaign", "probe-anna", now=noon)
+        queue("run", "--campaign", "probe-bert", now=noon)
+    assert queue.statuses()["sent"] > sum(said["status"] == "sent" for said in before.values()) + 3
+    queue("cancel", "--campaign", "probe-anna", now=None)
+    queue("cancel", "--campaign", "probe-bert", now=None)
+    assert "rehearsal" in findings(queue)
+
+    queue("run", now=None)
+    assert limits(queue) == held
+    assert moments(queue, ids) == before
+    assert not findings(queue) & {"rehearsal", "tally"}
+
+
+def test_a_hold_of_the_provider_outlasts_a_rehearsal(queue: Queue) -> None:
+    """It is over at the moment that was rehearsed, and not now."""
+    now = datetime.now(UTC)
+    queue.ready(rows=2)
+    queue.sandbox.order(Fault(op="invite", status=422, type="limit_exceeded", times=1))
+    queue("run-once", now=None)
+    held = limits(queue)
+    assert queue.run_once(now + 3 * DAY)["sent"] == 1
+    assert queue.run_once(None)["reason"] == "provider_hold"
+    assert limits(queue) == held
+
+
+def test_resume_lane_ends_a_hold_that_was_rehearsed(queue: Queue) -> None:
+    """A limit that a provider of a rehearsal named holds nobody now."""
+    queue.ready(rows=2)
+    queue.sandbox.order(Fault(op="invite", status=422, type="limit_exceeded", times=1))
+    queue("run-once", now=datetime.now(UTC) + 3 * DAY)
+    queue("resume", "lane", "anna", "linkedin_invite", now=None)
+    assert queue.json("explain", queue.enqueue(at=MONDAY)[0], now=None)["verdict"] in ("due_now", "waiting")
+    assert queue.conn.execute("select next_at_reason from send_lanes").fetchall() == [(None,)]
+    assert queue.run_once(None)["sent"] == 1
+
+
+def test_what_a_rehearsal_had_in_doubt_or_let_expire_waits_again(queue: Queue) -> None:
+    """It went to a sandbox, if at all, and its time is not over."""
+    now = datetime.now(UTC)
+    [lost, late] = [*queue.ready(rows=1), *queue.enqueue(expires_at=now + DAY, priority=200)]
+    queue.sandbox.order(Fault(op="invite", drop="before", times=1))
+    queue("run-once", now=now + 3 * DAY)
+    assert (queue.row(lost)["status"], queue.row(late)["status"]) == ("uncertain", "skipped")
+    queue.sandbox.order(Fault(op="invite", status=422, type="limit_exceeded"))
+    queue("run-once", now=None)
+    assert (queue.row(lost)["status"], queue.row(late)["status"]) == ("pending", "pending")
+
+
+def test_a_rehearsal_declares_nobody_dead(queue: Queue) -> None:
+    """A send that is under way now is not in doubt since a rehearsal believes that its lease is over; and what is in
+    doubt in earnest is no sandbox's to settle."""
+    [going, doubt] = queue.ready(rows=2, max_in_flight=2)
+    queue.conn.execute("select send_claim('w', 2)")
+    queue.conn.execute("update send_queue set lease_expires_at = now() - interval '1 s' where id = %s", (doubt,))
+    queue.conn.execute("select send_recover()")
+    queue("run", now=datetime.now(UTC) + 3 * DAY)
+    assert (queue.row(going)["status"], queue.row(doubt)["status"]) == ("sending", "uncertain")
+    assert queue.attempts(doubt) == [("uncertain", "lease_expired")]
