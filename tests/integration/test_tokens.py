@@ -422,16 +422,16 @@ def test_a_hold_for_want_of_a_valid_token_ends_with_the_new_one(ring: Keyring, w
     ring.account("x")
     ring.queue.campaign(accounts=["x"])
     ring.queue.lane("x", "post")
-    ring.queue.lane("x", "email")
+    ring.queue.lane("x", "log")
     ring.later(DUE["x"])
-    for channel, code in (("post", "token_expired"), ("email", "rate_limited")):
+    for channel, code in (("post", "token_expired"), ("log", "rate_limited")):
         ring.queue.fill(1, account="x", channel=channel)
         held(ring, code, channel)
     if way == "renewed":
         ring.refresh()
     else:
         ring.connect("x")
-    reasons = [ring.queue.the_lane("x", channel)["next_at_reason"] for channel in ("post", "email")]
+    reasons = [ring.queue.the_lane("x", channel)["next_at_reason"] for channel in ("post", "log")]
     assert reasons == [None, "provider_hold"]
     assert len(ring.queue.taken(ring.now[0])) == 1
 
