@@ -175,12 +175,21 @@ begin
             from send_import_pool p,
                  generate_series(1, greatest(ceil(v_high * p.a_day - p.load), 0)::int + 1) k
         ), lines as (
-            select s.line, row_number() over (order by s.line) as nth from send_import_lines s
-            where s.account_id is null
+            select o.line, row_number() over (order by o.again, o.line) as nth
+            from (select s.line, s.line > min(s.line) over
+                      (partition by coalesce(s.prospect_id, s.new_prospect_id)) as again -- what follows goes with it
+                  from send_import_lines s where s.account_id is null) o
         )
         update send_import_lines s set account_id = places.account_id
         from places join lines using (nth) where s.line = lines.line;
         drop table send_import_pool;
+        if v_address is not null then -- one person has one account, however many lines
+            update send_import_lines s set account_id = f.account_id
+            from (select distinct on (1) coalesce(o.prospect_id, o.new_prospect_id) as id, o.account_id
+                  from send_import_lines o where o.account is null order by 1, o.line) f
+            where f.id = coalesce(s.prospect_id, s.new_prospect_id) and s.account is null
+              and s.account_id <> f.account_id;
+        end if;
     end if;
 
     perform send_join(v_campaign.workspace_id, v_campaign.id, used.account_id, send_import.channel)

@@ -36,7 +36,7 @@ def imported(conn: Connection, channel: str, people: list[str], accounts: list[s
     for n, (person, account) in enumerate(zip(people, accounts, strict=True)):
         line: dict[str, Any] = dict.fromkeys(STAGED)
         line |= {"line": n + 2, "recipient": person, "message": "Hi", "attributes": "{}", "payload": "{}",
-                 "account": account, "dedupe_key": f"{channel}:{person}"}  # fmt: skip
+                 "account": account, "dedupe_key": f"{channel}:{person}:{people[:n].count(person)}"}  # fmt: skip
         lines.append([line[name] for name in STAGED])
     answer = store.import_lines(conn, lines, "spring", channel, None, AT, lambda answer: not answer["wrong"])
     return int(answer["created"])
@@ -156,6 +156,19 @@ def test_who_was_written_to_before_stays_with_that_account_where_it_serves(conn:
         "where q.prospect_id is not null order by 1"
     )
     assert given == [("email", "box"), ("linkedin_invite", "seat2")]
+
+
+def test_a_new_person_with_several_lines_has_one_account(conn: Connection) -> None:
+    """However the lines of a file are dealt out over the pool."""
+    queue = Queue(conn)
+    names = ["ada", "bea", "cat"]
+    for name in names:
+        queue.account(name, provider="smtp")
+    queue.campaign("spring", names)
+    assert imported(conn, "email", [f"p{n // 3}@example.org" for n in range(30)], [None] * 30) == 30
+    accounts = queue.all("select count(distinct account_id) from send_queue group by recipient")
+    assert accounts == [1] * 10
+    assert queue.one("select count(distinct account_id) from send_queue") > 1
 
 
 @pytest.mark.parametrize("served", [["email"], []], ids=["noted", "unknown"])
