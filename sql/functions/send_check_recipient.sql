@@ -1,6 +1,6 @@
 -- Why nothing can go to a recipient on a channel, as far as their form tells, as a sentence that says what to do; null: it
 -- may. The command refuses the same (recipients.py), and more of what only its libraries know: the lengths of a country's
--- numbers, the letters of a domain.
+-- numbers, the letters of a domain. What a webhook is sent to, the account's provider says: it may be no URL.
 create or replace function send_check_recipient(channel text, recipient text) returns text
 language plpgsql immutable as $$
 declare
@@ -38,17 +38,6 @@ begin
                     'in +14155552671.', v_quoted);
             end if;
             return format('%s is not a phone number: write it as +14155552671.', v_quoted);
-        when channel = 'webhook' then
-            if recipient collate "C" ~* ('^https?://([[][0-9a-f:.]+[]]|[^]/?#@:[]+)'
-                    '(:(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5]?[0-9]{1,4}))?([/?#].*)?$')
-               and recipient collate "C" !~ (E'[\\u0001-\\u0020\\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f'
-                    || E'\\u205f\\u3000]')
-               and recipient collate "C" !~* '^https?://[^/?#]*:0+([/?#]|$)' then
-                return null;
-            elsif recipient collate "C" ~* '^https?://[^/?#]*@' then
-                return 'The URL of a webhook may hold no name and no password: take out what stands before the @.';
-            end if;
-            return format('%s is not the URL of a webhook: write it as https://example.org/hooks.', v_quoted);
         else
             return null;
     end case;

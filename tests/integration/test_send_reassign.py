@@ -182,7 +182,8 @@ def test_no_row_is_moved_where_its_channel_is_not_served(queue: Queue) -> None:
             for i in range(6):
                 name = chance.choice(list(names))
                 channel = chance.choice([c for c in providers[names[name]] if c != "post"])
-                queue.enqueue(campaign="fall", account=name, channel=channel, recipient=f"r{i}")
+                person = {"email": f"r{i}@example.org", "sms": f"+1415555010{i}"}.get(channel, f"r{i}")
+                queue.enqueue(campaign="fall", account=name, channel=channel, recipient=person)
             try:
                 with queue.conn.transaction():
                     moved += reassign(queue, *chance.sample(list(names), 2))["moved"]
