@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from send_queue import store
 from send_queue.model import Schedule
@@ -25,6 +26,9 @@ LAST: Moment = (datetime(9999, 1, 1, tzinfo=UTC) - EPOCH) // MICROSECOND
 """A next_at from here on means that no clock ends the wait."""
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+MOST_ROWS = 2000
+"""How many rows of a campaign in a lane are played to explain one."""
 
 OPENINGS = 64
 """How many openings the calendar is asked for at a time."""
@@ -50,10 +54,11 @@ class Never:
 
 class Board:
     """The queue as it is at `at` (None: the database's clock decides), up to `until`, a `horizon` later; in a
-    transaction that sees one moment of it and will be rolled back."""
+    transaction that sees one moment of it and will be rolled back. With `send_id` only what may go before that send,
+    row by row: `sought` is it, None where it is not among them, and `whole` says whether none were left out."""
 
-    def __init__(self, conn: Connection, at: datetime | None, horizon: timedelta) -> None:
-        facts = store.forecast(conn, at)
+    def __init__(self, conn: Connection, at: datetime | None, horizon: timedelta, send_id: UUID | None = None) -> None:
+        facts = store.forecast(conn, at, send_id)
         self.at: Moment = facts["at"]
         self.until: Moment = self.at + horizon // MICROSECOND
         self.campaigns: dict[str, Json] = {campaign["id"]: campaign for campaign in facts["campaigns"]}
@@ -69,15 +74,29 @@ class Board:
             for key, row in self._rows.items()
         }
         _count((self._rows[key], lane) for key, lane in lanes.items())
-        for account_id, channel, campaign_id, turn, *columns in store.forecast_backlog(conn, moment(self.at)):
+        self.sought: Alike | None = None
+        self.lane_of_sought: Lane | None = None
+        self.whole = True
+        if send_id is None:
+            backlogs = [(*row, None, True) for row in store.forecast_backlog(conn, moment(self.at))]
+        else:
+            backlogs = store.explain_backlog(conn, send_id, moment(self.at), _sharing(lanes, facts), MOST_ROWS)
+        for account_id, channel, campaign_id, turn, *columns, sought, whole in backlogs:
             key = str(account_id), channel
             campaign = self.campaigns[str(campaign_id)]
             of = hours[campaign["schedule_id"] or self._rows[key]["schedule_id"]]
             rows = _alike({words: self._awake(words, of) for words in columns[-1]}, *columns)
             lanes[key].backlogs.append(Backlog(campaign["id"], of, rows, turn=turn))
-            lanes[key].turns = max(lanes[key].turns, turn)
+            if sought is not None:
+                self.sought = next(alike for alike in rows if alike.nth == sought)
+                self.lane_of_sought = lanes[key]
+            self.whole = self.whole and whole
         self.lanes = [lane for lane in lanes.values() if lane.backlogs]
         store.rehearse_counts(conn, moment(self.at))
+
+    def by_chance(self, lane: Lane) -> bool:
+        """Whether chance has a part in the gaps of a lane."""
+        return bool(self._rows[lane.account_id, lane.channel]["jitter"])
 
     def _awake(self, words: str, hours: Openings | None) -> Days | None:
         if not words:
@@ -279,6 +298,20 @@ def _count(lanes: Iterable[tuple[Json, Lane]]) -> None:
         lane.shared = [tally for tally in counting if tally.shared]
         for tally in lane.tallies:
             tally.lanes.append(lane)
+
+
+def _sharing(lanes: Mapping[tuple[str, str], Lane], facts: Json) -> list[tuple[str, str]]:
+    """The lane of the send that is sought, and those that share a limit with it, or with one that does, and so on."""
+    first = facts["sought"]["account_id"], facts["sought"]["channel"]
+    found = dict.fromkeys([first] if first in lanes else [])
+    keys = {id(lane): key for key, lane in lanes.items()}
+    left = list(found)
+    while left:
+        for tally in lanes[left.pop()].tallies:
+            new = [keys[id(lane)] for lane in tally.lanes if keys[id(lane)] not in found]
+            found |= dict.fromkeys(new)
+            left += new
+    return list(found)
 
 
 def _alike(

@@ -186,7 +186,7 @@ def _explanation(facts: Json, holds: list[HoldBack]) -> Explanation:
                     HoldBack(
                         "scheduled_for",
                         None,
-                        _expiring(expires_at, datetime.fromisoformat(facts["at"])),
+                        expiring(expires_at, datetime.fromisoformat(facts["at"])),
                     ),
                 ]
                 next_at = None
@@ -203,11 +203,12 @@ def _explanation(facts: Json, holds: list[HoldBack]) -> Explanation:
             verdict = "final"
     return Explanation(
         UUID(facts["send_id"]), facts["status"], verdict, next_at, tuple(holds), datetime.fromisoformat(facts["at"]),
-        _epilogue(facts),
+        _epilogue(facts), contended=facts["contended"] and next_at is not None,
     )  # fmt: skip
 
 
-def _expiring(expires_at: datetime, at: datetime) -> str:
+def expiring(expires_at: datetime, at: datetime) -> str:
+    """Say of a send that expires before it can go."""
     when = f"{expires_at:%Y-%m-%d %H:%M %Z}"
     if expires_at <= at:
         return f"It expired at {when}: the next run skips it."

@@ -1,9 +1,7 @@
-"""Play the queue forward with the deciding code itself: when does a send go that has others before it, and how many go
-on which day?
+"""Play the queue forward: when does a send go that has others before it, and how many go on which day?
 
-`explained` plays one lane with the run's own claim, on copies of the lane's rows that only this transaction sees
-(send_rehearse). `forecast` plays all lanes (`play`): there the claim itself would be too slow, so what decides is asked
-(limits and caps by send_room, which the claim asks too; the calendar), and only the order of rows is played.
+The order of lanes and rows is played (`play`); what decides is asked: limits and caps of send_room, which the claim asks
+too, and the calendar. `explained` plays only what may go before one send; `forecast` plays all lanes.
 
 Time is an argument. Sends take no time here, all of them succeed, and chance adds its mean to the gaps. In `explained`
 somebody runs the command whenever something can go; in `forecast` it runs as often as is said.
@@ -16,76 +14,89 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from functools import partial
-from typing import TYPE_CHECKING
 from uuid import UUID
 
-from send_queue import explain, play, run, store
+from send_queue import explain, play, store
 from send_queue.board import MICROSECOND, Board, Never, microseconds, moment
 from send_queue.model import Explanation, HoldBack, Sure, clock
-from send_queue.play import Moment
-from send_queue.store import Connection, Filters
+from send_queue.play import FOR_EVER, Moment
+from send_queue.store import Connection
 
-if TYPE_CHECKING:
-    from send_queue.providers import Providers
-
-MOST_STEPS = 2000
 MOST_SECONDS = 1.0
-"""How many times a lane is looked at, and for how long, before we only say "not before"."""
+"""How long the queue is played to explain a send, before we only say "not before"."""
 
 HORIZON = timedelta(days=5 * 366)
 """How far the queue is played: what has not gone by then goes `later`."""
 
 
-def explained(conn: Connection, send_id: UUID, at: datetime | None, providers: Providers) -> Explanation:
+def explained(conn: Connection, send_id: UUID, at: datetime | None) -> Explanation:
     """Explain a send, those that go before it included. Raises `UserError` where there is none with this id."""
     found = explain.explain(conn, send_id, at)
-    if found.next_at is None or all(hold.rule != "behind" for hold in found.holds):
+    if not found.contended or found.next_at is None:
         return found
-    moment, sure = _played(conn, send_id, found.at, providers)
-    if moment is None:
-        return replace(found, verdict="needs_person", next_at=None)
-    moment = max(moment, found.next_at)  # in a rehearsal nothing is in flight; here something may be, for a while
-    holds = tuple(
-        HoldBack(h.rule, moment, f"{h.detail} It will be later than this." if sure == "after" else h.detail)
-        if h.rule == "behind"
-        else h
-        for h in found.holds
-    )
-    return replace(found, next_at=moment, holds=holds, sure=sure)
+    with store.one_look(conn):
+        race = _Race(Board(conn, found.at, HORIZON, send_id))
+    holds = [hold for hold in found.holds if hold.rule != "behind"]
+    if race.went_at is not None:
+        if not race.others:
+            return replace(found, holds=tuple(holds), verdict="waiting" if holds else "due_now")
+        next_at = max(moment(race.went_at), found.next_at)  # nothing is in flight in a play; here something may be
+        holds.append(HoldBack("behind", next_at, f"{race.those_before()}."))
+        return replace(found, verdict="waiting", next_at=next_at, holds=tuple(holds), sure=race.sure)
+    if (expires_at := race.expired_at) is not None:
+        holds.append(HoldBack("behind", None, f"{race.those_before()}."))
+        holds.append(HoldBack("scheduled_for", None, explain.expiring(moment(expires_at), found.at)))
+        return replace(found, verdict="needs_person", next_at=None, holds=tuple(holds))
+    next_at = max(moment(race.reached), found.next_at)
+    said = next((hold.detail for hold in found.holds if hold.rule == "behind"), f"{race.those_before()}, and more.")
+    holds.append(HoldBack("behind", next_at, f"{said} It will be later than this."))
+    return replace(found, verdict="waiting", next_at=next_at, holds=tuple(holds), sure="after")
 
 
-def _played(conn: Connection, send_id: UUID, at: datetime, providers: Providers) -> tuple[datetime | None, Sure]:
-    """The moment at which the send is claimed, and how sure it is; None where it never is."""
-    send = store.send(conn, send_id)
-    with store.rehearsing(conn, UUID(send["account_id"]), send["channel"]) as by_chance:
-        sure: Sure = "about" if by_chance else "exact"
-        moment = at
-        until = clock() + MOST_SECONDS
-        for _ in range(MOST_STEPS):
-            if clock() > until:
-                break
-            this = run.Run(
-                conn, providers, partial(_same, moment), "rehearsal", Filters(channel=send["channel"]), asking=False
-            )
-            claimed = run.take(this, 1000, run.Report(), patient=False)
-            if any(c.send_id == send_id for c in claimed):
-                return moment, sure
-            store.rehearse_sent(conn, moment)
-            if not claimed:
-                report = run.Report()
-                run.say_why(this, report, counting=False)
-                if report.next_at is None or report.next_at <= moment:
-                    # What heads the lane never goes.
-                    report.next_at = explain.explain(conn, send_id, moment).next_at
-                if report.next_at is None or report.next_at <= moment:
-                    return None, sure
-                moment = report.next_at
-        return moment, "after"
+class _Over(Exception):
+    """The send has gone."""
 
 
-def _same(moment: datetime) -> datetime:
-    return moment
+class _Race:
+    """What goes before one send: played until it goes, expires, or `MOST_SECONDS` have passed."""
+
+    def __init__(self, board: Board) -> None:
+        self.others: Counter[bool] = Counter()
+        """How many went before: from the same lane, and from others."""
+        self.went_at: Moment | None = None
+        self.expired_at: Moment | None = None
+        self.reached = board.at
+        self._board = board
+        self._by_chance = not board.whole
+        expires_at = board.sought.expires_at if board.sought else FOR_EVER
+        try:
+            game = play.Game(board.lanes, board.rooms, self._count, None)
+            reached = game.play(board.at, 1, min(board.until, expires_at), clock() + MOST_SECONDS)
+        except _Over:
+            return
+        if reached >= expires_at and expires_at < FOR_EVER:
+            self.expired_at = expires_at
+        elif reached < FOR_EVER:
+            self.reached = reached
+
+    @property
+    def sure(self) -> Sure:
+        return "about" if self._by_chance else "exact"
+
+    def _count(self, at: Moment, lane: play.Lane, backlog: play.Backlog, rows: int) -> None:
+        self.reached = at
+        if self._board.sought and not self._board.sought.rows:
+            self.went_at = at
+            raise _Over
+        self.others[lane is self._board.lane_of_sought] += rows
+        self._by_chance = self._by_chance or self._board.by_chance(lane)
+
+    def those_before(self) -> str:
+        same, others = self.others[True], self.others[False]
+        goes = f"{same + others:,} {'goes' if same + others == 1 else 'go'} first"
+        if not others:
+            return f"{goes} from the same lane"
+        return f"{goes} from lanes that share its limits" + (f", {same:,} of them from its own" if same else "")
 
 
 # --- the whole queue --------------------------------------------------------------------------------------

@@ -248,6 +248,8 @@ class Explanation:
     encoding: str | None = None
     sure: Sure = "exact"
     """How sure next_at is."""
+    contended: bool = False
+    """Whether others that are due by then may go before it, so that next_at has to be played."""
 
 
 class UserError(Exception):

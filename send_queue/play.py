@@ -21,8 +21,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush, heapreplace
 from itertools import count
+from math import inf
 from sys import maxsize
 from typing import NamedTuple, Protocol, TypeAlias
+
+from send_queue.model import clock
 
 Moment: TypeAlias = int
 """Microseconds since 1970."""
@@ -312,8 +315,9 @@ class Game:
         self._unwritten: list[Played] = []
         """What went out since rolling limits were asked of."""
 
-    def play(self, at: Moment, every: Moment, until: Moment) -> None:
-        """Play all runs from `at` on, one `every` so often, that are before `until`."""
+    def play(self, at: Moment, every: Moment, until: Moment, deadline: float = inf) -> Moment:
+        """Play all runs from `at` on, one `every` so often, that are before `until`, and until `deadline` (of
+        `model.clock`). Returns the moment that it came to; FOR_EVER where nothing is left that can go."""
         self._every = every
         self._waiting = [(lane.wakes(at), lane.served, lane) for lane in self._lanes]
         heapify(self._waiting)
@@ -328,9 +332,9 @@ class Game:
             elif self._waiting:
                 tick += max(-(-(self._waiting[0][0] - tick) // every), 1) * every  # the first run that is not before it
             else:
-                return
-            if tick >= until:
-                return
+                return FOR_EVER
+            if tick >= until or clock() > deadline:
+                return tick
 
     def _run(self, at: Moment) -> None:
         """One run: what it takes, by turns."""

@@ -17,7 +17,6 @@ from operator import itemgetter
 from typing import Any, TypeAlias, cast
 from urllib.parse import unquote
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import errors
@@ -236,7 +235,7 @@ RETRIES = 5
 
 
 def _rows(conn: Connection, function: str, named: Mapping[str, Any], explicit: bool = False) -> psycopg.Cursor[Any]:
-    query, given = _call(_played.get(conn, {}).get(function, function), named)
+    query, given = _call(function, named)
     alone = conn.autocommit and conn.info.transaction_status is TransactionStatus.IDLE
     with in_words():
         for tries in range(RETRIES + 1):
@@ -904,29 +903,8 @@ def import_lines(
 # --- rehearsing -------------------------------------------------------------------------------------------
 
 
-_played: WeakKeyDictionary[Connection, dict[str, str]] = WeakKeyDictionary()
-"""Of the connections that rehearse: what is called in place of a function."""
-
-
-@contextmanager
-def rehearsing(conn: Connection, account_id: UUID, channel: str) -> Iterator[bool]:
-    """Let claims and records work on copies of one lane's rows, and take it all back. Whether chance has a part in its
-    gaps."""
-    with nothing_kept(conn):
-        answer: Json = _value(conn, "send_rehearse", account_id=account_id, channel=channel)
-        _played[conn] = {function: f"pg_temp.{function}" for function in answer["functions"]}
-        try:
-            yield answer["by_chance"]
-        finally:
-            del _played[conn]
-
-
-def rehearse_sent(conn: Connection, at: datetime) -> None:
-    _value(conn, "send_rehearse_sent", at=at)
-
-
-def forecast(conn: Connection, at: datetime | None) -> Json:
-    answer: Json = _value(conn, "send_forecast", at=at)
+def forecast(conn: Connection, at: datetime | None, send_id: UUID | None) -> Json:
+    answer: Json = _value(conn, "send_forecast", at=at, send_id=send_id)
     return answer
 
 
@@ -934,6 +912,17 @@ def forecast_backlog(conn: Connection, at: datetime) -> list[tuple[Any, ...]]:
     """Rows of (account_id, channel, campaign_id, priorities, scheduled, expires, counts, nths), as the function has
     them."""
     return _rows(conn, "send_forecast_backlog", {"at": at}).fetchall()
+
+
+def explain_backlog(
+    conn: Connection, send_id: UUID, at: datetime, lanes: Sequence[tuple[str, str]], max_rows: int
+) -> list[tuple[Any, ...]]:
+    """The same of these lanes, row by row, and at the end where the send is among them, and whether all rows are here."""
+    named = {
+        "send_id": send_id, "at": at, "accounts": [UUID(account_id) for account_id, _ in lanes],
+        "channels": [channel for _, channel in lanes], "max_rows": max_rows,
+    }  # fmt: skip
+    return _rows(conn, "send_explain_backlog", named).fetchall()
 
 
 def rehearse_counts(conn: Connection, at: datetime) -> None:

@@ -111,10 +111,9 @@ def explain_command(app: App, /, id: UUID, json_: bool) -> None:
     Example: send-queue explain 01939c5e-…
     """
     from send_queue import forecast
-    from send_queue.providers import Providers
 
     with app.database() as conn:
-        found = forecast.explained(conn, id, app.now(), Providers(app.env))
+        found = forecast.explained(conn, id, app.now())
     click.echo(as_json(_object(found)) if json_ else "\n".join(lines(found)))
 
 

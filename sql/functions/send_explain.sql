@@ -4,9 +4,10 @@
 -- windows   the openings of the send's schedule from `at` on; left out: those that are cached
 -- counting  whether to count those ahead, which costs the more the more there are
 --
--- Returns {send_id, status, ..., holds: [{rule, until, detail, found_at}], next_at, ahead, schedule, beyond}: until
+-- Returns {send_id, status, ..., holds: [{rule, until, detail, found_at}], next_at, contended, ahead, schedule, beyond}: until
 -- is null where only a person can end the hold, and then next_at is; found_at is the moment at which the rule was met;
--- ahead counts the rows of the lane that are due at next_at and go first (10,000 at the most are counted); beyond
+-- contended says that others of its lane, or of lanes that may share a limit with it, are due by then, so that next_at
+-- may be another's; ahead counts the rows of the lane that are due at next_at and go first (10,000 at the most are counted); beyond
 -- says that the windows were not enough: more are wanted from `reached` on, to 400 days after it where quiet hours cover
 -- all that there are. Quiet hours that cover more than a year of openings cover them for ever. Raises SQ005 where there
 -- is no such send.
@@ -138,6 +139,24 @@ begin
         'workspace', v_send.workspace, 'recipient', v_send.recipient,
         'schedule', v_send.schedule, 'holds', v_holds, 'beyond', v_beyond, 'reached', v_moment,
         'next_at', case when v_send.status = 'pending' and v_now is null and not v_beyond then v_moment end,
+        'contended', counting and v_send.status = 'pending' and v_now is null and not v_beyond and exists (
+            select from (
+                select v_send.account_id, v_send.channel
+                union all
+                select l.account_id, l.channel from send_accounts a join send_lanes l on l.account_id = a.id
+                where a.workspace_id = v_send.workspace_id and exists (
+                    select from send_limits n where n.workspace_id = a.workspace_id
+                      and (n.account_id is null or n.account_id = a.id and a.id = v_send.account_id))) o
+            cross join lateral (select p.campaign_id from send_campaign_accounts p where p.account_id = o.account_id) p
+            cross join lateral (select from send_campaigns c where c.id = p.campaign_id and c.status = 'active' limit 1) c
+            cross join lateral (
+                select q.id from send_queue q
+                where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
+                    between (o.account_id, o.channel, p.campaign_id, '-infinity')
+                    and (o.account_id, o.channel, p.campaign_id, v_moment)
+                order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 2) q
+            where q.id <> v_send.id
+            limit 1),
         'ahead', case when counting and v_send.status = 'pending' then (
             select count(*) from (
                 select from send_campaign_accounts p

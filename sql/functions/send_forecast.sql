@@ -1,23 +1,28 @@
 -- What a forecast starts from, at a moment: all that may send, how it is paced and gated, and what never goes. What is
 -- counted (caps, weeks, limits) is not here: it is asked of send_room as the play goes on (send_rehearse_rooms).
 --
--- Returns {at, lanes, schedules, campaigns, never}; moments as microseconds since 1970, which a program compares fast.
+-- send_id   only lanes that may share a limit with this send's, its own included, and nothing is counted; null: all
+--
+-- Returns {at, sought, lanes, schedules, campaigns, never}; moments as microseconds since 1970, which a program compares fast.
 --   lanes      those that nobody has stopped, the one served longest ago first; gap and jitter in seconds; `gates` the
 --              schedules of all active campaigns of the account (null: one that is always open): the earliest opening of
 --              them is the lane's turn; `limits` the rolling limits that count it, each with whether lanes of other
 --              accounts share it
+--   sought     the lane of the send that is asked for
 --   campaigns  with the rows that wait in them
 --   never      rows that go only when a person acts: {reason, sends, kind, name, channel, workspace, said}:
 --              reason paused, disconnected, done, expired, failed or uncertain
-create or replace function send_forecast(at timestamptz default null)
+create or replace function send_forecast(at timestamptz default null, send_id uuid default null)
 returns jsonb language sql stable set timezone = 'UTC'
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$
     with moment as (select coalesce(send_forecast.at, clock_timestamp()) as at),
+    sought as (select q.* from send_queue q where q.id = send_forecast.send_id),
     waiting as materialized (
         select q.account_id, q.channel, q.campaign_id, q.expires_at <= m.at as late, count(*) as sends
         from (select * from send_queue q where q.status = 'pending' order by q.scheduled_for offset 0) q
         cross join moment m
+        where send_forecast.send_id is null
         group by 1, 2, 3, 4),
     stops as (
         -- The widest stop is named: it is the one to end first.
@@ -43,10 +48,11 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
         union all
         select q.status, 'campaign', c.name, null, w.name, null, count(*)
         from send_queue q join send_campaigns c on c.id = q.campaign_id join send_workspaces w on w.id = c.workspace_id
-        where q.status in ('failed', 'uncertain')
+        where q.status in ('failed', 'uncertain') and send_forecast.send_id is null
         group by q.status, c.name, w.name)
     select jsonb_build_object(
         'at', send_microseconds(m.at),
+        'sought', (select jsonb_build_object('account_id', q.account_id, 'channel', q.channel) from sought q),
         'lanes', (select coalesce(jsonb_agg(jsonb_build_object(
                 'account_id', l.account_id, 'channel', l.channel, 'account', a.name, 'workspace', w.name,
                 'workspace_id', w.id, 'schedule_id', a.schedule_id, 'gap', l.min_gap_seconds,
@@ -63,14 +69,19 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
             from send_lanes l
             join send_accounts a on a.id = l.account_id and a.status = 'active'
             join send_workspaces w on w.id = a.workspace_id and w.paused_at is null
-            where l.paused_at is null),
+            where l.paused_at is null and (send_forecast.send_id is null or exists (
+                select from sought q where q.workspace_id = w.id and (
+                    (q.account_id, q.channel) = (l.account_id, l.channel)
+                    or q.account_id = l.account_id and exists (select from send_limits n where n.account_id = a.id)
+                    or exists (select from send_limits n where n.workspace_id = w.id and n.account_id is null))))),
         'schedules', (select coalesce(jsonb_agg(to_jsonb(s)), '[]') from send_schedules s),
         'campaigns', (select coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'campaign', c.name, 'workspace', w.name,
                 'schedule_id', c.schedule_id, 'pending', p.pending) order by w.name, c.name), '[]')
             from send_campaigns c
             join send_workspaces w on w.id = c.workspace_id
-            join (select v.campaign_id, sum(v.sends)::bigint as pending from waiting v group by 1) p
-                on p.campaign_id = c.id),
+            left join (select v.campaign_id, sum(v.sends)::bigint as pending from waiting v group by 1) p
+                on p.campaign_id = c.id
+            where p.campaign_id is not null or c.workspace_id = (select q.workspace_id from sought q)),
         'never', (select coalesce(jsonb_agg(to_jsonb(n) order by n.workspace, n.kind, n.name, n.reason), '[]')
             from never n))
     from moment m

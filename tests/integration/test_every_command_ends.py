@@ -67,7 +67,7 @@ def test_no_call_takes_over_five_seconds(
         told = in_time(lambda m=moment: forecast.forecast(conn, m, 3))
         never = 0
         for send_id in sends:
-            found = in_time(lambda s=send_id, m=moment: forecast.explained(conn, s, m, PROVIDERS))
+            found = in_time(lambda s=send_id, m=moment: forecast.explained(conn, s, m))
             assert found.next_at is None or found.next_at >= moment
             holds = [hold.rule for hold in found.holds if hold.until is None]
             never += found.status == "pending" and holds == ["quiet_hours"]

@@ -56,7 +56,7 @@ def test_explain_says_never_and_why(queue: Queue) -> None:
     """Before a claim has met the row and after: rule quiet_hours, no moment, a person is needed."""
     send = put(queue, TOKYO)
     for _ in range(3):
-        found = forecast.explained(queue.conn, send, AT, PROVIDERS)
+        found = forecast.explained(queue.conn, send, AT)
         assert (found.verdict, found.next_at) == ("needs_person", None)
         [hold] = [hold for hold in found.holds if hold.until is None]
         assert hold.rule == "quiet_hours"
@@ -81,7 +81,7 @@ def test_those_behind_it_have_their_moment(queue: Queue) -> None:
     first, second = put(queue, NEW_YORK), put(queue, "+12125550101")
     assert took(queue, AT) == [first]
     tomorrow = datetime(2026, 3, 3, 14, tzinfo=UTC)
-    assert forecast.explained(queue.conn, second, AT, PROVIDERS).next_at == tomorrow
+    assert forecast.explained(queue.conn, second, AT).next_at == tomorrow
     [attempt] = queue.all("select id from send_attempts")
     store.record(queue.conn, [{"attempt_id": str(attempt), "outcome": "sent"}], AT)
     assert a_run(queue, AT + 3 * HOUR).next_at == tomorrow
@@ -95,11 +95,11 @@ def test_a_morning_that_comes_with_the_clocks_is_waited_for(queue: Queue) -> Non
     queue.campaign("dawn", schedule="early", quiet_from="14:00", quiet_until="13:30")
     send = put(queue, "+33612345678", "dawn")  # Paris: six hours ahead, for some weeks a year five
     send_2 = put(queue, "+12125550100", "dawn")  # New York: never at half past one in the afternoon
-    found = forecast.explained(queue.conn, send, datetime(2026, 4, 6, 12, tzinfo=UTC), PROVIDERS)
+    found = forecast.explained(queue.conn, send, datetime(2026, 4, 6, 12, tzinfo=UTC))
     assert found.next_at is None  # 15:00 in summer and winter, 14:00 between the changes
-    assert forecast.explained(queue.conn, send_2, AT, PROVIDERS).next_at is None
+    assert forecast.explained(queue.conn, send_2, AT).next_at is None
     queue.put("campaign", "dawn", quiet_from="14:30", quiet_until="13:30")
-    found = forecast.explained(queue.conn, send, datetime(2026, 4, 6, 12, tzinfo=UTC), PROVIDERS)
+    found = forecast.explained(queue.conn, send, datetime(2026, 4, 6, 12, tzinfo=UTC))
     assert found.next_at == datetime(2026, 10, 26, 13, tzinfo=UTC)
 
 
@@ -109,7 +109,7 @@ def test_zones_that_are_never_awake_together(queue: Queue) -> None:
     queue.lane("open", "sms", daily_cap=None)
     queue.campaign("any", ["open"], quiet_from="10:00", quiet_until="09:00")
     send = put(queue, "+351912345678", "any")  # Lisbon or the Azores
-    found = forecast.explained(queue.conn, send, AT, PROVIDERS)
+    found = forecast.explained(queue.conn, send, AT)
     assert (found.verdict, found.next_at, found.holds[-1].rule) == ("needs_person", None, "quiet_hours")
     assert a_run(queue, AT).next_at is None
 
@@ -119,7 +119,7 @@ def test_a_moment_that_is_far_away_is_found_or_refused_at_once(queue: Queue, yea
     """However many openings there are before it."""
     send = put(queue, NEW_YORK)
     queue.do("update send_queue set scheduled_for = %s", datetime(year, 12, 30, tzinfo=UTC))
-    found = forecast.explained(queue.conn, send, AT, PROVIDERS)
+    found = forecast.explained(queue.conn, send, AT)
     assert found.next_at
     assert found.next_at.year in (year, year + 1)
 
