@@ -87,6 +87,7 @@ class Board:
             of = hours[campaign["schedule_id"] or self._rows[key]["schedule_id"]]
             rows = _alike({words: self._awake(words, of) for words in columns[-1]}, *columns)
             lanes[key].backlogs.append(Backlog(campaign["id"], of, rows, turn=turn))
+            lanes[key].turns = max(lanes[key].turns, turn)
             if sought is not None:
                 self.sought = next(alike for alike in rows if alike.nth == sought)
                 self.lane_of_sought = lanes[key]

@@ -1,7 +1,7 @@
 """Play the queue forward: when does a send go that has others before it, and how many go on which day?
 
-The order of lanes and rows is played (`play`); what decides is asked: limits and caps of send_room, which the claim asks
-too, and the calendar. `explained` plays only what may go before one send; `forecast` plays all lanes.
+The order of lanes and rows is played (`play`); what decides is asked: send_room for limits and caps, as the claim asks
+it, and the calendar. `explained` plays only what may go before one send; `forecast` plays all lanes.
 
 Time is an argument. Sends take no time here, all of them succeed, and chance adds its mean to the gaps. In `explained`
 somebody runs the command whenever something can go; in `forecast` it runs as often as is said.
@@ -83,7 +83,7 @@ class _Race:
     def sure(self) -> Sure:
         return "about" if self._by_chance else "exact"
 
-    def _count(self, at: Moment, lane: play.Lane, backlog: play.Backlog, rows: int) -> None:
+    def _count(self, at: Moment, lane: play.Lane, _: play.Backlog, rows: int) -> None:
         self.reached = at
         if self._board.sought and not self._board.sought.rows:
             self.went_at = at

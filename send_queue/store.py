@@ -917,7 +917,7 @@ def forecast_backlog(conn: Connection, at: datetime) -> list[tuple[Any, ...]]:
 def explain_backlog(
     conn: Connection, send_id: UUID, at: datetime, lanes: Sequence[tuple[str, str]], max_rows: int
 ) -> list[tuple[Any, ...]]:
-    """The same of these lanes, row by row, and at the end where the send is among them, and whether all rows are here."""
+    """The same of these lanes, row by row, and at the end where the send is among them, and whether all are here."""
     named = {
         "send_id": send_id, "at": at, "accounts": [UUID(account_id) for account_id, _ in lanes],
         "channels": [channel for _, channel in lanes], "max_rows": max_rows,

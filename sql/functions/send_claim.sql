@@ -32,7 +32,7 @@
 -- send_in_hand says it); how many rows were skipped because nobody wants them any more; whether locks kept us from a lane
 -- that may send, or a thousand rows that were put off or came back; a token that changes with the sends in flight that
 -- keep us from a due row; whether a dead run left rows behind; whether the provider is to be asked
--- of an uncertain one; the schedules whose window must be worked out anew (until then they count as closed); a sentence
+-- of an uncertain one; the schedules whose window must be worked out anew (until then those cached after it hold); a sentence
 -- on a lane or row that waits since this server does not know its time zone; the secret that was refused, where due rows
 -- wait for it (send_refused_secret).
 create or replace function send_claim(worker text, max_rows int default 1, lease interval default '5 minutes',

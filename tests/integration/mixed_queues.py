@@ -1,5 +1,6 @@
 """Queues at random that mix all that holds a row: several schedules in a lane, quiet hours of many zones, caps, gaps,
-limits of an account, a channel or the workspace, campaigns of one lane, priorities, rows that expire; and their runs."""
+limits of an account, a channel or the workspace, campaigns of one lane, priorities, rows that expire; and their
+runs."""
 
 from __future__ import annotations
 
@@ -62,7 +63,8 @@ def mixed(random: Random) -> Mixed:
             "timezone": of(ZONES), "hours": of(SCHEDULES), "holiday_country": of((None, None, "US", "DE", "JP")),
         }, 3),
         accounts=some(3, lambda: (of((-1, -1, 0, 1, 2)), some(2, lambda: {
-            "daily_cap": of((None, None, 1, 1, 2, 5, 5, 7) + (0,) * of((0, 0, 1))), "weekly_cap": of((None, None, 4, 9)),
+            "daily_cap": of((None, None, 1, 1, 2, 5, 5, 7) + (0,) * of((0, 0, 1))),
+            "weekly_cap": of((None, None, 4, 9)),
             "cap_timezone": of(ZONES), "min_gap_seconds": of((0, 0, 900, 1800, 5400, 100_000)),
         }))),
         campaigns=some(4, lambda: (of((-1, -1, 0, 1, 2)), of(QUIET), random.random() < 0.1)),
@@ -103,15 +105,14 @@ def laid(conn: Connection[Any], queue: Mixed) -> list[UUID]:
         store.put(conn, "account", f"{name}-{nth}", {"provider": "log", **scheduled(of)}, adding=True, workspace=name)
         for channel, lane in zip(CHANNELS, lanes, strict=False):
             store.put(conn, "lane", f"{name}-{nth}", lane | {"channel": channel}, at=at - 2 * DAY)
-    for most, seconds, of, channel in queue.limits:
+    for most, seconds, of, nth in queue.limits:
         if of < len(queue.accounts):
-            account = f"{name}-{of}" if of >= 0 else None
-            store.put_limit(
-                conn, most, timedelta(seconds=seconds), account, CHANNELS[channel] if channel >= 0 else None, name
-            )
+            limited = f"{name}-{of}" if of >= 0 else None
+            channel_of = CHANNELS[nth] if nth >= 0 else None
+            store.put_limit(conn, most, timedelta(seconds=seconds), limited, channel_of, name)
     accounts = [f"{name}-{nth}" for nth in range(len(queue.accounts))]
-    for nth, (of, hours, paused) in enumerate(queue.campaigns):
-        fields = {"accounts": accounts, **scheduled(of)}
+    for nth, (schedule_of, hours, paused) in enumerate(queue.campaigns):
+        fields = {"accounts": accounts, **scheduled(schedule_of)}
         if hours:
             fields |= {"quiet_from": hours[0], "quiet_until": hours[1]}
         store.put(conn, "campaign", f"{name}-{nth}", fields, adding=True, workspace=name)
@@ -119,13 +120,13 @@ def laid(conn: Connection[Any], queue: Mixed) -> list[UUID]:
             store.pause(conn, True, "campaign", f"{name}-{nth}", None, "a test", name, at)
     sends = []
     people = count(10)
-    for campaign, account, channel, number, priority, due, lasts, many in queue.rows:
-        of = account % len(accounts)
+    for campaign, seat, nth, number, priority, due, lasts, many in queue.rows:
+        at_seat = seat % len(accounts)
         when = at + timedelta(hours=due)
         for n in range(many):
             sends.append(store.enqueue(
-                conn, campaign=f"{name}-{campaign % len(queue.campaigns)}", account=accounts[of],
-                channel=CHANNELS[channel % len(queue.accounts[of][1])], recipient=f"{number}{next(people)}",
+                conn, campaign=f"{name}-{campaign % len(queue.campaigns)}", account=accounts[at_seat],
+                channel=CHANNELS[nth % len(queue.accounts[at_seat][1])], recipient=f"{number}{next(people)}",
                 message="Hello", priority=priority, scheduled_for=when + timedelta(seconds=n % 3), at=at - 2 * DAY,
                 workspace=name, expires_at=when + timedelta(hours=lasts) if lasts else None,
             )[0])  # fmt: skip

@@ -148,9 +148,9 @@ MAX_SECONDS = 5.0
 
 
 def test_the_moments_of_mixed_queues_are_those_at_which_their_rows_go(conn: Connection[Any]) -> None:
-    """Every row of queues that mix schedules in a lane, quiet hours, caps, gaps, shared limits, priorities and campaigns
-    that take turns goes at the moment that explain named, whenever else somebody runs the command; and what it says
-    never goes does not. No call takes over five seconds.
+    """Every row of queues that mix schedules in a lane, quiet hours, caps, gaps, shared limits, priorities and
+    campaigns that take turns goes at the moment that explain named, whenever else somebody runs the command; and what
+    it says never goes does not. No call takes over five seconds.
 
     A thousand rows: SEND_QUEUE_EXPLAINED=60 pytest tests/integration/test_explain_is_exact.py -k mixed
     """
@@ -162,7 +162,7 @@ def test_the_moments_of_mixed_queues_are_those_at_which_their_rows_go(conn: Conn
         for hour in range(seed % 3 * 3):
             list(ran(conn, queue.at + timedelta(hours=hour), 2))
         told = {}
-        for send_id in sends:  # noqa
+        for send_id in sends:
             began = time.monotonic()
             found = forecast.explained(conn, send_id, at)
             assert time.monotonic() - began < MAX_SECONDS
