@@ -25,8 +25,6 @@ SECOND: Moment = 1_000_000
 LAST: Moment = (datetime(9999, 1, 1, tzinfo=UTC) - EPOCH) // MICROSECOND
 """A next_at from here on means that no clock ends the wait."""
 
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
 MOST_ROWS = 2000
 """How many rows of a campaign in a lane are played to explain one."""
 
@@ -103,7 +101,7 @@ class Board:
         if not words:
             return None
         if (words, hours) not in self._awakes:
-            self._awakes[words, hours] = days(words, hours, self.at, self.until, self._days)
+            self._awakes[words, hours] = days(self._conn, words, hours, self.at, self.until, self._days)
         return self._awakes[words, hours]
 
     def rooms(
@@ -184,6 +182,24 @@ class Openings:
         self._known_to = self._closes[-1]
 
 
+class ZoneDays(Openings):
+    """The days of a zone between quiet hours, asked of the database: a claim goes by its zones, not the calendar's."""
+
+    def __init__(self, conn: Connection, words: str, zone: str, at: Moment, until: Moment) -> None:
+        super().__init__({"name": zone}, at, until)
+        self._conn = conn
+        self._hours = words.split()
+
+    def _work_out(self) -> None:
+        days = store.quiet_days(self._conn, self.name, *self._hours, self._known_to)
+        if not days:
+            self.ended = f"The database server does not know the time zone {self.name!r}."
+            return
+        self._opens += [opens_at for opens_at, _ in days]
+        self._closes += [closes_at for _, closes_at in days]
+        self._known_to = self._closes[-1]
+
+
 MAX_AHEAD: Moment = 400 * 86_400 * SECOND
 """How far a day of the recipient's is looked for that meets an opening: more than a year."""
 
@@ -238,25 +254,34 @@ class Days:
         return f"Quiet hours where the recipient is ({', '.join(zones)}), from {quiet_from} to {quiet_until}, {meet}."
 
 
-def days(words: str, hours: Openings | None, at: Moment, until: Moment, known: dict[tuple[str, str], Openings]) -> Days:
+def days(
+    conn: Connection,
+    words: str,
+    hours: Openings | None,
+    at: Moment,
+    until: Moment,
+    known: dict[tuple[str, str], Openings],
+) -> Days:
     """The days of those whose quiet hours are so in `words`: from, until, and their zones. `known` keeps those of each
     zone."""
     quiet_from, quiet_until, *zones = words.split()
+    between = f"{quiet_from} {quiet_until}"
     for zone in zones:
-        every = {"hours": {key: [[quiet_until, quiet_from]] for key in WEEKDAYS}, "name": zone, "timezone": zone}
-        known.setdefault((f"{quiet_from} {quiet_until}", zone), Openings(every, at, until))
-    return Days(words, [known[f"{quiet_from} {quiet_until}", zone] for zone in zones], hours)
+        if (between, zone) not in known:
+            known[between, zone] = ZoneDays(conn, between, zone, at, until)
+    return Days(words, [known[between, zone] for zone in zones], hours)
 
 
-def never_awake(waiting: Iterable[Json], at: Moment) -> list[Never]:
+def never_awake(conn: Connection, waiting: Iterable[Json], at: Moment) -> list[Never]:
     """Of rows that are counted by their quiet hours (send_quiet_doctor), those that meet no opening from `at` on."""
     known: dict[tuple[str, str], Openings] = {}
     until = at + 2 * MAX_AHEAD
     found: Counter[tuple[str, str, str]] = Counter()
     for row in waiting:
         hours = Openings(row["schedule"], at, until) if row["schedule"] else None
-        if days(row["quiet"], hours, at, until, known).never(at):
-            why = str(days(row["quiet"], hours, at, until, known))
+        awake = days(conn, row["quiet"], hours, at, until, known)
+        if awake.never(at):
+            why = str(awake)
             found[row["workspace"], row["campaign"], why] += row["sends"]
     return [
         _asleep({"workspace": workspace, "campaign": campaign}, why, sends)

@@ -77,7 +77,7 @@ def examine(
         *_tokens(store.tokens_doctor(conn, at), env),
         *_mail(answer["secrets"], env),
         *_calendar(answer["schedules"], datetime.fromisoformat(answer["at"])),
-        *_quiet(store.quiet_doctor(conn), datetime.fromisoformat(answer["at"])),
+        *_quiet(conn, datetime.fromisoformat(answer["at"])),
         *_zones(conn, datetime.fromisoformat(answer["at"])),
         *_clocks(datetime.fromisoformat(answer["clock"]), before, after),
     ]
@@ -258,12 +258,12 @@ def _holidays_are_known(country: str, subdivision: str | None, year: int) -> boo
     return windows[-1].opens_at - first > timedelta(days=364)
 
 
-def _quiet(waiting: Sequence[Json], at: datetime) -> Iterator[Finding]:
+def _quiet(conn: Connection, at: datetime) -> Iterator[Finding]:
     """Rows whose recipients are never awake while their schedule is open."""
-    if waiting:
+    if waiting := store.quiet_doctor(conn):
         from send_queue import board  # imported here, as the calendar is
 
-        for never in board.never_awake(waiting, board.microseconds(at)):
+        for never in board.never_awake(conn, waiting, board.microseconds(at)):
             yield Finding("quiet_hours", "wrong", f"{never.detail} They can never go: {never.sends:,}.", never.mend)
 
 

@@ -925,6 +925,12 @@ def explain_backlog(
     return _rows(conn, "send_explain_backlog", named).fetchall()
 
 
+def quiet_days(conn: Connection, zone: str, quiet_from: str, quiet_until: str, at: int) -> list[tuple[int, int]]:
+    """The days of a zone between quiet hours that end after a moment: when each begins and ends, in microseconds."""
+    named = {"zone": zone, "quiet_from": quiet_from, "quiet_until": quiet_until, "at": at}
+    return _rows(conn, "send_quiet_days", named).fetchall()
+
+
 def rehearse_counts(conn: Connection, at: datetime) -> None:
     """From here to the end of the transaction, limits are counted from copies."""
     _value(conn, "send_rehearse_counts", at=at)
