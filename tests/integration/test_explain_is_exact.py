@@ -141,7 +141,7 @@ def test_a_send_that_is_behind_others_goes_when_explain_says(
         assert [c.send_id for c in claim(conn, moment, name)] == [send_id]
 
 
-QUEUES = int(os.environ.get("SEND_QUEUE_EXPLAINED", "5"))
+QUEUES = int(os.environ.get("SEND_QUEUE_EXPLAINED", "3"))
 """Mixed queues whose rows are explained."""
 
 MAX_SECONDS = 5.0

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
+from mixed_queues import Went, by_day, laid, mixed, ran
 from psycopg import Connection
 
 from send_queue import calendar, forecast, run, store
@@ -23,6 +26,11 @@ from send_queue.sandbox import Sandbox
 DAYS = 10
 EXAMPLES = int(os.environ.get("SEND_QUEUE_FORECASTS", "25"))
 """Queues that are played; a hundred take some minutes."""
+
+QUEUES = int(os.environ.get("SEND_QUEUE_FORECASTS", "3"))
+"""Mixed queues that are played by claims."""
+
+MAX_SECONDS = 5.0
 
 DAY = timedelta(days=1)
 names = (f"q{n}" for n in count())
@@ -191,3 +199,34 @@ def played(
 
 def _same(moment: datetime) -> datetime:
     return moment
+
+
+def test_the_days_of_mixed_queues_are_those_that_come(conn: Connection[Any]) -> None:
+    """Ten days of claims in queues that mix schedules in a lane, quiet hours, caps, shared limits, campaigns that take
+    turns and small limits of a run give, day by day and lane by lane, what the forecast said. No call takes over five
+    seconds.
+
+    A hundred queues: SEND_QUEUE_FORECASTS=100 pytest tests/integration/test_forecast_is_exact.py -k mixed
+    """
+    sent = 0
+    for seed in range(QUEUES):
+        random = Random(seed)
+        queue = mixed(random)
+        every, limit = timedelta(seconds=random.choice((2520, 3600, 7200, 10_800, 14_400))), random.choice((None, 1, 2))
+        laid(conn, queue)
+
+        began = time.monotonic()
+        told = forecast.forecast(conn, queue.at, DAYS, every, limit)
+        assert time.monotonic() - began < MAX_SECONDS
+
+        went: list[Went] = []
+        now, end = queue.at, queue.at.replace(hour=0, minute=0) + DAYS * DAY
+        while now < end and store.remaining(conn, store.Filters()):
+            went += ran(conn, now, limit)
+            now += every
+        came = by_day(went)
+        assert {day.date: dict(day.by_lane) for day in told.days} == {
+            day.date: came.get(day.date, {}) for day in told.days
+        }, f"queue {seed}, every {every}, limit {limit}: {queue}"
+        sent += len(went)
+    assert sent > QUEUES
