@@ -188,10 +188,10 @@ class ZoneDays(Openings):
     def __init__(self, conn: Connection, words: str, zone: str, at: Moment, until: Moment) -> None:
         super().__init__({"name": zone}, at, until)
         self._conn = conn
-        self._hours = words.split()
+        self._quiet_from, self._quiet_until = words.split()
 
     def _work_out(self) -> None:
-        days = store.quiet_days(self._conn, self.name, *self._hours, self._known_to)
+        days = store.quiet_days(self._conn, self.name, self._quiet_from, self._quiet_until, self._known_to)
         if not days:
             self.ended = f"The database server does not know the time zone {self.name!r}."
             return

@@ -23,8 +23,8 @@ T = TypeVar("T")
 PROVIDERS = Providers({})
 DAY = timedelta(days=1)
 CHANNELS = ("sms", "log")
-NUMBERS = ("+8131234567", "+1212555010", "+1415555010", "+3361234567", "+5511999", "+3519123456", "+1800555010",
-           "+6129374400", "+551")  # fmt: skip
+NUMBERS = ("+8131234567", "+1212555010", "+1415555010", "+3361234567", "+55119998877", "+3519123456", "+1800555010",
+           "+6129374400", "+55219876543")  # fmt: skip
 ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Asia/Kathmandu", "America/Havana", "Australia/Sydney")
 names = (f"mixed{n}" for n in count())
 

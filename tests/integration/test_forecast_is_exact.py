@@ -27,7 +27,7 @@ DAYS = 10
 EXAMPLES = int(os.environ.get("SEND_QUEUE_FORECASTS", "25"))
 """Queues that are played; a hundred take some minutes."""
 
-QUEUES = int(os.environ.get("SEND_QUEUE_FORECASTS", "3"))
+QUEUES = int(os.environ.get("SEND_QUEUE_FORECASTS", "5"))
 """Mixed queues that are played by claims."""
 
 MAX_SECONDS = 5.0
@@ -229,4 +229,4 @@ def test_the_days_of_mixed_queues_are_those_that_come(conn: Connection[Any]) -> 
             day.date: came.get(day.date, {}) for day in told.days
         }, f"queue {seed}, every {every}, limit {limit}: {queue}"
         sent += len(went)
-    assert sent > QUEUES
+    assert sent >= QUEUES
