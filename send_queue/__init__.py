@@ -59,9 +59,9 @@ def enqueue(
     that says what to do, where something is wrong; nothing is stored then, and the caller's transaction is to be
     rolled back.
     """
-    from send_queue import intake
+    from send_queue.intake import enqueue
 
-    return intake.enqueue(
+    return enqueue.enqueue(
         conn, campaign=campaign, channel=channel, recipient=recipient, message=message, account=account,
         subject=subject, prospect=prospect, payload=payload, priority=priority, scheduled_for=scheduled_for,
         expires_at=expires_at, dedupe_key=dedupe_key, workspace=workspace,

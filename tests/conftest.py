@@ -25,7 +25,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from psycopg import sql
 
-from send_queue import embedded, installed, schema
+from send_queue.providers import installed
+from send_queue.store import embedded, schema
 
 SERVER_URL = "SEND_QUEUE_TEST_DATABASE_URL"
 SERVER_DIR = "SEND_QUEUE_TEST_SERVER_DIR"

@@ -32,8 +32,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
-from send_queue import embedded, schema
 from send_queue.sandbox import Sandbox
+from send_queue.store import embedded, schema
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 

@@ -13,7 +13,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import errors, sql
 
-from send_queue import schema, signatures
+from send_queue.store import schema, signatures
 
 Connection = psycopg.Connection[Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from urllib.parse import quote
 
-from send_queue import keys
+from send_queue.rules import keys
 
 ADDRESSES = ("ana@bücher.example", "ana@straße.de", "bea@example.com", "ćira@ΣΑΣ.example", "i@ÖÇÜ.例え。jp",
              "o'neil+x@пример.example", "a@مثال.example")  # fmt: skip

@@ -53,7 +53,7 @@ class App:
         """DATABASE_URL, or that of the embedded Postgres, which is started if need be."""
         if url := self.env.get("DATABASE_URL"):
             return url
-        from send_queue import embedded
+        from send_queue.store import embedded
 
         folder = embedded.default_data_dir(self.env)
         if not self._told:
@@ -328,7 +328,7 @@ def _quiet(text: str) -> tuple[str, str]:
 
 
 def _country(text: str) -> str:
-    from send_queue import recipients  # phonenumbers, which it needs, is dear
+    from send_queue.rules import recipients  # phonenumbers, which it needs, is dear
 
     return recipients.country(text)
 
@@ -338,14 +338,14 @@ def _backoff(text: str) -> list[int]:
 
 
 def _timezone(name: str) -> str:
-    from send_queue import calendar  # pendulum, which it needs, is dear
+    from send_queue.rules import calendar  # pendulum, which it needs, is dear
 
     calendar.check_zone(name)
     return name
 
 
 def _zone(name: str) -> tzinfo:
-    from send_queue import zones
+    from send_queue.rules import zones
 
     return zones.zone(_timezone(name))
 

@@ -148,7 +148,7 @@ def _with_windows(app: App, kind: str, rows: list[dict[str, Any]]) -> list[dict[
     """Schedules with the window that holds the moment, or comes next, whether a run has worked it out yet or not."""
     if kind != "schedule" or not rows:
         return rows
-    from send_queue import calendar
+    from send_queue.rules import calendar
 
     at = app.now() or datetime.now(UTC)
     for row in rows:
@@ -264,7 +264,7 @@ def _account_options(command: Any) -> Any:
 
 def _provider_channels(name: str) -> list[str]:
     """The channels of a provider. Raises `UserError` where there is none so named."""
-    from send_queue import installed
+    from send_queue.providers import installed
 
     if name not in (known := installed.names()):
         raise UserError(f"There is no provider {name!r}: use one of {', '.join(sorted(known))}.")
@@ -404,7 +404,7 @@ def _schedule_options(command: Any) -> Any:
 
 
 def _schedule_fields(options: Mapping[str, Any]) -> dict[str, Any]:
-    from send_queue import calendar
+    from send_queue.rules import calendar
 
     given = _given(options)
     fields: dict[str, Any] = {k: given[k] for k in ("timezone",) if k in given}
@@ -469,7 +469,7 @@ def _date(text: str) -> str:
 
 def _checked(app: App, fields: Mapping[str, Any], name: str) -> None:
     """Refuse a schedule that cannot be read or never opens."""
-    from send_queue import calendar
+    from send_queue.rules import calendar
 
     calendar.check(calendar.schedule_from({"name": name, **fields}), app.now() or datetime.now(UTC))
 

@@ -21,7 +21,7 @@ def doctor_command(app: App, /, json_: bool) -> int:
     \b
     Example: send-queue doctor
     """
-    from send_queue import doctor
+    from send_queue.insight import doctor
 
     with app.database() as conn:
         findings = doctor.examine(conn, app.env, app.now(), lambda: datetime.now(UTC))

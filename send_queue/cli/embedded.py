@@ -23,7 +23,7 @@ def embedded_url(app: App) -> None:
     \b
     Example: psql "$(send-queue embedded url)"
     """
-    from send_queue import embedded
+    from send_queue.store import embedded
 
     click.echo(embedded.url(embedded.default_data_dir(app.env)))
 
@@ -40,7 +40,7 @@ def embedded_dump(app: App, /, file: Path, json_: bool) -> None:
     \b
     Example: send-queue embedded dump queue.dump
     """
-    from send_queue import backup, embedded
+    from send_queue.store import backup, embedded
 
     size = backup.dump(embedded.default_data_dir(app.env), file)
     click.echo(as_json({"file": str(file), "bytes": size}) if json_ else f"Dumped {size:,} bytes.")
@@ -59,7 +59,8 @@ def embedded_restore(app: App, /, file: Path, replace: bool, json_: bool) -> Non
     \b
     Example: send-queue embedded restore queue.dump
     """
-    from send_queue import backup, embedded, store
+    from send_queue import store
+    from send_queue.store import backup, embedded
 
     folder = embedded.default_data_dir(app.env)
     backup.check(file)
@@ -86,6 +87,6 @@ def embedded_stop(app: App) -> None:
     \b
     Example: send-queue embedded stop
     """
-    from send_queue import embedded
+    from send_queue.store import embedded
 
     embedded.stop(embedded.default_data_dir(app.env))

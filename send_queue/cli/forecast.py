@@ -23,7 +23,7 @@ from send_queue.cli.whole import Whole
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from send_queue.forecast import Day, Forecast
+    from send_queue.insight.forecast import Day, Forecast
 
 WIDEST_BAR = 20
 """Letters of the bar of the day on which most goes."""
@@ -46,7 +46,7 @@ def forecast_command(
     \b
     Example: send-queue forecast --days 10 --every 30m --limit 5
     """
-    from send_queue import forecast
+    from send_queue.insight import forecast
 
     with app.database() as conn:
         found = forecast.forecast(conn, app.now(), days, every, None if drain else limit, tz)

@@ -10,12 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from send_queue.cli.app import DURATION, FIELD, MOMENT, App, as_json, json_option, printable, warn, workspace_option
+from send_queue.cli.app import (
+    DURATION,
+    FIELD,
+    MOMENT,
+    App,
+    as_json,
+    json_option,
+    printable,
+    warn,
+    workspace_option,
+)
 from send_queue.cli.whole import Whole
 from send_queue.model import UserError
 
 if TYPE_CHECKING:
-    from send_queue.intake import Wording
+    from send_queue.intake.enqueue import Wording
 
 FILE = click.Path(path_type=Path)
 
@@ -60,7 +70,7 @@ def enqueue_command(
     Example: send-queue enqueue --campaign fall --channel linkedin_invite --recipient ACoAAB… \\
                --message 'Hi Ada' --dedupe-key lead:4711
     """
-    from send_queue import intake
+    from send_queue.intake import enqueue
 
     if (message["message"] is None) == (template is None):
         raise UserError("Say what to send: --message TEXT, or --template FILE.")
@@ -70,13 +80,13 @@ def enqueue_command(
     message["payload"] = _object(payload)
     with app.database() as conn:
         campaign, channel, workspace = message["campaign"], message["channel"], message["workspace"]
-        message["recipient"] = intake.recipient_of(conn, channel, message["recipient"], campaign, workspace)
-        known = intake.fields_of(conn, campaign, channel, message["recipient"], workspace) | dict(fields)
+        message["recipient"] = enqueue.recipient_of(conn, channel, message["recipient"], campaign, workspace)
+        known = enqueue.fields_of(conn, campaign, channel, message["recipient"], workspace) | dict(fields)
         if not (template or literal):
-            intake.check_standing(message["message"], message["subject"], known)
+            enqueue.check_standing(message["message"], message["subject"], known)
         if template or html:
-            message |= intake.worded(wording, channel, known, message["payload"])
-        send_id, created = intake.enqueue(conn, **message, at=app.now())
+            message |= enqueue.worded(wording, channel, known, message["payload"])
+        send_id, created = enqueue.enqueue(conn, **message, at=app.now())
     if json_:
         click.echo(as_json({"id": send_id, "created": created}))
     else:
@@ -87,12 +97,12 @@ def _wording(
     message: str | None, template: Path | None, html: Path | None, subject: str | None, literal: bool
 ) -> Wording:
     """How texts are made, by the options: a subject is of the same kind as the text beside it."""
-    from send_queue.intake import Wording
+    from send_queue.intake.enqueue import Wording
 
     if not (template or html):
         return Wording(message, subject, literal=literal)
-    from send_queue import files
-    from send_queue.templates import MAX_TEMPLATE, Template  # jinja2, which it needs, is dear
+    from send_queue.intake import files
+    from send_queue.rules.templates import MAX_TEMPLATE, Template  # jinja2, which it needs, is dear
 
     def read(file: Path, *, html: bool) -> Template:
         with files.opened(file, "a text file") as text:
@@ -160,7 +170,7 @@ def import_command(
     Example: send-queue import people.csv --campaign fall --channel linkedin_invite \\
                --message 'Hi {first_name}'
     """
-    from send_queue import intake
+    from send_queue.intake import enqueue
 
     if message is not None and template is not None:
         raise UserError("The text is given twice: leave out --message or --template.")
@@ -181,7 +191,7 @@ def import_command(
                 shown.update(position - read)
                 read = position
 
-        result = intake.import_file(
+        result = enqueue.import_file(
             conn, file, campaign, channel, wording, workspace, at, dry_run, progress, skip_contacted
         )
     for number, reason in result.wrong[:SAID]:

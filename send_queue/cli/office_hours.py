@@ -46,7 +46,7 @@ def make_always(conn: Connection, fields: Mapping[str, Any], at: datetime | None
 
 
 def _make(conn: Connection, name: str, zone: str, days: str, hours: str, at: datetime | None) -> None:
-    from send_queue import calendar  # pendulum, which it needs, is dear
+    from send_queue.rules import calendar  # pendulum, which it needs, is dear
 
     if any(schedule["name"] == name for schedule in store.listed(conn, "schedule")):
         return

@@ -31,17 +31,17 @@ def post_command(app: App, /, text: str, dry_run: bool, json_: bool, **more: Any
     Example: send-queue post 'We are hiring: https://example.com/jobs' --account our-mastodon \\
                --account our-bluesky --at 2026-11-23T09:00:00+01:00
     """
-    from send_queue import posts
+    from send_queue.intake import crosspost
 
     with app.database() as conn:
-        done = posts.dispatch(conn, text, dry_run=dry_run, at=app.now(), **more)
+        done = crosspost.dispatch(conn, text, dry_run=dry_run, at=app.now(), **more)
     for account, why in done.wrong:
         warn(f"{account}: {why}")
     if done.wrong:
         warn("Nothing was stored: mend the text, or leave out the accounts above.")
         return 2
     if done.made_campaign and not dry_run:
-        warn(f"The campaign {posts.CAMPAIGN} was made: give it a schedule with `send-queue campaign set`.")
+        warn(f"The campaign {crosspost.CAMPAIGN} was made: give it a schedule with `send-queue campaign set`.")
     if json_:
         sends = [{"id": placed.id, "account": placed.account, "created": placed.created} for placed in done.sends]
         click.echo(as_json({"dispatch": None if dry_run else done.id, "sends": sends}))

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from send_queue import files
 from send_queue.cli.app import App, as_json, json_option, playing_options, tz_option
 from send_queue.cli.whole import Whole
+from send_queue.intake import files
 
 if TYPE_CHECKING:
-    from send_queue.report import Figures
+    from send_queue.insight.report import Figures
 
 
 @click.command("report")
@@ -47,7 +47,7 @@ def report_command(
     \b
     Example: send-queue report -o report.html
     """
-    from send_queue import report
+    from send_queue.insight import report
 
     with app.database() as conn:
         figures = report.gather(conn, app.now(), tz, days, every, None if drain else limit, forecast)

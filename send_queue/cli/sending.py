@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from send_queue.cli.app import DURATION, App, as_json, filter_options, json_option, printable, short, warn
-from send_queue.cli.watching import end_run, log_of, log_option, watched
+from send_queue.cli.monitoring import end_run, log_of, log_option, watched
 from send_queue.cli.whole import Whole
 from send_queue.model import clock
 from send_queue.providers import Providers
@@ -21,7 +21,7 @@ from send_queue.providers import Providers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from send_queue.run import Report, Run
+    from send_queue.core.run import Report, Run
 
 
 @click.command("run-once")
@@ -41,7 +41,7 @@ def run_once_command(
     \b
     Example: send-queue run-once --limit 5 --account anna
     """
-    from send_queue import run
+    from send_queue.core import run
 
     if dry_run:
         with _pass(app, filters, calling=False) as this:
@@ -71,7 +71,7 @@ def run_command(
     \b
     Example: send-queue run --max-runtime 4m
     """
-    from send_queue import run
+    from send_queue.core import run
 
     began = clock()
     until = began + max_runtime.total_seconds() if max_runtime else inf
@@ -99,7 +99,8 @@ def _bar(this: Run, json_: bool) -> Iterator[Callable[[Report], None]]:
 def _pass(app: App, filters: dict[str, str | None], log: str | None = "none", *, calling: bool = True) -> Iterator[Run]:
     """All that a pass needs; a signal to stop lets the send in flight finish and be recorded. `calling` providers, a
     rehearsal is refused where one of them is not on this machine."""
-    from send_queue import run, store
+    from send_queue import store
+    from send_queue.core import run
 
     told = log_of(app, log)
     stop = Event()
@@ -109,7 +110,7 @@ def _pass(app: App, filters: dict[str, str | None], log: str | None = "none", *,
     try:
         with app.database() as conn:
             if calling and app.env.get("SEND_QUEUE_NOW"):
-                from send_queue import rehearsal
+                from send_queue.core import rehearsal
 
                 rehearsal.check_run(conn, app.env, providers, store.Filters(**filters))
             this = run.Run(conn, providers, app.now, app.worker, store.Filters(**filters), stop, warn,

@@ -37,7 +37,7 @@ def status_command(app: App, /, watch: int | None, tz: tzinfo, json_: bool) -> N
     \b
     Example: send-queue status --watch
     """
-    from send_queue import explain
+    from send_queue.core import explain
 
     on_terminal = sys.stdout.isatty() and not json_
     if watch and not on_terminal:
@@ -100,18 +100,18 @@ def to_see_to(status: Json, zone: tzinfo) -> Iterator[str]:
 
 
 def _show(app: App, status: Json, first: Json | None, zone: tzinfo, watch: int | None) -> None:
-    from send_queue.cli import screen
+    from send_queue.cli import status_terminal
 
-    console = screen.console(app.env)
+    console = status_terminal.console(app.env)
     if watch is None:
-        console.print(screen.view(status, first, zone, console))
+        console.print(status_terminal.view(status, first, zone, console))
         return
     from rich.live import Live
 
     lost = ""
     with suppress(KeyboardInterrupt), Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
-            live.update(screen.view(status, first, zone, console, console.height, lost), refresh=True)
+            live.update(status_terminal.view(status, first, zone, console, console.height, lost), refresh=True)
             time.sleep(watch)  # seconds; what a person has asked for
             try:
                 # No connection is held between two looks: somebody may leave this open for days.
@@ -123,7 +123,8 @@ def _show(app: App, status: Json, first: Json | None, zone: tzinfo, watch: int |
 
 def _look(app: App, conn: Connection) -> tuple[Json, Json | None]:
     """How the queue stands, and the send that can go first, with its `next_at`, where the role may ask for that."""
-    from send_queue import explain, store
+    from send_queue import store
+    from send_queue.core import explain
 
     at = app.now()
     status = explain.status(conn, at)

@@ -8,14 +8,23 @@ from uuid import UUID
 
 import click
 
-from send_queue.cli.app import App, as_json, json_option, printable, table, terminal_width, warn, workspace_option
+from send_queue.cli.app import (
+    App,
+    as_json,
+    json_option,
+    printable,
+    table,
+    terminal_width,
+    warn,
+    workspace_option,
+)
 from send_queue.cli.intake import SAID
 from send_queue.cli.whole import Whole
 from send_queue.model import UserError
 
 if TYPE_CHECKING:
+    from send_queue.intake.suppression import Entry
     from send_queue.store import Connection
-    from send_queue.suppression import Entry
 
 channel_option = click.option("--channel", metavar="CH", help="On this channel only (default: on all of them).")
 reason_option = click.option("--reason", metavar="R", help="Why, for the others.")
@@ -43,8 +52,8 @@ def suppress_add(
     \b
     Example: send-queue suppress add ada@example.com --channel email --reason 'asked on the phone'
     """
-    from send_queue import recipients
-    from send_queue.suppression import Entry
+    from send_queue.intake.suppression import Entry
+    from send_queue.rules import recipients
 
     if (recipient is None) == (token is None):
         raise UserError("Say whom to suppress: a recipient, or --token with what an unsubscribe link holds.")
@@ -52,7 +61,7 @@ def suppress_add(
         raise UserError("A token says the channel and the workspace itself: leave out --channel and --workspace.")
     place: UUID | None = None
     if token is not None:
-        from send_queue import unsubscribe  # cryptography, which it needs, is dear
+        from send_queue.rules import unsubscribe  # cryptography, which it needs, is dear
 
         place, channel, recipient = unsubscribe.open(app.env, token)
     entry = Entry((recipient or "").strip(), channel, reason or ("unsubscribed" if token else None))
@@ -140,7 +149,7 @@ def suppress_import(
     \b
     Example: send-queue suppress import unsubscribed.csv --channel email --reason unsubscribed
     """
-    from send_queue import suppression
+    from send_queue.intake import suppression
 
     entries, wrong = suppression.read(file, channel, reason)
     for number, why in wrong[:SAID]:

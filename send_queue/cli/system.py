@@ -33,7 +33,9 @@ def migrate_command(app: App, /, workspace: str | None, json_: bool, **roles: tu
     \b
     Example: send-queue migrate --grant-worker cron --grant-enqueue app --grant-read dashboard
     """
-    from send_queue import installed, schema, store
+    from send_queue import store
+    from send_queue.providers import installed
+    from send_queue.store import schema
 
     grants = [(role, task, workspace) for task, granted in roles.items() for role in granted]
     if workspace is not None and not grants:

@@ -46,7 +46,7 @@ def tokens_key() -> None:
     \b
     Example: send-queue tokens key
     """
-    from send_queue import vault
+    from send_queue.rules import vault
 
     click.echo(vault.new_key())
 
@@ -76,8 +76,8 @@ def tokens_set(
     Example: send-queue tokens set anna --expires-in 2h <granted.txt
     """
     from send_queue import store
-    from send_queue.providers.oauth import RULES
-    from send_queue.vault import Vault
+    from send_queue.providers.oauth.renew import RULES
+    from send_queue.rules.vault import Vault
 
     if expires_at is not None and expires_in is not None:
         raise UserError("--expires-at and --expires-in say the same: give one of them.")
@@ -122,7 +122,7 @@ def _end(now: datetime, given: datetime | object | None, life: timedelta | None)
 
 def _granted(app: App, access_env: str | None, refresh_env: str | None) -> tuple[str, str | None]:
     """The tokens, from variables, or from stdin. Raises `UserError`, which shows nothing of them."""
-    from send_queue.providers.oauth_answers import is_token
+    from send_queue.providers.oauth.errors import is_token
 
     if access_env is CLEARED or refresh_env is CLEARED:
         raise UserError("A variable cannot be none: leave the option out.")
@@ -189,8 +189,8 @@ def tokens_refresh(
     \b
     Example: send-queue tokens refresh --account anna
     """
-    from send_queue import rehearsal, tokens
-    from send_queue.providers.oauth import Renewers
+    from send_queue.core import rehearsal, token_renewal
+    from send_queue.providers.oauth.renew import Renewers
 
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):  # what was answered is stored before it ends
@@ -200,8 +200,8 @@ def tokens_refresh(
     try:
         with app.database() as conn:
             rehearsal.check_renewals(conn, app.env, app.now())
-            this = tokens.Refresh(conn, renewers, app.env, app.now, app.reconnect, stop)
-            for one in this.run(tokens.Want(within, account, workspace)):
+            this = token_renewal.Refresh(conn, renewers, app.env, app.now, app.reconnect, stop)
+            for one in this.run(token_renewal.Want(within, account, workspace)):
                 told.append(one)
                 if one.became == "disconnected":
                     warn(f"The account {one.account} is disconnected: {one.message}")
@@ -230,11 +230,12 @@ def tokens_reseal(app: App, /, json_: bool) -> None:
     \b
     Example: send-queue tokens reseal
     """
-    from send_queue import store, tokens
-    from send_queue.vault import Vault
+    from send_queue import store
+    from send_queue.core import token_renewal
+    from send_queue.rules.vault import Vault
 
     with app.database() as conn:
-        count = tokens.reseal(conn, Vault(app.env)) if store.sealed_tokens(conn) else {}
+        count = token_renewal.reseal(conn, Vault(app.env)) if store.sealed_tokens(conn) else {}
     resealed, renewed = count.get("resealed", 0), count.get("renewed", 0)
     if json_:
         click.echo(as_json({"resealed": resealed, "renewed": renewed}))

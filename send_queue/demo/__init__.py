@@ -27,11 +27,13 @@ from pathlib import Path
 from typing import NoReturn, Protocol
 from uuid import UUID
 
-from send_queue import embedded, explain, run, store, zones
+from send_queue import store
+from send_queue.core import explain, run
 from send_queue.model import ConfigurationError, Explanation
 from send_queue.providers import Providers
+from send_queue.rules import zones
 from send_queue.sandbox import Fault, Sandbox
-from send_queue.store import Connection, Filters
+from send_queue.store import Connection, Filters, embedded
 
 BEGINS = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 """The Monday of the week in which the United States keep Thanksgiving; it is still 01:00 in New York."""

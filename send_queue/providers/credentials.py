@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from send_queue.model import Claimed, ConfigurationError, Hold, clock
-from send_queue.vault import Vault
+from send_queue.rules.vault import Vault
 
 TRY_AGAIN = timedelta(minutes=15)
 """How long an account whose secret was refused waits before it is tried again: a mail server locks out whoever logs in

@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from send_queue import unsubscribe
 from send_queue.model import Claimed, Failed, Hold, Retry
 from send_queue.providers.address import base_url, checked_url
-from send_queue.providers.stranger import HOLDS, tries_that_did_not_count
-from send_queue.recipients import address
+from send_queue.providers.intermediary import HOLDS, tries_that_did_not_count
+from send_queue.rules import unsubscribe
+from send_queue.rules.recipients import address
 
 NOT_OURS = frozenset({
     "bcc", "cc", "content-transfer-encoding", "content-type", "date", "dkim-signature", "from", "message-id",

@@ -33,9 +33,9 @@ from send_queue.model import (
 )
 from send_queue.providers import FOREVER
 from send_queue.providers.credentials import secret_of
-from send_queue.providers.endpoints import RESOLVE_WITHIN, addresses, allowed_hosts, refused
 from send_queue.providers.http import Answer, Http, Limits, NoAnswer, retry_after
 from send_queue.providers.reach import host_of
+from send_queue.providers.url_guard import RESOLVE_WITHIN, addresses, allowed_hosts, refused
 
 POST = Limits(connect=10, read=20, total=30)
 """Standard Webhooks: 15 to 30 seconds."""

@@ -25,23 +25,23 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from send_queue.sandbox.app import App
+from send_queue.sandbox.base import Plain
 from send_queue.sandbox.bluesky import Bluesky
 from send_queue.sandbox.control import Control, read_faults
 from send_queue.sandbox.facebook import Facebook
 from send_queue.sandbox.faults import Fault, Faults
+from send_queue.sandbox.http_messages import Provider
 from send_queue.sandbox.journal import Entry, Journal, JournalDamaged, JournalInUse, read
 from send_queue.sandbox.linkedin import LinkedIn
+from send_queue.sandbox.linkedin_state import BadSettings, World
 from send_queue.sandbox.mastodon import Mastodon
 from send_queue.sandbox.oauth import TOKENS, Tokens
-from send_queue.sandbox.plain import Plain
 from send_queue.sandbox.sendgrid import SendGrid
 from send_queue.sandbox.server import Server
 from send_queue.sandbox.slack import Slack
 from send_queue.sandbox.twilio import Twilio
 from send_queue.sandbox.unipile import Unipile
 from send_queue.sandbox.webhook import Webhook
-from send_queue.sandbox.wire import Provider
-from send_queue.sandbox.world import BadSettings, World
 from send_queue.sandbox.x import X
 
 __all__ = [

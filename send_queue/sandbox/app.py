@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from send_queue.sandbox.control import Control
 from send_queue.sandbox.faults import Faults
-from send_queue.sandbox.wire import Answer, Call, Provider, Request, json_answer
+from send_queue.sandbox.http_messages import Answer, Call, Provider, Request, json_answer
 
 NOT_HIDDEN = timedelta()
 

@@ -12,8 +12,8 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
-from send_queue.sandbox.networks import Network
-from send_queue.sandbox.wire import Answer, BadBody, Request, json_answer, json_object
+from send_queue.sandbox.http_messages import Answer, BadBody, Request, json_answer, json_object
+from send_queue.sandbox.post_base import Network
 
 LONGEST = 3000  # bytes of a post's text
 TID = re.compile(r"[234567abcdefghij][234567a-z]{12}")

@@ -18,10 +18,10 @@ from typing import Any, Protocol
 from urllib.parse import unquote
 
 from send_queue.sandbox.faults import Fault
+from send_queue.sandbox.http_messages import Answer, BadBody, Request, json_answer, json_object
 from send_queue.sandbox.journal import Entry
+from send_queue.sandbox.linkedin_state import BadSettings
 from send_queue.sandbox.oauth import Tokens
-from send_queue.sandbox.wire import Answer, BadBody, Request, json_answer, json_object
-from send_queue.sandbox.world import BadSettings
 
 
 class Orders(Protocol):

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from send_queue.sandbox.networks import Network
-from send_queue.sandbox.plain import Refusal, form
-from send_queue.sandbox.wire import Answer, Request, json_answer
+from send_queue.sandbox.base import Refusal, form
+from send_queue.sandbox.http_messages import Answer, Request, json_answer
+from send_queue.sandbox.post_base import Network
 
 
 class Facebook(Network):

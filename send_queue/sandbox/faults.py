@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import timedelta
 from typing import Any, Literal
 
-from send_queue.sandbox.wire import Answer, Call, Provider
+from send_queue.sandbox.http_messages import Answer, Call, Provider
 
 _GARBAGE = b'{"object":"\xff\xfe\x00\x01 not json'
 _HTML = b"<!doctype html><html><head><title>Just a moment...</title></head><body>Wait.</body></html>"

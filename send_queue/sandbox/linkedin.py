@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 
-from send_queue.sandbox.networks import Network
-from send_queue.sandbox.wire import Answer, BadBody, Request, json_answer, json_object
+from send_queue.sandbox.http_messages import Answer, BadBody, Request, json_answer, json_object
+from send_queue.sandbox.post_base import Network
 
 LONGEST = 3000
 KNOWN = timedelta(days=1)

@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import Any
 
+from send_queue.sandbox.base import form
+from send_queue.sandbox.http_messages import Answer, Request, json_answer
 from send_queue.sandbox.journal import Entry
-from send_queue.sandbox.networks import Network, number_of
-from send_queue.sandbox.plain import form
-from send_queue.sandbox.wire import Answer, Request, json_answer
+from send_queue.sandbox.post_base import Network, number_of
 
 KEPT = timedelta(hours=1)  # how long a key is known
 LONGEST = 500

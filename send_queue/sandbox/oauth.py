@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from send_queue.sandbox.base import Plain, Refusal, form
+from send_queue.sandbox.http_messages import Answer, Request, json_answer
 from send_queue.sandbox.journal import Entry, Journal
-from send_queue.sandbox.plain import Plain, Refusal, form
-from send_queue.sandbox.wire import Answer, Request, json_answer
-from send_queue.sandbox.world import iso
+from send_queue.sandbox.linkedin_state import iso
 
 CHECKED = "a sandbox has no secrets"
 """What the second half of a token is made with, so that a made-up one is told from a granted one."""

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from send_queue.sandbox.base import Plain, Refusal
+from send_queue.sandbox.http_messages import Answer, BadBody, Request, json_answer, json_object
 from send_queue.sandbox.journal import Entry
-from send_queue.sandbox.plain import Plain, Refusal
-from send_queue.sandbox.wire import Answer, BadBody, Request, json_answer, json_object
 
 LARGEST = 30_000_000
 """Bytes of a whole request."""

@@ -19,8 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
+from send_queue.sandbox.http_messages import Answer, Request
 from send_queue.sandbox.journal import JournalClosed
-from send_queue.sandbox.wire import Answer, Request
 
 LARGEST_BODY = 32 * 1024 * 1024  # bytes; Unipile takes attachments of about 15 MB
 _CHUNK = 1024 * 1024  # bytes

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from send_queue.sandbox.plain import Plain
-from send_queue.sandbox.wire import Answer, BadBody, Request, json_object
+from send_queue.sandbox.base import Plain
+from send_queue.sandbox.http_messages import Answer, BadBody, Request, json_object
 
 STATUS_OF = {"invalid_payload": 400, "no_text": 400, "user_not_found": 400, "action_prohibited": 403,
              "channel_not_found": 404, "no_service": 404, "channel_is_archived": 410, "rate_limited": 429,

@@ -18,10 +18,10 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qs
 
+from send_queue.rules.sms import segments
+from send_queue.sandbox.base import Plain, Refusal
+from send_queue.sandbox.http_messages import Answer, Request, json_answer
 from send_queue.sandbox.journal import Entry
-from send_queue.sandbox.plain import Plain, Refusal
-from send_queue.sandbox.wire import Answer, Request, json_answer
-from send_queue.sms import segments
 
 MAGIC_TO = {
     "+15005550001": 21211,

@@ -20,13 +20,13 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from urllib.parse import unquote
 
-from send_queue.sandbox import people
+from send_queue.sandbox import profile_ids
+from send_queue.sandbox.http_messages import Answer, Call, Request, json_answer
 from send_queue.sandbox.journal import Entry
-from send_queue.sandbox.unipile_asked import Asked, read
+from send_queue.sandbox.linkedin_state import Account, World, chat_id_of, iso
 from send_queue.sandbox.unipile_errors import Refused, error
 from send_queue.sandbox.unipile_reads import Reads
-from send_queue.sandbox.wire import Answer, Call, Request, json_answer
-from send_queue.sandbox.world import Account, World, chat_id_of, iso
+from send_queue.sandbox.unipile_request import Asked, read
 
 NOTE_LENGTH = 300  # characters of an invitation's note
 LANDINGS = (95, 90, 75, 50)  # percent of the limit: `usage` is told only when one of them is reached
@@ -224,9 +224,9 @@ class Unipile:
         return account
 
     def _check_person(self, account: Account, recipient: str) -> None:
-        if not people.is_identifier(recipient):
+        if not profile_ids.is_identifier(recipient):
             raise Refused(422, "invalid_recipient")
-        if self._viewer_scoped_ids and people.is_another_viewers(recipient, account.id):
+        if self._viewer_scoped_ids and profile_ids.is_another_viewers(recipient, account.id):
             raise Refused(404, "resource_not_found", "User not found.")
 
     def _check_may_write(self, account: Account, attendee: str) -> None:

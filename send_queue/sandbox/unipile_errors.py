@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from send_queue.sandbox.wire import Answer, json_answer
+from send_queue.sandbox.http_messages import Answer, json_answer
 
 _TYPE_OF_STATUS = {
     400: "malformed_request",

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from send_queue.sandbox import people
-from send_queue.sandbox.unipile_asked import Asked
+from send_queue.sandbox import profile_ids
+from send_queue.sandbox.http_messages import Answer, json_answer
+from send_queue.sandbox.linkedin_state import Account, Chat, Invitation, Message, World, iso
 from send_queue.sandbox.unipile_errors import Refused
-from send_queue.sandbox.wire import Answer, json_answer
-from send_queue.sandbox.world import Account, Chat, Invitation, Message, World, iso
+from send_queue.sandbox.unipile_request import Asked
 
 USUAL_PAGE = 100  # items
 LARGEST_PAGE = 250  # items
@@ -44,8 +44,8 @@ class Reads:
             invitation = account.invitation_to(person)
             related = person in account.relations
             shown = invitation is not None and account.is_pending(invitation) and self._seen(invitation)
-        slug = people.slug(person)
-        first_name, last_name = people.names(slug)
+        slug = profile_ids.slug(person)
+        first_name, last_name = profile_ids.names(slug)
         body = {
             "object": "UserProfile",
             "provider": "LINKEDIN",
@@ -54,7 +54,7 @@ class Reads:
             "first_name": first_name,
             "last_name": last_name,
             "headline": "",
-            "is_self": person == people.own_id(account.id),
+            "is_self": person == profile_ids.own_id(account.id),
             "is_relationship": related,
             "network_distance": "FIRST_DEGREE" if related else "SECOND_DEGREE",
             "can_send_inmail": False,
@@ -137,7 +137,7 @@ class Reads:
             "last_fetched_at": milliseconds(self._world.clock()),
             "connection_params": {
                 "im": {
-                    "id": people.own_id(account.id),
+                    "id": profile_ids.own_id(account.id),
                     "publicIdentifier": account.id,
                     "username": account.id,
                     "premiumId": None,
@@ -164,13 +164,13 @@ class Reads:
 
     def _resolve(self, account: Account, identifier: str) -> str:
         """The provider id behind an id or a slug. What a send has used is an id."""
-        if not people.is_identifier(identifier):
+        if not profile_ids.is_identifier(identifier):
             raise Refused(422, "invalid_recipient")
-        if self._viewer_scoped_ids and people.is_another_viewers(identifier, account.id):
+        if self._viewer_scoped_ids and profile_ids.is_another_viewers(identifier, account.id):
             raise Refused(404, "resource_not_found", "User not found.")
-        if people.is_provider_id(identifier) or account.knows(identifier):
+        if profile_ids.is_provider_id(identifier) or account.knows(identifier):
             return identifier
-        return people.provider_id(identifier, account.id if self._viewer_scoped_ids else None)
+        return profile_ids.provider_id(identifier, account.id if self._viewer_scoped_ids else None)
 
     def _seen(self, item: Invitation | Message) -> bool:
         return item.visible_at is None or item.visible_at <= self._world.clock()
@@ -183,7 +183,7 @@ class Reads:
         found = (
             (one.number, one)
             for one in newest_first
-            if _within(one.at, after, before) and sender in (None, people.own_id(one.account_id))
+            if _within(one.at, after, before) and sender in (None, profile_ids.own_id(one.account_id))
         )
         page, cursor = _page(asked, found)
         return _list("MessageList", [_show_message(one) for one in page], cursor)
@@ -246,7 +246,7 @@ def _within(moment: datetime, after: str | None, before: str | None) -> bool:
 
 
 def _name(person: str) -> str:
-    return " ".join(people.names(people.slug(person))).strip()
+    return " ".join(profile_ids.names(profile_ids.slug(person))).strip()
 
 
 def _show_invitation(one: Invitation, now: datetime) -> dict[str, Any]:
@@ -259,17 +259,17 @@ def _show_invitation(one: Invitation, now: datetime) -> dict[str, Any]:
         "invitation_text": one.text or None,
         "invited_user": _name(one.recipient),
         "invited_user_id": one.recipient,
-        "invited_user_public_id": people.slug(one.recipient),
+        "invited_user_public_id": profile_ids.slug(one.recipient),
         "invited_user_description": "",
     }
 
 
 def _show_relation(person: str, since: datetime) -> dict[str, Any]:
-    first_name, last_name = people.names(people.slug(person))
+    first_name, last_name = profile_ids.names(profile_ids.slug(person))
     return {
         "object": "UserRelation",
         "member_id": person,
-        "public_identifier": people.slug(person),
+        "public_identifier": profile_ids.slug(person),
         "first_name": first_name,
         "last_name": last_name,
         "headline": "",
@@ -308,7 +308,7 @@ def _show_message(one: Message) -> dict[str, Any]:
         "text": one.text,
         "timestamp": milliseconds(one.at),
         "is_sender": 1,
-        "sender_id": people.own_id(one.account_id),
+        "sender_id": profile_ids.own_id(one.account_id),
         "message_type": "MESSAGE",
         "attachments": [],
         "delivered": 1,

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from send_queue.sandbox.plain import Plain
-from send_queue.sandbox.wire import Answer, BadBody, Request, json_answer, json_object
+from send_queue.sandbox.base import Plain
+from send_queue.sandbox.http_messages import Answer, BadBody, Request, json_answer, json_object
 
 SECRET = "whsec_c2VuZC1xdWV1ZSBzYW5kYm94IHdlYmhvb2sgc2VjcmV0"
 

@@ -11,9 +11,9 @@ from datetime import timedelta
 from html import escape
 from typing import Any
 
+from send_queue.sandbox.http_messages import Answer, Request, json_answer
 from send_queue.sandbox.journal import Entry
-from send_queue.sandbox.networks import Network, number_of
-from send_queue.sandbox.wire import Answer, Request, json_answer
+from send_queue.sandbox.post_base import Network, number_of
 
 KNOWN = timedelta(days=1)
 """For how long the same text is refused. X does not say; here it is a day."""

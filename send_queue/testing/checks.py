@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from unittest.mock import patch
 from uuid import uuid4
 
+from send_queue.core.run import LEASE
 from send_queue.model import (
     CHANNELS,
     AlreadyDone,
@@ -32,7 +33,6 @@ from send_queue.model import (
 )
 from send_queue.providers import Provider, takes_batches
 from send_queue.providers.http import Http
-from send_queue.run import LEASE
 from send_queue.testing.server import (
     ENDLESS,
     Behaviour,

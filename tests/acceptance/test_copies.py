@@ -16,7 +16,7 @@ from conftest import at, create_database
 from psycopg import sql
 
 from acceptance.conftest import DAY, HOUR, MINUTE, MONDAY, Done, Queue
-from send_queue import embedded, schema
+from send_queue.store import embedded, schema
 
 ROWS = 5
 

@@ -26,9 +26,10 @@ from conftest import create_database
 from held_answers import answers_held
 from psycopg import sql
 
-from send_queue import schema, store
-from send_queue.run import LEASE
+from send_queue import store
+from send_queue.core.run import LEASE
 from send_queue.sandbox import Fault, Sandbox
+from send_queue.store import schema
 
 INVITE, MESSAGE = "linkedin_invite", "linkedin_message"
 

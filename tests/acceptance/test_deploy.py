@@ -31,8 +31,9 @@ from command_line import parse
 from conftest import Cli
 
 from acceptance.conftest import DAY, MINUTE, MONDAY, Json, Queue
-from send_queue import run, schema
+from send_queue.core import run
 from send_queue.sandbox import Sandbox
+from send_queue.store import schema
 
 ROOT = Path(__file__).parents[2]
 KUBERNETES = ROOT / "deploy/kubernetes"

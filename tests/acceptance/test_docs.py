@@ -25,11 +25,11 @@ from psycopg.types.json import Jsonb
 
 from acceptance.conftest import DAY, HOUR, MINUTE, MONDAY, Queue
 from send_queue.cli import cli as command
-from send_queue.explain import REASONS
+from send_queue.core.explain import REASONS
 from send_queue.model import CHANNELS, Claimed, ConfigurationError, Failed, Outcome, Retry, Rule, UserError
-from send_queue.providers import bluesky, facebook, linkedin_posts, mastodon, x
-from send_queue.providers.posts import Meaning as PostMeaning
-from send_queue.providers.unipile_answers import MEANINGS, Meaning
+from send_queue.providers.networks import bluesky, facebook, linkedin_posts, mastodon, x
+from send_queue.providers.networks.base import Meaning as PostMeaning
+from send_queue.providers.unipile.errors import MEANINGS, Meaning
 from send_queue.sandbox import Fault, Sandbox
 from send_queue.testing import CHECKS
 

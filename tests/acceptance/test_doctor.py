@@ -19,7 +19,10 @@ import pytest
 from conftest import Cli, Connection
 from psycopg.types.json import Jsonb
 
-from send_queue import calendar, doctor, embedded, schema, store
+from send_queue import store
+from send_queue.insight import doctor
+from send_queue.rules import calendar
+from send_queue.store import embedded, schema
 
 AT = datetime(2026, 11, 23, 15, tzinfo=UTC)
 """A Monday."""

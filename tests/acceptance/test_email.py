@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet
 from mail_server import Real
 
 from acceptance.conftest import DAY, HOUR, MINUTE, MONDAY, Popen, Queue
-from send_queue import unsubscribe
+from send_queue.rules import unsubscribe
 from send_queue.sandbox import Fault, Sandbox
 
 LEASE_OVER = MONDAY + timedelta(minutes=11)

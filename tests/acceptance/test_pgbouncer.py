@@ -22,8 +22,8 @@ from chaos.ports import unused_port
 from chaos.world import environment, until
 from conftest import Cli
 
-from send_queue import schema
 from send_queue.sandbox import Sandbox
+from send_queue.store import schema
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin")
 

@@ -15,9 +15,9 @@ from conftest import Cli
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from send_queue import schema, store
+from send_queue import store
 from send_queue.model import Claimed, Sent
-from send_queue.store import Filters
+from send_queue.store import Filters, schema
 
 AT = datetime(2026, 11, 30, 10, tzinfo=UTC)
 

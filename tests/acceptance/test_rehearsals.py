@@ -69,7 +69,7 @@ def test_what_is_in_doubt_may_be_asked_about_whatever_the_filters_are(queue: Que
 
 def test_a_renewal_that_is_rehearsed_calls_this_machine_only(queue: Queue) -> None:
     """`tokens refresh` too, before it takes a token in hand."""
-    from send_queue.vault import new_key
+    from send_queue.rules.vault import new_key
 
     queue.env |= {"SEND_QUEUE_TOKEN_KEYS": new_key(), "X_CLIENT_ID": "app", "X_CLIENT_SECRET": "any"}
     queue.put("account", "brand", provider="x")

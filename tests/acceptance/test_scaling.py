@@ -24,7 +24,8 @@ def test_a_partitioned_table_could_not_keep_our_rules(conn: Connection, table: s
 
 def test_queues_in_two_schemas_know_nothing_of_each_other(conn: Connection, database: str) -> None:
     """A search_path chooses the queue: what is in one is not sent, and not seen, by a run of the other."""
-    from send_queue import schema, store
+    from send_queue import store
+    from send_queue.store import schema
 
     conn.execute("create schema tenant")
     theirs = f"{database}{'&' if '?' in database else '?'}options=-csearch_path%3Dtenant"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from acceptance.conftest import MINUTE, MONDAY, Queue
-from send_queue import unsubscribe, vault
+from send_queue.rules import unsubscribe, vault
 
 
 @pytest.fixture

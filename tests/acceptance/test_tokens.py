@@ -13,9 +13,9 @@ from conftest import Cli
 from held_answers import answers_held
 
 from acceptance.conftest import HOUR, MINUTE, MONDAY, SECOND, Done, Popen, Queue
-from send_queue import vault
-from send_queue.providers.oauth import RULES, lacking
-from send_queue.providers.oauth_answers import ATPROTO, GRAPH, OAUTH
+from send_queue.providers.oauth.errors import ATPROTO, GRAPH, OAUTH
+from send_queue.providers.oauth.renew import RULES, lacking
+from send_queue.rules import vault
 from send_queue.sandbox import Fault
 
 KEY = vault.new_key()

@@ -17,7 +17,7 @@ import pytest
 from conftest import Cli, Connection
 from zone_data import HOUR, lay, tzif
 
-from send_queue import embedded
+from send_queue.store import embedded
 
 AT = datetime(2026, 11, 24, 15, tzinfo=UTC)
 
@@ -146,5 +146,5 @@ def test_an_idle_tick_reads_no_zones(cli: Cli) -> None:
     """What a tick with nothing due does not use, it does not import."""
     done = cli("run-once", env={"PYTHONPROFILEIMPORTTIME": "1"})
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "send_queue.run" in imported
-    assert not imported & {"send_queue.zones", "tzdata", "pendulum"}
+    assert "send_queue.core.run" in imported
+    assert not imported & {"send_queue.rules.zones", "tzdata", "pendulum"}

@@ -19,7 +19,7 @@ from urllib.parse import quote, urlsplit
 import psycopg
 from psycopg import sql
 
-from send_queue import embedded, schema
+from send_queue.store import embedded, schema
 
 from .measure import Broken
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from send_queue import schema
+from send_queue.store import schema
 
 from . import queues
 from .bed import Bed, Connection

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from send_queue.sandbox import Entry, Fault, people
-from send_queue.sandbox.networks import number_of
+from send_queue.sandbox import Entry, Fault, profile_ids
+from send_queue.sandbox.post_base import number_of
 from send_queue.sandbox.webhook import SECRET
 
 Row = Mapping[str, Any]
@@ -148,7 +148,7 @@ def _to_person(n: int, _: str) -> dict[str, Any]:
 
 def _person(row: Row, _: Seat) -> str:
     who = str(row["recipient"]).rpartition("/in/")
-    return people.provider_id(who[2], None) if who[1] else str(row["recipient"])
+    return profile_ids.provider_id(who[2], None) if who[1] else str(row["recipient"])
 
 
 def _edition(n: int, _: str) -> dict[str, Any]:

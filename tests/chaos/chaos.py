@@ -28,7 +28,9 @@ from typing import Any
 
 import psycopg
 
-from send_queue import calendar, schema, store
+from send_queue import store
+from send_queue.rules import calendar
+from send_queue.store import schema
 
 from . import channels, rules
 from .channels import SEATS, TURNS, WAYS, seats_of
@@ -377,7 +379,7 @@ def play(kills: int, seed: int, rows: int, at_once: int = 5, say: Any = print) -
             running.process.kill()
         chaos.provider.kill()
         if chaos.broken:
-            from send_queue import embedded
+            from send_queue.store import embedded
 
             embedded.stop(folder)
             say(f"The database and the journal are kept in {folder}: look with SEND_QUEUE_DATA_DIR={folder}.")

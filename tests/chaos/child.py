@@ -27,9 +27,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from send_queue import cli, model, recover, run, store
+from send_queue import cli, model, store
+from send_queue.core import look_up, run
 from send_queue.model import DatabaseUnreachable
-from send_queue.providers import http, unipile
+from send_queue.providers import http
+from send_queue.providers.unipile import provider as unipile
 
 
 def before(owner: Any, name: str, act: Callable[[], None], when: Callable[..., bool] = lambda *_, **__: True) -> None:
@@ -100,9 +102,9 @@ def arm(place: str, act: Callable[[], None]) -> None:
             for name in RECORDS:
                 refused(name, act)
         case "look-up":
-            before(recover, "ask", act)
+            before(look_up, "ask", act)
         case "looked-up":
-            after(recover, "ask", act)
+            after(look_up, "ask", act)
         case _:
             raise SystemExit(f"There is no place {place}.")
 

@@ -22,9 +22,9 @@ from aiosmtpd.smtp import Envelope, Session
 
 from send_queue.sandbox import Sandbox, app, read_faults, serve
 from send_queue.sandbox.faults import Faults
+from send_queue.sandbox.http_messages import Answer, Call, Request
 from send_queue.sandbox.journal import Journal
-from send_queue.sandbox.wire import Answer, Call, Request
-from send_queue.sandbox.world import iso
+from send_queue.sandbox.linkedin_state import iso
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 

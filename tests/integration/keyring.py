@@ -11,11 +11,12 @@ from typing import Any
 
 from builders import AT, Connection, Queue
 
-from send_queue import store, tokens
-from send_queue.providers.oauth import RULES, Granted, Renewers
-from send_queue.providers.oauth_answers import Renewal
+from send_queue import store
+from send_queue.core import token_renewal
+from send_queue.providers.oauth.errors import Renewal
+from send_queue.providers.oauth.renew import RULES, Granted, Renewers
+from send_queue.rules.vault import Vault, new_key
 from send_queue.sandbox import Sandbox
-from send_queue.vault import Vault, new_key
 
 CLIENTS = {
     f"{name}_{what}": f"{name.lower()}-{what.lower().replace('_', '-')}"
@@ -80,11 +81,11 @@ class Keyring:
 
     # --- renewing -----------------------------------------------------------------------------------------
 
-    def refresh(self, *, renewers: Renewers | None = None, **want: Any) -> list[tokens.Told]:
-        return list(self.one_run(renewers).run(tokens.Want(**want)))
+    def refresh(self, *, renewers: Renewers | None = None, **want: Any) -> list[token_renewal.Told]:
+        return list(self.one_run(renewers).run(token_renewal.Want(**want)))
 
-    def one_run(self, renewers: Renewers | None = None) -> tokens.Refresh:
-        return tokens.Refresh(self.conn, renewers or self.renewers, self.env, lambda: self.now[0])
+    def one_run(self, renewers: Renewers | None = None) -> token_renewal.Refresh:
+        return token_renewal.Refresh(self.conn, renewers or self.renewers, self.env, lambda: self.now[0])
 
     def killed(self, **want: Any) -> None:
         """A run that is killed between the provider's answer and the commit."""

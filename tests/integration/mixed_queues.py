@@ -15,8 +15,10 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from send_queue import calendar, run, store
+from send_queue import store
+from send_queue.core import run
 from send_queue.providers import Providers
+from send_queue.rules import calendar
 
 T = TypeVar("T")
 

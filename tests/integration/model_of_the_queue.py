@@ -13,8 +13,8 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from send_queue import calendar
 from send_queue.model import Window
+from send_queue.rules import calendar
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SPENT = (None, "sent", "uncertain")

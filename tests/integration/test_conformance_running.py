@@ -10,7 +10,7 @@ import pytest
 
 from send_queue import store
 from send_queue.model import CannotTell, Claimed, LookUp, Outcome, Sent
-from send_queue.providers.unipile import Unipile
+from send_queue.providers.unipile.provider import Unipile
 from send_queue.testing import Subject, a_send, no_transaction_is_open, reply
 
 

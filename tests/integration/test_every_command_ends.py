@@ -13,8 +13,11 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from psycopg import Connection
 
-from send_queue import calendar, forecast, run, store
+from send_queue import store
+from send_queue.core import run
+from send_queue.insight import forecast
 from send_queue.providers import Providers
+from send_queue.rules import calendar
 
 MAX_SECONDS = 5.0
 PROVIDERS = Providers({})

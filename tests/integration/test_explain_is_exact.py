@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from mixed_queues import DAY, laid, mixed, ran
 from psycopg import Connection
 
-from send_queue import calendar, forecast, run, store
+from send_queue import store
+from send_queue.core import run
+from send_queue.insight import forecast
 from send_queue.model import Claimed
 from send_queue.providers import Providers
+from send_queue.rules import calendar
 from send_queue.store import Filters
 
 PROVIDERS = Providers({})

@@ -9,7 +9,9 @@ import psycopg
 import pytest
 from builders import AT, DAY, Connection, Queue
 
-from send_queue import calendar, forecast, store
+from send_queue import store
+from send_queue.insight import forecast
+from send_queue.rules import calendar
 
 
 def test_what_changes_during_the_look_is_not_seen(

@@ -19,8 +19,11 @@ from hypothesis import strategies as st
 from mixed_queues import Went, by_day, laid, mixed, ran
 from psycopg import Connection
 
-from send_queue import calendar, forecast, run, store
+from send_queue import store
+from send_queue.core import run
+from send_queue.insight import forecast
 from send_queue.providers import Providers
+from send_queue.rules import calendar
 from send_queue.sandbox import Sandbox
 
 DAYS = 10

@@ -17,9 +17,9 @@ from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
-from send_queue import schema
+from send_queue.rules.vault import new_key
 from send_queue.sandbox import Sandbox
-from send_queue.vault import new_key
+from send_queue.store import schema
 
 AT = datetime(2026, 11, 23, 15, tzinfo=UTC)
 """A Monday."""

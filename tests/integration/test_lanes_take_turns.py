@@ -7,7 +7,7 @@ from typing import Any
 from builders import AT, DAY, Queue
 from psycopg import Connection
 
-from send_queue import forecast
+from send_queue.insight import forecast
 
 
 def test_lanes_that_wait_for_one_limit_take_turns(conn: Connection[Any]) -> None:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from builders import AT, HOUR, MINUTE, Connection, Queue
 
-from send_queue import schema
+from send_queue.store import schema
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from builders import Connection, Queue
 
-from send_queue import schema
+from send_queue.store import schema
 
 
 @pytest.fixture

@@ -10,8 +10,11 @@ import pytest
 from builders import DAY, HOUR, Queue
 from conftest import Connection
 
-from send_queue import calendar, forecast, run, store
+from send_queue import store
+from send_queue.core import run
+from send_queue.insight import forecast
 from send_queue.providers import Providers
+from send_queue.rules import calendar
 
 AT = datetime(2026, 3, 2, 15, tzinfo=UTC)
 """Monday, 10:00 in New York, midnight in Tokyo."""
@@ -144,7 +147,7 @@ def test_the_forecast_lists_it_under_never(queue: Queue) -> None:
 
 def test_the_doctor_names_it(queue: Queue) -> None:
     """With how many, and what mends it."""
-    from send_queue import doctor
+    from send_queue.insight import doctor
 
     put(queue, TOKYO)
     put(queue, NEW_YORK)

@@ -11,7 +11,7 @@ import pytest
 from builders import DAY, HOUR, MINUTE, SECOND, Queue
 from conftest import Connection
 
-from send_queue import forecast
+from send_queue.insight import forecast
 
 LA, NY = "+14155550", "+12125550"
 EARLY = datetime(2026, 3, 3, 14, tzinfo=UTC)

@@ -9,8 +9,8 @@ import pytest
 from builders import Connection, Queue
 from spellings import WAYS, a_number, an_address, noisy, spelt
 
-from send_queue import keys
-from send_queue.recipients import address, checked
+from send_queue.rules import keys
+from send_queue.rules.recipients import address, checked
 
 SPELLINGS = 10_000
 

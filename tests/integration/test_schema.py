@@ -14,8 +14,8 @@ from typing import Any, cast
 import psycopg
 import pytest
 
-from send_queue import schema
 from send_queue.model import ConfigurationError
+from send_queue.store import schema
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Write = Callable[[str, str], Path]
@@ -176,7 +176,7 @@ def test_ten_at_once_migrate_once(empty_database: str, tmp_path: Path) -> None:
     """Of several migrates at once one works, the others find nothing to do, and none fails."""
     script = tmp_path / "migrate.py"
     script.write_text(
-        "import sys, psycopg; from send_queue import schema\n"
+        "import sys, psycopg; from send_queue.store import schema\n"
         "with psycopg.connect(sys.argv[1], autocommit=True) as conn:\n"
         "    print(schema.migrate(conn) != schema.Report())"
     )

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from builders import AT, DAY, HOUR, MINUTE, Connection, Queue, at_once, look_up
 
-from send_queue import schema
+from send_queue.store import schema
 
 
 def note(queue: Queue, change: str) -> bool:

@@ -12,7 +12,7 @@ from builders import sends_of
 from conftest import Connection
 from psycopg.types.json import Jsonb
 
-from send_queue import schema
+from send_queue.store import schema
 
 AT = datetime(2026, 11, 23, 15, tzinfo=UTC)
 """A Monday."""

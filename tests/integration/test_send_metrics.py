@@ -9,7 +9,8 @@ import pytest
 from builders import AT, DAY, HOUR, MINUTE, Connection, Queue
 from prometheus_client.parser import text_string_to_metric_families
 
-from send_queue import metrics, store
+from send_queue import store
+from send_queue.insight import metrics
 
 NOW = timedelta(0)
 """The margin of a meter when nothing is being claimed beside it."""

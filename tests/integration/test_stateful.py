@@ -41,8 +41,10 @@ from model_of_the_queue import (
 )
 from psycopg.rows import dict_row
 
-from send_queue import calendar, run, store
+from send_queue import store
+from send_queue.core import run
 from send_queue.providers import Providers
+from send_queue.rules import calendar
 from send_queue.store import Filters
 
 ACCOUNTS = ("anna", "ben")

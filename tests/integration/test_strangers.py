@@ -14,8 +14,8 @@ from conftest import Cli, Connection
 from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 
-from send_queue import schema
 from send_queue.model import ConfigurationError
+from send_queue.store import schema
 
 OPEN = """
     with relation as (

@@ -17,12 +17,13 @@ from keyring import Keyring, keyring
 from psycopg.types.json import Jsonb
 from test_send_claim_cost import pages
 
-from send_queue import store, tokens
+from send_queue import store
+from send_queue.core import token_renewal
 from send_queue.model import ConfigurationError, DatabaseUnreachable
-from send_queue.providers.oauth import RULES, Granted, Renewers
-from send_queue.providers.oauth_answers import Renewal, Renewed
+from send_queue.providers.oauth.errors import Renewal, Renewed
+from send_queue.providers.oauth.renew import RULES, Granted, Renewers
+from send_queue.rules.vault import Vault, new_key
 from send_queue.sandbox import Fault
-from send_queue.vault import Vault, new_key
 
 RENEWED = ["x", "linkedin", "bluesky", "facebook"]
 KEPT = ["linkedin", "bluesky", "facebook"]
@@ -45,7 +46,7 @@ def ring(conn: Connection, tmp_path: Path) -> Iterator[Keyring]:
         yield ring
 
 
-def became(told: list[tokens.Told]) -> list[str]:
+def became(told: list[token_renewal.Told]) -> list[str]:
     return [one.became for one in told]
 
 
@@ -141,8 +142,8 @@ def test_each_is_renewed_by_one_run_however_many_there_are(ring: Keyring, databa
 
     def one(queue: object, _: int) -> list[str]:
         assert isinstance(queue, type(ring.queue))
-        run = tokens.Refresh(queue.conn, ring.renewers, ring.env, lambda: ring.now[0])
-        return became(list(run.run(tokens.Want())))
+        run = token_renewal.Refresh(queue.conn, ring.renewers, ring.env, lambda: ring.now[0])
+        return became(list(run.run(token_renewal.Want())))
 
     assert Counter(chain.from_iterable(at_once(database, 8, one))) == {"renewed": 20}
     assert all(ring.is_good(name, "x") for name in names)
@@ -197,7 +198,7 @@ def test_a_lost_answer_is_no_loss_where_the_provider_keeps_the_old_tokens(
     lose(ring, provider, how)
     assert ring.refresh() == []  # the lease lasts, or the next try is not due
     assert ring.is_good(provider)
-    ring.later(tokens.AGAIN)
+    ring.later(token_renewal.AGAIN)
     assert became(ring.refresh()) == ["renewed"]
     assert (ring.row(provider)["state"], ring.status(provider)) == ("good", ("active", None))
     assert ring.is_good(provider)
@@ -212,7 +213,7 @@ def test_a_lost_answer_of_a_single_use_token_disconnects_and_says_so(ring: Keyri
     ring.later(DUE["x"])
     lose(ring, "x", how)
     assert ring.status("x") == ("active", None)  # so far nobody knows: the request may not have arrived
-    ring.later(tokens.AGAIN)
+    ring.later(token_renewal.AGAIN)
     [told] = ring.refresh()
     assert (told.became, told.code) == ("disconnected", "token_lost")
     status, reason = ring.status("x")
@@ -277,7 +278,7 @@ def test_what_the_provider_never_did_costs_nothing(ring: Keyring, provider: str,
     ring.sandbox.order(Fault.from_json({"op": OPS[provider], "times": 1, **fault}))
     assert became(ring.refresh()) == ["put_off"]
     assert (ring.row(provider)["state"], ring.status(provider)) == ("failing", ("active", None))
-    ring.later(MINUTE if fault.get("status") == 429 else tokens.AGAIN)
+    ring.later(MINUTE if fault.get("status") == 429 else token_renewal.AGAIN)
     assert became(ring.refresh()) == ["renewed"]
     assert ring.is_good(provider)
 
@@ -288,10 +289,10 @@ def test_a_run_that_was_taken_for_dead_still_saves_its_tokens(ring: Keyring) -> 
     ring.account("x")
     ring.later(DUE["x"])
     run = ring.one_run()
-    taken = store.take_token(ring.conn, tokens.LEASE, None, None, None, [], [], ring.now[0])
+    taken = store.take_token(ring.conn, token_renewal.LEASE, None, None, None, [], [], ring.now[0])
     assert taken is not None
     answer = run._ask(taken, float("inf"))
-    ring.later(tokens.LEASE)
+    ring.later(token_renewal.LEASE)
     assert became(ring.refresh()) == ["disconnected"]
     assert run._settle(taken, answer).became == "renewed"
     assert (ring.status("x"), ring.row("x")["state"], ring.is_good("x")) == (("active", None), "good", True)
@@ -302,14 +303,14 @@ def test_invariant_6_a_run_that_was_taken_for_dead_overwrites_nothing_newer(ring
     ring.account("bluesky")
     ring.later(DUE["bluesky"])
     run = ring.one_run()
-    taken = store.take_token(ring.conn, tokens.LEASE, None, None, None, [], [], ring.now[0])
+    taken = store.take_token(ring.conn, token_renewal.LEASE, None, None, None, [], [], ring.now[0])
     assert taken is not None
     answer = run._ask(taken, float("inf"))
-    ring.later(tokens.LEASE)
+    ring.later(token_renewal.LEASE)
     assert became(ring.refresh()) == ["renewed"]
     newer = ring.opened("bluesky")
     assert run._settle(taken, answer).became == "superseded"
-    refused = store.token_refused(ring.conn, *tokens._lease(taken), "token_refused", "no")
+    refused = store.token_refused(ring.conn, *token_renewal._lease(taken), "token_refused", "no")
     assert (refused, newer, ring.status("bluesky")) == (False, ring.opened("bluesky"), ("active", None))
 
 
@@ -334,8 +335,8 @@ def test_tokens_wait_for_a_database_that_is_away(ring: Keyring, database: str) -
 
     lost = psycopg.connect(database, autocommit=True)
     cut = Cut(ring.env)
-    run = tokens.Refresh(lost, cut, ring.env, lambda: ring.now[0], reconnect)
-    told = list(run.run(tokens.Want()))
+    run = token_renewal.Refresh(lost, cut, ring.env, lambda: ring.now[0], reconnect)
+    told = list(run.run(token_renewal.Want()))
     assert became(told) == ["renewed"]
     assert ring.is_good("x")
     run.conn.close()
@@ -350,11 +351,11 @@ def test_a_provider_that_is_away_is_left_alone_after_three(ring: Keyring) -> Non
     ring.later(DUE["x"])
     ring.sandbox.order(Fault(op="x_refresh", drop="before"))
     assert Counter((one.provider, one.became) for one in ring.refresh()) == {
-        ("x", "put_off"): tokens.PATIENCE, ("bluesky", "renewed"): 1,
+        ("x", "put_off"): token_renewal.PATIENCE, ("bluesky", "renewed"): 1,
     }  # fmt: skip
     ring.sandbox.clear_faults()
     assert became(ring.refresh()) == ["renewed"] * 2
-    ring.later(tokens.AGAIN)
+    ring.later(token_renewal.AGAIN)
     assert became(ring.refresh()) == ["renewed"] * 3
 
 
@@ -395,7 +396,7 @@ def test_what_lacks_in_the_environment_keeps_only_its_own_accounts(ring: Keyring
     ring.env = {name: value for name, value in ring.env.items() if name != "X_CLIENT_ID"}
     lacking = Renewers(ring.env)
     run = ring.one_run(lacking)
-    assert Counter(became(list(run.run(tokens.Want())))) == {"renewed": 1, "put_off": 1}
+    assert Counter(became(list(run.run(token_renewal.Want())))) == {"renewed": 1, "put_off": 1}
     assert isinstance(run.lacking, ConfigurationError)
     assert str(run.lacking).startswith("X_CLIENT_ID is not set")
     lacking.close()
@@ -464,7 +465,7 @@ def test_keys_are_changed_by_listing_two_and_resealing(ring: Keyring) -> None:
     ring.account("facebook")
     before = ring.opened("x"), ring.opened("facebook")
     old, new = ring.env["SEND_QUEUE_TOKEN_KEYS"], new_key()
-    assert tokens.reseal(ring.conn, Vault({"SEND_QUEUE_TOKEN_KEYS": f"{new},{old}"})) == {"resealed": 2}
+    assert token_renewal.reseal(ring.conn, Vault({"SEND_QUEUE_TOKEN_KEYS": f"{new},{old}"})) == {"resealed": 2}
     with pytest.raises(ConfigurationError, match="None of the keys"):
         ring.opened("x")
     ring.env = {**ring.env, "SEND_QUEUE_TOKEN_KEYS": new}
@@ -495,7 +496,7 @@ def test_the_sandbox_knows_its_tokens_after_a_restart(ring: Keyring, provider: s
     ring.killed()
     ring.sandbox.stop()
     ring.sandbox.start()
-    ring.later(tokens.LEASE)
+    ring.later(token_renewal.LEASE)
     assert became(ring.refresh()) == ["disconnected" if provider == "x" else "renewed"]
     assert ring.is_good(provider)
 
@@ -573,7 +574,7 @@ def next_tick(ring: Keyring) -> bool:
     [(due, since)] = ring.queue.all("select renew_at, renewing_since from send_tokens")
     if due is None:
         return False
-    first = max(due, since + tokens.LEASE) if since else due
+    first = max(due, since + token_renewal.LEASE) if since else due
     ticks = -((ring.now[0] - first) // (10 * MINUTE))
     ring.later(max(ticks, 1) * 10 * MINUTE)
     return True

@@ -13,7 +13,7 @@ import pytest
 from builders import AT, DAY, HOUR, MINUTE, Queue
 from conftest import Connection
 
-from send_queue import forecast
+from send_queue.insight import forecast
 
 
 @pytest.fixture

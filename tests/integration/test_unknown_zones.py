@@ -11,7 +11,8 @@ import pytest
 from builders import AT, DAY, HOUR, MINUTE, Queue
 from conftest import Connection
 
-from send_queue import schema, store
+from send_queue import store
+from send_queue.store import schema
 
 GONE = "Old/Town"
 """A name that no server knows, as `US/Eastern` is one that some do not."""
@@ -95,7 +96,7 @@ def test_the_name_stays_where_the_server_does_not_know_todays(queue: Queue) -> N
 
 def test_every_name_of_the_table_is_one_that_python_knows() -> None:
     """Both sides mean the same zones."""
-    from send_queue import zones
+    from send_queue.rules import zones
 
     text = (schema.sql_dir() / "migrations" / "0012_zones_have_one_name.sql").read_text()
     names = {word.strip("',") for word in text.split() if "/" in word and word.strip("',")[0].isupper()}
@@ -193,7 +194,7 @@ def test_whoever_looks_is_told_why_the_lane_waits(queue: Queue) -> None:
 
 def test_a_forecast_names_the_lane_among_what_never_goes(queue: Queue, database: str) -> None:
     """And plays all others."""
-    from send_queue import forecast
+    from send_queue.insight import forecast
 
     two_lanes(queue)
     with store.connected(database) as conn:
@@ -327,7 +328,7 @@ def test_the_server_tells_its_offsets(queue: Queue) -> None:
 
 def test_both_sides_look_at_the_same_moments(queue: Queue) -> None:
     """Where they have the same data they agree to the second, from whatever moment on."""
-    from send_queue import zones
+    from send_queue.rules import zones
 
     since = datetime(2020, 5, 6, 7, 8, 9, tzinfo=UTC)
     until = since + timedelta(days=1500)

@@ -27,7 +27,7 @@ def test_the_wheel_holds_the_sql_and_the_entry_points(tmp_path: Path) -> None:
 
     assert {str(path.relative_to(ROOT)): path.read_bytes() for path in (ROOT / "sql").rglob("*.sql")} == shipped
     assert {"send_queue/py.typed", "send_queue/__main__.py", "send_queue/demo/people.csv"} <= names
-    assert {"send_queue/report/page.html.j2", "send_queue/report/style.css"} <= names
+    assert {"send_queue/insight/report/page.html.j2", "send_queue/insight/report/style.css"} <= names
     assert [name for name in names if name.startswith("tests")] == []
     assert declared["console_scripts"]["send-queue"] == "send_queue.cli:main"
     assert {"unipile", "log"} <= set(declared["send_queue.providers"])

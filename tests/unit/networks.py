@@ -16,7 +16,7 @@ from uuid import UUID
 
 from send_queue.model import Claimed, Hold, Outcome
 from send_queue.providers.http import Limits
-from send_queue.providers.posts import Network
+from send_queue.providers.networks.base import Network
 
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

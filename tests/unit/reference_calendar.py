@@ -1,6 +1,6 @@
 """The calendar as slow and obvious as it can be: look at the wall clock minute by minute, and read the rules.
 
-Shares nothing with `send_queue.calendar` but the schedule itself and the data of zones.
+Shares nothing with `send_queue.rules.calendar` but the schedule itself and the data of zones.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from functools import cache
 
 import holidays
 
-from send_queue import zones
 from send_queue.model import Schedule
+from send_queue.rules import zones
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # its types are a package of their own
 
-from send_queue.metrics import FAMILIES
+from send_queue.insight.metrics import FAMILIES
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/alerts.md").read_text()
 [BLOCK] = re.findall(r"^```yaml\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)

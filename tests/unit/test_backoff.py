@@ -7,8 +7,8 @@ import doctest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from send_queue import backoff
-from send_queue.backoff import JITTER, retry_seconds
+from send_queue.rules import backoff
+from send_queue.rules.backoff import JITTER, retry_seconds
 
 DELAYS = st.lists(st.integers(0, 10**7), min_size=1, max_size=6)
 

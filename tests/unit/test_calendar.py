@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_calendar import MINUTE, open_minutes
 
-from send_queue import calendar, zones
-from send_queue.calendar import (
+from send_queue.model import Schedule, Window
+from send_queue.rules import calendar, zones
+from send_queue.rules.calendar import (
     NeverOpens,
     ScheduleError,
     check,
@@ -25,7 +26,6 @@ from send_queue.calendar import (
     openings,
     schedule_from,
 )
-from send_queue.model import Schedule, Window
 
 
 def a_schedule(zone: str, *hours: str, days: str | None = None, **row: Any) -> Schedule:

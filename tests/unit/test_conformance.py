@@ -14,15 +14,15 @@ import httpx
 import pytest
 
 from send_queue.model import Claimed, Failed, Hold, LookUp, NotThere, Outcome, Retry, Sent, Uncertain
-from send_queue.providers.bluesky import Bluesky
-from send_queue.providers.facebook import Facebook
-from send_queue.providers.linkedin_posts import LinkedIn
-from send_queue.providers.mastodon import Mastodon
-from send_queue.providers.sendgrid import SendGrid
-from send_queue.providers.twilio import Twilio
-from send_queue.providers.unipile import Unipile
+from send_queue.providers.networks.bluesky import Bluesky
+from send_queue.providers.networks.facebook import Facebook
+from send_queue.providers.networks.linkedin_posts import LinkedIn
+from send_queue.providers.networks.mastodon import Mastodon
+from send_queue.providers.networks.x import X
+from send_queue.providers.sendgrid.provider import SendGrid
+from send_queue.providers.twilio.provider import Twilio
+from send_queue.providers.unipile.provider import Unipile
 from send_queue.providers.webhook import Webhook
-from send_queue.providers.x import X
 from send_queue.testing import CHECKS, Subject, a_send, conformance, reply
 from send_queue.testing.checks import Check
 

@@ -12,10 +12,11 @@ from uuid import UUID
 import pytest
 from cryptography.fernet import Fernet
 
-from send_queue import unsubscribe
-from send_queue.providers import sendgrid_answers, smtp_answers
-from send_queue.providers.smtp_answers import AT, BASIC, BOUNCES, BY_STAGE, ENHANCED
-from send_queue.unsubscribe import KEY, Tokens
+from send_queue.providers.sendgrid import errors as sendgrid_errors
+from send_queue.providers.smtp import errors as smtp_errors
+from send_queue.providers.smtp.errors import AT, BASIC, BOUNCES, BY_STAGE, ENHANCED
+from send_queue.rules import unsubscribe
+from send_queue.rules.unsubscribe import KEY, Tokens
 
 TEXT = (Path(__file__).parents[2] / "docs/email.md").read_text()
 
@@ -31,7 +32,7 @@ def outcomes(heading: str) -> dict[str, str]:
     return found
 
 
-def in_words(meaning: sendgrid_answers.Meaning | smtp_answers.Meaning) -> str:
+def in_words(meaning: sendgrid_errors.Meaning | smtp_errors.Meaning) -> str:
     if meaning.kind == "failed":
         return "`Failed`, and the recipient is one to suppress" if meaning.code in BOUNCES else "`Failed`"
     if meaning.kind == "retry":
@@ -48,7 +49,7 @@ def length(duration: timedelta | None) -> str:
     return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
 
 
-def check(heading: str, meanings: Iterable[sendgrid_answers.Meaning | smtp_answers.Meaning]) -> None:
+def check(heading: str, meanings: Iterable[sendgrid_errors.Meaning | smtp_errors.Meaning]) -> None:
     stated = outcomes(heading)
     for meaning in meanings:
         assert stated.get(meaning.code) == in_words(meaning), meaning.code
@@ -56,7 +57,7 @@ def check(heading: str, meanings: Iterable[sendgrid_answers.Meaning | smtp_answe
 
 def test_each_error_of_sendgrids_is_in_the_row_of_its_outcome() -> None:
     """docs/email.md and the table agree."""
-    check("SendGrid", [row[3] for row in sendgrid_answers.MEANINGS])
+    check("SendGrid", [row[3] for row in sendgrid_errors.MEANINGS])
 
 
 def test_each_reply_of_a_mail_server_is_in_the_row_of_its_outcome() -> None:

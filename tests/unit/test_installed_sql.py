@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from send_queue import qualify, schema, signatures
+from send_queue.store import qualify, schema, signatures
 
 FOLDER = schema.sql_dir()
 FUNCTIONS = {"count", "format", "unnest", "now", "lower", "substring", "numeric"}

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from send_queue import intake
-from send_queue.intake import Imported, Wording, check_template, render
+from send_queue.intake import enqueue
+from send_queue.intake.enqueue import Imported, Wording, check_template, render
 from send_queue.model import UserError
 from send_queue.store import STAGED
 
@@ -22,7 +22,7 @@ FIELDS = {"first_name": "Zoë", "company": "Analytical {Engines}", "empty": ""}
 
 def test_examples_in_docstrings_hold() -> None:
     """The example of render is its specification."""
-    failed, tried = doctest.testmod(intake)
+    failed, tried = doctest.testmod(enqueue)
     assert (failed, tried > 0) == (0, True)
 
 
@@ -105,7 +105,7 @@ def read(text: str, template: str | None = None, channel: str = "linkedin_invite
     imported = Imported()
     file = io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8-sig", newline="")
     staged: list[Sequence[Any]] = list(
-        intake._lines(file, "fall", channel, Wording(template), imported, lambda _: None)
+        enqueue._lines(file, "fall", channel, Wording(template), imported, lambda _: None)
     )
     return [dict(zip(STAGED, line, strict=True)) for line in staged], imported
 
@@ -214,7 +214,7 @@ def test_what_is_literal_is_sent_as_it_stands() -> None:
     """With --literal only {field} is filled in, and doubled braces are braces."""
     imported, file = Imported(), io.TextIOWrapper(io.BytesIO(b"recipient,first_name\na,Ada\n"), newline="")
     wording = Wording("{first_name} {{first_name}} [First Name] %NICK%", literal=True)
-    [line] = intake._lines(file, "fall", "linkedin_invite", wording, imported, lambda _: None)
+    [line] = enqueue._lines(file, "fall", "linkedin_invite", wording, imported, lambda _: None)
     assert line[STAGED.index("message")] == "Ada {first_name} [First Name] %NICK%"
 
 

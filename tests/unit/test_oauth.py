@@ -15,8 +15,8 @@ import pytest
 
 from send_queue.model import ConfigurationError, clock
 from send_queue.providers.http import Limits
-from send_queue.providers.oauth import RULES, Granted, Renewers, lacking
-from send_queue.providers.oauth_answers import ATPROTO, GRAPH, OAUTH, Meaning, NotNow, Refused, Renewal, Renewed
+from send_queue.providers.oauth.errors import ATPROTO, GRAPH, OAUTH, Meaning, NotNow, Refused, Renewal, Renewed
+from send_queue.providers.oauth.renew import RULES, Granted, Renewers, lacking
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 CLIENTS = {f"{name}_{what}": f"{name}/{what}" for name in ("X", "LINKEDIN", "FACEBOOK")

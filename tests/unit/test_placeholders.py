@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from send_queue import placeholders
-from send_queue.placeholders import fold, found, meant
+from send_queue.rules import placeholders
+from send_queue.rules.placeholders import fold, found, meant
 
 
 def test_examples_in_docstrings_hold() -> None:

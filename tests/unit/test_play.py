@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from send_queue.play import FOR_EVER, Alike, Backlog, Game, Lane, Moment, Played, Question, Room, Tally
+from send_queue.insight.simulation import FOR_EVER, Alike, Backlog, Game, Lane, Moment, Played, Question, Room, Tally
 
 DAY = 1_000
 """Of the limits below: so many moments."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from networks import DOUBTED, HOUR, MINUTE, POST, TOKEN, Said, Server, kind_of, made, serving
 
 from send_queue.model import CannotTell, Found, Hold, NotThere, Sent, Uncertain
-from send_queue.providers.bluesky import MEANINGS, Bluesky, record_key
+from send_queue.providers.networks.bluesky import MEANINGS, Bluesky, record_key
 
 DID = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
 ADA = replace(POST, provider_account_id=DID)

@@ -10,7 +10,7 @@ import pytest
 from networks import DAY, DOUBTED, MINUTE, NOON, POST, TOKEN, Said, Server, kind_of, made, serving
 
 from send_queue.model import AlreadyDone, CannotTell, Failed, Found, Hold, LookUp, NotThere, Sent, Uncertain
-from send_queue.providers.facebook import MEANINGS, VERSION, Facebook
+from send_queue.providers.networks.facebook import MEANINGS, VERSION, Facebook
 
 A_PERSON = "Hold account, a person"
 THROTTLED = "Hold lane, 60 min to 1440 min"

@@ -631,7 +631,7 @@ def test_plain_text_can_always_be_stored(text: str, limit: int) -> None:
 def test_httpx_is_imported_by_the_first_call_only() -> None:
     """A tick with nothing due pays for no HTTP client."""
     program = (
-        "import sys, send_queue.providers, send_queue.providers.unipile as u;"
+        "import sys, send_queue.providers, send_queue.providers.unipile.provider as u;"
         "u.Unipile({'UNIPILE_DSN': 'a.example'}); sys.exit('httpx' in sys.modules)"
     )
 

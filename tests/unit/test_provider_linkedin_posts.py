@@ -10,7 +10,7 @@ import pytest
 from networks import DOUBTED, HOUR, MINUTE, POST, TOKEN, Said, Server, kind_of, made, serving
 
 from send_queue.model import AlreadyDone, CannotTell, ConfigurationError, Hold, Sent, Uncertain
-from send_queue.providers.linkedin_posts import MEANINGS, VERSION, LinkedIn
+from send_queue.providers.networks.linkedin_posts import MEANINGS, VERSION, LinkedIn
 
 ADA = replace(POST, provider_account_id="urn:li:person:AbC-1")
 URN = "urn:li:share:7224673722165518336"

@@ -13,12 +13,12 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from send_queue import unsubscribe
 from send_queue.model import Claimed, ConfigurationError, Failed, Hold, Retry
 from send_queue.providers import mail
+from send_queue.providers.intermediary import HOLDS
 from send_queue.providers.mail import NOT_OURS, Mail, Mails, in_ascii, one_line
-from send_queue.providers.stranger import HOLDS
-from send_queue.recipients import address
+from send_queue.rules import unsubscribe
+from send_queue.rules.recipients import address
 
 KEYED = {unsubscribe.KEY: Fernet.generate_key().decode(), unsubscribe.URL: "https://u.example.org/stop/"}
 SEND = Claimed(

@@ -11,7 +11,7 @@ import pytest
 from networks import DAY, DOUBTED, HOUR, MINUTE, NOON, POST, TOKEN, Asked, Said, Server, kind_of, made, serving
 
 from send_queue.model import CannotTell, Found, Hold, LookUp, NotThere, Sent, Uncertain
-from send_queue.providers.mastodon import MEANINGS, PER_PAGE, Mastodon
+from send_queue.providers.networks.mastodon import MEANINGS, PER_PAGE, Mastodon
 
 STATUS = {"id": "109372843234", "created_at": "2026-03-02T12:00:01.000Z", "content": "<p>…</p>"}
 

@@ -11,16 +11,29 @@ from typing import Any
 import pytest
 from networks import DAY, DOUBTED, HOUR, MINUTE, NOON, POST, SECOND, TOKEN, Said, Server, kind_of, made, serving
 
-from send_queue.model import CannotTell, ConfigurationError, Failed, Found, Hold, LookUp, NotThere, Retry, Uncertain
-from send_queue.providers import Provider, bluesky, posts, repeatable_for, texts
-from send_queue.providers.bluesky import Bluesky
-from send_queue.providers.facebook import Facebook
+from send_queue.model import (
+    CannotTell,
+    ConfigurationError,
+    Failed,
+    Found,
+    Hold,
+    LookUp,
+    NotThere,
+    Retry,
+    Uncertain,
+)
+from send_queue.providers import Provider, repeatable_for
 from send_queue.providers.http import Answer
-from send_queue.providers.linkedin_posts import LinkedIn
-from send_queue.providers.mastodon import Mastodon
-from send_queue.providers.posts import HOLDS, Listed, Network, Page, find, reset_after
-from send_queue.providers.texts import bare, graphemes, links, weighted, without_links
-from send_queue.providers.x import X
+from send_queue.providers.networks import base as networks_base
+from send_queue.providers.networks import bluesky
+from send_queue.providers.networks.base import HOLDS, Listed, Network, Page, find, reset_after
+from send_queue.providers.networks.bluesky import Bluesky
+from send_queue.providers.networks.facebook import Facebook
+from send_queue.providers.networks.linkedin_posts import LinkedIn
+from send_queue.providers.networks.mastodon import Mastodon
+from send_queue.providers.networks.x import X
+from send_queue.rules import post_length
+from send_queue.rules.post_length import bare, graphemes, links, weighted, without_links
 
 NETWORKS: dict[type[Network], str] = {
     Mastodon: "4711", Bluesky: "did:plc:ada", LinkedIn: "urn:li:person:Ada1", X: "4711", Facebook: "4711",
@@ -41,7 +54,7 @@ def of(kind: type[Network]) -> Any:
 
 def test_the_examples_in_the_docstrings_hold() -> None:
     """They are the specification of the small functions."""
-    for module in (texts, posts, bluesky):
+    for module in (post_length, networks_base, bluesky):
         failed, tried = doctest.testmod(module)
         assert failed == 0
         assert tried > 0
@@ -202,7 +215,7 @@ def test_a_mastodon_account_says_its_instance() -> None:
 
 def test_a_token_that_is_renewed_is_waited_for(server: Server) -> None:
     """`tokens refresh` runs by cron; a secret from the environment has only a person to renew it."""
-    from send_queue.vault import Vault, new_key
+    from send_queue.rules.vault import Vault, new_key
 
     key = new_key()
     sealed = Vault({"SEND_QUEUE_TOKEN_KEYS": key}).seal(TOKEN)

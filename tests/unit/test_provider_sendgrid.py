@@ -14,7 +14,6 @@ import httpx
 import pytest
 from cryptography.fernet import Fernet
 
-from send_queue import unsubscribe
 from send_queue.model import (
     CannotTell,
     Claimed,
@@ -29,11 +28,13 @@ from send_queue.model import (
     Uncertain,
     clock,
 )
-from send_queue.providers import InBatches, sendgrid
+from send_queue.providers import InBatches
 from send_queue.providers.http import Answer, Limits
-from send_queue.providers.sendgrid import READ, SendGrid
-from send_queue.providers.sendgrid_answers import MEANINGS, Meaning, blamed, judge
-from send_queue.providers.stranger import HOLDS
+from send_queue.providers.intermediary import HOLDS
+from send_queue.providers.sendgrid import provider as sendgrid
+from send_queue.providers.sendgrid.errors import MEANINGS, Meaning, blamed, judge
+from send_queue.providers.sendgrid.provider import READ, SendGrid
+from send_queue.rules import unsubscribe
 from send_queue.sandbox import Fault, Sandbox
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -11,7 +11,17 @@ from uuid import UUID
 
 import pytest
 
-from send_queue.model import CannotTell, Claimed, ConfigurationError, Failed, Hold, Outcome, Retry, Sent, Uncertain
+from send_queue.model import (
+    CannotTell,
+    Claimed,
+    ConfigurationError,
+    Failed,
+    Hold,
+    Outcome,
+    Retry,
+    Sent,
+    Uncertain,
+)
 from send_queue.providers.http import Answer
 from send_queue.providers.slack import MEANINGS, VARIABLE, Slack, judge
 from send_queue.sandbox import Fault, Sandbox

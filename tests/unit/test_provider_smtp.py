@@ -16,7 +16,6 @@ import pytest
 from cryptography.fernet import Fernet
 from mail_server import Real, Scripted
 
-from send_queue import unsubscribe
 from send_queue.model import (
     CannotTell,
     Claimed,
@@ -29,11 +28,15 @@ from send_queue.model import (
     Uncertain,
     clock,
 )
-from send_queue.providers import Provider, smtp, smtp_answers, smtp_dialogue
-from send_queue.providers.smtp import MAILS_A_CONNECTION, Smtp
-from send_queue.providers.smtp_answers import AT, BASIC, BY_STAGE, ENHANCED, Meaning, Stage, meaning_of
-from send_queue.providers.smtp_dialogue import Server, Times, server_of
-from send_queue.providers.stranger import HOLDS
+from send_queue.providers import Provider
+from send_queue.providers.intermediary import HOLDS
+from send_queue.providers.smtp import errors as smtp_errors
+from send_queue.providers.smtp import provider as smtp
+from send_queue.providers.smtp import session
+from send_queue.providers.smtp.errors import AT, BASIC, BY_STAGE, ENHANCED, Meaning, Stage, meaning_of
+from send_queue.providers.smtp.provider import MAILS_A_CONNECTION, Smtp
+from send_queue.providers.smtp.session import Server, Times, server_of
+from send_queue.rules import unsubscribe
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 QUICK = Times(connect=2, reply=2, dot=2, total=4)
@@ -81,7 +84,7 @@ def test_it_is_a_provider_of_mail() -> None:
     assert made.longest_call < timedelta(minutes=2)
 
 
-@pytest.mark.parametrize("module", [smtp_answers, smtp_dialogue, smtp])
+@pytest.mark.parametrize("module", [smtp_errors, session, smtp])
 def test_the_examples_in_the_docstrings_hold(module: object) -> None:
     """Doctests are specification."""
     assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]  # a module

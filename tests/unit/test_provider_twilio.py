@@ -29,9 +29,9 @@ from send_queue.model import (
 )
 from send_queue.providers import Provider
 from send_queue.providers.http import Limits
-from send_queue.providers.stranger import HOLDS
-from send_queue.providers.twilio import Twilio
-from send_queue.providers.twilio_answers import MEANINGS, SUPPRESSES
+from send_queue.providers.intermediary import HOLDS
+from send_queue.providers.twilio.errors import MEANINGS, SUPPRESSES
+from send_queue.providers.twilio.provider import Twilio
 from send_queue.sandbox import Fault, Sandbox
 from send_queue.sandbox.twilio import MAGIC_FROM, MAGIC_TO
 

@@ -35,9 +35,9 @@ from send_queue.model import (
 )
 from send_queue.providers import Provider
 from send_queue.providers.http import Limits
-from send_queue.providers.stranger import HOLDS
-from send_queue.providers.unipile import PAGES, Unipile
-from send_queue.providers.unipile_answers import MEANINGS
+from send_queue.providers.intermediary import HOLDS
+from send_queue.providers.unipile.errors import MEANINGS
+from send_queue.providers.unipile.provider import PAGES, Unipile
 
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 QUICK = Limits(connect=5, read=5, total=15)

@@ -19,10 +19,19 @@ from uuid import UUID
 import pytest
 from answering import Answering, answering
 
-from send_queue.model import CannotTell, Claimed, ConfigurationError, Failed, Outcome, Retry, Sent, Uncertain
-from send_queue.providers import FOREVER, endpoints, repeatable_for
-from send_queue.providers.endpoints import addresses, is_public, resolved
+from send_queue.model import (
+    CannotTell,
+    Claimed,
+    ConfigurationError,
+    Failed,
+    Outcome,
+    Retry,
+    Sent,
+    Uncertain,
+)
+from send_queue.providers import FOREVER, repeatable_for, url_guard
 from send_queue.providers.http import Http, Limits
+from send_queue.providers.url_guard import addresses, is_public, resolved
 from send_queue.providers.webhook import SUPPRESSES, Webhook, signature
 from send_queue.sandbox import Fault, Sandbox
 from send_queue.sandbox.webhook import SECRET
@@ -254,7 +263,7 @@ def test_a_name_server_that_knows_nothing_or_keeps_silent_costs_a_try(monkeypatc
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", keeps_silent)
-    monkeypatch.setattr(endpoints, "RESOLVE_WITHIN", 0.01)
+    monkeypatch.setattr(url_guard, "RESOLVE_WITHIN", 0.01)
     assert isinstance(resolved("hooks.example.org", 443), Retry)
     silent.set()
 
@@ -264,7 +273,7 @@ def test_http_is_for_hosts_that_are_allowed_by_name() -> None:
     assert isinstance(said, Failed)
     assert said.code == "insecure_endpoint"
     assert addresses("http://hooks.example.org/x", {"hooks.example.org"}) == [None]
-    assert endpoints.allowed_hosts({"WEBHOOK_ALLOW_HOSTS": "A.example, b.example  c.example"}) == {
+    assert url_guard.allowed_hosts({"WEBHOOK_ALLOW_HOSTS": "A.example, b.example  c.example"}) == {
         "a.example", "b.example", "c.example"}  # fmt: skip
 
 

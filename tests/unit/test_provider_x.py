@@ -10,7 +10,7 @@ import pytest
 from networks import DAY, DOUBTED, MINUTE, NOON, POST, TOKEN, Said, Server, kind_of, made, serving
 
 from send_queue.model import AlreadyDone, CannotTell, Found, Hold, LookUp, NotThere, Sent, Uncertain
-from send_queue.providers.x import MEANINGS, X
+from send_queue.providers.networks.x import MEANINGS, X
 
 A_PERSON = "Hold account, a person"
 DAYLONG = "Hold account, 1440 min"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from send_queue.keys import key
-from send_queue.recipients import address, check_suppressed, checked, same
+from send_queue.rules.keys import key
+from send_queue.rules.recipients import address, check_suppressed, checked, same
 
 
 @pytest.mark.parametrize("written", ["+14155552671", "+1 (415) 555-2671", " +1-415-555-2671 ", "+1.415.555.2671"])

@@ -10,18 +10,18 @@ from xml.etree import ElementTree
 
 import pytest
 
-from send_queue import calendar
-from send_queue.cli import screen
-from send_queue.report import charts, page
-from send_queue.report.advice import advice
-from send_queue.report.charts import Column
-from send_queue.report.week import Day, week
+from send_queue.cli import status_terminal
+from send_queue.insight.report import charts, page
+from send_queue.insight.report.advice import advice
+from send_queue.insight.report.charts import Column
+from send_queue.insight.report.week import Day, week
+from send_queue.rules import calendar
 
 WEDNESDAY = datetime(2026, 11, 25, 15, 20, tzinfo=UTC)
 """The day before Thanksgiving."""
 
 
-@pytest.mark.parametrize("module", [charts, page, screen], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [charts, page, status_terminal], ids=lambda module: module.__name__)
 def test_the_examples_are_true(module: Any) -> None:
     """What the docstrings say is so."""
     failed, tried = doctest.testmod(module)

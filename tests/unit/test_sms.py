@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from send_queue.sms import GSM_7, GSM_7_EXTENDED, segments
+from send_queue.rules.sms import GSM_7, GSM_7_EXTENDED, segments
 
 
 def test_the_alphabet_has_the_letters_of_its_table() -> None:

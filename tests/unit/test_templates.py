@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from send_queue import templates
 from send_queue.model import UserError
-from send_queue.template_language import FILTERS, METHODS
-from send_queue.templates import Lacking, Template
+from send_queue.rules import templates
+from send_queue.rules.template_language import FILTERS, METHODS
+from send_queue.rules.templates import Lacking, Template
 
 ADA: dict[str, Any] = {
     "first_name": "Ada", "company": "Analytical <Engines>", "title": "", "last_name": None,

@@ -9,9 +9,9 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from send_queue import unsubscribe
 from send_queue.model import ConfigurationError, UserError
-from send_queue.unsubscribe import KEY, VERSION, Tokens
+from send_queue.rules import unsubscribe
+from send_queue.rules.unsubscribe import KEY, VERSION, Tokens
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 WORKSPACE = UUID(int=7)

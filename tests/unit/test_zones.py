@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from zone_data import HOUR, lay, tzif
 
-from send_queue import zones
+from send_queue.rules import zones
 
 AT = datetime(2026, 10, 1, tzinfo=UTC)
 
@@ -37,7 +37,7 @@ def test_the_newer_data_win(tmp_path: Path, machine: str, hour: int) -> None:
     folder = lay(tmp_path, machine, Asia__Tokyo=tzif(0, [], "UTC0"))
     script = (
         "from datetime import UTC, datetime\n"
-        "from send_queue.calendar import hours_from_text, next_window, schedule_from\n"
+        "from send_queue.rules.calendar import hours_from_text, next_window, schedule_from\n"
         "row = {'name': 'x', 'timezone': 'Asia/Tokyo', 'hours': hours_from_text(['09:00-17:00'], 'mon-sun')}\n"
         "window = next_window(schedule_from(row), datetime(2026, 10, 1, 9, tzinfo=UTC))\n"
         "print((window.opens_at.hour, window.closes_at.hour))\n"
@@ -52,7 +52,7 @@ def test_the_newer_data_win(tmp_path: Path, machine: str, hour: int) -> None:
 def test_a_zone_that_only_older_data_have_is_read_from_those(tmp_path: Path) -> None:
     """No zone is lost by newer data that lack it."""
     folder = lay(tmp_path, "1999a", Old__Town=tzif(HOUR, [], "OLD-1"))
-    script = "from send_queue import zones; print(zones.read('Old/Town').read()[:4])"
+    script = "from send_queue.rules import zones; print(zones.read('Old/Town').read()[:4])"
     done = subprocess.run(
         [sys.executable, "-c", script], env={"PYTHONTZPATH": str(folder)}, capture_output=True, text=True, check=True
     )

@@ -1,0 +1,253 @@
+"""Watching from outside: what a run says of itself (log, ping, its end), metrics, notify."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import click
+
+from send_queue.cli.app import (
+    DURATION,
+    NOTIFICATION,
+    App,
+    Kind,
+    as_json,
+    json_option,
+    table,
+    terminal_width,
+    warn,
+)
+from send_queue.model import ConfigurationError, UserError, clock
+
+if TYPE_CHECKING:
+    from send_queue.core.log_lines import Log, Transition
+    from send_queue.core.run import Report, Run
+
+EVENTS = ("failed", "uncertain", "disconnected", "finished")
+LOGS = ("json", "text", "auto", "none")
+
+log_option = click.option("--log", type=click.Choice(LOGS),
+                          help="A line on stderr for each step of each send; auto: JSON where no terminal looks on. "
+                               "Without it SEND_QUEUE_LOG decides, else none.")  # fmt: skip
+
+
+# --- a run ------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def watched(app: App) -> Iterator[None]:
+    """Tell the dead-man's switch of SEND_QUEUE_PING_URL that a run begins, and how it ends."""
+    ping = None
+    if url := app.env.get("SEND_QUEUE_PING_URL"):
+        from send_queue.providers import reach
+        from send_queue.providers.ping import Ping
+
+        try:
+            if reach.rehearses(app.env):
+                reach.refuse(reach.host_of(url), "the dead-man's switch")
+            ping = Ping(url, str(uuid4()))
+        except ConfigurationError as wrong:
+            warn(f"SEND_QUEUE_PING_URL is left alone: {str(wrong).rstrip('.')}.")
+    if ping is None:
+        yield
+        return
+    ping.start()
+    well = False
+    try:
+        yield
+        well = True
+    finally:
+        ping.end(well=well)
+
+
+def end_run(this: Run, command: str, report: Report, began: float, counting: bool) -> None:
+    """Note that a run was there, and have those told who want to know; nothing that goes wrong here undoes the run.
+
+    `began` is on `model.clock`; `counting`: the report is told what remains, where it does not know yet.
+    """
+    from send_queue import store
+
+    counting = counting and report.remaining is None
+    try:
+        remaining = store.end_run(
+            this.conn, command, this.filters, this.worker, clock() - began, report.sent, report.processed, this.now(),
+            counting,
+        )  # fmt: skip
+        if counting:
+            report.remaining = remaining
+    except Exception as error:
+        said = str(error) if isinstance(error, UserError) else type(error).__name__
+        warn(f"What the run did is done, but it could not be noted for `send-queue metrics`: {said}")
+
+
+def log_of(app: App, choice: str | None) -> Log | None:
+    """Where steps are written, as --log or SEND_QUEUE_LOG says; None: nowhere, for cron mails what is printed."""
+    choice = choice or app.env.get("SEND_QUEUE_LOG") or "none"
+    if choice not in LOGS:
+        raise ConfigurationError(f"SEND_QUEUE_LOG is not one of {', '.join(LOGS)}: set it to json, for instance.")
+    if choice == "none":
+        return None
+    from send_queue.core import log_lines
+
+    for_person = choice == "text" or (choice == "auto" and sys.stderr.isatty())
+    line: Callable[[Transition, datetime], str] = log_lines.as_text if for_person else log_lines.as_json
+
+    def write(step: Transition) -> None:
+        # A stderr that nobody holds any more is no reason to stop sending.
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(line(step, app.now() or datetime.now(UTC)) + "\n")
+            sys.stderr.flush()
+
+    return write
+
+
+# --- metrics ----------------------------------------------------------------------------------------------
+
+
+@click.command("metrics")
+@click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+              help="Write it there, whole or not at all, readable by all; else to stdout.")  # fmt: skip
+@click.pass_obj
+def metrics_command(app: App, /, output: Path | None) -> None:
+    """Print how the queue stands, as Prometheus reads it.
+
+    \b
+    Example: send-queue metrics -o /var/lib/node_exporter/textfile/send_queue.prom
+    """
+    from send_queue.insight import metrics
+    from send_queue.intake import files
+
+    with app.database() as conn:
+        text = metrics.text(conn, app.now())
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        files.write(output, text, 0o644)
+
+
+# --- notify -----------------------------------------------------------------------------------------------
+
+
+def _events(text: str) -> tuple[str, ...]:
+    events = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    unknown = [event for event in events if event not in EVENTS]
+    if unknown or not events:
+        raise ValueError(f"{', '.join(unknown) or 'nothing'} is no event: name some of {', '.join(EVENTS)}")
+    return events
+
+
+ON = Kind("events", _events)
+COLUMNS = ("id", "workspace", "event", "provider", "to", "every", "told_at")
+
+
+@click.group("notify")
+def notify_command() -> None:
+    """Tell somebody what happens: by messages through the queue itself."""
+
+
+@notify_command.command("add")
+@click.option("--to", required=True, metavar="URL|VAR",
+              help="The URL of a webhook; with --slack the name of the variable that holds it.")  # fmt: skip
+@click.option("--on", type=ON, required=True, help=f"Of what, with commas: {', '.join(EVENTS)}.")
+@click.option("--slack", is_flag=True, help="It is an incoming webhook of Slack.")
+@click.option("--every", type=DURATION, default="15m", show_default=True,
+              help="Tell at most once in this time; what happens meanwhile is counted together.")  # fmt: skip
+@click.option("--workspace", metavar="W", help="Of this workspace; without it of the one named default.")
+@json_option
+@click.pass_obj
+def notify_add_command(
+    app: App, /, to: str, on: tuple[str, ...], slack: bool, every: timedelta, workspace: str | None, json_: bool
+) -> None:
+    """Have somebody told of what happens from now on.
+
+    \b
+    Example: send-queue notify add --on failed,uncertain,disconnected,finished --slack --to SLACK_WEBHOOK_URL
+    """
+    from send_queue import store
+
+    if not timedelta(minutes=1) <= every <= timedelta(days=31):
+        raise UserError("--every is a minute at the least and 31 days at the most: 15m, for instance.")
+    variable = _variable(to) if slack else None
+    recipient = to if slack else _url(to, app.env)
+    with app.database() as conn:
+        rows = store.set_notification(
+            conn, on, "slack" if slack else "webhook", recipient, variable, every, workspace, app.now()
+        )
+    _print(rows, json_)
+    if variable and not app.env.get(variable) and not json_:
+        warn(f"{variable} is not set here: the runs need it, with the URL of the webhook.")
+
+
+def _variable(text: str) -> str:
+    if "/" in text or ":" in text:
+        # It is not shown: it is the secret itself.
+        raise UserError("The URL of a Slack webhook is a secret, and is not kept in the database: put it into a "
+                        "variable of the runs' environment, and give its name: --to SLACK_WEBHOOK_URL.")  # fmt: skip
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
+        raise UserError("--to is not the name of an environment variable: write --to SLACK_WEBHOOK_URL.")
+    return text
+
+
+def _url(text: str, env: Mapping[str, str]) -> str:
+    """The URL, if the provider `webhook` calls such; what its host's name leads to is for the run to say."""
+    from send_queue.providers import url_guard
+    from send_queue.rules.recipients import endpoint
+
+    try:
+        endpoint(text)
+    except ValueError:  # it may hold a password: it is not repeated
+        raise UserError("--to is not the URL of a webhook: write it as https://example.com/hooks/send-queue, without a "
+                        "password in it, or add --slack and name a variable.") from None  # fmt: skip
+    if refused := url_guard.refused(text, url_guard.allowed_hosts(env)):
+        raise UserError(f"Nobody would be told there: {refused.detail}")
+    return text
+
+
+@notify_command.command("list")
+@json_option
+@click.pass_obj
+def notify_list_command(app: App, /, json_: bool) -> None:
+    """List who is told of what.
+
+    \b
+    Example: send-queue notify list
+    """
+    from send_queue import store
+
+    with app.database() as conn:
+        rows = store.notifications(conn)
+    _print(rows, json_)
+
+
+@notify_command.command("remove")
+@click.argument("ids", type=NOTIFICATION, nargs=-1, required=True, metavar="ID...")
+@json_option
+@click.pass_obj
+def notify_remove_command(app: App, /, ids: tuple[UUID, ...], json_: bool) -> None:
+    """Tell somebody no more; the ids are those of `notify list`.
+
+    \b
+    Example: send-queue notify remove 01939c5e-…
+    """
+    from send_queue import store
+
+    with app.database() as conn:
+        for one in ids:
+            store.remove_notification(conn, one)
+    click.echo(as_json({"removed": len(ids)}) if json_ else f"Removed {len(ids)}.")
+
+
+def _print(rows: Sequence[dict[str, Any]], json_: bool) -> None:
+    if json_:
+        click.echo(as_json(rows))
+    elif rows:
+        click.echo(table(rows, COLUMNS, terminal_width(), ("provider", "workspace", "told_at")))
+    else:
+        click.echo("Nobody is told of anything: see `send-queue notify add --help`.")

@@ -1,0 +1,157 @@
+"""Looking at sends: list, show, explain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import click
+
+from send_queue.cli.app import (
+    ID,
+    App,
+    as_json,
+    filter_options,
+    json_option,
+    printable,
+    short,
+    table,
+    terminal_width,
+    warn,
+)
+from send_queue.cli.whole import Whole
+
+if TYPE_CHECKING:
+    from send_queue.model import Explanation
+
+
+EXPORTED = ("id", "status", "scheduled_for", "sent_at", "account", "channel", "campaign", "recipient", "priority",
+            "attempts", "error_code", "error_message")  # fmt: skip
+"""The columns of a list as CSV."""
+
+
+@click.command("list")
+@click.option("--status", type=click.Choice(["pending", "sending", "sent", "failed", "skipped", "uncertain"]),
+              help="Only those in this state.")  # fmt: skip
+@click.option("--limit", type=Whole(1), help="How many at the most: without it 50, or all of them as CSV.")
+@filter_options
+@click.option("--csv", "csv_", is_flag=True, help="Print CSV, for a spreadsheet.")
+@json_option
+@click.pass_obj
+def list_command(
+    app: App, /, status: str | None, limit: int | None, csv_: bool, json_: bool, **filters: str | None
+) -> None:
+    """List sends, by time: what is pending by when it is due, the next first; of another --status by since when, the
+    first first; all together in the order in which they were put in.
+
+    \b
+    Example: send-queue list --status failed --campaign fall
+    """
+    from send_queue import store
+
+    if csv_ and not json_:
+        from send_queue.cli.export import write_csv
+
+        with app.database() as conn:
+            write_csv(store.each_send(conn, store.Filters(**filters), status, limit), EXPORTED)
+        return
+    limit = limit or 50
+    with app.database() as conn:
+        found = store.sends(conn, store.Filters(**filters), status, limit + 1)  # one more: is there more?
+    rows = found[:limit]
+    if json_:
+        click.echo(as_json(rows))
+    elif rows:
+        columns = ("id", "status", "scheduled_for", "account", "channel", "campaign", "recipient", "attempts",
+                   "error_code")  # fmt: skip
+        click.echo(table(rows, columns, terminal_width(), ("attempts", "channel", "campaign", "error_code")))
+        if len(found) > limit:
+            first = "This is the first" if limit == 1 else f"These are the first {limit:,}"
+            warn(f"{first}, by time, and there are more: see them with --limit.")
+    else:
+        click.echo("There are none.")
+
+
+@click.command("show")
+@click.argument("id", type=ID, metavar="ID")
+@json_option
+@click.pass_obj
+def show_command(app: App, /, id: UUID, json_: bool) -> None:
+    """Show one send with its attempts.
+
+    \b
+    Example: send-queue show 01939c5e-…
+    """
+    from send_queue import store
+    from send_queue.rules import sms
+
+    with app.database() as conn:
+        send = store.send(conn, id)
+    if send["channel"] == "sms":
+        counted = sms.segments(send["message"])
+        send |= {"segments": counted.count, "encoding": counted.encoding}
+    if json_:
+        click.echo(as_json(send))
+        return
+    for name, value in send.items():
+        if name != "tries" and value is not None:
+            click.echo(f"{name + ':':22}{printable(str(value))}")
+    for attempt in send["tries"]:
+        click.echo(f"attempt {attempt['number']}: {short(attempt['started_at'])}  {attempt['outcome'] or 'in flight'}  "
+                   + printable(" ".join(filter(None, (attempt["error_code"], attempt["error_message"])))))  # fmt: skip
+
+
+@click.command("explain")
+@click.argument("id", type=ID, metavar="ID")
+@json_option
+@click.pass_obj
+def explain_command(app: App, /, id: UUID, json_: bool) -> None:
+    """Say why a send has not gone, and the exact earliest moment when it can.
+
+    \b
+    Example: send-queue explain 01939c5e-…
+    """
+    from send_queue.insight import forecast
+
+    with app.database() as conn:
+        found = forecast.explained(conn, id, app.now())
+    click.echo(as_json(_object(found)) if json_ else "\n".join(lines(found)))
+
+
+def _object(found: Explanation) -> dict[str, Any]:
+    of_sms = {} if found.segments is None else {"segments": found.segments, "encoding": found.encoding}
+    return {
+        "send_id": found.send_id,
+        "status": found.status,
+        "verdict": found.verdict,
+        "next_at": found.next_at,
+        "holds": [{"rule": h.rule, "until": h.until, "detail": h.detail} for h in found.holds],
+        **of_sms,
+    }
+
+
+def lines(found: Explanation) -> list[str]:
+    """An explanation for people."""
+    match found.verdict:
+        case "due_now":
+            head = "can go now"
+        case "waiting" if found.next_at:
+            words = {"exact": "at", "about": "at about", "after": "some time after"}[found.sure]
+            next_at = found.next_at if found.sure == "exact" else found.next_at.replace(microsecond=0)
+            head = f"waits; it can go {words} {next_at.isoformat()}"
+        case "waiting":
+            head = "waits"
+        case "needs_person" if asked := next((h.until for h in found.holds if h.rule == "uncertain"), None):
+            head = f"a run asks the provider of it at {short(asked)}: settle it only if that comes to nothing"
+        case "needs_person":
+            head = "waits for a person"
+        case _:
+            head = "is over"
+    text = [f"Send {found.send_id} is {found.status} and {head}."]
+    text += [
+        f"  {h.rule:14} {'until ' + short(h.until) if h.until else 'until somebody acts':32} {printable(h.detail)}"
+        for h in found.holds
+    ]
+    if found.segments is not None:
+        text.append(f"  Its text is {found.segments} segment{'s' * (found.segments != 1)} of SMS ({found.encoding}).")
+    return text + [f"  {printable(sentence)}" for sentence in found.epilogue]

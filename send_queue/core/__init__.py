@@ -1,0 +1,1 @@
+"""One pass over the queue, explain, and the renewal of tokens."""

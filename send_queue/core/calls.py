@@ -1,0 +1,141 @@
+"""What is under way? Calls to providers, each in a thread of its own: sends, and questions about sends in doubt; and
+results that are being written down meanwhile.
+
+    begin   as many as there are hands, and, where calls are short, those that will find a hand in a moment
+    done    wait until something is, and a little longer for more
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from math import inf
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from send_queue.core.look_up import Verdict
+from send_queue.core.results import Released, Result, Results, Written
+from send_queue.model import Claimed, ConfigurationError, clock
+from send_queue.store import InDoubt
+
+GATHER = 0.01
+"""Seconds that what is done may wait for more, so that they are written down, and others claimed, together."""
+
+AHEAD = 0.1
+"""Seconds that a send is to wait for a hand, at the most, once it is claimed, if calls go on as they went of late."""
+
+STUCK = 2.0
+"""Seconds after which results that are not written down yet keep more from being begun."""
+
+
+@dataclass(slots=True)
+class Hands:
+    """Calls under way, and what has come of them.
+
+    `write` begins to write results down beside them; null: who asks what is done writes it down then.
+    """
+
+    threads: ThreadPoolExecutor
+    size: int
+    write: Callable[[Results], Future[Written]] | None
+    sending: dict[Future[Sequence[Result]], Sequence[Claimed]] = field(default_factory=dict)
+    asking: dict[Future[Verdict], InDoubt] = field(default_factory=dict)
+    writing: Future[Written] | None = None
+    writing_since: float = 0.0
+    results: Results = field(default_factory=list)
+    """Of calls that are done, and not written down yet."""
+    problem: Exception | None = None
+    """What went wrong first: it ends the run, once all that is under way is written down."""
+    began: dict[Future[Any], float] = field(default_factory=dict)
+    slowest: float = 0.0
+    """Seconds that the slowest call so far has taken."""
+    lasted: float = inf
+    """Seconds that calls last, of late."""
+    _ended: SimpleQueue[Future[Any]] = field(default_factory=SimpleQueue)
+
+    def free(self, ahead: bool) -> int:
+        """How many calls may be begun: none while what is done cannot be written down. `ahead`: also those that wait
+        for a hand, where it is for a moment only, so that no hand is idle while others are claimed."""
+        if self.writing and clock() > self.writing_since + STUCK:
+            return 0
+        waiting = int(self.size * min(1.0, AHEAD / max(self.lasted, AHEAD))) if ahead and self.write else 0
+        return max(0, self.size + waiting - len(self.began))
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.began) or self.writing is not None
+
+    def send(self, sends: Sequence[Claimed], call: Callable[[], Sequence[Result]]) -> None:
+        if future := self._begin(call):
+            self.sending[future] = sends
+        else:
+            self.results += [(send, Released()) for send in sends]
+
+    def ask(self, doubt: InDoubt, call: Callable[[], Verdict]) -> None:
+        if future := self._begin(call):
+            self.asking[future] = doubt
+
+    def taken(self) -> Results:
+        """The results of calls that are done; they are the caller's from now on."""
+        results, self.results = self.results, []
+        return results
+
+    def written(self, by: Future[Written]) -> None:
+        """Results are being written down."""
+        self.writing, self.writing_since = by, clock()
+        by.add_done_callback(self._ended.put)
+
+    def _begin(self, call: Callable[[], Any]) -> Future[Any] | None:
+        """Hand a call to a thread. None where the machine has no thread left: then it is not made, and the run ends."""
+        future: Future[Any] = Future()
+
+        def work() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            since = clock()
+            try:
+                future.set_result(call())
+            except BaseException as error:
+                future.set_exception(error)
+            lasted = clock() - since
+            self.lasted = lasted if self.lasted == inf else 0.9 * self.lasted + 0.1 * lasted
+
+        try:
+            self.threads.submit(work)
+        except RuntimeError:  # some other thread may have taken it up all the same
+            self.problem = self.problem or ConfigurationError(
+                f"This machine has no thread left for {self.size} calls at a time: give a smaller --concurrency."
+            )
+            if future.cancel():
+                return None
+        self.began[future] = clock()
+        future.add_done_callback(self._ended.put)
+        return future
+
+    def done(self) -> list[Future[Any]]:
+        """Wait until something is done, and a moment longer, until half of the hands have nothing to do: a claim, or a
+        record, of several rows costs hardly more than one of one."""
+        done = [self._ended.get()] if self.busy else []
+        until = clock() + GATHER
+        while self.began:
+            try:
+                done.append(self._ended.get(timeout=max(0.0, until - clock()) if self._few(done) else 0))
+            except Empty:
+                break
+        for future in done:
+            if began := self.began.pop(future, None):
+                self.slowest = max(self.slowest, clock() - began)
+        return done
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Go on with all else whatever goes wrong here, and know of it."""
+        try:
+            yield
+        except Exception as error:
+            self.problem = self.problem or error
+
+    def _few(self, done: Sequence[Future[Any]]) -> bool:
+        return self.write is not None and self.free(ahead=True) + len(done) < self.size / 2

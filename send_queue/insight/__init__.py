@@ -1,0 +1,1 @@
+"""Forecast, doctor, metrics and report."""

@@ -1,0 +1,341 @@
+"""What is wrong here, and the exact command that mends it.
+
+    the schema       is it this version's? Otherwise nothing else is looked at
+    the database     send_doctor, in one call: tallies, rows left behind, indexes, autovacuum, old transactions, holds
+    the environment  what the accounts with rows waiting need of it
+    the tokens       send_tokens_doctor: those that will soon be of no use, and what their renewal lacks here
+    the calendar     schedules that never open for the rows that wait for them, years whose holidays nobody knows
+    the zones        those that the database server does not know, and those of which it knows other rules than Python
+    the clocks       the database's, which decides, and this machine's
+
+It only looks. `wrong` is what keeps sends from going, or lets them go when they should not; `worth knowing` is what a
+person may want to know all the same.
+"""
+
+from __future__ import annotations
+
+import shlex
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal, TypeAlias
+
+from send_queue import store
+from send_queue.model import ConfigurationError, Schedule
+from send_queue.providers import Providers
+from send_queue.providers.oauth.renew import lacking
+from send_queue.rules import unsubscribe, zones
+from send_queue.rules.vault import VARIABLE, Vault
+from send_queue.store import Connection, Json, schema
+
+Severity: TypeAlias = Literal["wrong", "worth knowing"]
+
+CLOCKS_MAY_DIFFER = timedelta(seconds=60)
+
+YEARS_AHEAD = 10
+"""How far the holidays are looked at, however late the last row is scheduled."""
+
+KEYS = {"unipile": "UNIPILE_API_KEY", "sendgrid": "SENDGRID_API_KEY"}
+"""The variable that holds a provider's key, for the accounts that name none of their own."""
+
+ADDRESSES = {"unipile": "UNIPILE_DSN"}
+"""The variable that says where a provider is."""
+
+ZONES_SHOWN = 5
+"""How many zones that differ are told one by one; the others are counted."""
+
+ZONES_SINCE = datetime(2007, 1, 1, tzinfo=UTC)
+"""From when on the data of zones are compared, to find which are older."""
+
+MAIL = frozenset({"sendgrid", "smtp"})
+"""The providers of mails, which have links to unsubscribe by where the environment has what it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found: `what` is a sentence for a person, `mend` a command or SQL."""
+
+    check: str
+    severity: Severity
+    what: str
+    mend: str
+
+
+def examine(
+    conn: Connection, env: Mapping[str, str], at: datetime | None, clock: Callable[[], datetime]
+) -> list[Finding]:
+    """Look at everything; `clock` is this machine's. What is wrong comes first."""
+    if unfit := list(_schema(conn)):
+        return unfit
+    before = clock()
+    answer = store.doctor(conn, at)
+    after = clock()
+    findings = [
+        *map(_finding, answer["findings"]),
+        *_environment(answer["secrets"], env),
+        *_tokens(store.tokens_doctor(conn, at), env),
+        *_mail(answer["secrets"], env),
+        *_calendar(answer["schedules"], datetime.fromisoformat(answer["at"])),
+        *_quiet(conn, datetime.fromisoformat(answer["at"])),
+        *_zones(conn, datetime.fromisoformat(answer["at"])),
+        *_clocks(datetime.fromisoformat(answer["clock"]), before, after),
+    ]
+    return sorted(findings, key=lambda finding: finding.severity == "worth knowing")
+
+
+def _finding(found: Json) -> Finding:
+    """A finding of send_doctor's, its command as a shell takes it."""
+    mend = found["mend"] if "mend" in found else shlex.join(["send-queue", *found["command"]])
+    return Finding(found["check"], found["severity"], found["what"], mend)
+
+
+# --- the schema -------------------------------------------------------------------------------------------
+
+
+def _schema(conn: Connection) -> Iterator[Finding]:
+    if (major := conn.info.server_version // 10000) < schema.OLDEST_SERVER:
+        what = f"This server is Postgres {major} and send-queue needs {schema.OLDEST_SERVER} or newer."
+        yield Finding("server", "wrong", what, "upgrade the server, or name another in DATABASE_URL")
+    try:
+        with store.in_words():
+            schema.check(conn)
+    except ConfigurationError as error:
+        if "upgrade send-queue" in str(error):
+            mend = "pip install --upgrade send-queue"
+        elif "--grant-worker" in str(error):
+            mend = f"send-queue migrate --grant-worker {shlex.quote(conn.info.user)} (as the owner of the tables)"
+        elif "send-queue migrate" in str(error):
+            mend = "send-queue migrate"
+        else:
+            raise  # the database refuses to say
+        what, _, _ = str(error).rpartition(": ")
+        yield Finding("schema", "wrong", f"{what}, and nothing else was looked at.", mend)
+
+
+# --- the environment --------------------------------------------------------------------------------------
+
+
+def _environment(secrets: Sequence[Json], env: Mapping[str, str]) -> Iterator[Finding]:
+    """What active accounts need; `secrets` has a row for each provider and secret_env."""
+    for row in secrets:
+        others = f" (and {row['accounts'] - 1} more)" if row["accounts"] > 1 else ""
+        variable = row["secret_env"] or KEYS.get(row["provider"])
+        if variable and not env.get(variable, "").strip() and (row["waiting"] or row["secret_env"]):
+            yield Finding(
+                "environment",
+                "wrong" if row["waiting"] else "worth knowing",
+                f"{variable}, the secret of the account {row['account']}{others}, is not in this environment, "
+                f"and {_wait(row['waiting'])} for it.",
+                f"export {variable}=…",
+            )
+    with closing(Providers(env)) as providers:
+        for name in sorted({row["provider"] for row in secrets if row["waiting"]}):
+            address = ADDRESSES.get(name)
+            if address and not env.get(address, "").strip():
+                what = f"{address} is not in this environment, and sends wait for the provider {name}."
+                yield Finding("environment", "wrong", what, f"export {address}=…")
+                continue
+            try:
+                providers.serving(name, "")
+            except ConfigurationError as error:
+                what, _, mend = str(error).partition(": ")
+                yield Finding("environment", "wrong", f"{what}, and sends wait for the provider {name}.", mend)
+
+
+# --- the tokens -------------------------------------------------------------------------------------------
+
+
+def _tokens(answer: Json, env: Mapping[str, str]) -> Iterator[Finding]:
+    """`answer` is send_tokens_doctor's: may they be opened and renewed here, and which accounts will be without?"""
+    if answer["sealed"]:
+        try:
+            vault = Vault(env)
+            for sealed in answer["sealed"]:
+                vault.open(sealed)
+        except ConfigurationError as error:
+            what, _, mend = str(error).partition(": ")
+            mend = mend if env.get(VARIABLE, "").strip() else f"export {VARIABLE}=…"
+            yield Finding("token_keys", "wrong", f"{what}, and the tokens of accounts cannot be read.", mend)
+    for provider in answer["providers"]:
+        for variable in lacking(provider, env):
+            what = f"{variable} is not in this environment, and the tokens of {provider} cannot be renewed without it."
+            yield Finding("token_client", "wrong", what, f"export {variable}=…")
+    for row in answer["troubled"]:
+        yield _troubled(row)
+    if answer["more"]:
+        what = f"There are {answer['more']:,} more accounts whose tokens will be of no use."
+        yield Finding("token", "wrong", what, "send-queue tokens list")
+
+
+def _troubled(row: Json) -> Finding:
+    ends = f"{datetime.fromisoformat(row['expires_at']):%Y-%m-%d %H:%M} UTC" if row["expires_at"] else "no moment"
+    again = f"connect it again, then {shlex.join(['send-queue', *row['command']])}"
+    if row["hopeless"]:
+        what = f"The token of the account {row['label']} ends at {ends}, and nothing can renew it."
+        return Finding("token", "wrong" if row["within_a_day"] else "worth knowing", what, again)
+    if row["error_code"]:
+        what = (
+            f"The token of the account {row['label']} ends at {ends} and could not be renewed so far"
+            f" ({row['error_code']}: {row['error_message']})"
+        )
+        mend = "send-queue tokens refresh (or wait for the next; if it goes on, check the provider)"
+        return Finding("token", "wrong" if row["ended"] else "worth knowing", f"{what.rstrip('.')}.", mend)
+    what = f"The token of the account {row['label']} ends at {ends}, is long due to be renewed, and nobody has tried."
+    return Finding("token", "wrong", what, "send-queue tokens refresh (as a line of the crontab: see crontab.example)")
+
+
+def _mail(secrets: Sequence[Json], env: Mapping[str, str]) -> Iterator[Finding]:
+    """What mails may lack, and will be missed only when they are out."""
+
+    def lacks(*variables: str) -> list[str]:
+        return [variable for variable in variables if not env.get(variable, "").strip()]
+
+    waiting = [row for row in secrets if row["provider"] in MAIL and row["waiting"]]
+    if waiting and (lacking := lacks(unsubscribe.KEY, unsubscribe.URL)):
+        are = "is" if len(lacking) == 1 else "are"
+        what = (
+            f"{' and '.join(lacking)} {are} not in this environment: mails have no link to unsubscribe by, which"
+            " mailbox providers want of bulk mail."
+        )
+        yield Finding("unsubscribe", "worth knowing", what, f"export {lacking[0]}=…")
+    if any(row["provider"] == "smtp" for row in waiting) and lacks("SMTP_URL"):
+        what = "SMTP_URL is not in this environment, and mails wait whose accounts need it unless they have a smtp_url."
+        yield Finding("environment", "worth knowing", what, "export SMTP_URL=…")
+
+
+# --- the calendar -----------------------------------------------------------------------------------------
+
+
+def _calendar(schedules: Sequence[Json], at: datetime) -> Iterator[Finding]:
+    """Schedules that rows wait for: do they open for the last of them, and are the holidays known until then?"""
+    from send_queue.rules import calendar  # imported here, for pendulum is dear
+
+    years: dict[tuple[str, str | None], tuple[str, int]] = {}
+    for row in schedules:
+        last = max(datetime.fromisoformat(row["last"]), at)
+        name = shlex.quote(row["name"])
+        try:
+            schedule = calendar.schedule_from(row)
+            calendar.next_window(schedule, last)
+        except calendar.ScheduleError as error:
+            yield Finding(
+                "schedule",
+                "wrong",
+                f"The schedule {row['name']!r} does not open any more for all that waits for it, "
+                f"and {_wait(row['waiting'])}: {error}",
+                f"send-queue schedule set {name} --hours 07:00-18:00 --days mon-fri",
+            )
+            continue
+        if schedule.skip_holidays and schedule.holiday_country:
+            place = schedule.holiday_country, schedule.holiday_subdivision
+            years[place] = max(years.get(place, (name, 0)), (name, last.year), key=lambda known: known[1])
+    for (country, subdivision), (name, last_year) in years.items():
+        until = min(max(last_year, at.year + 1), at.year + YEARS_AHEAD)
+        unknown = [year for year in range(at.year, until + 1) if not _holidays_are_known(country, subdivision, year)]
+        if unknown:
+            wrong = unknown[0] <= last_year
+            yield Finding(
+                "holidays",
+                "wrong" if wrong else "worth knowing",
+                f"The holidays of {country} are not known for {unknown[0]}"
+                + (", and sends are scheduled for then." if wrong else ", which may come before the queue is empty."),
+                f"pip install --upgrade holidays (or name the days: "
+                f"send-queue schedule set {name} --closed {unknown[0]}-01-01)",
+            )
+
+
+def _holidays_are_known(country: str, subdivision: str | None, year: int) -> bool:
+    """Whether the package has any holiday in a year: else the year is open on each of its days."""
+    from send_queue.rules import calendar
+
+    around_the_clock = dict.fromkeys(range(7), ((0, 1440),))
+    every_day = Schedule("every day", "UTC", around_the_clock, True, country, subdivision)
+    first = datetime(year, 1, 1, tzinfo=UTC)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package says itself what it does not know
+        windows = calendar.openings(every_day, first, 365)
+    return windows[-1].opens_at - first > timedelta(days=364)
+
+
+def _quiet(conn: Connection, at: datetime) -> Iterator[Finding]:
+    """Rows whose recipients are never awake while their schedule is open."""
+    if waiting := store.quiet_doctor(conn):
+        from send_queue.insight import forecast_inputs  # imported here, as the calendar is
+
+        for never in forecast_inputs.never_awake(conn, waiting, forecast_inputs.microseconds(at)):
+            yield Finding("quiet_hours", "wrong", f"{never.detail} They can never go: {never.sends:,}.", never.mend)
+
+
+# --- the zones --------------------------------------------------------------------------------------------
+
+
+def _zones(conn: Connection, at: datetime) -> Iterator[Finding]:
+    """Zones that the server does not know; then those on whose offsets, in the year ahead, it and Python differ."""
+    answer = store.zones_doctor(conn)
+    yield from map(_finding, answer["findings"])
+    ahead = at + timedelta(days=366)
+    differing = sorted(name for name, *_ in _differences(conn, answer["zones"], at, at, ahead))
+    # Which of the two is older shows where they part, and that may be long ago.
+    for name, found in _differences(conn, differing[:ZONES_SHOWN], ZONES_SINCE, at, ahead):
+        older, mend = _OLDER[found.older]
+        older = older.format(zones.sources()[0].version or "no version")
+        yield Finding(
+            "zone_data",
+            "wrong",
+            f"Python and the database server have other clocks for {name} from {found.at:%Y-%m-%d %H:%M} UTC on "
+            f"({_utc(found.ours)} and {_utc(found.theirs)}): {older}.",
+            mend,
+        )
+    if more := len(differing[ZONES_SHOWN:]):
+        what = f"Python and the database server have other clocks for {more:,} more zones."
+        yield Finding("zone_data", "wrong", what, _OLDER[None][1])
+
+
+_OLDER: dict[Literal["ours", "theirs"] | None, tuple[str, str]] = {
+    "ours": ("the data of Python ({}) are the older", "pip install --upgrade tzdata"),
+    "theirs": (
+        "the data of the server are the older (Python has {})",
+        "upgrade the package tzdata on the database server, or the server where it has data of its own, and restart it",
+    ),
+    None: (
+        "the data of one of them are old (Python has {})",
+        "pip install --upgrade tzdata (and upgrade the time zone data of the database server, then restart it)",
+    ),
+}
+"""By which side is older: the words for it, and what mends it."""
+
+
+def _differences(
+    conn: Connection, names: Sequence[str], since: datetime, at: datetime, until: datetime
+) -> Iterator[tuple[str, zones.Difference]]:
+    """Compare zones by their changes from `since` on; those that Python does not know are the calendar's to tell."""
+    for name, theirs in store.zone_changes(conn, names, since, until).items():
+        with suppress(LookupError):
+            found = zones.first_difference(zones.changes(name, since, until), theirs, at)
+            if found:
+                yield name, found
+
+
+def _utc(seconds: int) -> str:
+    sign, minutes = "-" if seconds < 0 else "+", abs(seconds) // 60
+    return f"UTC{sign}{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+# --- the clocks -------------------------------------------------------------------------------------------
+
+
+def _clocks(database: datetime, before: datetime, after: datetime) -> Iterator[Finding]:
+    apart = max(before - database, database - after)
+    if apart > CLOCKS_MAY_DIFFER:
+        yield Finding(
+            "clock",
+            "worth knowing",
+            f"The database's clock, which decides, and this machine's differ by {round(apart.total_seconds()):,} s.",
+            "timedatectl set-ntp true (on the machine whose clock is wrong)",
+        )
+
+
+def _wait(count: int) -> str:
+    return {0: "nothing waits", 1: "1 send waits"}.get(count, f"{count:,} sends wait")

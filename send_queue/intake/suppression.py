@@ -1,0 +1,79 @@
+"""Lists of people who must not be written to: a CSV file, or one recipient a line."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from send_queue.intake import files
+from send_queue.model import CHANNELS, UserError
+from send_queue.rules import recipients
+
+ADDRESSES = ("recipient", "email", "phone", "linkedin_user_id")
+"""The columns that may hold the recipient, the first that is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Who is suppressed, on which channel (None: on all), and why (None: nothing is said)."""
+
+    recipient: str
+    channel: str | None = None
+    reason: str | None = None
+
+
+def read(
+    file: Path, channel: str | None = None, reason: str | None = None
+) -> tuple[list[Entry], list[tuple[int, str]]]:
+    """The entries of a file, and what is wrong with its lines, each with its number.
+
+    A first line that names one of the columns `ADDRESSES` makes it CSV, which may have the columns `channel` and
+    `reason` too; any other file has one recipient a line. `channel` and `reason` are for lines that say nothing
+    themselves. Raises `UserError` where the file as a whole cannot be read.
+    """
+    with files.opened(file, "a CSV file") as text:
+        try:
+            lines = list(_lines(csv.reader(text.read().splitlines(), strict=True)))
+        except csv.Error as error:
+            raise UserError(f"{file.name} cannot be read as CSV ({error}): mend it and import again.") from None
+    header = [cell.lower() for cell in lines[0][1]] if lines else []
+    address = next((name for name in ADDRESSES if name in header), None)
+    names = header if address else ["recipient"]
+    entries, wrong = [], []
+    for number, cells in lines[1:] if address else lines:
+        row = dict(zip(names, cells, strict=False))
+        recipient, own = row.get(address or "recipient", ""), row.get("channel") or channel
+        if len(cells) > len(names):
+            wrong.append(
+                (number, f"it has {len(cells)} fields instead of {len(names)}: name the columns in the first line")
+            )
+        elif not recipient:
+            wrong.append((number, "the recipient is missing"))
+        elif "\0" in "".join(cells):
+            wrong.append((number, "it holds a NUL character, which no text may"))
+        elif own is not None and own not in CHANNELS:
+            wrong.append((number, f"there is no channel {own!r}: use one of {', '.join(CHANNELS)}"))
+        elif unfit := _unfit(own, recipient):
+            wrong.append((number, unfit))
+        else:
+            entries.append(Entry(recipient, own, row.get("reason") or reason))
+    return entries, wrong
+
+
+def _unfit(channel: str | None, recipient: str) -> str | None:
+    """Why an entry would suppress nobody; None: it may."""
+    try:
+        recipients.check_suppressed(channel, recipient)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _lines(reader: Iterator[Sequence[str]]) -> Iterator[tuple[int, list[str]]]:
+    """The lines that have something on them, with their numbers."""
+    for number, cells in enumerate(reader, 1):
+        stripped = [cell.strip() for cell in cells]
+        if any(stripped):
+            yield number, stripped

@@ -1,0 +1,464 @@
+"""What have the networks in common that take posts? One text on one profile, and the same ways to go wrong.
+
+A network is a subclass of `Network`, in a module of its own: where it posts, what its errors mean (a table, each row
+with its outcome), and how a post is found again whose answer was lost. `Profile` is one account for one send.
+
+    send     is the text short enough? post once; read the answer by the table
+    look_up  read what the profile has posted since, newest first, and compare texts
+
+Most networks name nothing of ours in a post, so it is its text that tells. The times in their lists are their clock's,
+those of the attempts are the database's; what may be told for ours by its time is said at `find`.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, TypeAlias
+from urllib.parse import quote
+
+from send_queue.model import (
+    AlreadyDone,
+    CannotTell,
+    Claimed,
+    ConfigurationError,
+    Failed,
+    Found,
+    Hold,
+    LookUp,
+    NotThere,
+    Outcome,
+    Retry,
+    Uncertain,
+)
+from send_queue.providers.address import base_url, checked_url
+from send_queue.providers.credentials import secret_of
+from send_queue.providers.http import LONGEST_WAIT, Answer, Http, Limits, NoAnswer, answered_at, plain, retry_after
+from send_queue.providers.reach import host_of
+from send_queue.rules.post_length import bare
+
+POST = Limits(connect=10, read=45, total=60)
+GET = Limits(connect=5, read=15, total=20)
+
+PAGES = 5
+"""Pages of a list that are read at the most: with 40 and more on each, a day of a busy profile."""
+
+
+# --- what an error means ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What an error means for a post. `scope`, `after` and `ceiling` are those of `model.Hold`.
+
+    failed     the text or the request is refused whenever it comes
+    retry      not this time
+    hold       the lane or the account waits; where the answer says how long, so long
+    expired    the token has ended: where tokens are renewed (`tokens refresh`) the account waits for that, else for a
+               person
+    duplicate  the profile has this very post already
+    uncertain  it may have gone out
+    odd        it does not say whether the text or the account is to blame: see `odd`
+    """
+
+    kind: Literal["failed", "retry", "hold", "expired", "duplicate", "uncertain", "odd"]
+    scope: Literal["lane", "account"] = "lane"
+    after: timedelta | None = None
+    ceiling: timedelta | None = None
+    advice: str = ""
+
+
+REFUSED = Meaning("failed")
+IN_DOUBT = Meaning("uncertain")
+EXPIRED = Meaning("expired")
+DUPLICATE = Meaning("duplicate")
+ODD = Meaning("odd")
+
+
+def waits(minutes: int, *, up_to: int | None = None, scope: Literal["lane", "account"] = "lane") -> Meaning:
+    """A limit of the network's: minutes that are waited where the answer names no end, doubling up to `up_to`."""
+    ceiling = timedelta(minutes=up_to) if up_to else None
+    return Meaning("hold", scope, timedelta(minutes=minutes), ceiling)
+
+
+def broken(advice: str) -> Meaning:
+    """The account needs a person, who is told this."""
+    return Meaning("hold", "account", advice=advice)
+
+
+RENEWAL = timedelta(minutes=15)
+"""How long an account waits for its token to be renewed before it is tried again."""
+
+IN_DOUBT_BY_STATUS = frozenset({408, 499})
+"""A gateway's time-out, and its word that its client is gone: what stands behind it may have the request."""
+
+OF_THIS_REQUEST = frozenset({400, 413, 414, 415, 422, 431})
+"""Statuses that speak of one request, whoever says them."""
+
+HOLDS = 3
+"""How often a send may stop its lane by an answer that does not say what is to blame. It may be the address or the
+account, and then no text is; or this text alone, and then all others would wait behind it for ever."""
+
+
+def judge(
+    answer: Answer,
+    send: Claimed,
+    code: str | None,
+    meanings: Mapping[str, Meaning],
+    *,
+    detail: str = "",
+    wait: timedelta | None = None,
+) -> Outcome:
+    """What became of a post by an answer that does not say yes.
+
+    `code` is the network's own name for the error, in the spelling of its table; null where the body is not the
+    network's. `wait` is how long the answer asks to wait. Statuses stand in the table too, as `http_429`.
+    """
+    status = answer.status
+    meaning = meanings.get(code or "")
+    name = spelled(code) if code else f"http_{status}"
+    detail = detail or answer.text
+    if meaning is None and (status >= 500 or status < 200 or status in IN_DOUBT_BY_STATUS):
+        meaning = IN_DOUBT
+    if meaning is None and (code is not None or status == 429):
+        meaning = meanings.get(f"http_{status}", REFUSED)
+    if meaning is None:
+        return odd(status, answer.text, send)
+    detail = plain(f"{detail} {meaning.advice}".strip())
+    match meaning.kind:
+        case "failed":
+            return Failed(name, detail, status)
+        case "retry":
+            return Retry(name, detail, wait or meaning.after, status)
+        case "uncertain":
+            return Uncertain(name, detail, status)
+        case "duplicate":
+            return AlreadyDone("duplicate_post", detail, status)
+        case "expired":
+            renewed = send.token is not None and send.secret_env is None
+            advice = "" if renewed else " Give the account a new token, then resume it."
+            return Hold("account", "token_expired", f"{detail}{advice}", RENEWAL if renewed else None, None, status)
+        case "hold":
+            if wait is not None and meaning.after is not None:
+                return Hold(meaning.scope, name, detail, max(wait, timedelta(seconds=30)), None, status)
+            return Hold(meaning.scope, name, detail, meaning.after, meaning.ceiling, status)
+        case "odd":
+            return odd(status, detail, send, name)
+
+
+def odd(status: int, said: str, send: Claimed, code: str = "unexpected_answer") -> Outcome:
+    """A no that does not say what is to blame: it certainly did not go out, and nothing says that it never will.
+
+    A yes that cannot be read is in doubt.
+    """
+    if 200 <= status < 300:
+        return Uncertain("unreadable_answer", f"HTTP {status} with no answer of the network's in it.", status)
+    held = send.attempt_number - 1 - send.attempts
+    detail = plain(f"HTTP {status}: {said} Is the account's address right?" if code == "unexpected_answer" else said)
+    if status in OF_THIS_REQUEST or held >= HOLDS:
+        return Retry(code, detail, http_status=status)
+    return Hold("lane", code, detail, after=timedelta(hours=1), http_status=status)
+
+
+def spelled(code: str) -> str:
+    """A network's name for an error as our tables have it.
+
+    >>> spelled("ExpiredToken"), spelled("TOO_MANY_REQUESTS"), spelled("usage-capped")
+    ('expired_token', 'too_many_requests', 'usage_capped')
+    """
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", code[:64])
+    return re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_") or "unknown_error"
+
+
+def reset_after(answer: Answer, header: str, now: datetime) -> timedelta | None:
+    """How long until the moment in a header (seconds since 1970, or ISO 8601), by the server's own clock where it has
+    one; else as Retry-After says; null where neither says anything usable."""
+    value = answer.headers.get(header, "").strip()
+    until: datetime | None = None
+    try:
+        if re.fullmatch(r"\d{1,11}(\.\d+)?", value, re.ASCII):
+            until = datetime.fromtimestamp(float(value), UTC)
+        elif value:
+            until = datetime.fromisoformat(value)
+            until = until.replace(tzinfo=UTC) if until.tzinfo is None else until
+    except (ValueError, OverflowError, OSError):
+        until = None
+    if until is None:
+        return retry_after(answer, now)
+    return min(max(until - (answered_at(answer) or now), timedelta(0)), LONGEST_WAIT)
+
+
+# --- one account at its network ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One account at its network, for one send: asks and posts with its token."""
+
+    http: Http
+    base: str
+    post_limits: Limits
+    get_limits: Limits
+    token: str
+    sending: Claimed
+    until: float
+    """On the monotonic clock, in seconds: no question is asked after it."""
+
+    @property
+    def id(self) -> str:
+        """What the network calls the account; empty where nobody has said."""
+        return (self.sending.provider_account_id or "").strip()
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
+
+    def post(self, path: str, headers: Mapping[str, str] | None = None, **content: Any) -> Answer | NoAnswer:
+        return self.http.request(
+            "POST", self.base + path, limits=self.post_limits, headers={**self.bearer, **(headers or {})},
+            leave_by=self.sending.leave_by, hide=self._secrets(), **content
+        )  # fmt: skip
+
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> Answer | CannotTell:
+        """Ask; the answer is JSON, and says yes. Any other proves nothing, but see `ask`."""
+        answer = self.ask(path, params)
+        if isinstance(answer, Answer) and (answer.status != 200 or not isinstance(answer.json, dict | list)):
+            return CannotTell(f"http_{answer.status}: {answer.text}")
+        return answer
+
+    def ask(self, path: str, params: Mapping[str, str] | None = None) -> Answer | CannotTell:
+        left = self.until - time.monotonic()
+        if left <= 0:
+            return CannotTell("The network answered too slowly to ask it everything.")
+        limits = replace(self.get_limits, total=min(self.get_limits.total, left))
+        answer = self.http.get(
+            self.base + path, limits=limits, headers=self.bearer, params=params, hide=self._secrets()
+        )
+        return answer if isinstance(answer, Answer) else CannotTell(f"{answer.code}: {answer.detail}")
+
+    def _secrets(self) -> tuple[str, str]:
+        return self.token, self.sending.message
+
+
+class Network(ABC):
+    """A network that takes posts. A subclass says what is null here.
+
+    name       what people call it
+    variable   the environment's variable with its address, for rehearsals; it goes before the account's own base_url
+    default    its address; null: each account must name one
+    longest    characters that it takes; an account's max_characters says otherwise, for profiles that may write more
+    id_is      what an account's id looks like, as a regular expression, and in words; null: it needs none
+    """
+
+    channels: frozenset[str] = frozenset({"post"})
+    longest_call: timedelta
+    lag: timedelta | None = timedelta(minutes=2)
+    """None of them states one: as long as people wait before they believe that nothing is there."""
+
+    name: str
+    variable: str
+    default: str | None = None
+    longest: int
+    id_is: tuple[str, str] | None = None
+
+    def __init__(self, env: Mapping[str, str], *, post: Limits = POST, get: Limits = GET) -> None:
+        self.env = env
+        self._post, self._get = post, get
+        self._http = Http(env=env)
+        # A look-up posts nothing: this is time for all its pages, unless each comes at the last moment.
+        self.longest_call = timedelta(seconds=post.total + 2 * get.total + 5)
+
+    # --- what a subclass says -----------------------------------------------------------------------------
+
+    @classmethod
+    def length(cls, text: str) -> int:
+        """How long the network finds a text."""
+        return len(text)
+
+    @abstractmethod
+    def publish(self, profile: Profile, send: Claimed) -> Outcome:
+        """Post it, once."""
+
+    @abstractmethod
+    def find(self, profile: Profile, send: Claimed) -> LookUp:
+        """Look for it on the profile."""
+
+    # --- what a run calls ---------------------------------------------------------------------------------
+
+    @classmethod
+    def unfit(cls, text: str, settings: Mapping[str, Any]) -> str | None:
+        """Why the network does not take a text, as a sentence that says what to do; null: it may."""
+        longest, length = _whole(settings.get("max_characters")) or cls.longest, cls.length(text)
+        if length > longest:
+            return f"The text has {length} characters as {cls.name} counts, which takes {longest}: shorten it."
+        return None
+
+    def send(self, send: Claimed) -> Outcome:
+        if wrong := self.unfit(send.message, send.settings):
+            return Failed("too_long", wrong)
+        profile = self._profile(send)
+        if wrong := self._unknown(profile):
+            return Hold("account", "provider_account_id_missing", wrong, after=timedelta(minutes=15))
+        return self.publish(profile, send)
+
+    def look_up(self, send: Claimed) -> LookUp:
+        try:
+            profile = self._profile(send)
+        except ConfigurationError as error:
+            return CannotTell(str(error))
+        if wrong := self._unknown(profile):
+            return CannotTell(wrong)
+        return self.find(profile, send)
+
+    def hosts(self, send: Claimed) -> tuple[str]:
+        return (host_of(self._base_of(send)),)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _profile(self, send: Claimed) -> Profile:
+        """The account with its token. Raises `ConfigurationError` where this machine, or the account, lacks it."""
+        token = secret_of(send, self.env)
+        until = time.monotonic() + self.longest_call.total_seconds()
+        return Profile(self._http, self._base_of(send), self._post, self._get, token, send, until)
+
+    def _base_of(self, send: Claimed) -> str:
+        """Where the account's profile is. Raises `ConfigurationError` where nobody says so."""
+        own = send.settings.get("base_url")
+        if own and not self.env.get(self.variable, "").strip():
+            return checked_url(str(own), f"The setting base_url of the account {send.account}")
+        if self.default is None and not self.env.get(self.variable, "").strip():
+            raise ConfigurationError(
+                f"The account {send.account} does not say where its profile is: set it with `send-queue account set"
+                f" {send.account} --set base_url=https://…`."
+            )
+        return base_url(self.env, self.variable, self.default)
+
+    def _unknown(self, profile: Profile) -> str | None:
+        """Why the account's id cannot be the network's; null: it may be."""
+        if self.id_is is None or re.fullmatch(self.id_is[0], profile.id):
+            return None
+        return (
+            f"{self.name} knows the account by {self.id_is[1]}: set it with `send-queue account set"
+            f" {profile.sending.account} --provider-account-id ID`."
+        )
+
+
+def _whole(value: object) -> int | None:
+    text = str(value)
+    return int(text) if re.fullmatch(r"[1-9]\d{0,6}", text, re.ASCII) else None
+
+
+# --- finding a post again ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A post that the network lists; its text as it was sent, as far as the network gives it back so."""
+
+    id: str
+    text: str | None
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of what a profile has posted, newest first, and the network's clock where it says it."""
+
+    posts: tuple[Listed, ...]
+    at: datetime | None
+
+
+Pages: TypeAlias = Iterable[Page | CannotTell]
+
+AHEAD = timedelta(days=1)
+"""By how much the database's clock may have been ahead of the network's at an attempt. Nobody overlooks more for
+long."""
+
+APART = timedelta(minutes=5)
+"""By how much two clocks that are kept right may differ."""
+
+UNKNOWN_SHAPE = "The network's list has a shape that is not known."
+
+
+def since(send: Claimed) -> datetime:
+    """The moment from which on a list must be read."""
+    given_up = max(send.started_at, send.finished_at or send.started_at)
+    return send.started_at - AHEAD - (given_up - send.started_at)
+
+
+def find(send: Claimed, pages: Pages, alike: Callable[[str], str] | None = None) -> LookUp:
+    """Look for a post by its text. It is
+
+        ours                 if it was posted not more than APART before the attempt
+        for a person         if it is up to AHEAD older than that: an older post, or a clock was ahead
+        certainly not ours   if it is older still
+
+    Where the attempt was given up at a moment that has not come yet by the network's clock, the database's was ahead
+    by that much at the least, and all of it begins as much earlier. A text that is there twice is for a person too.
+
+    `alike` gives what is left of a text when all is taken out that the network rewrites: a post that has only that in
+    common with ours is for a person.
+    """
+    wanted = send.message.strip()
+    copies: dict[str, bool] = {}
+    resembles = False
+    for page in pages:
+        if isinstance(page, CannotTell):
+            return page
+        given_up = max(send.started_at, send.finished_at or send.started_at)
+        began = send.started_at - max(given_up - (page.at or given_up), timedelta())
+        older = False
+        for post in page.posts:
+            if post.at is None or post.text is None:
+                return CannotTell(UNKNOWN_SHAPE)
+            if post.at < began - AHEAD:
+                older = True
+            elif bare(post.text) == bare(wanted):
+                copies[post.id] = post.at >= began - APART
+            elif alike is not None and alike(post.text) == alike(wanted):
+                resembles = True
+        if older:
+            break  # newest first: what follows is older still
+    match list(copies.items()):
+        case []:
+            return CannotTell("A post of that time has this text but for its links.") if resembles else NotThere()
+        case [(name, True)]:
+            return Found(name)
+        case [_]:
+            return CannotTell("The profile has this text from before the attempt: an older post, or a clock was wrong.")
+        case _:
+            return CannotTell("The profile has this text more than once.")
+
+
+def too_many() -> CannotTell:
+    return CannotTell(f"The profile has more than {PAGES} pages of posts since: the rest was not read.")
+
+
+def moment(value: object) -> datetime | None:
+    """A moment of a list, in ISO 8601 with a zone; null where it is none.
+
+    >>> print(moment("2026-04-12T19:09:31.566Z"), moment("2026-04-12T19:09:31+0000"), moment("yesterday"))
+    2026-04-12 19:09:31.566000+00:00 2026-04-12 19:09:31+00:00 None
+    """
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo is not None else None
+
+
+def name_of(value: object) -> str | None:
+    """An id of the network's as text; null where it is none."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    return plain(value, 200) or None if isinstance(value, str) else None
+
+
+def segment(value: str) -> str:
+    """A value as one segment of a path."""
+    return quote(value.strip(), safe="")

@@ -1,0 +1,141 @@
+"""LinkedIn's Posts API: a post of a member or of an organization.
+
+    POST /rest/posts    201, and the post's URN in the header x-restli-id
+
+There is no key, and no list that a member's token may read. But LinkedIn refuses the same content a second time and
+names the post that has it: a send in doubt is sent again, byte for byte, and the refusal answers the first try. For how
+long it refuses is not documented: an hour is believed, or what LINKEDIN_DUPLICATE_MINUTES says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, time, timedelta
+
+from send_queue.model import CannotTell, Claimed, LookUp, Outcome, Sent
+from send_queue.providers.environment import minutes
+from send_queue.providers.http import Answer, Limits, answered_at, retry_after
+from send_queue.providers.networks.base import (
+    DUPLICATE,
+    EXPIRED,
+    GET,
+    POST,
+    REFUSED,
+    Meaning,
+    Network,
+    Profile,
+    broken,
+    judge,
+    odd,
+    waits,
+)
+
+VERSION = "202606"
+"""Of the API, as year and month: LinkedIn serves each for a year or more. Accounts may set linkedin_version."""
+
+AGAIN = broken("Connect the account again, then resume it.")
+OLD = Meaning("hold", "account", timedelta(hours=1), advice="Set LINKEDIN_VERSION to a version that LinkedIn serves.")
+
+MEANINGS: Mapping[str, Meaning] = {
+    "VERSION_MISSING": OLD,
+    "INVALID_VERSION": OLD,
+    "NONEXISTENT_VERSION": OLD,
+    "FIELD_LENGTH_TOO_LONG": REFUSED,
+    "INVALID_VALUE_FOR_FIELD": REFUSED,
+    "INVALID_URN_TYPE": REFUSED,
+    "INVALID_URN_ID": REFUSED,
+    "MISSING_FIELD": REFUSED,
+    "ILLEGAL_ARGUMENT": REFUSED,
+    "BAD_REQUEST": REFUSED,
+    "UNPROCESSABLE_ENTITY": REFUSED,
+    "EMPTY_ACCESS_TOKEN": AGAIN,
+    "INVALID_ACCESS_TOKEN": AGAIN,
+    "REVOKED_ACCESS_TOKEN": AGAIN,
+    "EXPIRED_ACCESS_TOKEN": EXPIRED,
+    "UNAUTHORIZED": AGAIN,
+    "ACCESS_DENIED": broken("The token may not post as this author."),
+    "RESOURCE_NOT_FOUND": Meaning("odd"),
+    "CONFLICT": Meaning("retry"),  # two writes at a time
+    "TOO_MANY_REQUESTS": waits(24 * 60),  # quotas of the member and the app: they begin anew at midnight UTC
+    "DUPLICATE_POST": DUPLICATE,
+    "http_401": AGAIN,
+    "http_403": broken("The token may not post as this author."),
+    "http_426": OLD,
+    "http_429": waits(24 * 60),
+}
+
+OF_LITTLE_TEXT = re.compile(r"[|{}@\[\]()<>#\\*_~]")
+"""What has a meaning in LinkedIn's "little text": a backslash takes it away."""
+
+DUPLICATE_OF = re.compile(r"duplicate of (urn:li:(?:share|ugcPost|activity):\d+)")
+
+
+class LinkedIn(Network):
+    """A profile or a page on LinkedIn. The account's id is its URN. `visibility` may be set to CONNECTIONS or
+    LOGGED_IN; else posts are PUBLIC.
+
+    LINKEDIN_VERSION             the API's version, YYYYMM
+    LINKEDIN_DUPLICATE_MINUTES   for how long LinkedIn surely knows a post again; 0: not at all
+    """
+
+    name, variable, default, longest = "LinkedIn", "LINKEDIN_BASE_URL", "https://api.linkedin.com", 3000
+    id_is = (r"urn:li:(person|organization):[A-Za-z0-9_-]+", "its URN (urn:li:person:… or urn:li:organization:…)")
+    lag: timedelta | None = None
+    repeatable: timedelta | None
+
+    def __init__(self, env: Mapping[str, str], *, post: Limits = POST, get: Limits = GET) -> None:
+        super().__init__(env, post=post, get=get)
+        self.repeatable = minutes(env, "LINKEDIN_DUPLICATE_MINUTES", timedelta(hours=1)) or None
+
+    def publish(self, profile: Profile, send: Claimed) -> Outcome:
+        visibility = send.settings.get("visibility")
+        body = {
+            "author": profile.id,
+            "commentary": OF_LITTLE_TEXT.sub(r"\\\g<0>", send.message),
+            "visibility": visibility if visibility in ("CONNECTIONS", "LOGGED_IN") else "PUBLIC",
+            "distribution": {
+                "feedDistribution": "MAIN_FEED",
+                "targetEntities": [],
+                "thirdPartyDistributionChannels": [],
+            },
+            "lifecycleState": "PUBLISHED",
+            "isReshareDisabledByAuthor": False,
+        }
+        version = send.settings.get("linkedin_version") or self.env.get("LINKEDIN_VERSION", "").strip() or VERSION
+        headers = {"LinkedIn-Version": str(version), "X-Restli-Protocol-Version": "2.0.0"}
+        answer = profile.post("/rest/posts", headers, json=body)
+        if not isinstance(answer, Answer):
+            return answer
+        if answer.status == 201:
+            return Sent(answer.headers.get("x-restli-id", "").strip()[:200] or None, answer.status)
+        if 200 <= answer.status < 300:
+            return odd(answer.status, answer.text, send)
+        return _refused(answer, send)
+
+    def find(self, profile: Profile, send: Claimed) -> LookUp:  # noqa: ARG002 — there is nothing to ask
+        return CannotTell("LinkedIn lists no member's posts.")
+
+
+def _refused(answer: Answer, send: Claimed) -> Outcome:
+    said = answer.json if isinstance(answer.json, dict) else {}
+    code = str(said["code"]) if said.get("code") else None
+    message = str(said.get("message") or "")
+    if code is None and message:
+        code = f"http_{answer.status}"
+    if answer.status == 422 and "duplicate" in message.lower():
+        code = "DUPLICATE_POST"
+        there = DUPLICATE_OF.search(message)
+        # Of a repeat this is the answer to the try before, which nobody had heard.
+        if there and send.repeat_by is not None:
+            return Sent(there[1], answer.status)
+    wait = None
+    if answer.status == 429:
+        wait = retry_after(answer, send.started_at) or _to_midnight(answered_at(answer) or send.started_at)
+    return judge(answer, send, code, MEANINGS, detail=message, wait=wait)
+
+
+def _to_midnight(now: datetime) -> timedelta:
+    """Until quotas begin anew, at midnight in UTC."""
+    tomorrow = now.astimezone(UTC).date() + timedelta(days=1)
+    return datetime.combine(tomorrow, time(), UTC) - now

@@ -1,0 +1,1 @@
+"""SendGrid: mail over its API, version 3."""

@@ -1,0 +1,1 @@
+"""SMTP: mail to a server of the user."""

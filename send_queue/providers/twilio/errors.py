@@ -1,0 +1,164 @@
+"""What Twilio's answers to a message mean: its error codes as data, and one function that reads an answer by them.
+
+Twilio adjusts its codes all the time, and says so: what is not in the table is judged by its HTTP status. A 429 is sure
+not to have been processed (Twilio, error 20429); a 5xx may have been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from send_queue.model import Failed, Hold, Outcome, Retry, Uncertain
+from send_queue.providers.credentials import TRY_AGAIN
+from send_queue.providers.http import Answer, NoAnswer, hidden, plain, retry_after
+from send_queue.providers.intermediary import HOLDS, IN_DOUBT_BY_STATUS, judge_stranger
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What an error code means for a message. `after` and `ceiling` are those of `model.Hold`.
+
+    may_be_its_own   a hold for what may be wrong with one message only, such as the number that its campaign sends
+                     from: one that it has held `HOLDS` times makes way for the others
+    """
+
+    kind: Literal["failed", "hold", "retry"]
+    code: str
+    scope: Literal["lane", "account"] = "lane"
+    after: timedelta = timedelta()
+    ceiling: timedelta | None = None
+    may_be_its_own: bool = False
+    advice: str = ""
+
+
+def _minutes(n: float) -> timedelta:
+    return timedelta(minutes=n)
+
+
+def _hours(n: int) -> timedelta:
+    return timedelta(hours=n)
+
+
+def _sender(code: str, advice: str) -> Meaning:
+    return Meaning("hold", code, "lane", _hours(1), _hours(24), may_be_its_own=True, advice=advice)
+
+
+KEY = Meaning(
+    "hold", "key_refused", "account", TRY_AGAIN, advice="Check TWILIO_AUTH_TOKEN, or the account's own secret."
+)
+FORBIDDEN = Meaning(
+    "hold", "access_forbidden", "account", _hours(1), _hours(24), advice="Look at the account in Twilio's console."
+)
+NO_ACCOUNT = Meaning(
+    "hold", "account_not_found", "account", _hours(1),
+    advice="Check the account's provider-account-id, or TWILIO_ACCOUNT_SID.",
+)  # fmt: skip
+SLOWER = Meaning("hold", "too_many_requests", "lane", _minutes(0.5), _minutes(10))
+
+MEANINGS: Mapping[int, Meaning] = {
+    # the recipient
+    21211: Meaning("failed", "invalid_recipient"),
+    21614: Meaning("failed", "not_a_mobile_number"),
+    21635: Meaning("failed", "landline"),
+    21612: Meaning("failed", "unroutable"),
+    21610: Meaning("failed", "opted_out"),  # they have answered STOP to this sender
+    21408: Meaning("failed", "region_not_permitted", advice="Allow the country in Twilio's geo permissions."),
+    # the sender: the next message would be refused too
+    21212: _sender("invalid_sender", "Set another number with `send-queue account set --set from=…`."),
+    21606: _sender("sender_not_usable", "The number is not this account's, or cannot send SMS."),
+    21603: _sender("sender_missing", "Set a number with `send-queue account set --set from=…`."),
+    # of this recipient, while the account is on trial; and so of the next one
+    21608: _sender(
+        "trial_account", "A trial account sends to verified numbers only: upgrade it, or verify the number."
+    ),
+    20003: KEY,
+    20404: NO_ACCOUNT,
+    # limits
+    20429: SLOWER,
+    63017: SLOWER,
+    30022: Meaning("hold", "carrier_rate_exceeded", "lane", _minutes(1), _hours(1)),
+    21611: Meaning("hold", "sender_queue_full", "lane", _hours(1), _hours(10)),
+    60728: Meaning("hold", "hourly_limit", "account", _hours(1)),
+    63038: Meaning("hold", "daily_limit", "account", _hours(6), _hours(24)),
+    # told of a message that was taken, by its callback; an answer with one of them refused it
+    30001: Meaning("hold", "queue_overflow", "lane", _minutes(5), _hours(1)),
+    30003: Meaning("retry", "unreachable_handset"),
+    30004: Meaning("failed", "message_blocked"),
+    30005: Meaning("failed", "unknown_handset"),
+    30006: Meaning("failed", "landline_or_unreachable_carrier"),
+    30007: Meaning("failed", "carrier_filtered"),
+    30008: Meaning("retry", "unknown_delivery_error"),
+}
+
+REFUSES_KEY = frozenset({KEY.code})
+"""The code that is about the secret."""
+
+BY_STATUS: Mapping[int, Meaning] = {401: KEY, 403: FORBIDDEN, 429: SLOWER}
+"""For codes that are not above, where the status says enough. Any other 4xx is parked: an unknown error that is tried
+again for ever is how a number gets blocked."""
+
+SUPPRESSES = frozenset({"opted_out", "landline", "not_a_mobile_number", "unknown_handset"})
+"""The codes that are about the recipient for good: nothing more is to be sent there."""
+
+
+def judge(answer: Answer | NoAnswer, *, now: datetime, hide: Sequence[str], held: int = 0) -> Answer | Outcome:
+    """Read an answer to a message: itself, if it says yes with the name of a message, or what became of the send.
+
+    `now` is what a Retry-After date is measured by; the strings of `hide` are kept out of every detail; `held` is
+    how many tries of the send did not count.
+    """
+    if not isinstance(answer, Answer):
+        return answer
+    status = answer.status
+    body = answer.json if isinstance(answer.json, Mapping) else {}
+    if 200 <= status < 300:
+        if not sid_of(body):
+            return Uncertain("unreadable_answer", f"HTTP {status} with no message of Twilio's in it.", status)
+        if body.get("status") == "failed":  # it was made, and given up at once
+            meaning = MEANINGS.get(_code(body.get("error_code")) or 0)
+            return Failed(meaning.code if meaning else "failed", _said(body.get("error_message"), hide), status)
+        return answer
+    code = _code(body.get("code"))
+    said = _said(body.get("message"), hide) or answer.text
+    if status < 200 or status >= 500 or status in IN_DOUBT_BY_STATUS:
+        return Uncertain(f"twilio_{code}" if code else f"http_{status}", said, status)
+    if status < 400 or (code is None and status != 429):
+        return judge_stranger(status, said, whose="Twilio's API: check TWILIO_BASE_URL", held=held)
+    meaning = MEANINGS.get(code or 0) or BY_STATUS.get(status) or Meaning("failed", f"twilio_{code}")
+    return _outcome(meaning, answer, f"{said} {meaning.advice}".strip(), now, held)
+
+
+def sid_of(message: Mapping[str, object]) -> str | None:
+    """Twilio's name of a message, SM… or MM…; null where there is none."""
+    sid = message.get("sid")
+    return plain(sid, 64) if isinstance(sid, str) and sid.startswith(("SM", "MM")) else None
+
+
+def _outcome(meaning: Meaning, answer: Answer, detail: str, now: datetime, held: int) -> Outcome:
+    match meaning.kind:
+        case "failed":
+            return Failed(meaning.code, detail, answer.status)
+        case "retry":
+            return Retry(meaning.code, detail, http_status=answer.status)
+        case "hold":
+            if meaning.may_be_its_own and held >= HOLDS:
+                return Retry(meaning.code, detail, http_status=answer.status)
+            after, ceiling = meaning.after, meaning.ceiling
+            if ceiling is not None:
+                after = max(after, retry_after(answer, now) or after)
+                ceiling = max(after, ceiling)
+            return Hold(meaning.scope, meaning.code, detail, after, ceiling, answer.status)
+
+
+def _code(value: object) -> int | None:
+    """An error code, also where it comes as text."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 6:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1_000_000 else None
+
+
+def _said(message: object, hide: Sequence[str]) -> str:
+    return plain(hidden(message, hide)) if isinstance(message, str) else ""

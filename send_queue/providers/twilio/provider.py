@@ -1,0 +1,309 @@
+"""Twilio, Programmable Messaging: SMS and MMS.
+
+    send       POST once to the account's Messages, read the answer (`twilio_answers.judge`)
+    look_up    read what the account has sent to the recipient, and look for the text
+
+Twilio has no idempotency key, so a POST whose answer was lost is in doubt until it is found, or surely is not there.
+Where an address for status callbacks is set, each message carries it with our id at its end: so the first callback
+tells which message it was, whatever became of the answer.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from send_queue.model import (
+    CannotTell,
+    Claimed,
+    ConfigurationError,
+    Failed,
+    Found,
+    Hold,
+    LookUp,
+    NotThere,
+    Outcome,
+    Sent,
+)
+from send_queue.providers.address import base_url, checked_url
+from send_queue.providers.credentials import Refusals, refused, secret_of, variable_of
+from send_queue.providers.environment import minutes
+from send_queue.providers.http import Answer, Http, Limits, answered_at, plain
+from send_queue.providers.intermediary import tries_that_did_not_count
+from send_queue.providers.reach import host_of
+from send_queue.providers.twilio.errors import REFUSES_KEY, SUPPRESSES, judge, sid_of
+from send_queue.rules.recipients import e164
+from send_queue.rules.sms import LONGEST_TEXT
+
+POST = Limits(connect=10, read=45, total=60)
+GET = Limits(connect=5, read=15, total=20, max_bytes=8 << 20)
+
+LAG = timedelta(minutes=2)
+"""Twilio states none; TWILIO_LAG_MINUTES overrides it."""
+
+MOST_MEDIA = 10
+
+
+class Twilio:
+    """SMS through Twilio.
+
+    TWILIO_AUTH_TOKEN   the token, or the secret of an API key, for the accounts that name none of their own
+    TWILIO_ACCOUNT_SID  the account's SID, for those that have no provider-account-id
+
+    Settings of an account, or of its place in a campaign:
+
+    from, messaging_service_sid   who it comes from: a number, or a service that chooses one; one of them must be set
+    status_callback_url           the beginning of the address that Twilio tells what became of a message; our id is put
+                                  at its end. Else TWILIO_STATUS_CALLBACK_URL; none: nobody is told
+    validity_period               seconds, 1 to 36000, after which Twilio gives a message up
+    api_key_sid                   the SID of an API key (SK…), whose secret is then the account's secret
+    """
+
+    channels: frozenset[str] = frozenset({"sms"})
+    longest_call: timedelta
+    lag: timedelta | None
+    suppresses: frozenset[str] = SUPPRESSES
+
+    def __init__(self, env: Mapping[str, str], *, post: Limits = POST, get: Limits = GET) -> None:
+        self._env = env
+        self._base = base_url(env, "TWILIO_BASE_URL", "https://api.twilio.com")
+        self._callback = env.get("TWILIO_STATUS_CALLBACK_URL", "").strip()
+        if self._callback:
+            checked_url(self._callback, "TWILIO_STATUS_CALLBACK_URL")
+        self._post, self._get = post, get
+        self._http = Http(env=env)
+        self._refusals = Refusals()
+        self.lag = minutes(env, "TWILIO_LAG_MINUTES", LAG, least=1)
+        self.longest_call = timedelta(seconds=post.total + 5)
+
+    def send(self, send: Claimed) -> Outcome:
+        account = self._account(send)
+        if isinstance(account, Hold):
+            return account
+        form = self._form(send)
+        if not isinstance(form, dict):
+            return form
+        if known := self._refusals.known(account.basic):
+            return known
+        hide = (account.secret, account.basic, send.message)
+        answer = self._http.request(
+            "POST", account.messages, limits=self._post, headers=account.headers(), data=form,
+            leave_by=send.leave_by, hide=hide,
+        )  # fmt: skip
+        said = judge(answer, now=send.started_at, hide=hide, held=tries_that_did_not_count(send))
+        if isinstance(said, Answer):
+            return Sent(sid_of(said.json), said.status)
+        if isinstance(said, Hold) and said.code in REFUSES_KEY:
+            said = refused(said, variable_of(send, "TWILIO_AUTH_TOKEN"))
+            self._refusals.note(said, account.basic)
+        return said
+
+    def look_up(self, send: Claimed) -> LookUp:
+        try:
+            account = self._account(send)
+            to = e164(send.recipient)
+        except (ConfigurationError, ValueError) as error:
+            return CannotTell(str(error))
+        if isinstance(account, Hold):
+            return CannotTell(account.detail)
+        # By the recipient alone. The sender may have been set anew since; and a message that has not been sent yet has
+        # no DateSent that a filter could meet.
+        answer = self._http.get(
+            account.messages, limits=self._get, headers=account.headers(), params={"To": to, "PageSize": str(PER_PAGE)},
+            hide=(account.secret, account.basic, send.message),
+        )  # fmt: skip
+        if not isinstance(answer, Answer):
+            return CannotTell(f"{answer.code}: {answer.detail}")
+        listed = answer.json.get("messages") if isinstance(answer.json, Mapping) else None
+        if answer.status != 200 or not isinstance(listed, list):
+            return CannotTell(f"HTTP {answer.status} instead of a list: {answer.text}")
+        if answer.json.get("next_page_uri"):
+            return CannotTell(f"Twilio has more than {PER_PAGE} messages to this number: not all were read.")
+        return find(send, listed, answered_at(answer))
+
+    def hosts(self, send: Claimed) -> tuple[str]:  # noqa: ARG002 — the protocol's signature
+        return (host_of(self._base),)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _account(self, send: Claimed) -> _Account | Hold:
+        """The account with its secret. Raises `ConfigurationError` where this machine has none for it."""
+        secret = secret_of(send, self._env, "TWILIO_AUTH_TOKEN")
+        sid = (send.provider_account_id or self._env.get("TWILIO_ACCOUNT_SID", "")).strip()
+        if not re.fullmatch(r"[A-Za-z0-9]+", sid):
+            return Hold(
+                "account",
+                "provider_account_id_missing",
+                "The account has no SID of Twilio's: give it one with `send-queue account set --provider-account-id`,"
+                " or set TWILIO_ACCOUNT_SID.",
+                after=timedelta(minutes=15),
+            )
+        user = _text(send.settings.get("api_key_sid")) or sid
+        return _Account(f"{self._base}/2010-04-01/Accounts/{sid}/Messages.json", user, secret)
+
+    def _form(self, send: Claimed) -> dict[str, Any] | Outcome:
+        """The fields of the request, or why there can be none."""
+        try:
+            form: dict[str, Any] = {"To": e164(send.recipient)}
+        except ValueError as error:
+            return Failed("invalid_recipient", plain(str(error)))
+        service, sender = (_text(send.settings.get(name)) for name in ("messaging_service_sid", "from"))
+        if service:
+            form["MessagingServiceSid"] = service
+        elif sender:
+            form["From"] = sender
+        else:
+            return Hold(
+                "lane",
+                "sender_missing",
+                f"The account {send.account} has no number to send from: set one with"
+                f" `send-queue account set {send.account} --set from=+1…`, or a messaging_service_sid.",
+                after=timedelta(minutes=15),
+            )
+        media = send.payload.get("media_urls") or []
+        if not isinstance(media, list) or len(media) > MOST_MEDIA or not all(map(_is_url, media)):
+            return Failed("invalid_payload", f"payload.media_urls must be a list of at most {MOST_MEDIA} URLs.")
+        if len(send.message) > LONGEST_TEXT:
+            return Failed("message_too_long", f"The text has {len(send.message)} characters, {LONGEST_TEXT} may go.")
+        if not send.message.strip() and not media:
+            return Failed("empty_message", "There is neither a text nor media to send.")
+        if send.message.strip():
+            form["Body"] = send.message
+        if media:
+            form["MediaUrl"] = media
+        period = _text(send.settings.get("validity_period"))
+        if period:
+            if not re.fullmatch(r"[0-9]{1,5}", period) or not 1 <= int(period) <= 36000:
+                raise ConfigurationError(
+                    f"The setting validity_period of the account {send.account} must be 1 to 36000 seconds: set it anew"
+                    " with `send-queue account set --set validity_period=14400`."
+                )
+            form["ValidityPeriod"] = period
+        callback = _text(send.settings.get("status_callback_url")) or self._callback
+        if callback:
+            what = f"The setting status_callback_url of the account {send.account}"
+            form["StatusCallback"] = f"{checked_url(callback, what)}/{send.send_id}"
+        return form
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """Where an account's messages are, and what opens them."""
+
+    messages: str
+    user: str
+    secret: str
+
+    @property
+    def basic(self) -> str:
+        """The secret as it travels: whoever has this has the other."""
+        return b64encode(f"{self.user}:{self.secret}".encode()).decode()
+
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Basic {self.basic}", "Accept": "application/json"}
+
+
+# --- looking up -------------------------------------------------------------------------------------------
+
+PER_PAGE = 1000
+"""The most that Twilio gives. Nobody is written to so often that a second page would be worth a request."""
+
+AHEAD = timedelta(days=1)
+"""By how much the database's clock may have been ahead of Twilio's at an attempt."""
+
+APART = timedelta(minutes=5)
+"""By how much two clocks that are kept right may differ."""
+
+TRIAL = "Sent from your Twilio trial account - "
+"""What Twilio puts before the texts of a trial account."""
+
+ODD = "Twilio's list has a shape that is not known."
+
+
+def find(send: Claimed, listed: list[Any], now: datetime | None) -> LookUp:
+    """Look for the text among the messages to its recipient; `now` is Twilio's clock.
+
+    Their times are Twilio's, `started_at` is the database's, which may have been ahead. From the oldest to the newest:
+
+        older than AHEAD before the attempt   certainly not ours
+        older than APART before the attempt   an older message, or ours by a clock that was ahead: a person can tell
+        since then                            ours, if it has the text
+
+    Where the attempt was given up at a moment that has not come yet by Twilio's clock, all begin as much earlier. A
+    text that is there twice is another send's at least once: neither is taken for ours. Another text, from the time of
+    the attempt itself, may be ours with letters that Twilio has changed (Smart Encoding, a shortened link): a person
+    can tell.
+    """
+    given_up = max(send.started_at, send.finished_at or send.started_at)
+    ahead = max(given_up - (now or given_up), timedelta())
+    began, ended = send.started_at - ahead, given_up + APART
+    wanted = _bare(send.message)
+    copies: dict[str, bool] = {}  # by the message's id: may it be told for ours by its time?
+    others = False
+    for item in listed:
+        if not isinstance(item, Mapping) or (sid := sid_of(item)) is None:
+            return CannotTell(ODD)
+        if not str(item.get("direction") or "outbound-api").startswith("outbound"):
+            continue
+        at = _time(item.get("date_created"))
+        if at is not None and at < began - AHEAD:
+            continue
+        text = item.get("body")
+        if isinstance(text, str) and _bare(text.removeprefix(TRIAL)) == wanted:
+            copies[sid] = at is not None and at >= began - APART
+        elif at is None or began - APART <= at <= ended:
+            others = True
+    match list(copies.items()):
+        case []:
+            if others:
+                return CannotTell("Twilio has another text to this number from that time.")
+            return NotThere()
+        case [(sid, True)]:
+            return Found(sid)
+        case [_]:
+            return CannotTell("Twilio has this text from before the attempt: an older one, or a clock was wrong.")
+        case _:
+            return CannotTell("Twilio has this text to this number more than once.")
+
+
+# --- small things -----------------------------------------------------------------------------------------
+
+
+def _text(value: object) -> str:
+    """A setting as text, whether it was written as a number or not."""
+    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def _is_url(value: object) -> bool:
+    try:
+        return isinstance(value, str) and urlsplit(value).scheme in ("http", "https") and bool(urlsplit(value).hostname)
+    except ValueError:
+        return False
+
+
+def _bare(text: str) -> str:
+    """A text without what may change on the way: white space, invisible characters, composed letters."""
+    return "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c)[0] not in "ZC")
+
+
+def _time(value: object) -> datetime | None:
+    """A moment in the form of RFC 2822; null where it is none.
+
+    >>> print(_time("Thu, 24 Aug 2023 05:01:45 +0000"), _time("yesterday"))
+    2023-08-24 05:01:45+00:00 None
+    """
+    try:
+        moment = parsedate_to_datetime(value) if isinstance(value, str) else None
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    if moment is None:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

@@ -1,0 +1,1 @@
+"""Unipile: LinkedIn seats over its API, version 1."""

@@ -1,0 +1,517 @@
+"""When a schedule is open: business hours, weekends and public holidays, in the right time zone. Pure.
+
+    pairs      07:00-18:00 on the wall clock of the schedule's zone, several a day, or over midnight
+    intervals  the same as moments in UTC, cut where the clocks change
+    windows    those of one day, joined where they touch, in the order of time; `next_window` is the first of
+               them, `openings` are the first few
+
+What the rules are:
+
+- A moment is open if and only if its local wall time lies in `[from, to)` of a pair. So in the spring night
+  02:30-05:00 opens at 03:00, the first moment whose wall time is in it. In the autumn night, where 01:30
+  comes twice, 01:30-05:00 opens at the first 01:30, closes when the clocks go back to 01:00, and opens again.
+- A pair over midnight belongs to the weekday on which it begins, and that day must be open.
+- A day is open if its weekday has hours and it is neither a public holiday (observed days included) nor in
+  `closed_on`. A day in `open_on` is open in spite of all of these; without hours of its own it takes those
+  of the first weekday, from Monday, that has some.
+- No moment of a holiday or of a day in `closed_on` is open: a pair that runs over midnight into one ends
+  there.
+- Windows never overlap, and each belongs to the day on which it begins: open around the clock is one window
+  a day, and a pair that begins before the pair of the day before has ended opens when that one ends.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from difflib import get_close_matches
+from functools import cache
+from heapq import heappop, heappush
+from itertools import chain, islice, pairwise
+from typing import Any, Literal
+
+import pendulum
+
+from send_queue.model import Minutes, Schedule, UserError, Weekday, Window
+from send_queue.rules import zones
+
+_SEARCH_DAYS = 732
+"""How far ahead an opening is looked for: two years. Later days in `open_on` are tried as well."""
+
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_MIDNIGHT: Minutes = 24 * 60
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)|24:00", re.ASCII)
+
+_Pair = tuple[Minutes, Minutes]
+
+
+class ScheduleError(UserError, ValueError):
+    """A schedule that says something impossible."""
+
+
+class NeverOpens(ScheduleError):
+    """Nothing opens within two years, nor on a later day in `open_on`."""
+
+
+# --- the window -------------------------------------------------------------------------------------------
+
+
+def next_window(schedule: Schedule, at: datetime) -> Window:
+    """Find the window that holds `at`, else the next one.
+
+    Both ends are in UTC. The same window comes back for every moment in it, and `closes_at` gives the one
+    after it. Raises NeverOpens, and ScheduleError where the zone or the country is unknown.
+
+    Christmas Eve is closed by hand, Christmas Day is a holiday, then comes a weekend:
+
+    >>> office = schedule_from({
+    ...     "name": "office",
+    ...     "timezone": "America/New_York",
+    ...     "hours": hours_from_text(["07:00-18:00"], "mon-fri"),
+    ...     "skip_holidays": True,
+    ...     "holiday_country": "US",
+    ...     "closed_on": ["2026-12-24"],
+    ... })
+    >>> opens_at, closes_at = next_window(office, datetime(2026, 12, 24, 15, 0, tzinfo=UTC))
+    >>> f"{opens_at:%A %d %B %H:%M} to {closes_at:%H:%M} UTC"
+    'Monday 28 December 12:00 to 23:00 UTC'
+    """
+    return openings(schedule, at, 1)[0]
+
+
+def openings(schedule: Schedule, at: datetime, count: int) -> list[Window]:
+    """List the window that holds `at`, else the next one, and those after it, in order.
+
+    At least one and at most `count`: none is more than two years after `at`, but for later days in `open_on`.
+    Raises what `next_window` raises.
+    """
+    windows = list(islice(_windows_from(schedule, at), count))
+    if not windows:
+        raise NeverOpens(_why_never(schedule, at))
+    return windows
+
+
+def closed_because(schedule: Schedule, at: datetime) -> tuple[Literal["schedule", "weekend", "holiday"], str] | None:
+    """Say which rule keeps the schedule closed at `at`, with a detail for a person; None when it is open.
+
+    `weekend` is a weekday without hours, whichever it is; `schedule` an hour outside those of an open day.
+    """
+    zone = zone_of(schedule.timezone)
+    day = _local(at, zone)
+    try:
+        if next_window(schedule, at).opens_at <= at:
+            return None
+    except NeverOpens:
+        pass
+    if reason := _day_off(schedule, day):
+        return "holiday", reason
+    pairs = _pairs(schedule, day)
+    if not pairs:
+        return "weekend", f"{day:%A}"
+    hours = ", ".join(_text(pair) for pair in pairs)
+    return "schedule", f"open {hours} {schedule.timezone}"
+
+
+def closures(
+    schedule: Schedule, since: datetime, until: datetime
+) -> list[tuple[Literal["schedule", "weekend", "holiday"], str]]:
+    """Say all that keeps the schedule closed from `since` to `until`, its next opening: the rules as in
+    `closed_because`, of that moment and of each whole day after it, on the schedule's own calendar."""
+    zone = zone_of(schedule.timezone)
+    found = [closed_because(schedule, since)]
+    day, opens_on = _local(since, zone) + timedelta(days=1), _local(until, zone)
+    while day < opens_on:
+        for midnight, _ in _intervals(zone, datetime.combine(day, time.min), datetime.combine(day, time.max)):
+            found.append(closed_because(schedule, midnight))
+        day += timedelta(days=1)
+    return list(dict.fromkeys(because for because in found if because))
+
+
+def _windows_from(schedule: Schedule, at: datetime) -> Iterator[Window]:
+    """All windows that close after `at`, in order."""
+    zone = zone_of(schedule.timezone)
+    # Two days back: a window over midnight began yesterday, and a clock that goes back over midnight
+    # (America/St_Johns until 2011) can return to yesterday.
+    first = _local(at, zone).toordinal() - 2
+    days = range(first, min(first + _SEARCH_DAYS, date.max.toordinal() - 2))
+    later = sorted(day.toordinal() for day in schedule.open_on if day.toordinal() >= days.stop)
+    ahead: list[tuple[Window, int]] = []
+    for day in chain(days, later):
+        # For the same reason a window of one of the next two days may come first.
+        while ahead and ahead[0][1] < day - 2:
+            yield heappop(ahead)[0]
+        for window in _windows(schedule, zone, date.fromordinal(day)):
+            if at < window.closes_at:
+                heappush(ahead, (window, day))
+    while ahead:
+        yield heappop(ahead)[0]
+
+
+def _windows(schedule: Schedule, zone: pendulum.Timezone, day: date) -> list[Window]:
+    """The windows that begin on the local `day`, in order; touching and overlapping ones are joined."""
+    pairs = _pairs(schedule, day)
+    if not pairs:
+        return []
+    midnight = datetime.combine(day, time())
+    # What the pairs of the day before still cover is theirs.
+    taken = _runs_until(schedule, day - timedelta(days=1)) - _MIDNIGHT
+    windows: list[Window] = []
+    for pair in pairs:
+        opens, closes = max(pair[0], taken), _end(schedule, day, pair)
+        if opens < closes:
+            begin, end = midnight + timedelta(minutes=opens), midnight + timedelta(minutes=closes)
+            windows += _intervals(zone, begin, end)
+    windows.sort()
+    return _joined(windows)
+
+
+def _joined(windows: list[Window]) -> list[Window]:
+    joined: list[Window] = []
+    for window in windows:
+        if joined and window.opens_at <= joined[-1].closes_at:
+            before = joined.pop()
+            window = Window(before.opens_at, max(before.closes_at, window.closes_at))
+        joined.append(window)
+    return joined
+
+
+# --- days and hours on the wall clock ---------------------------------------------------------------------
+
+
+def _pairs(schedule: Schedule, day: date) -> Sequence[_Pair]:
+    """The pairs that begin on `day`; none when it is not an open day."""
+    if _day_off(schedule, day):
+        return ()
+    pairs = schedule.hours.get(day.weekday(), ())
+    if not pairs and day in schedule.open_on:
+        in_order = (schedule.hours[weekday] for weekday in sorted(schedule.hours))
+        return next(filter(None, in_order), ())
+    return pairs
+
+
+def _end(schedule: Schedule, day: date, pair: _Pair) -> Minutes:
+    """When a pair of `day` ends, in minutes after the midnight that begins `day`: at most 2880."""
+    begins, ends = pair
+    if begins < ends:
+        return ends
+    return _MIDNIGHT if _day_off(schedule, day + timedelta(days=1)) else _MIDNIGHT + ends
+
+
+def _runs_until(schedule: Schedule, day: date) -> Minutes:
+    """When the last pair of `day` ends, in minutes after the midnight that begins `day`; 0 without a pair."""
+    return max((_end(schedule, day, pair) for pair in _pairs(schedule, day)), default=0)
+
+
+def _day_off(schedule: Schedule, day: date) -> str | None:
+    """Why the whole of `day` is closed, a weekend apart; None when it is not."""
+    if day in schedule.open_on:
+        return None
+    if schedule.skip_holidays:
+        holiday = _holidays(schedule.holiday_country, schedule.holiday_subdivision, day.year).get(day)
+        if holiday:
+            return holiday
+    return f"closed on {day}" if day in schedule.closed_on else None
+
+
+@cache
+def _holidays(country: str | None, subdivision: str | None, year: int) -> dict[date, str]:
+    """The public holidays of a year by date, observed days included, from the package `holidays`.
+
+    One year at a time and a plain dict: the package's own object fills itself while it is read, so that a
+    second thread could find a year that is still empty.
+    """
+    if country is None:
+        raise ScheduleError(
+            "The schedule skips holidays, but not those of any country: name one, for example --holidays US."
+        )
+    import holidays  # 0.1 s (it reads every country) that only a schedule with holidays pays
+
+    try:
+        # It warns of years that it knows little of (India's after 2035): cron would mail that with each tick, and
+        # nobody can mend it there. `doctor` tells of a year without holidays.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            # English whatever the locale of the machine, for the countries that have their names in English.
+            found = holidays.country_holidays(
+                country, subdiv=subdivision, years=year, expand=False, observed=True, language="en_US"
+            )
+    except (NotImplementedError, TypeError):
+        # The library does not know the country or the part of it; TypeError: the name is that of another thing in it.
+        raise ScheduleError(_unknown_holidays(country, subdivision)) from None
+    return dict(found)
+
+
+# --- from the wall clock to UTC ---------------------------------------------------------------------------
+
+
+@cache
+def zone_of(name: str) -> pendulum.Timezone:
+    """Return a zone, from the newest data that there are. Raises ScheduleError where nobody knows it."""
+    try:
+        return pendulum.Timezone.from_file(zones.read(name), key=name)
+    except LookupError:
+        raise ScheduleError(_unknown_zone(name)) from None
+
+
+def _local(at: datetime, zone: pendulum.Timezone) -> date:
+    if at.tzinfo is None:
+        raise ValueError("the moment has no time zone, and the machine's own must not decide")
+    return at.astimezone(zone).date()
+
+
+def _intervals(zone: pendulum.Timezone, begin: datetime, end: datetime) -> list[Window]:
+    """All moments whose wall time lies in `[begin, end)`: one interval; around a change several, or none."""
+    offsets = {_offset(zone, wall.replace(fold=fold)) for wall in (begin, end) for fold in (0, 1)}
+    earliest, latest = (begin - max(offsets)).replace(tzinfo=UTC), (end - min(offsets)).replace(tzinfo=UTC)
+    if len(offsets) == 1:
+        return [Window(earliest, latest)]
+    intervals = []
+    for since, until, offset in _constant_stretches(zone, earliest, latest):
+        opens_at = max(since, (begin - offset).replace(tzinfo=UTC))
+        closes_at = min(until, (end - offset).replace(tzinfo=UTC))
+        if opens_at < closes_at:
+            intervals.append(Window(opens_at, closes_at))
+    return intervals
+
+
+def _constant_stretches(
+    zone: pendulum.Timezone, since: datetime, until: datetime
+) -> Iterator[tuple[datetime, datetime, timedelta]]:
+    """Split `[since, until)` where the zone's offset changes: (since, until, offset)."""
+    while change := _next_change(zone, since, until):
+        yield since, change, _offset(zone, since.astimezone(zone))
+        since = change
+    yield since, until, _offset(zone, since.astimezone(zone))
+
+
+def _next_change(zone: pendulum.Timezone, since: datetime, until: datetime) -> datetime | None:
+    """The first moment up to `until` with another offset than `since`, found by bisection to the second.
+
+    Two changes that cancel each other within the two days that a pair can span would be missed; the time zone
+    database has none since 1970.
+    """
+    before = _offset(zone, since.astimezone(zone))
+
+    def changed(second: int) -> bool:
+        return _offset(zone, (since + timedelta(seconds=second)).astimezone(zone)) != before
+
+    span = int((until - since).total_seconds())
+    if not changed(span):
+        return None
+    return since + timedelta(seconds=bisect_left(range(span), True, key=changed))
+
+
+def _offset(zone: pendulum.Timezone, wall: datetime) -> timedelta:
+    offset = zone.utcoffset(wall)
+    assert offset is not None  # every zone of the database has one
+    return offset
+
+
+# --- what an operator writes ------------------------------------------------------------------------------
+
+
+def schedule_from(row: Mapping[str, Any]) -> Schedule:
+    """Read a row of `send_schedules` in its JSON form.
+
+    `hours` maps weekdays to lists of pairs, `{"mon": [["07:00", "18:00"]]}`; a weekday that is missing is
+    closed. `closed_on` and `open_on` are lists of ISO dates, or null. Raises ScheduleError.
+    """
+    hours = {_weekday(name): _pairs_from(name, pairs) for name, pairs in row["hours"].items() if pairs}
+    return Schedule(
+        name=row["name"],
+        timezone=row["timezone"],
+        hours=hours,
+        skip_holidays=bool(row.get("skip_holidays")),
+        holiday_country=row.get("holiday_country"),
+        holiday_subdivision=row.get("holiday_subdivision"),
+        closed_on=_dates(row.get("closed_on")),
+        open_on=_dates(row.get("open_on")),
+    )
+
+
+def hours_from_text(hours: Sequence[str], days: str | None) -> dict[str, list[list[str]]]:
+    """Read `--hours`, which may be repeated, and `--days` into the JSON form of a schedule's hours.
+
+    Days that stand before hours are theirs; other hours are on `days`, Monday to Friday when it is None.
+    Raises ScheduleError, also where two pairs of a day overlap.
+
+    >>> hours_from_text(["mon,wed 09:00-12:00", "22:00-02:00"], "fri")
+    {'mon': [['09:00', '12:00']], 'wed': [['09:00', '12:00']], 'fri': [['22:00', '02:00']]}
+    """
+    by_day: dict[Weekday, list[_Pair]] = {weekday: [] for weekday in range(7)}
+    for text in hours:
+        # The days that an element carries are all that stands before its first digit.
+        first_digit = next((i for i, character in enumerate(text) if character.isdigit()), len(text))
+        on = _days(text[:first_digit].strip() or days or "mon-fri")
+        pairs = [_pair_from(word) for word in _words(text[first_digit:])]
+        if not pairs:
+            raise ScheduleError(f"There are no hours in {text!r}: write them such as {_EXAMPLE}.")
+        for weekday in on:
+            by_day[weekday] += pairs
+    if not any(by_day.values()):
+        raise ScheduleError(f"A schedule needs hours: write them such as {_EXAMPLE}.")
+    for weekday, pairs in by_day.items():
+        pairs.sort()
+        for one, other in pairwise(pairs):
+            if other[0] < one[1] or one[1] <= one[0]:
+                raise ScheduleError(
+                    f"The hours {_text(one)} and {_text(other)} of {_WEEKDAYS[weekday]} overlap: write them "
+                    "as one pair, or give each its own days, such as --hours 'fri 08:00-12:00'."
+                )
+    return {
+        _WEEKDAYS[weekday]: [_text(pair).split("-") for pair in pairs] for weekday, pairs in by_day.items() if pairs
+    }
+
+
+def check(schedule: Schedule, at: datetime) -> Window:
+    """Refuse a schedule that cannot be meant, before it is stored; give its first window at or after `at`.
+
+    Raises ScheduleError: an unknown zone, country or subdivision, holidays of no country, a date that is both
+    closed and open, and NeverOpens.
+    """
+    check_zone(schedule.timezone)
+    country, subdivision = schedule.holiday_country, schedule.holiday_subdivision
+    if country is not None:
+        import holidays
+
+        # Asked for first: other names of that package, such as those of stock exchanges, would pass below.
+        if country not in holidays.list_supported_countries():
+            raise ScheduleError(_unknown_holidays(country, None))
+    if country is not None or subdivision is not None or schedule.skip_holidays:
+        _holidays(country, subdivision, at.year)
+    for day in sorted(schedule.closed_on & schedule.open_on):
+        raise ScheduleError(f"{day} is both closed and open: name it in --closed or in --open, not in both.")
+    return next_window(schedule, at)
+
+
+def check_zone(name: str) -> None:
+    """Refuse what is no name of the time zone database: an abbreviation or an offset would be wrong half the year.
+
+    Raises ScheduleError, which says what to write instead.
+    """
+    # `localtime` is whatever the machine is set to.
+    if name not in pendulum.timezones() - {"localtime"}:
+        raise ScheduleError(_unknown_zone(name))
+
+
+_EXAMPLE = "07:00-18:00, 09:00-12:00,13:00-17:00 or 'fri 08:00-12:00'"
+
+
+def _text(pair: _Pair) -> str:
+    (from_hour, from_minute), (to_hour, to_minute) = divmod(pair[0], 60), divmod(pair[1], 60)
+    return f"{from_hour:02d}:{from_minute:02d}-{to_hour:02d}:{to_minute:02d}"
+
+
+def _words(text: str) -> list[str]:
+    return re.sub(r"\s*[-–]\s*", "-", text.lower()).replace(",", " ").split()
+
+
+def _pairs_from(weekday: str, pairs: Any) -> tuple[_Pair, ...]:
+    """The pairs of a weekday in a row, in order. A person may have written the row: any JSON is possible."""
+    try:
+        return tuple(sorted(_pair(begins, ends) for begins, ends in pairs))
+    except ScheduleError:
+        raise
+    except (TypeError, ValueError):
+        raise ScheduleError(
+            f'The hours {pairs!r} of {weekday} are not a list of pairs: write them as [["07:00", "18:00"]].'
+        ) from None
+
+
+def _pair_from(word: str) -> _Pair:
+    begins, dash, ends = word.partition("-")
+    if not dash:
+        raise ScheduleError(f"{word!r} is not a pair of times: write hours such as {_EXAMPLE}.")
+    return _pair(begins, ends)
+
+
+def _pair(begins: str, ends: str) -> _Pair:
+    pair = _minutes(begins), _minutes(ends)
+    if pair[0] == _MIDNIGHT:
+        raise ScheduleError(f"{begins}-{ends} begins when its day is over: write 00:00 and the day after.")
+    if pair[0] == pair[1]:
+        raise ScheduleError(f"{begins}-{ends} begins and ends at once: for a whole day write 00:00-24:00.")
+    return pair
+
+
+def _minutes(clock: str) -> Minutes:
+    if not _CLOCK.fullmatch(clock):
+        raise ScheduleError(f"{clock!r} is not a time from 00:00 to 24:00: write hours such as {_EXAMPLE}.")
+    hour, minute = clock.split(":")
+    return int(hour) * 60 + int(minute)
+
+
+def _days(text: str) -> set[Weekday]:
+    days: set[Weekday] = set()
+    for word in _words(text):
+        first, dash, last = word.partition("-")
+        begins = _weekday(first)
+        ends = _weekday(last) if dash else begins
+        days.update((begins + i) % 7 for i in range((ends - begins) % 7 + 1))  # sun-thu goes round the week
+    return days
+
+
+def _weekday(name: str) -> Weekday:
+    try:
+        return _WEEKDAYS.index(name)
+    except ValueError:
+        raise ScheduleError(f"{name!r} is not a weekday: write days such as mon-fri, sun-thu or mon,wed,fri.") from None
+
+
+def _dates(dates: Sequence[str] | None) -> frozenset[date]:
+    try:
+        return frozenset(date.fromisoformat(str(day)) for day in dates or ())
+    except ValueError as wrong:
+        raise ScheduleError(f"A date is wrong ({wrong}): write dates such as 2026-12-24.") from None
+
+
+# --- what to write instead --------------------------------------------------------------------------------
+
+
+_ABBREVIATIONS = {
+    "America/New_York": "edt et est5 eastern", "America/Chicago": "cst cdt ct central",
+    "America/Denver": "mdt mt mountain", "America/Los_Angeles": "pst pdt pt pacific",
+    "Europe/London": "bst", "Europe/Paris": "cest mez mesz", "Europe/Athens": "eest", "Asia/Kolkata": "ist",
+    "Asia/Tokyo": "jst", "Australia/Sydney": "aest aedt", "UTC": "z gmt+0 utc+0 +00:00",
+}  # fmt: skip
+"""What people write for a zone, and the name that they most likely mean."""
+
+
+def _unknown_zone(name: str) -> str:
+    """Name the zones whose name, or whose city alone, is nearest."""
+    for zone, written in _ABBREVIATIONS.items():
+        if name.strip().lower() in written.split():
+            return f"There is no time zone {name!r}: write a name of the IANA database, such as {zone}."
+    known = pendulum.timezones() - {"localtime"}
+    by_spelling = {zone.rpartition("/")[2].lower(): zone for zone in sorted(known)}
+    by_spelling |= {zone.lower(): zone for zone in known}
+    near = get_close_matches(name.strip().lower().replace(" ", "_"), by_spelling, n=6, cutoff=0.75)
+    nearest = list(dict.fromkeys(by_spelling[spelling] for spelling in near))[:3]
+    instead = " or ".join(nearest) or "a name of the IANA time zone database, such as America/New_York"
+    return f"There is no time zone {name!r}: write {instead}."
+
+
+def _unknown_holidays(country: str, subdivision: str | None) -> str:
+    """Say which countries, or which subdivisions of a known country, there are."""
+    import holidays
+
+    known = holidays.list_supported_countries()
+    if country not in known:
+        near = [country.upper()] if country.upper() in known else []
+        instead = near[0] if near else "the two-letter ISO 3166 code of another one, such as US"
+        return f"There are no holidays for the country {country!r}: write {instead}."
+    if not known[country]:
+        return f"{country} has no subdivisions with holidays of their own: leave out {subdivision!r}."
+    return f"{country} has no subdivision {subdivision!r}: write one of {', '.join(known[country])}."
+
+
+def _why_never(schedule: Schedule, at: datetime) -> str:
+    if not any(schedule.hours.values()):
+        return f"The schedule {schedule.name!r} has no hours: give it some, such as --hours 07:00-18:00."
+    return (
+        f"The schedule {schedule.name!r} does not open within two years of {at:%Y-%m-%d}, since its days are "
+        "holidays or closed by hand: give it hours on other weekdays, or name days with --open."
+    )

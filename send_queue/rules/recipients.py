@@ -1,0 +1,217 @@
+"""Who is a message for? What a channel takes for a recipient, in the form in which it is stored; and who is the same.
+
+Only what can be told without asking anybody; the provider has the last word.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from send_queue.rules import keys
+
+
+def checked(channel: str, recipient: str, country: str | None = None) -> str:
+    """The recipient as it is to be stored. Raises `ValueError`, with the reason, where the channel can send to none of
+    this form. `country`: of a phone number that does not name its own, two letters; None: such a number is refused.
+
+    >>> checked("sms", "+1 (415) 555-2671"), checked("email", "ada@example.org")
+    ('+14155552671', 'ada@example.org')
+    """
+    match channel:
+        case "sms":
+            try:
+                return e164(recipient, country)
+            except NoCountry as error:
+                raise ValueError(
+                    f"{error}, or give its campaign a country: `send-queue campaign set C --country GB`"
+                ) from None
+        case "webhook":
+            return endpoint(recipient)
+        case "email":
+            return mailbox(recipient)
+        case _ if not keys.key(recipient):
+            raise ValueError("The recipient is missing: say whom to send to")
+        case "linkedin_invite" | "linkedin_message":
+            return member(recipient)
+        case _:
+            return recipient
+
+
+def same(channel: str, recipient: str) -> str:
+    """What all the ways in which one recipient is written have in common: for keys, never to send to.
+
+    >>> same("email", " Ada@Example.org"), same("linkedin_invite", "https://www.linkedin.com/in/Ada-L/?trk=x")
+    ('ada@example.org', 'ada-l')
+
+    An id is its own: LinkedIn's differ by capitals, in a URL too.
+    """
+    return keys.key(recipient) if channel in _TO_PEOPLE else recipient.strip()
+
+
+_TO_PEOPLE = ("email", "sms", "linkedin_invite", "linkedin_message")
+
+
+def check_suppressed(channel: str | None, recipient: str) -> None:
+    """Refuse an entry of a list of people not to be written to that would keep nothing from anybody. Raises
+    `ValueError`; without a channel anything passes that may be an address, a number, an id or a URL.
+
+    >>> check_suppressed("sms", "0049 170 1234567"), check_suppressed(None, "ACoAAana")
+    (None, None)
+    """
+    number = _NUMBER.fullmatch(recipient) is not None
+    if channel == "sms":
+        e164(recipient)
+    elif channel == "email" or (channel is None and "@" in recipient and "://" not in recipient):
+        mailbox(recipient)
+    elif not number and any(c.isspace() or c == "," for c in recipient):
+        raise ValueError(
+            f"{_short(recipient)} is no address, number, id or URL: write it as the messages to them have it"
+        )
+
+
+_NUMBER = re.compile(r"[\s+0-9().\-/]*[0-9][\s0-9().\-/]*")
+"""As send_normal_recipient has it, in SQL."""
+
+
+LONGEST_ADDRESS = 254
+"""Characters (RFC 5321: a path has 256, two of which are its brackets)."""
+
+
+def _short(text: str) -> str:
+    """A text in quotes, as a sentence may have it in it."""
+    return repr(text if len(text) <= 60 else f"{text[:59]}…")
+
+
+_LOCAL = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.IGNORECASE)
+
+
+def address(text: object, *, dotted: bool = True) -> str | None:
+    """A mail address in ASCII, its domain in the form of the DNS; null where it is none, or one that few servers take.
+    `dotted`: not of a domain of one word, which only a server of one's own may know.
+
+    >>> address(" ana@bücher.example ")
+    'ana@xn--bcher-kva.example'
+    >>> address("ana@example.com, bob@example.com")
+    """
+    if not isinstance(text, str):
+        return None
+    local, _, domain = keys.clean(text).rpartition("@")
+    domain = domain if domain.isascii() else _in_the_dns(domain)
+    found = f"{local}@{domain}"
+    whole = _LOCAL.fullmatch(local) and len(local) <= 64 and _DOMAIN.fullmatch(domain) and ("." in domain or not dotted)
+    return found if whole and len(found) <= LONGEST_ADDRESS else None
+
+
+def _in_the_dns(domain: str) -> str:
+    """A domain as IDNA 2008 has it, with UTS 46 and not transitional; empty where it has none, or one that differs from
+    its key: suppression compares that."""
+    import idna  # 15 ms, and most domains are ASCII
+
+    try:
+        found = idna.encode(domain, uts46=True, std3_rules=True).decode()
+    except UnicodeError:
+        return ""
+    return found if found == keys.domain(domain) else ""
+
+
+def mailbox(text: str) -> str:
+    """A mail address, as far as its form tells; no server is asked. Raises `ValueError`.
+
+    >>> mailbox(" Ada@Example.org ")
+    'Ada@Example.org'
+    """
+    if address(text, dotted=False) is None:
+        raise ValueError(f"{_short(text)} is not a mail address: write it as ada@example.com")
+    return keys.clean(text)
+
+
+class NoCountry(ValueError):
+    """A phone number does not say its country, and nothing else does."""
+
+
+def country(code: str) -> str:
+    """The two letters of a country that has phone numbers. Raises `ValueError`.
+
+    >>> country("gb")
+    'GB'
+    """
+    import phonenumbers
+
+    if code.upper() not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError(f"there is no country {code!r} that has phone numbers: write it as GB or US")
+    return code.upper()
+
+
+def e164(number: str, country: str | None = None) -> str:
+    """A phone number as providers take it, `+` and its digits, whatever stands between those.
+
+    Its country is the one that it names, else `country`. Raises `ValueError`, and `NoCountry` where neither is given:
+    which one is meant, nobody can tell from here.
+
+    >>> e164("+44 20 7946 0958"), e164("0049 170 1234567"), e164("020 7946 0958", "GB")
+    ('+442079460958', '+491701234567', '+442079460958')
+    """
+    import phonenumbers  # 40 ms, and most channels have no use for it
+
+    key = keys.key(number)  # 00 is a + there, as it is dialled in most countries
+    if not key.startswith("+") and country is None:
+        raise NoCountry(
+            f"the phone number {number!r} does not say its country: begin it with + and the country's code, as in"
+            " +14155552671"
+        )
+    named = key.startswith("+")
+    try:
+        parsed = phonenumbers.parse(key, None if named else country)
+    except phonenumbers.NumberParseException:
+        raise ValueError(f"{number!r} is not a phone number: write it as +14155552671") from None
+    # Its length, as the country has it, and not its digits: numbering plans change faster than what is installed.
+    found = str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+    if parsed.extension or not phonenumbers.is_possible_number(parsed) or (not named and found != keys.key(found)):
+        raise ValueError(f"{number!r} is not a phone number that anybody can have: check its digits")
+    if named and found != key:  # suppression compares the key
+        raise ValueError(f"{number!r} can be read in several ways: write it as {found}, if that is meant")
+    return found
+
+
+def member(text: str) -> str:
+    """A person of LinkedIn: the URL of a profile, its slug or an id. Raises `ValueError`.
+
+    >>> member("ACoAAana"), member(" https://www.linkedin.com/in/ada-l/ ")
+    ('ACoAAana', 'https://www.linkedin.com/in/ada-l/')
+    """
+    cleaned, key = keys.clean(text), keys.key(text)
+    numbered = key.isascii() and key.isdigit() and "linkedin.com" in text.lower()  # a slug of figures: by its URL only
+    if not _ID.fullmatch(key) and not numbered:
+        raise ValueError(
+            f"{_short(text)} is no profile of LinkedIn's: write it as https://www.linkedin.com/in/NAME, or as its id"
+        )
+    return cleaned
+
+
+_IN_ID = r"(?:[0-9A-Za-z_%.-]|[^\x00-\x7f])*"
+_ID = re.compile(
+    _IN_ID + "[A-Za-z\u00aa\u00b5\u00ba\u00c0-\u1fff\u2c00-\u2dff\u3005-\u3007\u3021-\ufdff\ufe70-\uffef"
+    "\U00010000-\U0001efff\U00020000-\U0003ffff]" + _IN_ID
+)
+"""With a letter in it; as send_check_recipient has it, in SQL."""
+
+
+def endpoint(url: str) -> str:
+    """The URL of a webhook. Raises `ValueError` where it is none, or holds a password, which the table would show.
+
+    >>> endpoint("https://example.org/hooks?id=7")
+    'https://example.org/hooks?id=7'
+    """
+    try:
+        parts = urlsplit(url)
+        named = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        named = False
+    if not named or any(c.isspace() for c in url):
+        raise ValueError(f"{url!r} is not the URL of a webhook: write it as https://example.org/hooks")
+    if "@" in parts.netloc:
+        raise ValueError("the URL of a webhook may hold no name and no password: take out what stands before the @")
+    return url
