@@ -222,7 +222,7 @@ many go before that it was not played to the end."""
 
 
 @dataclass(frozen=True, slots=True)
-class HoldBack:
+class Blocker:
     """One rule that holds a send back, and until when; null: until a person acts."""
 
     rule: Rule
@@ -238,7 +238,7 @@ class Explanation:
     status: str
     verdict: Verdict
     next_at: datetime | None
-    holds: tuple[HoldBack, ...]
+    holds: tuple[Blocker, ...]
     at: datetime
     """The moment that it was explained for."""
     epilogue: tuple[str, ...] = ()

@@ -32,7 +32,7 @@ def adopt_command(app: App, /, nothing_was_sent: bool, since: datetime | None, d
         raise UserError("Say what went out after the copy was made: give either --nothing-was-sent or --since TIME.")
     with app.database() as conn:
         if dry_run:
-            with store.nothing_kept(conn):
+            with store.rolled_back(conn):
                 adopted = store.adopt(conn, since, app.now())
         else:
             adopted = store.adopt(conn, since, app.now())

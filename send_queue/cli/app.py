@@ -141,7 +141,7 @@ def table(
         room = width - 2 * (len(shown) - 1)
         # An id is copied, a status asked for, and a moment cut in two says nothing.
         whole = [column in ("id", "status") or column.endswith(("_at", "_for")) for column in shown]
-        bare = [w if kept else min(w, LEAST) for w, kept in zip(widths, whole, strict=True)]
+        bare = [w if kept else min(w, MIN_COLUMN_CHARS) for w, kept in zip(widths, whole, strict=True)]
         least = [max(w, *map(len, words)) for w, words in zip(bare, head, strict=True)]
         if sum(least) <= room or not dropping:
             break
@@ -159,7 +159,7 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-LEAST = 8
+MIN_COLUMN_CHARS = 8
 """Letters that a cut cell has at the least."""
 
 
@@ -405,7 +405,7 @@ def filter_options(command: Any) -> Any:
     )
 
 
-def playing_options(command: Any) -> Any:
+def simulation_options(command: Any) -> Any:
     """The options that say what cron starts, for what plays the queue forward."""
     return with_options(
         command,

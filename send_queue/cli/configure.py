@@ -165,13 +165,13 @@ def _put(app: App, kind: str, name: str, fields: dict[str, Any], json_: bool, *,
     from send_queue.cli import office_hours
 
     said = None
-    with app.database() as conn, store.all_or_nothing(conn):
+    with app.database() as conn, store.transaction(conn):
         office_hours.make_always(conn, fields, app.now())
         if served:
             store.note_providers(conn, served)
         if adding and kind == "account":
             said = office_hours.give(conn, name, fields, workspace, app.now())
-        row = store.put(conn, kind, name, fields, adding=adding, workspace=workspace, at=app.now())
+        row = store.upsert(conn, kind, name, fields, adding=adding, workspace=workspace, at=app.now())
         if said:
             office_hours.count_days(conn, row, app.now())
         if "remove_accounts" in fields:
@@ -336,7 +336,7 @@ def _lane_set(app: App, /, account: str, channel: str, workspace: str | None, js
     from send_queue import store
 
     with app.database() as conn:
-        row = store.put(conn, "lane", account, fields, workspace=workspace, at=app.now())
+        row = store.upsert(conn, "lane", account, fields, workspace=workspace, at=app.now())
     click.echo(as_json(row) if json_ else f"Set the lane {printable(account)} {channel}.")
 
 
@@ -494,7 +494,7 @@ def schedule_add(app: App, /, name: str, json_: bool, **options: Any) -> None:
         raise UserError("The hours are missing: give --hours 07:00-18:00.")
     with app.database() as conn:
         _checked(app, fields, name)
-        row = store.put(conn, "schedule", name, fields, adding=True)
+        row = store.upsert(conn, "schedule", name, fields, adding=True)
     click.echo(as_json(row) if json_ else f"Added the schedule {printable(name)}.")
 
 
@@ -522,7 +522,7 @@ def schedule_set(app: App, /, name: str, json_: bool, **options: Any) -> None:
         [there] = store.listed(conn, "schedule", store.find(conn, "schedule", name))
         fields = _with_days(there, fields, options)
         _checked(app, there | fields, name)
-        row = store.put(conn, "schedule", name, fields)
+        row = store.upsert(conn, "schedule", name, fields)
     if json_:
         click.echo(as_json(row))
     elif changes := _changes(there, row):

@@ -11,9 +11,9 @@ from send_queue.cli.app import (
     App,
     as_json,
     json_option,
-    playing_options,
     printable,
     short,
+    simulation_options,
     table,
     terminal_width,
     tz_option,
@@ -34,7 +34,7 @@ LANES_NAMED = 2
 
 @click.command("forecast")
 @click.option("--days", type=Whole(1, 3660), default=7, show_default=True, help="How many, today included.")
-@playing_options
+@simulation_options
 @tz_option
 @json_option
 @click.pass_obj

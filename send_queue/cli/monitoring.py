@@ -28,7 +28,7 @@ from send_queue.model import ConfigurationError, UserError, clock
 
 if TYPE_CHECKING:
     from send_queue.core.log_lines import Log, Transition
-    from send_queue.core.run import Report, Run
+    from send_queue.core.run import Pass, RunReport
 
 EVENTS = ("failed", "uncertain", "disconnected", "finished")
 LOGS = ("json", "text", "auto", "none")
@@ -67,7 +67,7 @@ def watched(app: App) -> Iterator[None]:
         ping.end(well=well)
 
 
-def end_run(this: Run, command: str, report: Report, began: float, counting: bool) -> None:
+def end_run(this: Pass, command: str, report: RunReport, began: float, counting: bool) -> None:
     """Note that a run was there, and have those told who want to know; nothing that goes wrong here undoes the run.
 
     `began` is on `model.clock`; `counting`: the report is told what remains, where it does not know yet.

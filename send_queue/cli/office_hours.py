@@ -36,7 +36,7 @@ def count_days(conn: Connection, account: Mapping[str, Any], at: datetime | None
     for channel in LINKEDIN:
         if store.listed(conn, "lane", store.find(conn, "account", account["name"], account["workspace"]), channel):
             fields = {"channel": channel, "cap_timezone": schedule["timezone"]}
-            store.put(conn, "lane", account["name"], fields, workspace=account["workspace"], at=at)
+            store.upsert(conn, "lane", account["name"], fields, workspace=account["workspace"], at=at)
 
 
 def make_always(conn: Connection, fields: Mapping[str, Any], at: datetime | None) -> None:
@@ -51,8 +51,8 @@ def _make(conn: Connection, name: str, zone: str, days: str, hours: str, at: dat
     if any(schedule["name"] == name for schedule in store.listed(conn, "schedule")):
         return
     try:
-        with store.all_or_nothing(conn):
+        with store.transaction(conn):
             said = {"timezone": zone, "hours": calendar.hours_from_text([hours], days)}
-            store.put(conn, "schedule", name, said, adding=True, at=at)
+            store.upsert(conn, "schedule", name, said, adding=True, at=at)
     except UserError:  # somebody has made it at this moment
         store.find(conn, "schedule", name, None)

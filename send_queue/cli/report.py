@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from send_queue.cli.app import App, as_json, json_option, playing_options, tz_option
+from send_queue.cli.app import App, as_json, json_option, simulation_options, tz_option
 from send_queue.cli.whole import Whole
 from send_queue.intake import files
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), default="-",
               metavar="FILE", help="Where to write it, whole or not at all.  [default: standard output]")  # fmt: skip
 @click.option("--days", type=Whole(2, 92), default=14, show_default=True, help="How many days to look back.")
-@playing_options
+@simulation_options
 @click.option("--forecast/--no-forecast", default=None,
               help="Play the queue forward.  [default: where no more than 20,000 sends wait]")  # fmt: skip
 @tz_option

@@ -21,7 +21,7 @@ from send_queue.providers import Providers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from send_queue.core.run import Report, Run
+    from send_queue.core.run import Pass, RunReport
 
 
 @click.command("run-once")
@@ -45,7 +45,7 @@ def run_once_command(
 
     if dry_run:
         with _pass(app, filters, calling=False) as this:
-            report = run.Report()
+            report = run.RunReport()
             _print_rehearsal(run.rehearse(this, limit, report), report, json_)
         return
     began = clock()
@@ -83,7 +83,7 @@ def run_command(
 
 
 @contextmanager
-def _bar(this: Run, json_: bool) -> Iterator[Callable[[Report], None]]:
+def _bar(this: Pass, json_: bool) -> Iterator[Callable[[RunReport], None]]:
     """A progress bar over all that waits, for somebody who looks on; rows that may not go now leave it short."""
     if json_ or not sys.stderr.isatty():
         yield lambda _: None
@@ -96,7 +96,9 @@ def _bar(this: Run, json_: bool) -> Iterator[Callable[[Report], None]]:
 
 
 @contextmanager
-def _pass(app: App, filters: dict[str, str | None], log: str | None = "none", *, calling: bool = True) -> Iterator[Run]:
+def _pass(
+    app: App, filters: dict[str, str | None], log: str | None = "none", *, calling: bool = True
+) -> Iterator[Pass]:
     """All that a pass needs; a signal to stop lets the send in flight finish and be recorded. `calling` providers, a
     rehearsal is refused where one of them is not on this machine."""
     from send_queue import store
@@ -113,7 +115,7 @@ def _pass(app: App, filters: dict[str, str | None], log: str | None = "none", *,
                 from send_queue.core import rehearsal
 
                 rehearsal.check_run(conn, app.env, providers, store.Filters(**filters))
-            this = run.Run(conn, providers, app.now, app.worker, store.Filters(**filters), stop, warn,
+            this = run.Pass(conn, providers, app.now, app.worker, store.Filters(**filters), stop, warn,
                            app.reconnect, told)  # fmt: skip
             yield this
             this.conn.close()
@@ -126,7 +128,7 @@ def _telling(json_: bool) -> bool:
     return json_ or sys.stdout.isatty()
 
 
-def _print(report: Report, json_: bool) -> None:
+def _print(report: RunReport, json_: bool) -> None:
     """Say what the run did; then raise what is wrong with the configuration, where something is."""
     if json_:
         click.echo(as_json(_object(report)))
@@ -136,7 +138,7 @@ def _print(report: Report, json_: bool) -> None:
         raise report.problem
 
 
-def _object(report: Report) -> dict[str, Any]:
+def _object(report: RunReport) -> dict[str, Any]:
     return {
         "success": report.problem is None,
         "processed": report.processed,
@@ -155,7 +157,7 @@ def _object(report: Report) -> dict[str, Any]:
     }
 
 
-def _line(report: Report) -> str:
+def _line(report: RunReport) -> str:
     """The report as one line for a person."""
     counts = {"sent": report.sent, "to be tried again": report.retried, "held back": report.held,
               "failed": report.failed, "skipped": report.skipped, "uncertain": report.uncertain}  # fmt: skip
@@ -173,7 +175,7 @@ def _line(report: Report) -> str:
     return line
 
 
-def _print_rehearsal(claimed: Any, report: Report, json_: bool) -> None:
+def _print_rehearsal(claimed: Any, report: RunReport, json_: bool) -> None:
     if json_:
         click.echo(as_json([
             {"send_id": c.send_id, "account": c.account, "channel": c.channel, "campaign": c.campaign,

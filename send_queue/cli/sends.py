@@ -53,7 +53,7 @@ def list_command(
         from send_queue.cli.export import write_csv
 
         with app.database() as conn:
-            write_csv(store.each_send(conn, store.Filters(**filters), status, limit), EXPORTED)
+            write_csv(store.iter_sends(conn, store.Filters(**filters), status, limit), EXPORTED)
         return
     limit = limit or 50
     with app.database() as conn:

@@ -61,7 +61,11 @@ def paragraphs(status: Json, zone: tzinfo) -> Iterator[str]:
     yield f"Queue at {short(status['at'], zone)}: {counts}."
     if status["lanes"]:
         lanes = [
-            lane | {"today": of(lane["used_today"], lane["cap"]), "week": of(lane["used_week"], lane["weekly_cap"])}
+            lane
+            | {
+                "today": used_of_cap(lane["used_today"], lane["cap"]),
+                "week": used_of_cap(lane["used_week"], lane["weekly_cap"]),
+            }
             for lane in status["lanes"]
         ]
         columns = ("workspace", "account", "channel", "today", "week", "in_flight", "next_at", "why")
@@ -70,15 +74,15 @@ def paragraphs(status: Json, zone: tzinfo) -> Iterator[str]:
         counted = ("workspace", "campaign", "status", "total", "sent", "pending", "in_flight", "failed", "skipped",
                    "uncertain")  # fmt: skip
         yield table(status["campaigns"], counted)
-    yield from to_see_to(status, zone)
+    yield from needs_attention(status, zone)
 
 
-def of(used: int, cap: int | None) -> str:
+def used_of_cap(used: int, cap: int | None) -> str:
     """12/20, or 12 where nothing caps it."""
     return f"{used:,}" if cap is None else f"{used:,}/{cap:,}"
 
 
-def to_see_to(status: Json, zone: tzinfo) -> Iterator[str]:
+def needs_attention(status: Json, zone: tzinfo) -> Iterator[str]:
     """What a person may have to do, as sentences."""
     look_ups = status["look_ups"]
     if status["copy"]:
@@ -129,7 +133,7 @@ def _look(app: App, conn: Connection) -> tuple[Json, Json | None]:
     at = app.now()
     status = explain.status(conn, at)
     try:
-        first = store.why(conn, store.Filters(), at, counting=False)["first"]
+        first = store.explain_idle(conn, store.Filters(), at, counting=False)["first"]
         if first and first["beyond"]:
             first["next_at"] = explain.explain(conn, UUID(first["send_id"]), at).next_at
     except ConfigurationError:

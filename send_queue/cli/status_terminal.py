@@ -19,11 +19,11 @@ from rich.table import Table
 from rich.text import Text
 
 from send_queue.cli.app import printable, short
-from send_queue.cli.status import of, to_see_to
+from send_queue.cli.status import needs_attention, used_of_cap
 
 Json = dict[str, Any]
 
-MOST_LANES = 60
+MAX_LANES = 60
 """Lanes on a terminal that scrolls; a pipe gets all of them."""
 
 COLOURS = {"sent": "green", "sending": "cyan", "in_flight": "cyan", "pending": "blue", "failed": "bold red",
@@ -55,12 +55,12 @@ def view(
         above.append(Text(f"As it was then: {printable(lost)}", "bold red"))
     if first:
         above.append(_first(first, at, zone))
-    above += [Text(sentence, _weight(sentence)) for sentence in to_see_to(status, zone)]
+    above += [Text(sentence, _weight(sentence)) for sentence in needs_attention(status, zone)]
     if status["campaigns"]:
         above += ["", _campaigns(status["campaigns"], on)]
     if not status["lanes"]:
         return Group(*above, Text("There are no lanes yet: see `send-queue account add --help`.", "dim"))
-    left = MOST_LANES if height is None else height - _lines(Group(*above), on) - 4
+    left = MAX_LANES if height is None else height - _lines(Group(*above), on) - 4
     return Group(*above, "", *_lanes(status["lanes"], max(left, 1), height is not None, at, zone, on))
 
 
@@ -168,7 +168,7 @@ def _lanes(
             printable(lane["account"]),
             lane["channel"],
             _today(lane, wide, on),
-            *([of(lane["used_week"], lane["weekly_cap"]), f"{lane['in_flight'] or ''}"] if wide else []),
+            *([used_of_cap(lane["used_week"], lane["weekly_cap"]), f"{lane['in_flight'] or ''}"] if wide else []),
             *(
                 _next(lane, at, zone)
                 if wide
@@ -208,7 +208,7 @@ def _today(lane: Json, wide: bool, on: Console) -> Text:
     used, cap = lane["used_today"], lane["cap"]
     if cap is None:
         return Text(f"{' ' * (BAR if wide else NARROW_BAR)} {used:,}")
-    return Text.assemble(*_bar(used, cap, "green" if used >= cap else "cyan", wide, on), f" {of(used, cap)}")
+    return Text.assemble(*_bar(used, cap, "green" if used >= cap else "cyan", wide, on), f" {used_of_cap(used, cap)}")
 
 
 def _bar(n: int, of_all: int, colour: str, wide: bool, on: Console) -> tuple[tuple[str, str], tuple[str, str]]:

@@ -40,7 +40,7 @@ def migrate_command(app: App, /, workspace: str | None, json_: bool, **roles: tu
     grants = [(role, task, workspace) for task, granted in roles.items() for role in granted]
     if workspace is not None and not grants:
         raise UserError("--workspace says what a grant is for: give --grant-enqueue ROLE too.")
-    with app.database() as conn, store.in_words():
+    with app.database() as conn, store.translate_errors():
         report = schema.migrate(conn, grants=grants, served=installed.served())
     if not json_:
         for role, task, _ in grants:

@@ -200,8 +200,8 @@ def tokens_refresh(
     try:
         with app.database() as conn:
             rehearsal.check_renewals(conn, app.env, app.now())
-            this = token_renewal.Refresh(conn, renewers, app.env, app.now, app.reconnect, stop)
-            for one in this.run(token_renewal.Want(within, account, workspace)):
+            this = token_renewal.TokenRenewal(conn, renewers, app.env, app.now, app.reconnect, stop)
+            for one in this.run(token_renewal.RenewalFilter(within, account, workspace)):
                 told.append(one)
                 if one.became == "disconnected":
                     warn(f"The account {one.account} is disconnected: {one.message}")

@@ -15,23 +15,23 @@ from math import inf
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from send_queue.core.look_up import Verdict
+from send_queue.core.look_up import LookUpResult
 from send_queue.core.results import Released, Result, Results, Written
 from send_queue.model import Claimed, ConfigurationError, clock
 from send_queue.store import InDoubt
 
-GATHER = 0.01
+BATCH_WAIT_SECONDS = 0.01
 """Seconds that what is done may wait for more, so that they are written down, and others claimed, together."""
 
-AHEAD = 0.1
+PREFETCH_SECONDS = 0.1
 """Seconds that a send is to wait for a hand, at the most, once it is claimed, if calls go on as they went of late."""
 
-STUCK = 2.0
+WRITE_STALL_SECONDS = 2.0
 """Seconds after which results that are not written down yet keep more from being begun."""
 
 
 @dataclass(slots=True)
-class Hands:
+class InFlight:
     """Calls under way, and what has come of them.
 
     `write` begins to write results down beside them; null: who asks what is done writes it down then.
@@ -41,26 +41,30 @@ class Hands:
     size: int
     write: Callable[[Results], Future[Written]] | None
     sending: dict[Future[Sequence[Result]], Sequence[Claimed]] = field(default_factory=dict)
-    asking: dict[Future[Verdict], InDoubt] = field(default_factory=dict)
+    asking: dict[Future[LookUpResult], InDoubt] = field(default_factory=dict)
     writing: Future[Written] | None = None
     writing_since: float = 0.0
     results: Results = field(default_factory=list)
     """Of calls that are done, and not written down yet."""
-    problem: Exception | None = None
+    first_error: Exception | None = None
     """What went wrong first: it ends the run, once all that is under way is written down."""
     began: dict[Future[Any], float] = field(default_factory=dict)
-    slowest: float = 0.0
+    slowest_call_seconds: float = 0.0
     """Seconds that the slowest call so far has taken."""
-    lasted: float = inf
+    mean_call_seconds: float = inf
     """Seconds that calls last, of late."""
     _ended: SimpleQueue[Future[Any]] = field(default_factory=SimpleQueue)
 
     def free(self, ahead: bool) -> int:
         """How many calls may be begun: none while what is done cannot be written down. `ahead`: also those that wait
         for a hand, where it is for a moment only, so that no hand is idle while others are claimed."""
-        if self.writing and clock() > self.writing_since + STUCK:
+        if self.writing and clock() > self.writing_since + WRITE_STALL_SECONDS:
             return 0
-        waiting = int(self.size * min(1.0, AHEAD / max(self.lasted, AHEAD))) if ahead and self.write else 0
+        waiting = (
+            int(self.size * min(1.0, PREFETCH_SECONDS / max(self.mean_call_seconds, PREFETCH_SECONDS)))
+            if ahead and self.write
+            else 0
+        )
         return max(0, self.size + waiting - len(self.began))
 
     @property
@@ -73,11 +77,11 @@ class Hands:
         else:
             self.results += [(send, Released()) for send in sends]
 
-    def ask(self, doubt: InDoubt, call: Callable[[], Verdict]) -> None:
+    def ask(self, doubt: InDoubt, call: Callable[[], LookUpResult]) -> None:
         if future := self._begin(call):
             self.asking[future] = doubt
 
-    def taken(self) -> Results:
+    def take_results(self) -> Results:
         """The results of calls that are done; they are the caller's from now on."""
         results, self.results = self.results, []
         return results
@@ -100,12 +104,14 @@ class Hands:
             except BaseException as error:
                 future.set_exception(error)
             lasted = clock() - since
-            self.lasted = lasted if self.lasted == inf else 0.9 * self.lasted + 0.1 * lasted
+            self.mean_call_seconds = (
+                lasted if self.mean_call_seconds == inf else 0.9 * self.mean_call_seconds + 0.1 * lasted
+            )
 
         try:
             self.threads.submit(work)
         except RuntimeError:  # some other thread may have taken it up all the same
-            self.problem = self.problem or ConfigurationError(
+            self.first_error = self.first_error or ConfigurationError(
                 f"This machine has no thread left for {self.size} calls at a time: give a smaller --concurrency."
             )
             if future.cancel():
@@ -114,11 +120,11 @@ class Hands:
         future.add_done_callback(self._ended.put)
         return future
 
-    def done(self) -> list[Future[Any]]:
+    def wait_done(self) -> list[Future[Any]]:
         """Wait until something is done, and a moment longer, until half of the hands have nothing to do: a claim, or a
         record, of several rows costs hardly more than one of one."""
         done = [self._ended.get()] if self.busy else []
-        until = clock() + GATHER
+        until = clock() + BATCH_WAIT_SECONDS
         while self.began:
             try:
                 done.append(self._ended.get(timeout=max(0.0, until - clock()) if self._few(done) else 0))
@@ -126,16 +132,16 @@ class Hands:
                 break
         for future in done:
             if began := self.began.pop(future, None):
-                self.slowest = max(self.slowest, clock() - began)
+                self.slowest_call_seconds = max(self.slowest_call_seconds, clock() - began)
         return done
 
     @contextmanager
-    def going_on(self) -> Iterator[None]:
+    def keep_first_error(self) -> Iterator[None]:
         """Go on with all else whatever goes wrong here, and know of it."""
         try:
             yield
         except Exception as error:
-            self.problem = self.problem or error
+            self.first_error = self.first_error or error
 
     def _few(self, done: Sequence[Future[Any]]) -> bool:
         return self.write is not None and self.free(ahead=True) + len(done) < self.size / 2

@@ -14,7 +14,7 @@ from datetime import datetime
 from uuid import UUID
 
 from send_queue import store
-from send_queue.model import Explanation, HoldBack, Rule, Verdict, Window
+from send_queue.model import Blocker, Explanation, Rule, Verdict, Window
 from send_queue.rules import sms
 from send_queue.store import Connection, Json
 
@@ -105,7 +105,7 @@ def _with_windows(lanes: list[Json], stale: list[Json], at: datetime) -> None:
 def explain(conn: Connection, send_id: UUID, at: datetime | None) -> Explanation:
     """Explain one send. Raises `UserError` where there is none with this id."""
     facts = store.explain(conn, send_id, at)
-    holds: list[HoldBack] = []
+    holds: list[Blocker] = []
     if facts["schedule"] and facts["status"] == "pending":
         facts, holds = _with_calendar(conn, facts)
     else:
@@ -117,7 +117,7 @@ def explain(conn: Connection, send_id: UUID, at: datetime | None) -> Explanation
     return found
 
 
-def _with_calendar(conn: Connection, facts: Json) -> tuple[Json, list[HoldBack]]:
+def _with_calendar(conn: Connection, facts: Json) -> tuple[Json, list[Blocker]]:
     from send_queue.rules import calendar
 
     at = datetime.fromisoformat(facts["at"])
@@ -132,12 +132,12 @@ def _with_calendar(conn: Connection, facts: Json) -> tuple[Json, list[HoldBack]]
                 break
     except calendar.ScheduleError as error:  # it was spoilt by hand, or it has opened for the last time
         never = f"The schedule {facts['schedule']['name']!r} does not open again: {error}"
-        return facts | {"next_at": None}, [HoldBack("schedule", None, never)]
+        return facts | {"next_at": None}, [Blocker("schedule", None, never)]
     holds = []
     for hold in facts["holds"]:
         if hold["rule"] == "schedule":
             since, until = datetime.fromisoformat(hold["found_at"]), datetime.fromisoformat(hold["until"])
-            holds += [HoldBack(rule, until, why) for rule, why in calendar.closures(schedule, since, until)]
+            holds += [Blocker(rule, until, why) for rule, why in calendar.closures(schedule, since, until)]
         else:
             holds.append(_hold(hold))
     return facts, _merged(holds)
@@ -149,8 +149,8 @@ def _rule(hold: Json) -> Rule:
     return _RULES.get(hold["rule"], rule)
 
 
-def _hold(hold: Json) -> HoldBack:
-    return HoldBack(
+def _hold(hold: Json) -> Blocker:
+    return Blocker(
         _rule(hold), datetime.fromisoformat(hold["until"]) if hold["until"] else None, _ended(hold["detail"])
     )
 
@@ -160,9 +160,9 @@ def _ended(sentence: str) -> str:
     return re.sub(r"(?<!\.)\.\.$", ".", sentence)
 
 
-def _merged(holds: list[HoldBack]) -> list[HoldBack]:
+def _merged(holds: list[Blocker]) -> list[Blocker]:
     """Each rule once, with all that it says and the last moment until which it holds; each thing that is paused."""
-    merged: dict[tuple[str, str], HoldBack] = {}
+    merged: dict[tuple[str, str], Blocker] = {}
     for hold in holds:
         key = hold.rule, hold.detail if hold.until is None else ""
         said = merged[key].detail if key in merged else ""
@@ -172,7 +172,7 @@ def _merged(holds: list[HoldBack]) -> list[HoldBack]:
     return list(merged.values())
 
 
-def _explanation(facts: Json, holds: list[HoldBack]) -> Explanation:
+def _explanation(facts: Json, holds: list[Blocker]) -> Explanation:
     next_at = datetime.fromisoformat(facts["next_at"]) if facts["next_at"] else None
     expires_at = datetime.fromisoformat(facts["expires_at"]) if facts["expires_at"] else None
     verdict: Verdict
@@ -180,11 +180,11 @@ def _explanation(facts: Json, holds: list[HoldBack]) -> Explanation:
         case "pending":
             if n := facts["ahead"]:
                 first = "1 goes" if n == 1 else f"{n:,}{'+' if n >= 10_000 else ''} go"
-                holds = [*holds, HoldBack("behind", next_at, f"{first} first from the same lane.")]
+                holds = [*holds, Blocker("behind", next_at, f"{first} first from the same lane.")]
             if next_at and expires_at and expires_at <= next_at:
                 holds = [
                     *holds,
-                    HoldBack(
+                    Blocker(
                         "scheduled_for",
                         None,
                         expiring(expires_at, datetime.fromisoformat(facts["at"])),
@@ -194,11 +194,11 @@ def _explanation(facts: Json, holds: list[HoldBack]) -> Explanation:
             verdict = "needs_person" if next_at is None else "waiting" if holds else "due_now"
         case "sending":
             lease = datetime.fromisoformat(facts["lease_expires_at"])
-            holds = [HoldBack("in_flight", lease, "It is being sent.")]
+            holds = [Blocker("in_flight", lease, "It is being sent.")]
             verdict = "waiting"
         case "uncertain":
             asked = datetime.fromisoformat(facts["look_up_at"]) if facts["look_up_at"] else None
-            holds = [HoldBack("uncertain", asked, facts["error_message"] or "It may have gone out.")]
+            holds = [Blocker("uncertain", asked, facts["error_message"] or "It may have gone out.")]
             verdict = "needs_person"
         case _:
             verdict = "final"

@@ -25,7 +25,7 @@ ORDER = ("event", "send_id", "campaign", "account", "channel", "attempt", "statu
          "sends")  # fmt: skip
 
 
-def of(
+def log_event(
     event: str,
     send: Claimed,
     status: str,

@@ -21,7 +21,7 @@ from send_queue.rules.backoff import look_up_again, retry_seconds
 from send_queue.store import InDoubt
 
 
-class Verdict(NamedTuple):
+class LookUpResult(NamedTuple):
     """As send_looked_up takes it: the verdict, the provider's id of the send, when to ask or to send again, and until
     when a repeat is known again."""
 
@@ -31,34 +31,34 @@ class Verdict(NamedTuple):
     repeat_by: datetime | None = None
 
 
-def ask(providers: Providers, doubt: InDoubt) -> Verdict:
+def ask(providers: Providers, doubt: InDoubt) -> LookUpResult:
     """Ask the provider about one send, and judge what it answers."""
     try:
         provider = providers.serving(doubt.send.provider, doubt.send.channel)
     except ConfigurationError:
-        return Verdict("unknown", again=look_up_again(doubt.look_ups))
+        return LookUpResult("unknown", again=look_up_again(doubt.look_ups))
     repeat = _repeat(doubt, repeatable_for(provider))
     if repeat is not None:
         return repeat
     if provider.lag is None:
-        return Verdict("unknown")
+        return LookUpResult("unknown")
     return judge(doubt, provider.lag, _asked(provider, doubt))
 
 
-def judge(doubt: InDoubt, lag: timedelta, answer: LookUp) -> Verdict:
+def judge(doubt: InDoubt, lag: timedelta, answer: LookUp) -> LookUpResult:
     """What an answer proves at this moment."""
     match answer:
         case Found(provider_message_id):
-            return Verdict("sent", provider_message_id, look_up_again(doubt.look_ups))  # it may be another send's
+            return LookUpResult("sent", provider_message_id, look_up_again(doubt.look_ups))  # it may be another send's
         case NotThere():
             age = doubt.at - (doubt.send.finished_at or doubt.send.started_at)
             if age < lag:
-                return Verdict("early", again=lag - age)
+                return LookUpResult("early", again=lag - age)
             if doubt.absent_since is None or doubt.at - doubt.absent_since < lag:
-                return Verdict("absent", again=lag)
-            return Verdict("not_sent")
+                return LookUpResult("absent", again=lag)
+            return LookUpResult("not_sent")
         case CannotTell():
-            return Verdict("unknown", again=look_up_again(doubt.look_ups))
+            return LookUpResult("unknown", again=look_up_again(doubt.look_ups))
     assert_never(answer)
 
 
@@ -67,16 +67,16 @@ def too_late(send: Claimed, lease: timedelta) -> bool:
     return send.repeat_by is not None and send.started_at + lease > send.repeat_by
 
 
-def _repeat(doubt: InDoubt, repeatable: timedelta | None) -> Verdict | None:
+def _repeat(doubt: InDoubt, repeatable: timedelta | None) -> LookUpResult | None:
     """It goes again after the campaign's back-off, if tries are left and its provider still knows it by then."""
     send = doubt.send
     if repeatable is None or send.attempts >= send.max_attempts:
         return None
     wait = timedelta(seconds=retry_seconds(send.attempts, send.backoff_seconds, random.random()))
     if repeatable == FOREVER:
-        return Verdict("repeat", again=wait)
+        return LookUpResult("repeat", again=wait)
     by = send.started_at + repeatable  # of the oldest attempt in doubt
-    return Verdict("repeat", again=wait, repeat_by=by) if doubt.at + wait < by else None
+    return LookUpResult("repeat", again=wait, repeat_by=by) if doubt.at + wait < by else None
 
 
 def _asked(provider: Provider, doubt: InDoubt) -> LookUp:

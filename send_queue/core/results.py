@@ -25,7 +25,7 @@ from send_queue.model import (
 from send_queue.rules.backoff import retry_seconds
 from send_queue.store import Json
 
-LONGEST_HOLD = timedelta(days=3650).total_seconds()
+MAX_HOLD_SECONDS = timedelta(days=3650).total_seconds()
 """Seconds that a provider may ask us to wait, at the most: as long as a rolling limit may be."""
 
 STATUSES = range(1000)
@@ -48,15 +48,15 @@ class Written(NamedTuple):
     """Results that are written down, each with the status that the row has now, and why one could not be."""
 
     rows: list[tuple[Claimed, Result, str]]
-    refused: Exception | None = None
+    error: Exception | None = None
 
 
-def stored(send: Claimed, outcome: Result) -> Json:
+def as_row(send: Claimed, outcome: Result) -> Json:
     """A result as send_record takes it."""
-    return _storable(told(send, outcome))
+    return _storable(as_json(send, outcome))
 
 
-def told(send: Claimed, outcome: Result) -> Json:
+def as_json(send: Claimed, outcome: Result) -> Json:
     """A result in the words of send_record."""
     result: Json = {"attempt_id": str(send.attempt_id)}
     if isinstance(outcome, Released):
@@ -86,7 +86,7 @@ def told(send: Claimed, outcome: Result) -> Json:
     assert_never(outcome)
 
 
-def named(sent: Sent) -> Sent:
+def clean_message_id(sent: Sent) -> Sent:
     """As the database takes it: a provider may name a message with a NUL."""
     name, status = sent.provider_message_id, sent.http_status
     if (name is None or (isinstance(name, str) and name.isprintable())) and (status is None or status in STATUSES):
@@ -108,6 +108,6 @@ def _storable(result: Json) -> Json:
         result.pop("http_status", None)
     return {
         name: _text(value) if isinstance(value, str)
-        else min(value, LONGEST_HOLD) if isinstance(value, float) else value
+        else min(value, MAX_HOLD_SECONDS) if isinstance(value, float) else value
         for name, value in result.items() if value is not None
     }  # fmt: skip

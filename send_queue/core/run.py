@@ -32,8 +32,8 @@ from uuid import UUID
 
 from send_queue import store
 from send_queue.core import explain, log_lines, look_up
-from send_queue.core.calls import Hands
-from send_queue.core.results import Released, Result, Results, Written, named, stored, told
+from send_queue.core.calls import InFlight
+from send_queue.core.results import Released, Result, Results, Written, as_json, as_row, clean_message_id
 from send_queue.model import (
     Claimed,
     ConfigurationError,
@@ -56,10 +56,10 @@ T = TypeVar("T")
 Now: TypeAlias = Callable[[], datetime | None]
 """The moment that it is believed to be; None: the database's clock decides."""
 
-LEASE = timedelta(minutes=10)
+SEND_LEASE = timedelta(minutes=10)
 """How long a send may last. Longer than the longest call of any provider (`Provider.longest_call`)."""
 
-PATIENCE = 2.0
+LOCK_WAIT_SECONDS = 2.0
 """Seconds to wait for other runs that hold what we need, counted anew whenever one of them gets on."""
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.03, 0.5
@@ -68,26 +68,26 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.03, 0.5
 LOOK_UPS_A_RUN = 10
 """How many sends in doubt one run asks about: each may take as long as a send."""
 
-LONGEST_AHEAD = 2.0
+MAX_QUEUE_SECONDS = 2.0
 """Seconds that it does wait, at the most."""
 
-LONGEST_WAIT = 30.0
+MAX_WAIT_SECONDS = 30.0
 """Seconds to wait for other runs in all."""
 
-NOT_REACHED = ("dns", "connect_refused", "connect_timeout", "connect_failed", "tls", "proxy_refused")
+CONNECT_ERROR_CODES = ("dns", "connect_refused", "connect_timeout", "connect_failed", "tls", "proxy_refused")
 """The codes of what did not get as far as the provider (providers/http.py)."""
 
-ENOUGH = 3
+MAX_CONNECT_FAILURES = 3
 """How often a run meets that for an account before it passes the account by: each send would lose a try to it."""
 
-EVERYTHING = Filters()
+NO_FILTERS = Filters()
 
-NEVER = Window(datetime(9999, 12, 30, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
+NEVER_OPENS = Window(datetime(9999, 12, 30, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
 """The window of a schedule that does not open."""
 
 
 @dataclass(slots=True)
-class Report:
+class RunReport:
     """What a run did. The counts are of rows; `processed` is their sum."""
 
     sent: int = 0
@@ -127,7 +127,7 @@ class Report:
 
 
 @dataclass(slots=True)
-class Run:
+class Pass:
     """What a pass needs: a connection in autocommit, providers, a clock, a name, and a word to stop.
 
     `reconnect` makes a new connection when this one is lost; without it a lost one is lost for good. `log` is told of
@@ -139,7 +139,7 @@ class Run:
     providers: Providers
     now: Now
     worker: str
-    filters: Filters = EVERYTHING
+    filters: Filters = NO_FILTERS
     stop: Event = field(default_factory=Event)
     warn: Callable[[str], None] = lambda _: None
     reconnect: Callable[[], Connection] | None = None
@@ -156,13 +156,13 @@ TOO_LATE = Uncertain("too_late_to_repeat", "An earlier try may have gone out, an
 
 
 def run(
-    this: Run,
+    pass_: Pass,
     limit: int | None = 1,
     concurrency: int = 1,
     until: float = inf,
     telling: bool = True,
-    progress: Callable[[Report], None] = lambda _: None,
-) -> Report:
+    progress: Callable[[RunReport], None] = lambda _: None,
+) -> RunReport:
     """Send what is due: up to `limit` rows, in up to `concurrency` calls at a time; with no limit, as many rows in a
     call as its provider takes. Nothing is begun that might not be done by `until` (of `model.clock`).
 
@@ -171,113 +171,115 @@ def run(
     Where a provider lacks something, the report says so (`lacking`), after all others had their turn. Raises
     `DatabaseUnreachable` where the database does not come back while the leases last.
     """
-    report = Report()
+    report = RunReport()
     left = limit if limit is not None else sys.maxsize
-    desk = Desk(this, this.reconnect) if limit is None and this.reconnect else None
+    desk = ResultWriter(pass_, pass_.reconnect) if limit is None and pass_.reconnect else None
     with ThreadPoolExecutor(concurrency) as threads:
-        hands = Hands(threads, concurrency, desk.write if desk else None)
+        in_flight = InFlight(threads, concurrency, desk.write if desk else None)
 
         def begin(claimed: Sequence[Claimed]) -> None:
-            for provider, sends in _calls(this, claimed, report):
-                hands.send(sends, partial(_send, provider, sends, this.stop, clock()))
+            for provider, sends in _calls(pass_, claimed, report):
+                in_flight.send(sends, partial(_send, provider, sends, pass_.stop, clock()))
 
         try:
-            while not hands.problem:
-                in_time = clock() + 2 * hands.slowest < until
+            while not in_flight.first_error:
+                in_time = clock() + 2 * in_flight.slowest_call_seconds < until
                 claimed: tuple[Claimed, ...] = ()
-                batches = this.providers.batches() if limit is None else {}
-                free = min(hands.free(ahead=not batches), left)
+                batches = pass_.providers.batches() if limit is None else {}
+                free = min(in_flight.free(ahead=not batches), left)
                 if in_time and free > 0:
-                    claimed = take(this, free, report, not hands.busy, batches, until, begin)
+                    claimed = take(pass_, free, report, not in_flight.busy, batches, until, begin)
                     left -= len(claimed)
                 if in_time:
-                    _ask(this, hands, report)
-                if hands.busy:
-                    _finish(this, hands, report)
+                    _ask(pass_, in_flight, report)
+                if in_flight.busy:
+                    _finish(pass_, in_flight, report)
                     progress(report)
                 elif not claimed:
                     break
         finally:
-            while hands.busy or hands.results:
-                _finish(this, hands, report)
+            while in_flight.busy or in_flight.results:
+                _finish(pass_, in_flight, report)
             if desk:
                 desk.close()
-    if hands.problem:
-        raise hands.problem
+    if in_flight.first_error:
+        raise in_flight.first_error
     if report.sent == 0 and (telling or report.processed) and not report.lacking:
-        say_why(this, report, counting=telling)
+        say_why(pass_, report, counting=telling)
     return report
 
 
-def _finish(this: Run, hands: Hands, report: Report) -> None:
+def _finish(pass_: Pass, in_flight: InFlight, report: RunReport) -> None:
     """Wait until something is done, and see that all that is done is written down, each though another could not be."""
-    for future in hands.done():
-        with hands.going_on():
-            if future in hands.sending:
-                hands.results += zip(hands.sending.pop(future), future.result(), strict=True)
-            elif future is hands.writing:
-                hands.writing = None
-                _count(this, future.result(), report)
+    for future in in_flight.wait_done():
+        with in_flight.keep_first_error():
+            if future in in_flight.sending:
+                in_flight.results += zip(in_flight.sending.pop(future), future.result(), strict=True)
+            elif future is in_flight.writing:
+                in_flight.writing = None
+                _count(pass_, future.result(), report)
             else:
-                _settle(this, hands.asking.pop(future), future.result(), report)
-    if hands.results and not hands.writing:
-        with hands.going_on():
-            if hands.write and hands.began:
-                hands.written(hands.write(hands.taken()))
+                _settle(pass_, in_flight.asking.pop(future), future.result(), report)
+    if in_flight.results and not in_flight.writing:
+        with in_flight.keep_first_error():
+            if in_flight.write and in_flight.began:
+                in_flight.written(in_flight.write(in_flight.take_results()))
             else:
-                record(this, hands.taken(), report)
+                record(pass_, in_flight.take_results(), report)
 
 
-def rehearse(this: Run, limit: int, report: Report) -> tuple[Claimed, ...]:
+def rehearse(pass_: Pass, limit: int, report: RunReport) -> tuple[Claimed, ...]:
     """Claim as a run would, and take it all back: what would go out now. The report says why nothing would.
 
     Windows that have passed are worked out first, before a claim has lanes in hand: who changes gates wants those.
     """
-    this = replace(this, asking=False, keeping=False, reconnect=None)
-    with store.nothing_kept(this.conn):
-        first = _claim(this, limit)
-    with store.nothing_kept(this.conn):
+    pass_ = replace(pass_, asking=False, keeping=False, reconnect=None)
+    with store.rolled_back(pass_.conn):
+        first = _claim(pass_, limit)
+    with store.rolled_back(pass_.conn):
         if first.stale:
-            _work_out_windows(this, first.stale, first.at)
-        claimed = take(this, limit, Report(), patient=False)
+            _refresh_windows(pass_, first.stale, first.at)
+        claimed = take(pass_, limit, RunReport(), patient=False)
         if not claimed:
-            say_why(this, report, counting=False)
+            say_why(pass_, report, counting=False)
         return claimed
 
 
 # --- recover ----------------------------------------------------------------------------------------------
 
 
-def _ask(this: Run, hands: Hands, report: Report) -> None:
-    """Begin to ask the providers about sends in doubt, with the hands that are free, a few a run."""
+def _ask(pass_: Pass, in_flight: InFlight, report: RunReport) -> None:
+    """Begin to ask the providers about sends in doubt, with the in_flight that are free, a few a run."""
     while (
         report.in_doubt
-        and this.asking
-        and hands.free(ahead=False)
+        and pass_.asking
+        and in_flight.free(ahead=False)
         and report.asked < LOOK_UPS_A_RUN
-        and not this.stop.is_set()
+        and not pass_.stop.is_set()
     ):
-        doubts = _surely(this, PATIENCE, lambda: store.look_ups(this.conn, 1, LEASE, this.now()))
+        doubts = _surely(pass_, LOCK_WAIT_SECONDS, lambda: store.look_ups(pass_.conn, 1, SEND_LEASE, pass_.now()))
         for doubt in doubts:
-            hands.ask(doubt, partial(look_up.ask, this.providers, doubt))
+            in_flight.ask(doubt, partial(look_up.ask, pass_.providers, doubt))
         report.asked += len(doubts)
         report.in_doubt = bool(doubts)
 
 
-def _settle(this: Run, doubt: InDoubt, verdict: look_up.Verdict, report: Report) -> None:
+def _settle(pass_: Pass, doubt: InDoubt, verdict: look_up.LookUpResult, report: RunReport) -> None:
     """Write down what a provider said of a send in doubt."""
     status = _surely(
-        this, PATIENCE, lambda: store.looked_up(this.conn, doubt.send.attempt_id, doubt.until, *verdict, this.now())
+        pass_,
+        LOCK_WAIT_SECONDS,
+        lambda: store.looked_up(pass_.conn, doubt.send.attempt_id, doubt.until, *verdict, pass_.now()),
     )
     if status is None:
-        this.warn(f"The send {doubt.send.send_id} was deleted while its provider was asked about it.")
+        pass_.warn(f"The send {doubt.send.send_id} was deleted while its provider was asked about it.")
         return
-    if this.log:
-        this.log(log_lines.of("looked_up", doubt.send, status))
+    if pass_.log:
+        pass_.log(log_lines.log_event("looked_up", doubt.send, status))
     _count_settled(report, doubt.send, status)
 
 
-def _count_settled(report: Report, send: Claimed, status: str) -> None:
+def _count_settled(report: RunReport, send: Claimed, status: str) -> None:
     if status == "uncertain":
         return
     if send.send_id in report.doubted:
@@ -297,9 +299,9 @@ def _count_settled(report: Report, send: Claimed, status: str) -> None:
 
 
 def take(
-    this: Run,
+    pass_: Pass,
     max_rows: int,
-    report: Report,
+    report: RunReport,
     patient: bool = True,
     batches: Mapping[str, int] = MappingProxyType({}),
     until: float = inf,
@@ -314,24 +316,24 @@ def take(
     seen: str | None = None
     looked = False
     pause = SHORTEST_PAUSE
-    while not this.stop.is_set():
-        claim = _claim(this, max_rows, batches)
+    while not pass_.stop.is_set():
+        claim = _claim(pass_, max_rows, batches)
         report.skipped += claim.expired
         report.in_doubt = report.in_doubt or claim.in_doubt
         if claim.lacking:
             report.lacking = report.lacking or ConfigurationError(claim.lacking)
         if claim.refused:
             _refused(report, **claim.refused)
-        if this.log:
+        if pass_.log:
             if claim.expired:
-                this.log({"event": "expired", "status": "skipped", "sends": claim.expired})
+                pass_.log({"event": "expired", "status": "skipped", "sends": claim.expired})
             for send in claim.sends:
-                this.log(log_lines.of("claimed", send, "sending"))
+                pass_.log(log_lines.log_event("claimed", send, "sending"))
         begin(claim.sends)
         # Each may find that somebody holds what it needs: then it is for later.
-        recovered = claim.left and (_recover(this, report) or not looked)
+        recovered = claim.left and (_recover(pass_, report) or not looked)
         looked = looked or claim.left  # it says nothing of what has turned out to be sent
-        worked_out = claim.stale and this.keeping and _work_out_windows(this, claim.stale, claim.at)
+        worked_out = claim.stale and pass_.keeping and _refresh_windows(pass_, claim.stale, claim.at)
         if claim.sends:
             return claim.sends
         if recovered or worked_out:
@@ -339,33 +341,34 @@ def take(
         if claim.in_flight != seen:
             seen, waited_since = claim.in_flight, clock()
         others = claim.busy or claim.left or claim.stale or claim.in_flight is not None
-        given_up = clock() > min(waited_since + PATIENCE, began + LONGEST_WAIT, until)
-        if not patient or not others or given_up or (report.in_doubt and this.asking):
+        given_up = clock() > min(waited_since + LOCK_WAIT_SECONDS, began + MAX_WAIT_SECONDS, until)
+        if not patient or not others or given_up or (report.in_doubt and pass_.asking):
             break
-        this.stop.wait(random.uniform(pause / 2, pause))
+        pass_.stop.wait(random.uniform(pause / 2, pause))
         pause = min(2 * pause, LONGEST_PAUSE)
     return ()
 
 
-def _claim(this: Run, max_rows: int, batches: Mapping[str, int] = MappingProxyType({})) -> store.Claim:
-    return _surely(this, PATIENCE, lambda: store.claim(
-        this.conn, this.worker, max_rows, LEASE, this.filters, this.now(), batches, tuple(this.unable), this.keeping
+def _claim(pass_: Pass, max_rows: int, batches: Mapping[str, int] = MappingProxyType({})) -> store.Claim:
+    return _surely(pass_, LOCK_WAIT_SECONDS, lambda: store.claim(
+        pass_.conn, pass_.worker, max_rows, SEND_LEASE, pass_.filters, pass_.now(), batches, tuple(pass_.unable),
+        pass_.keeping,
     ))  # fmt: skip
 
 
-def _recover(this: Run, report: Report) -> bool:
+def _recover(pass_: Pass, report: RunReport) -> bool:
     """Put in doubt what dead runs have left; whether there was anything that nobody holds."""
-    left = _surely(this, PATIENCE, lambda: store.recover(this.conn, this.now()))
-    if this.log:
+    left = _surely(pass_, LOCK_WAIT_SECONDS, lambda: store.recover(pass_.conn, pass_.now()))
+    if pass_.log:
         for send_id in left:
-            this.log({"event": "left_behind", "send_id": send_id, "status": "uncertain"})
+            pass_.log({"event": "left_behind", "send_id": send_id, "status": "uncertain"})
     report.doubted.update(left)
     report.uncertain += len(left)
     report.in_doubt = report.in_doubt or bool(left)
     return bool(left)
 
 
-def _work_out_windows(this: Run, stale: Sequence[Json], at: datetime) -> bool:
+def _refresh_windows(pass_: Pass, stale: Sequence[Json], at: datetime) -> bool:
     """Work out the windows that have passed, by the calendar, and cache them; whether any is. Imported here, since few
     runs need it."""
     from send_queue.rules import calendar
@@ -375,8 +378,8 @@ def _work_out_windows(this: Run, stale: Sequence[Json], at: datetime) -> bool:
         try:
             opens = calendar.openings(calendar.schedule_from(row), at, 5)
         except calendar.ScheduleError as error:
-            this.warn(f"The schedule {row['name']!r} never opens: {error}")
-            opens = [NEVER]
+            pass_.warn(f"The schedule {row['name']!r} never opens: {error}")
+            opens = [NEVER_OPENS]
         windows.append({
             "id": row["id"],
             "version": row["version"],
@@ -385,34 +388,34 @@ def _work_out_windows(this: Run, stale: Sequence[Json], at: datetime) -> bool:
             "closes_at": opens[0].closes_at.isoformat(),
             "later": [[w.opens_at.isoformat(), w.closes_at.isoformat()] for w in opens[1:]],
         })  # fmt: skip
-    return _surely(this, PATIENCE, lambda: store.set_windows(this.conn, windows)) > 0
+    return _surely(pass_, LOCK_WAIT_SECONDS, lambda: store.set_windows(pass_.conn, windows)) > 0
 
 
 # --- send -------------------------------------------------------------------------------------------------
 
 
-def _calls(this: Run, claimed: Sequence[Claimed], report: Report) -> Iterator[tuple[Provider, Sequence[Claimed]]]:
+def _calls(pass_: Pass, claimed: Sequence[Claimed], report: RunReport) -> Iterator[tuple[Provider, Sequence[Claimed]]]:
     """The calls that carry these sends: one for each, or one for as many of a lane as its provider takes at once.
 
     Those whose provider lacks its configuration are released.
     """
     for _, of_lane in groupby(claimed, key=lambda send: (send.account_id, send.channel)):
         sends = tuple(of_lane)
-        late = [send for send in sends if look_up.too_late(send, LEASE)]
+        late = [send for send in sends if look_up.too_late(send, SEND_LEASE)]
         if late:
-            record(this, [(send, TOO_LATE) for send in late], report)
+            record(pass_, [(send, TOO_LATE) for send in late], report)
             sends = tuple(send for send in sends if send not in late)
             if not sends:
                 continue
         try:
-            provider = this.providers.serving(sends[0].provider, sends[0].channel)
-            if provider.longest_call >= LEASE:
+            provider = pass_.providers.serving(sends[0].provider, sends[0].channel)
+            if provider.longest_call >= SEND_LEASE:
                 raise ConfigurationError(
-                    f"A call of the provider {sends[0].provider!r} may last {provider.longest_call}, and a send {LEASE}"
-                    " in all: give it shorter time-outs."
+                    f"A call of the provider {sends[0].provider!r} may last {provider.longest_call}, and a send"
+                    f" {SEND_LEASE} in all: give it shorter time-outs."
                 )
         except ConfigurationError as lacking:
-            record(this, [(send, Released(lacking)) for send in sends], report)
+            record(pass_, [(send, Released(lacking)) for send in sends], report)
             continue
         size = provider.batch if takes_batches(provider) else 1
         for first in range(0, len(sends), size):
@@ -425,7 +428,7 @@ def _send(provider: Provider, sends: Sequence[Claimed], stop: Event, since: floa
     first = sends[0]
     if first.channel not in provider.channels:
         return [Failed("channel_not_served", f"The provider {first.provider} does not send {first.channel}.")]
-    too_late = clock() - since > LONGEST_AHEAD or clock() + provider.longest_call.total_seconds() > first.leave_by
+    too_late = clock() - since > MAX_QUEUE_SECONDS or clock() + provider.longest_call.total_seconds() > first.leave_by
     if stop.is_set() or too_late:
         return [Released()] * len(sends)
     try:
@@ -442,14 +445,14 @@ def _send(provider: Provider, sends: Sequence[Claimed], stop: Event, since: floa
 # --- record -----------------------------------------------------------------------------------------------
 
 
-class Desk:
+class ResultWriter:
     """Where results are written down while calls go on: a thread, and a connection that is made when there is something
     to write, so that claims and results do not wait for each other. Where none can be had, they share the run's."""
 
-    def __init__(self, this: Run, connect: Callable[[], Connection]) -> None:
-        self._run = replace(this)
+    def __init__(self, pass_: Pass, connect: Callable[[], Connection]) -> None:
+        self._run = replace(pass_)
         self._connect: Callable[[], Connection] | None = connect
-        self._shared = this.conn
+        self._shared = pass_.conn
         self._thread = ThreadPoolExecutor(1)
 
     def write(self, results: Results) -> Future[Written]:
@@ -468,24 +471,24 @@ class Desk:
             self._run.conn.close()
 
 
-def record(this: Run, results: Results, report: Report) -> None:
+def record(pass_: Pass, results: Results, report: RunReport) -> None:
     """Write down what became of sends, and count it."""
-    _count(this, _write(this, results), report)
+    _count(pass_, _write(pass_, results), report)
 
 
 def _step(send: Claimed, result: Result, status: str) -> log_lines.Transition:
     """What a result is to a log: how it ended, and how long after the claim."""
-    said = told(send, result)
-    return log_lines.of(
+    said = as_json(send, result)
+    return log_lines.log_event(
         said["outcome"], send, status, code=said.get("error_code"), http_status=said.get("http_status"),
-        seconds=clock() - (send.leave_by - LEASE.total_seconds()),
+        seconds=clock() - (send.leave_by - SEND_LEASE.total_seconds()),
     )  # fmt: skip
 
 
-def _write(this: Run, results: Results) -> Written:
+def _write(pass_: Pass, results: Results) -> Written:
     """Write down what became of sends. Where the database refuses one, all others are written down, each by itself."""
     try:
-        return _write_together(this, results)
+        return _write_together(pass_, results)
     except DatabaseUnreachable:
         raise
     except Exception:  # said below, of the one that is refused
@@ -494,66 +497,66 @@ def _write(this: Run, results: Results) -> Written:
     refused: Exception | None = None
     for send, result in results:
         try:
-            rows += _write_together(this, [(send, result)]).rows
+            rows += _write_together(pass_, [(send, result)]).rows
         except DatabaseUnreachable:
             raise
         except Exception as error:
             refused = error
-            this.warn(
+            pass_.warn(
                 f"What became of the send {send.send_id} ({type(result).__name__}) could not be written down. When its"
                 " lease is over it counts as left by a dead run, and its provider is asked."
             )
     return Written(rows, refused)
 
 
-def _write_together(this: Run, results: Results) -> Written:
+def _write_together(pass_: Pass, results: Results) -> Written:
     """Those that went out in one transaction, the others in one."""
-    went_out = [(send, named(result)) for send, result in results if isinstance(result, Sent)]
+    went_out = [(send, clean_message_id(result)) for send, result in results if isinstance(result, Sent)]
     others: Results = [pair for pair in results if not isinstance(pair[1], Sent)]
     written: list[tuple[Claimed, Result, str]] = []
     if went_out:
         leave_by = min(send.leave_by for send, _ in went_out)
-        left = _surely(this, leave_by - clock(), lambda: store.record_sent(this.conn, went_out, this.now()))
+        left = _surely(pass_, leave_by - clock(), lambda: store.record_sent(pass_.conn, went_out, pass_.now()))
         written = [(send, sent, "sent") for send, sent in went_out if send.attempt_id not in left]
         others += [pair for pair in went_out if pair[0].attempt_id in left]
     if others:
-        rows = [stored(*pair) | _suppressing(this, *pair) for pair in others]
+        rows = [as_row(*pair) | _suppressing(pass_, *pair) for pair in others]
         leave_by = min(send.leave_by for send, _ in others)
-        statuses = _surely(this, leave_by - clock(), lambda: store.record(this.conn, rows, this.now()))
+        statuses = _surely(pass_, leave_by - clock(), lambda: store.record(pass_.conn, rows, pass_.now()))
         for send, result in others:
             if send.send_id in statuses:
                 written.append((send, result, statuses[send.send_id]))
             else:
-                this.warn(f"The send {send.send_id} was deleted in flight ({type(result).__name__}).")
+                pass_.warn(f"The send {send.send_id} was deleted in flight ({type(result).__name__}).")
     return Written(written)
 
 
-def _count(this: Run, written: Written, report: Report) -> None:
+def _count(pass_: Pass, written: Written, report: RunReport) -> None:
     """Count what is written down. Raises why something could not be: its lease will put it in doubt."""
     for send, result, status in written.rows:
-        if this.log:
-            this.log(_step(send, result, status))
-        _count_one(this, report, send, result, status)
-    if written.refused:
-        raise written.refused
+        if pass_.log:
+            pass_.log(_step(send, result, status))
+        _count_one(pass_, report, send, result, status)
+    if written.error:
+        raise written.error
 
 
-def _count_one(this: Run, report: Report, send: Claimed, result: Result, status: str) -> None:
+def _count_one(pass_: Pass, report: RunReport, send: Claimed, result: Result, status: str) -> None:
     if isinstance(result, Released) and result.lacking:
         report.lacking = report.lacking or result.lacking
-        this.unable.add(send.account_id)
+        pass_.unable.add(send.account_id)
         return
-    if isinstance(result, Retry) and result.code in NOT_REACHED:
+    if isinstance(result, Retry) and result.code in CONNECT_ERROR_CODES:
         report.away[send.account_id] += 1
-        if report.away[send.account_id] >= ENOUGH:
-            this.unable.add(send.account_id)
+        if report.away[send.account_id] >= MAX_CONNECT_FAILURES:
+            pass_.unable.add(send.account_id)
     if isinstance(result, Hold) and result.secret is not None:
         _refused(report, send.account, send.provider, result.secret, result.code)
     report.send_id = send.send_id
     if send.secret_refused is not None and send.account_id not in report.mended and status == "sent":
         report.mended.add(send.account_id)
         report.refusals.pop((send.provider, send.secret_refused), None)
-        _surely(this, PATIENCE, lambda: store.secret_works(this.conn, send.account_id))
+        _surely(pass_, LOCK_WAIT_SECONDS, lambda: store.secret_works(pass_.conn, send.account_id))
     match status:
         case "sent":
             report.sent += 1
@@ -571,7 +574,7 @@ def _count_one(this: Run, report: Report, send: Claimed, result: Result, status:
             report.in_doubt = True
 
 
-def _refused(report: Report, account: str, provider: str, secret: str, code: str) -> None:
+def _refused(report: RunReport, account: str, provider: str, secret: str, code: str) -> None:
     """Note a secret that its provider refuses, once however many accounts share it."""
     report.refusals.setdefault((provider, secret), ConfigurationError(
         f"The provider {provider} refuses the secret in {secret} (account {account}, {code}): put a working one there;"
@@ -579,7 +582,7 @@ def _refused(report: Report, account: str, provider: str, secret: str, code: str
     ))  # fmt: skip
 
 
-def _surely(this: Run, seconds: float, call: Callable[[], T]) -> T:
+def _surely(pass_: Pass, seconds: float, call: Callable[[], T]) -> T:
     """Call the database. If it is gone, try again on a new connection, for so many seconds (of a record: while its
     lease lasts), or for a moment where we are told to stop.
 
@@ -592,15 +595,15 @@ def _surely(this: Run, seconds: float, call: Callable[[], T]) -> T:
         try:
             return call()
         except DatabaseUnreachable as error:
-            if this.stop.is_set() and told_at is None:
+            if pass_.stop.is_set() and told_at is None:
                 told_at = clock()
-            until = last if told_at is None else min(last, told_at + PATIENCE)
-            if this.reconnect is None or clock() > until:
+            until = last if told_at is None else min(last, told_at + LOCK_WAIT_SECONDS)
+            if pass_.reconnect is None or clock() > until:
                 raise
             time.sleep(0.1)  # seconds; a server that is away can only be tried again
             if not isinstance(error, DatabaseBusy):
                 with suppress(DatabaseUnreachable):
-                    this.conn = _like(this.conn, this.reconnect())
+                    pass_.conn = _like(pass_.conn, pass_.reconnect())
 
 
 def _like(known: Connection, new: Connection) -> Connection:
@@ -609,29 +612,29 @@ def _like(known: Connection, new: Connection) -> Connection:
     return new
 
 
-def _suppressing(this: Run, send: Claimed, result: Result) -> Json:
+def _suppressing(pass_: Pass, send: Claimed, result: Result) -> Json:
     """Whether nobody may write to the recipient any more: the provider has a name for such refusals."""
     if not isinstance(result, Failed):
         return {}
-    provider = this.providers.serving(send.provider, send.channel)
+    provider = pass_.providers.serving(send.provider, send.channel)
     return {"suppress": True} if result.code in getattr(provider, "suppresses", ()) else {}
 
 
 # --- say why ----------------------------------------------------------------------------------------------
 
 
-def say_why(this: Run, report: Report, counting: bool) -> None:
+def say_why(pass_: Pass, report: RunReport, counting: bool) -> None:
     """Say why nothing went out, and when anything can: one more look, from what is cached."""
-    why = store.why(this.conn, this.filters, this.now(), counting)
+    why = store.explain_idle(pass_.conn, pass_.filters, pass_.now(), counting)
     report.remaining = why["remaining"]
     if report.processed == 0 or why["due"] is None or why["due"]["holds"]:
         report.reason, report.message = explain.reason(why["due"])
     if report.processed:  # why others wait says nothing of these
-        held, report.message = explain.last(this.conn, report.send_id, this.now())
+        held, report.message = explain.last(pass_.conn, report.send_id, pass_.now())
         report.reason = held or report.reason
     first = why["first"]
     if first and first["beyond"]:
-        found = explain.explain(this.conn, UUID(first["send_id"]), datetime.fromisoformat(first["at"]))
+        found = explain.explain(pass_.conn, UUID(first["send_id"]), datetime.fromisoformat(first["at"]))
         report.next_at = found.next_at
     elif first and first["next_at"]:
         report.next_at = datetime.fromisoformat(first["next_at"])

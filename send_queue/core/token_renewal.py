@@ -32,7 +32,7 @@ from send_queue.providers.oauth.renew import LIMITS, RULES, Granted, Renewers
 from send_queue.rules.vault import Vault
 from send_queue.store import Connection, Json
 
-LEASE = timedelta(minutes=3)
+RENEWAL_LEASE = timedelta(minutes=3)
 """How long a run that took tokens in hand is believed to be at work: a call, and then to store what it answered."""
 
 AGAIN = timedelta(minutes=5)
@@ -40,13 +40,13 @@ AGAIN = timedelta(minutes=5)
 hours, is forty minutes: there are several tries in it."""
 
 
-PATIENCE = 3
+MAX_SILENT_RENEWALS = 3
 """How often in a row a provider may give no answer before the run leaves the rest of its accounts to the next: each
 costs as long as a call can last."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class RenewalResult:
     """What became of one account's renewal. `code` and `message` say why it did not come off; no token is in them."""
 
     account: str
@@ -60,7 +60,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
+class RenewalFilter:
     """Which tokens are renewed: what is due, or what ends within a time; of everybody, or of one account."""
 
     within: timedelta | None = None
@@ -69,7 +69,7 @@ class Want:
 
 
 @dataclass
-class Refresh:
+class TokenRenewal:
     """One run: a connection in autocommit, who asks the providers, a clock, and a word to stop.
 
     `reconnect` makes a new connection when this one is lost. `env` has the keys of the seals, and our clients' secrets.
@@ -84,17 +84,17 @@ class Refresh:
     lacking: ConfigurationError | None = None
     """What this environment has not, where it kept something from being renewed; the others had their turn."""
 
-    def run(self, want: Want) -> Iterator[Told]:
+    def run(self, want: RenewalFilter) -> Iterator[RenewalResult]:
         """Renew all that is wanted, one after the other, and tell of each. Runs may overlap."""
         for row in store.end_tokens(self.conn, self.now()):
-            yield Told(row["account"], row["provider"], "disconnected", row["code"], row["message"])
+            yield RenewalResult(row["account"], row["provider"], "disconnected", row["code"], row["message"])
         tried: list[UUID] = []
         unanswered: Counter[str] = Counter()
         while not self.stop.is_set():
-            leave_by = clock() + LEASE.total_seconds() - LIMITS.total
-            away = [provider for provider, times in unanswered.items() if times >= PATIENCE]
+            leave_by = clock() + RENEWAL_LEASE.total_seconds() - LIMITS.total
+            away = [provider for provider, times in unanswered.items() if times >= MAX_SILENT_RENEWALS]
             taken = store.take_token(
-                self.conn, LEASE, want.within, want.account, want.workspace, tried, away, self.now()
+                self.conn, RENEWAL_LEASE, want.within, want.account, want.workspace, tried, away, self.now()
             )
             if taken is None:
                 return
@@ -123,21 +123,21 @@ class Refresh:
             self.lacking = self.lacking or error
             return NotNow("configuration", str(error))
 
-    def _settle(self, taken: Json, renewal: Renewal) -> Told:
+    def _settle(self, taken: Json, renewal: Renewal) -> RenewalResult:
         """Write down what became of it, before anything else is done."""
         match renewal:
             case Renewed():
                 kept = self._until_stored(lambda: self._keep(taken, renewal))
-                return Told(taken["account"], taken["provider"], "renewed" if kept else "superseded")
+                return RenewalResult(taken["account"], taken["provider"], "renewed" if kept else "superseded")
             case NotNow(code, message):
                 if code == "client_refused":
                     self._refuse(taken["provider"], taken["account"])
                 self._until_stored(lambda: self._put_off(taken, renewal))
-                return Told(taken["account"], taken["provider"], "put_off", code, message)
+                return RenewalResult(taken["account"], taken["provider"], "put_off", code, message)
             case Refused():
                 code, message = _refused(taken, renewal)
                 ours = self._until_stored(lambda: store.token_refused(self.conn, *_lease(taken), code, message))
-                return Told(
+                return RenewalResult(
                     taken["account"], taken["provider"], "disconnected" if ours else "superseded", code, message
                 )
         assert_never(renewal)
@@ -156,7 +156,7 @@ class Refresh:
         refresh_token = vault.seal(renewed.refresh_token) if renewed.refresh_token else None
         if refresh_token is None and rule.once_used == "stays":
             refresh_token = taken["refresh_token"]
-        return store.keep_token(
+        return store.store_token(
             self.conn,
             UUID(taken["account_id"]),
             datetime.fromisoformat(taken["refreshed_at"]),
@@ -169,7 +169,7 @@ class Refresh:
         )
 
     def _put_off(self, taken: Json, not_now: NotNow) -> bool:
-        return store.put_token_off(
+        return store.defer_token(
             self.conn, *_lease(taken), not_now.code, not_now.detail, not_now.after or AGAIN,
             taken["doubtful"] or not_now.answer_lost, self.now(),
         )  # fmt: skip
@@ -179,7 +179,7 @@ class Refresh:
 
         Raises `DatabaseUnreachable` when the lease is over, or there is nothing to reconnect with.
         """
-        until = clock() + LEASE.total_seconds()
+        until = clock() + RENEWAL_LEASE.total_seconds()
         while True:
             try:
                 return write()

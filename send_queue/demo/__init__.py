@@ -275,13 +275,13 @@ def _pass(stage: Stage, account: Account, week: Week) -> None:
     """What one start of `run-once --account NAME` does; only the database knows of those before it."""
     providers = Providers(stage.env)
     try:
-        this = run.Run(stage.conn, providers, lambda: stage.now, "demo", Filters(account=account.name))
+        this = run.Pass(stage.conn, providers, lambda: stage.now, "demo", Filters(account=account.name))
         _note(stage, account, run.run(this), week)
     finally:
         providers.close()
 
 
-def _note(stage: Stage, account: Account, report: run.Report, week: Week) -> None:
+def _note(stage: Stage, account: Account, report: run.RunReport, week: Week) -> None:
     """Add a pass to the week."""
     day = week.days.setdefault((account, account.date(stage.now)), Day())
     clock = account.clock(stage.now)
@@ -305,7 +305,7 @@ def _note(stage: Stage, account: Account, report: run.Report, week: Week) -> Non
         day.notes.append((clock, _why(stage, account, report)))
 
 
-def _why(stage: Stage, account: Account, report: run.Report) -> str:
+def _why(stage: Stage, account: Account, report: run.RunReport) -> str:
     """The run's own word; of a closed schedule `explain` knows more: is it the hour, a weekend or a holiday?"""
     if report.reason == "outside_schedule":
         for hold in explain.explain(stage.conn, _next_of(stage, account), stage.now).holds:

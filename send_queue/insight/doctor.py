@@ -99,7 +99,7 @@ def _schema(conn: Connection) -> Iterator[Finding]:
         what = f"This server is Postgres {major} and send-queue needs {schema.OLDEST_SERVER} or newer."
         yield Finding("server", "wrong", what, "upgrade the server, or name another in DATABASE_URL")
     try:
-        with store.in_words():
+        with store.translate_errors():
             schema.check(conn)
     except ConfigurationError as error:
         if "upgrade send-queue" in str(error):

@@ -19,12 +19,12 @@ from uuid import UUID
 from send_queue import store
 from send_queue.core import explain
 from send_queue.insight import simulation
-from send_queue.insight.forecast_inputs import MICROSECOND, Board, Never, microseconds, moment
+from send_queue.insight.forecast_inputs import MICROSECOND, Inputs, Unsendable, microseconds, moment
 from send_queue.insight.simulation import FOR_EVER, Moment
-from send_queue.model import Explanation, HoldBack, Sure, clock
+from send_queue.model import Blocker, Explanation, Sure, clock
 from send_queue.store import Connection
 
-MOST_SECONDS = 1.0
+MAX_PLAY_SECONDS = 1.0
 """How long the queue is played to explain a send, before we only say "not before"."""
 
 HORIZON = timedelta(days=5 * 366)
@@ -36,22 +36,22 @@ def explained(conn: Connection, send_id: UUID, at: datetime | None) -> Explanati
     found = explain.explain(conn, send_id, at)
     if not found.contended or found.next_at is None:
         return found
-    with store.one_look(conn):
-        race = _Race(Board(conn, found.at, HORIZON, send_id))
+    with store.snapshot(conn):
+        race = _Race(Inputs(conn, found.at, HORIZON, send_id))
     holds = [hold for hold in found.holds if hold.rule != "behind"]
     if race.went_at is not None:
         if not race.others:
             return replace(found, holds=tuple(holds), verdict="waiting" if holds else "due_now")
         next_at = max(moment(race.went_at), found.next_at)  # nothing is in flight in a play; here something may be
-        holds.append(HoldBack("behind", next_at, f"{race.those_before()}."))
+        holds.append(Blocker("behind", next_at, f"{race.those_before()}."))
         return replace(found, verdict="waiting", next_at=next_at, holds=tuple(holds), sure=race.sure)
     if (expires_at := race.expired_at) is not None:
-        holds.append(HoldBack("behind", None, f"{race.those_before()}."))
-        holds.append(HoldBack("scheduled_for", None, explain.expiring(moment(expires_at), found.at)))
+        holds.append(Blocker("behind", None, f"{race.those_before()}."))
+        holds.append(Blocker("scheduled_for", None, explain.expiring(moment(expires_at), found.at)))
         return replace(found, verdict="needs_person", next_at=None, holds=tuple(holds))
     next_at = max(moment(race.reached), found.next_at)
     said = next((hold.detail for hold in found.holds if hold.rule == "behind"), f"{race.those_before()}, and more.")
-    holds.append(HoldBack("behind", next_at, f"{said} It will be later than this."))
+    holds.append(Blocker("behind", next_at, f"{said} It will be later than this."))
     return replace(found, verdict="waiting", next_at=next_at, holds=tuple(holds), sure="after")
 
 
@@ -62,7 +62,7 @@ class _Over(Exception):
 class _Race:
     """What goes before one send: played until it goes, expires, or `MOST_SECONDS` have passed."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Inputs) -> None:
         self.others: Counter[bool] = Counter()
         """How many went before: from the same lane, and from others."""
         self.went_at: Moment | None = None
@@ -72,8 +72,8 @@ class _Race:
         self._by_chance = not board.whole
         expires_at = board.sought.expires_at if board.sought else FOR_EVER
         try:
-            game = simulation.Game(board.lanes, board.rooms, self._count, None)
-            reached = game.play(board.at, 1, min(board.until, expires_at), clock() + MOST_SECONDS)
+            game = simulation.Simulation(board.lanes, board.rooms, self._count, None)
+            reached = game.play(board.at, 1, min(board.until, expires_at), clock() + MAX_PLAY_SECONDS)
         except _Over:
             return
         if reached >= expires_at and expires_at < FOR_EVER:
@@ -139,7 +139,7 @@ class Forecast:
     days: tuple[Day, ...]
     finishes_at: datetime | None
     campaigns: tuple[CampaignForecast, ...]
-    never: tuple[Never, ...]
+    never: tuple[Unsendable, ...]
     later: int
     at_its_limit: int
 
@@ -159,10 +159,10 @@ def forecast(
     used up, with a journey to the database for those of one moment. Nothing is changed. Raises `UserError` where the
     database refuses.
     """
-    with store.one_look(conn):
-        board = Board(conn, at, HORIZON)
+    with store.snapshot(conn):
+        board = Inputs(conn, at, HORIZON)
         tally = _Tally(board.at, days, tz)
-        game = simulation.Game(board.lanes, board.rooms, tally.count, limit)
+        game = simulation.Simulation(board.lanes, board.rooms, tally.count, limit)
         game.play(board.at, every // MICROSECOND, board.until)
     never, later = board.left()
     campaigns = tuple(

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from send_queue import store
-from send_queue.insight.simulation import FOR_EVER, Alike, Backlog, Lane, Moment, Played, Question, Room, Tally
+from send_queue.insight.simulation import FOR_EVER, Backlog, Capacity, Lane, Moment, Question, SameRows, SentRows, Tally
 from send_queue.model import Schedule
 from send_queue.store import Connection, Json
 
@@ -41,7 +41,7 @@ def microseconds(at: datetime) -> Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Never:
+class Unsendable:
     """Rows that do not go unless a person acts: why, in words, and what mends it."""
 
     reason: str
@@ -50,7 +50,7 @@ class Never:
     mend: str
 
 
-class Board:
+class Inputs:
     """The queue as it is at `at` (None: the database's clock decides), up to `until`, a `horizon` later; in a
     transaction that sees one moment of it and will be rolled back. With `send_id` only what may go before that send,
     row by row: `sought` is it, None where it is not among them, and `whole` says whether none were left out."""
@@ -72,7 +72,7 @@ class Board:
             for key, row in self._rows.items()
         }
         _count((self._rows[key], lane) for key, lane in lanes.items())
-        self.sought: Alike | None = None
+        self.sought: SameRows | None = None
         self.lane_of_sought: Lane | None = None
         self.whole = True
         if send_id is None:
@@ -105,18 +105,18 @@ class Board:
         return self._awakes[words, hours]
 
     def rooms(
-        self, at: Moment, every: Moment, used: Sequence[Played], sent: Sequence[Played], asked: Sequence[Question]
-    ) -> list[Room]:
+        self, at: Moment, every: Moment, used: Sequence[SentRows], sent: Sequence[SentRows], asked: Sequence[Question]
+    ) -> list[Capacity]:
         """Ask the database, which is told what was played, what is left."""
         questions = [(q.lane.account_id, q.lane.channel, q.tally.limit) for q in asked]
         return [
-            Room(room, _by_the_clock(until), _by_the_clock(then), room_then or 0, rule, detail)
+            Capacity(room, _by_the_clock(until), _by_the_clock(then), room_then or 0, rule, detail)
             for room, until, then, room_then, rule, detail in store.rehearse_rooms(
                 self._conn, at, every, _written(used), _written(sent), questions
             )
         ]
 
-    def left(self) -> tuple[list[Never], Counter[str]]:
+    def left(self) -> tuple[list[Unsendable], Counter[str]]:
         """What never goes, after the play, and of each campaign how many rows would go if it were played on."""
         never = [_stopped(row) for row in self._never]
         later: Counter[str] = Counter()
@@ -272,7 +272,7 @@ def days(
     return Days(words, [known[between, zone] for zone in zones], hours)
 
 
-def never_awake(conn: Connection, waiting: Iterable[Json], at: Moment) -> list[Never]:
+def never_awake(conn: Connection, waiting: Iterable[Json], at: Moment) -> list[Unsendable]:
     """Of rows that are counted by their quiet hours (send_quiet_doctor), those that meet no opening from `at` on."""
     known: dict[tuple[str, str], Openings] = {}
     until = at + 2 * MAX_AHEAD
@@ -349,14 +349,14 @@ def _alike(
     nths: Sequence[int],
     places: Sequence[Moment],
     quiets: Sequence[str],
-) -> list[Alike]:
+) -> list[SameRows]:
     """What waits for one campaign of a lane, the last to be due first."""
     asleep = (awake[words] for words in quiets)
     rows = zip(priorities, scheduled, (at or FOR_EVER for at in expires), nths, counts, places, asleep, strict=True)
-    return sorted((Alike(*row) for row in rows), key=lambda alike: alike.scheduled_for, reverse=True)
+    return sorted((SameRows(*row) for row in rows), key=lambda alike: alike.scheduled_for, reverse=True)
 
 
-def _written(played: Sequence[Played]) -> list[tuple[str, str, Moment, int]]:
+def _written(played: Sequence[SentRows]) -> list[tuple[str, str, Moment, int]]:
     return [(lane.account_id, lane.channel, at, rows) for lane, at, rows in played]
 
 
@@ -368,7 +368,7 @@ def _by_the_clock(at: Moment | None) -> Moment:
 # --- what never goes --------------------------------------------------------------------------------------
 
 
-def _stopped(row: Json) -> Never:
+def _stopped(row: Json) -> Unsendable:
     """Rows of the database that wait for a person."""
     reason, kind, name, channel = row["reason"], row["kind"], row["name"], row["channel"]
     what = " ".join(filter(None, (kind, name, channel)))
@@ -384,33 +384,33 @@ def _stopped(row: Json) -> Never:
             detail = f"The {what} is {reason}{': ' + row['said'] if row['said'] else ''}."
             in_it = ("--workspace", row["workspace"]) if kind != "workspace" else ()
             mend = _command("resume", kind, name, channel or "", *in_it)
-    return Never(reason, row["sends"], detail, mend)
+    return Unsendable(reason, row["sends"], detail, mend)
 
 
-def _expired(campaign: Json, rows: int) -> Never:
-    return Never(
+def _expired(campaign: Json, rows: int) -> Unsendable:
+    return Unsendable(
         "expired", rows, f"Of the campaign {campaign['campaign']}: they expire before their turn comes.",
         "raise what holds them, or enqueue them with a later --expires",
     )  # fmt: skip
 
 
-def _asleep(campaign: Json, why: str, rows: int) -> Never:
+def _asleep(campaign: Json, why: str, rows: int) -> Unsendable:
     in_it = (campaign["campaign"], "--workspace", campaign["workspace"])
-    return Never("quiet_hours", rows, why, _command("campaign", "set", *in_it, "--schedule", "NAME"))
+    return Unsendable("quiet_hours", rows, why, _command("campaign", "set", *in_it, "--schedule", "NAME"))
 
 
-def _shut(schedule: str, why: str, rows: int) -> Never:
-    return Never("schedule", rows, why, _command("schedule", "show", schedule))
+def _shut(schedule: str, why: str, rows: int) -> Unsendable:
+    return Unsendable("schedule", rows, why, _command("schedule", "show", schedule))
 
 
-def _full(row: Json, lane: Lane, rows: int) -> Never:
+def _full(row: Json, lane: Lane, rows: int) -> Unsendable:
     rule, detail = lane.why or ("provider_hold", "The lane waits.")
     of_it = (row["account"], row["channel"], "--workspace", row["workspace"])
     setting = {
         "daily_cap": ("--daily-cap", "N"), "weekly_cap": ("--weekly-cap", "N"), "cap_timezone": ("--cap-timezone", "TZ")
     }.get(rule)  # fmt: skip
     mend = _command("lane", "set", *of_it, *setting) if setting else _command("resume", "lane", *of_it)
-    return Never(rule, rows, f"The lane {lane.name} has no room, on any day: {detail.rstrip('.')}.", mend)
+    return Unsendable(rule, rows, f"The lane {lane.name} has no room, on any day: {detail.rstrip('.')}.", mend)
 
 
 def _command(*words: str) -> str:

@@ -54,7 +54,7 @@ Awake: TypeAlias = Callable[[Moment], Moment]
 """To when a send is put off that is met in its recipient's quiet hours; the moment itself where they are awake."""
 
 
-class Room(NamedTuple):
+class Capacity(NamedTuple):
     """How many more may go by one limit; None: there is no such limit.
 
     Where there is no room: `until` when what it counts waits, and why; and how many may go at `then`, the first run
@@ -82,7 +82,7 @@ class Tally:
     asked: int = -1
     """How many had been sent when it was last asked of."""
     since: Moment = OPEN
-    sure: int = 0
+    guaranteed: int = 0
     """To how many `sent` may surely rise from `since` on."""
     low: int = 0
     """From so many on it may as well be asked of again, if somebody asks anyway: hardly any room is left."""
@@ -91,21 +91,21 @@ class Tally:
     rule: str = ""
     detail: str = ""
 
-    def told(self, at: Moment, room: Room) -> None:
+    def update(self, at: Moment, room: Capacity) -> None:
         self.asked = self.sent
         self.since, self.until = at, OPEN
         if room.room is None:
-            self.sure = self.low = maxsize
+            self.guaranteed = self.low = maxsize
             return
-        self.sure = self.sent + max(room.room, 0)
+        self.guaranteed = self.sent + max(room.room, 0)
         if room.room <= 0:
             self.until, self.rule, self.detail = max(room.until, at + 1), room.rule, room.detail
-            self.since, self.sure = room.then, self.sent + room.room_then
-        self.low = self.sure - max(1, (self.sure - self.sent) // 8)
+            self.since, self.guaranteed = room.then, self.sent + room.room_then
+        self.low = self.guaranteed - max(1, (self.guaranteed - self.sent) // 8)
 
     def left(self, at: Moment) -> int:
         """For how many there is surely room."""
-        return self.sure - self.sent if at >= self.since else 0
+        return self.guaranteed - self.sent if at >= self.since else 0
 
     def is_full(self, at: Moment) -> bool:
         """Whether there is surely none."""
@@ -119,7 +119,7 @@ class Tally:
 
 
 @dataclass(slots=True)
-class Alike:
+class SameRows:
     """Rows that follow each other in their lane's order, and are alike."""
 
     priority: int
@@ -133,7 +133,7 @@ class Alike:
     awake: Awake | None = None
 
 
-def _latest_first(rows: Alike) -> int:
+def _latest_first(rows: SameRows) -> int:
     return -rows.scheduled_for
 
 
@@ -143,9 +143,9 @@ class Backlog:
 
     campaign: str
     hours: Hours | None
-    later: list[Alike]
+    later: list[SameRows]
     """By their time, the last first."""
-    due: list[tuple[int, Moment, int, Alike]] = field(default_factory=list)
+    due: list[tuple[int, Moment, int, SameRows]] = field(default_factory=list)
     """A heap: the order of the claim, priority before time before id."""
     expired: int = 0
     turn: int = 0
@@ -159,7 +159,7 @@ class Backlog:
             self.opens_at, self.closes_at = self.hours.window(at) if self.hours else ALWAYS
         return self.opens_at <= at
 
-    def head(self, at: Moment) -> tuple[int, Moment, int, Alike] | None:
+    def head(self, at: Moment) -> tuple[int, Moment, int, SameRows] | None:
         """The first that may go at `at`; on the way those that have expired are dropped, and those put off whose
         recipients are asleep: as in the claim, these keep their place."""
         while self.later and self.later[-1].scheduled_for <= at:
@@ -212,7 +212,7 @@ class Lane:
     """Of lanes with the same turn the one that was served longest ago goes first."""
     turns: int = 0
     """How many have been taken by its campaigns."""
-    unwritten: list[Played] = field(default_factory=list)
+    unwritten: list[SentRows] = field(default_factory=list)
     """What went out since its caps were asked of."""
     why: tuple[str, str] | None = None
     """The rule and the words that keep it until next_at."""
@@ -228,7 +228,7 @@ class Lane:
             self.opened_until = min(closes_at for _, closes_at in windows)
         return max(self.next_at, self.opened)
 
-    def first(self, at: Moment) -> tuple[Backlog, Alike] | None:
+    def first(self, at: Moment) -> tuple[Backlog, SameRows] | None:
         """What goes first of all that is due and open: the most urgent, of the campaign that has waited longest."""
         best: tuple[int, int, Moment, int] | None = None
         found = None
@@ -239,7 +239,7 @@ class Lane:
                     best, found = order, (backlog, head[3])
         return found
 
-    def beside(self, at: Moment, priority: int) -> list[tuple[Backlog, Alike]]:
+    def beside(self, at: Moment, priority: int) -> list[tuple[Backlog, SameRows]]:
         """What goes at this priority, of each campaign the first, by their turns."""
         heads = [(backlog, head) for backlog in self.backlogs if backlog.is_open(at) and (head := backlog.head(at))]
         heads.sort(key=lambda found: (found[0].turn, found[1]))
@@ -261,7 +261,7 @@ class Lane:
     def is_unknown(self, at: Moment) -> bool:
         """Whether it is not known what is left of its own."""
         for tally in self.own:  # noqa: SIM110 — any() takes twice as long, a million times
-            if (tally.sent >= tally.sure or at < tally.since) and not tally.is_full(at):
+            if (tally.sent >= tally.guaranteed or at < tally.since) and not tally.is_full(at):
                 return True
         return False
 
@@ -270,7 +270,7 @@ class Lane:
         return [*self.own, *self.shared]
 
 
-class Played(NamedTuple):
+class SentRows(NamedTuple):
     """Rows that went out from a lane at a moment."""
 
     lane: Lane
@@ -285,22 +285,24 @@ class Question(NamedTuple):
     tally: Tally
 
 
-Rooms: TypeAlias = Callable[[Moment, Moment, Sequence[Played], Sequence[Played], Sequence[Question]], Sequence[Room]]
+Rooms: TypeAlias = Callable[
+    [Moment, Moment, Sequence[SentRows], Sequence[SentRows], Sequence[Question]], Sequence[Capacity]
+]
 """Write down what was played, that which the caps asked of count and that which rolling limits count, and answer
 questions at a moment, where runs begin so often."""
 
-Went: TypeAlias = Callable[[Moment, Lane, Backlog, int], None]
+OnSent: TypeAlias = Callable[[Moment, Lane, Backlog, int], None]
 """Told of rows that went out."""
 
 
-class Game:
+class Simulation:
     """The lanes, as they are played, those served longest ago first. `limit`: how many rows a run takes; None: all that
     may go.
 
     `bound` counts the runs that took all they may, and left something that could have gone.
     """
 
-    def __init__(self, lanes: Sequence[Lane], rooms: Rooms, went: Went, limit: int | None) -> None:
+    def __init__(self, lanes: Sequence[Lane], rooms: Rooms, went: OnSent, limit: int | None) -> None:
         self.rooms = rooms
         self.went = went
         self.limit = limit
@@ -312,7 +314,7 @@ class Game:
         self._turns: list[tuple[Moment, int, Lane]] = []
         self._waiting: list[tuple[Moment, int, Lane]] = []
         self._every: Moment = 0
-        self._unwritten: list[Played] = []
+        self._unwritten: list[SentRows] = []
         """What went out since rolling limits were asked of."""
 
     def play(self, at: Moment, every: Moment, until: Moment, deadline: float = inf) -> Moment:
@@ -373,7 +375,7 @@ class Game:
                 self._sleep(at, lane)
         self.bound += any(lane.first(at) for _, _, lane in self._turns)
 
-    def _send(self, at: Moment, lane: Lane, backlog: Backlog, alike: Alike, rows: int) -> None:
+    def _send(self, at: Moment, lane: Lane, backlog: Backlog, alike: SameRows, rows: int) -> None:
         alike.rows -= rows
         if not alike.rows:
             heappop(backlog.due)
@@ -386,7 +388,7 @@ class Game:
             tally.sent += rows
         for tally in lane.shared:
             tally.sent += rows
-        played = Played(lane, at, rows)
+        played = SentRows(lane, at, rows)
         lane.unwritten.append(played)
         if lane.shared or len(lane.own) > 1:
             self._unwritten.append(played)
@@ -415,15 +417,15 @@ class Game:
         asked |= {tally: Question(lane, tally) for lane in lanes[:1] for tally in lane.shared if tally.is_unknown(at)}
         if not asked:
             return
-        used: list[Played] = []
+        used: list[SentRows] = []
         for lane in [lane for lane, tally in asked.values() if tally.limit is None]:
             used += lane.unwritten
             lane.unwritten.clear()
-        sent: list[Played] = []
+        sent: list[SentRows] = []
         if any(tally.limit for tally in asked):
             sent, self._unwritten = self._unwritten, []
         for tally, room in zip(asked, self.rooms(at, self._every, used, sent, list(asked.values())), strict=True):
-            tally.told(at, room)
+            tally.update(at, room)
 
     def _sleep(self, at: Moment, lane: Lane) -> None:
         """Put a lane to sleep that has no room, and those that share what is full, as the claim does when it meets one:

@@ -72,7 +72,7 @@ def dispatch(
     payload = {"dispatch": str(this.id)}
     if scheduled_for is not None:
         payload["dated"] = scheduled_for.isoformat()  # scheduled_for itself moves with each retry
-    with store.nothing_kept(conn) if dry_run else store.all_or_nothing(conn):
+    with store.rolled_back(conn) if dry_run else store.transaction(conn):
         this.made_campaign = _make_campaign(conn, campaign, home, at)
         for sender in senders:
             send_id, created = enqueue.enqueue(
@@ -106,8 +106,8 @@ def _make_campaign(conn: Connection, name: str | None, workspace: str, at: datet
     if name is not None:
         return False
     try:
-        with store.all_or_nothing(conn):
-            store.put(conn, "campaign", CAMPAIGN, {}, adding=True, workspace=workspace, at=at)
+        with store.transaction(conn):
+            store.upsert(conn, "campaign", CAMPAIGN, {}, adding=True, workspace=workspace, at=at)
     except UserError:  # it is there, or somebody makes it at this moment
         store.find(conn, "campaign", CAMPAIGN, workspace)
         return False

@@ -104,7 +104,7 @@ def enqueue(conn: Connection, **message: Any) -> tuple[UUID, bool]:
         check_texts(message["channel"], message.get("subject"), message["message"])
     except ValueError as error:
         raise UserError(f"Nothing was stored: {error}.") from None
-    with store.in_words():
+    with store.translate_errors():
         return store.enqueue(conn, **message)
 
 
@@ -194,9 +194,9 @@ def check_texts(channel: str, subject: str | None, message: str) -> None:
     """Refuse what no provider of the channel would send. Raises `ValueError` with the reason."""
     if channel == "email" and not (subject or "").strip():
         raise ValueError("the mail has no subject: give it one")
-    if channel == "sms" and len(message) > sms.LONGEST_TEXT:
+    if channel == "sms" and len(message) > sms.MAX_TEXT_CHARS:
         raise ValueError(
-            f"the text has {len(message):,} characters, and an SMS takes {sms.LONGEST_TEXT:,} at the most: shorten it"
+            f"the text has {len(message):,} characters, and an SMS takes {sms.MAX_TEXT_CHARS:,} at the most: shorten it"
         )
 
 

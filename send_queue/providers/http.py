@@ -65,7 +65,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 LOOPBACK_PATTERNS = tuple(f"all://{f'[{host}]' if ':' in host else host}" for host in LOOPBACK)
 REDIRECTS = 3
-LONGEST_WAIT = timedelta(days=30)
+MAX_WAIT = timedelta(days=30)
 """No Retry-After is believed beyond this."""
 
 
@@ -366,13 +366,13 @@ def retry_after(answer: Answer, now: datetime) -> timedelta | None:
     """
     value = answer.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
-        seconds = min(int(value[:12]), int(LONGEST_WAIT.total_seconds()))
+        seconds = min(int(value[:12]), int(MAX_WAIT.total_seconds()))
         return timedelta(seconds=seconds)
     until = _http_date(value)
     if until is None:
         return None
     wait = until - (answered_at(answer) or now)
-    return min(max(wait, timedelta(0)), LONGEST_WAIT)
+    return min(max(wait, timedelta(0)), MAX_WAIT)
 
 
 def answered_at(answer: Answer) -> datetime | None:

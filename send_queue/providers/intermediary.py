@@ -15,10 +15,10 @@ from send_queue.providers.http import plain
 IN_DOUBT_BY_STATUS = frozenset({408, 499})
 """A gateway's time-out, and its word that its client is gone: what stands behind it may have the request."""
 
-OF_THIS_REQUEST = frozenset({400, 413, 414, 415, 422, 431})
+REQUEST_ONLY_STATUSES = frozenset({400, 413, 414, 415, 422, 431})
 """Statuses that speak of one request also where something that is not the provider says them: the next may pass."""
 
-HOLDS = 3
+MAX_LANE_HOLDS = 3
 """How often a send may stop its lane for a reason that may be its own. It may be the address, and then no message is to
 blame; or a firewall that dislikes this one text, and then all others would wait behind it for ever."""
 
@@ -32,6 +32,6 @@ def judge_stranger(status: int, said: str, *, whose: str, held: int) -> Hold | R
     """A status below 400, or a 4xx, from something that is not `whose` (`SendGrid's API: check SENDGRID_BASE_URL`)."""
     code = "unexpected_redirect" if status < 400 else "unexpected_answer"
     detail = plain(f"HTTP {status} from something that is not {whose}. {said}".strip())
-    if status in OF_THIS_REQUEST or held >= HOLDS:
+    if status in REQUEST_ONLY_STATUSES or held >= MAX_LANE_HOLDS:
         return Retry(code, detail, http_status=status)
     return Hold("lane", code, detail, after=timedelta(hours=1), http_status=status)

@@ -16,7 +16,7 @@ from datetime import timedelta
 
 from send_queue.model import Claimed, Failed, Hold, Retry
 from send_queue.providers.address import base_url, checked_url
-from send_queue.providers.intermediary import HOLDS, tries_that_did_not_count
+from send_queue.providers.intermediary import MAX_LANE_HOLDS, tries_that_did_not_count
 from send_queue.rules import unsubscribe
 from send_queue.rules.recipients import address
 
@@ -26,7 +26,7 @@ NOT_OURS = frozenset({
 })  # fmt: skip
 """Headers that nobody may set by hand, in lower case: those that SendGrid refuses, and those that say who sent what."""
 
-LONGEST_HEADER = 900
+MAX_HEADER_CHARS = 900
 """Characters of a header's value. A line of a mail has 998 at the most (RFC 5322)."""
 
 
@@ -129,7 +129,7 @@ def _setting(send: Claimed, name: str, *, required: bool) -> str | Hold | Retry 
         f" `send-queue account set {send.account} --set {name}=you@example.com`, or for the campaign alone with"
         f" `send-queue campaign set {send.campaign} --set {send.account}:{name}=you@example.com`."
     )
-    if tries_that_did_not_count(send) >= HOLDS:
+    if tries_that_did_not_count(send) >= MAX_LANE_HOLDS:
         return Retry(code, detail)
     return Hold("lane", code, detail, after=timedelta(minutes=15))
 
@@ -145,9 +145,9 @@ def _headers(given: object) -> tuple[tuple[str, str], ...] | Failed:
             return Failed("invalid_headers", "payload.headers has a name that no header can have.")
         if name.lower() in NOT_OURS:
             return Failed("invalid_headers", f"payload.headers may not set {name}: settings and columns say that.")
-        if not isinstance(value, str) or not value.strip() or not value.isprintable() or len(value) > LONGEST_HEADER:
+        if not isinstance(value, str) or not value.strip() or not value.isprintable() or len(value) > MAX_HEADER_CHARS:
             return Failed(
-                "invalid_headers", f"The header {name} must be one line of text, {LONGEST_HEADER} characters at most."
+                "invalid_headers", f"The header {name} must be one line of text, {MAX_HEADER_CHARS} characters at most."
             )
     return tuple(given.items())
 
@@ -155,7 +155,7 @@ def _headers(given: object) -> tuple[tuple[str, str], ...] | Failed:
 def in_ascii(name: str, value: str, fold: str = "\r\n ") -> str:
     """A header's value as it may stand in a mail: ASCII as it is, unless it is too long for a line; all else in the
     words of RFC 2047, parted by `fold`."""
-    if value.isascii() and len(value) <= LONGEST_HEADER:
+    if value.isascii() and len(value) <= MAX_HEADER_CHARS:
         return value
     from email.header import Header
 

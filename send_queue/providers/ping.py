@@ -16,7 +16,7 @@ from send_queue.providers.http import Http, Limits
 
 LIMITS = Limits(connect=3, read=3, total=5)
 
-PATIENCE = 2.0
+PING_TIMEOUT_SECONDS = 2.0
 """Seconds that the end of a run waits, at the most, for what it has told to arrive."""
 
 
@@ -42,7 +42,7 @@ class Ping:
         """Say how it ended, and wait a moment for that to arrive."""
         self._todo.put("" if well else "/fail")
         self._todo.put(None)
-        self._thread.join(PATIENCE)
+        self._thread.join(PING_TIMEOUT_SECONDS)
 
     def _work(self) -> None:
         http = Http()

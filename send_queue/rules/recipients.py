@@ -74,7 +74,7 @@ _NUMBER = re.compile(r"[\s+0-9().\-/]*[0-9][\s0-9().\-/]*")
 """As send_normal_recipient has it, in SQL."""
 
 
-LONGEST_ADDRESS = 254
+MAX_ADDRESS_CHARS = 254
 """Characters (RFC 5321: a path has 256, two of which are its brackets)."""
 
 
@@ -102,7 +102,7 @@ def address(text: object, *, dotted: bool = True) -> str | None:
     domain = domain if domain.isascii() else _in_the_dns(domain)
     found = f"{local}@{domain}"
     whole = _LOCAL.fullmatch(local) and len(local) <= 64 and _DOMAIN.fullmatch(domain) and ("." in domain or not dotted)
-    return found if whole and len(found) <= LONGEST_ADDRESS else None
+    return found if whole and len(found) <= MAX_ADDRESS_CHARS else None
 
 
 def _in_the_dns(domain: str) -> str:

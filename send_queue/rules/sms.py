@@ -19,7 +19,7 @@ GSM_7_EXTENDED = frozenset("\f^{}\\[~]|€")
 """The letters that are an escape and another: two units, never in two segments."""
 
 
-LONGEST_TEXT = 1600
+MAX_TEXT_CHARS = 1600
 """Characters of one text, in however many segments: Twilio refuses more (21617), as others do."""
 
 

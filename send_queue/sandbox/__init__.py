@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from send_queue.sandbox.app import App
-from send_queue.sandbox.base import Plain
+from send_queue.sandbox.base import BaseProvider
 from send_queue.sandbox.bluesky import Bluesky
 from send_queue.sandbox.control import Control, read_faults
 from send_queue.sandbox.facebook import Facebook
@@ -33,7 +33,7 @@ from send_queue.sandbox.faults import Fault, Faults
 from send_queue.sandbox.http_messages import Provider
 from send_queue.sandbox.journal import Entry, Journal, JournalDamaged, JournalInUse, read
 from send_queue.sandbox.linkedin import LinkedIn
-from send_queue.sandbox.linkedin_state import BadSettings, World
+from send_queue.sandbox.linkedin_state import BadSettings, LinkedInState
 from send_queue.sandbox.mastodon import Mastodon
 from send_queue.sandbox.oauth import TOKENS, Tokens
 from send_queue.sandbox.sendgrid import SendGrid
@@ -57,15 +57,15 @@ __all__ = [
 ]
 
 
-_PLAIN: tuple[type[Plain], ...] = (SendGrid, Twilio, Webhook, Mastodon, Bluesky, LinkedIn, X, Facebook, Slack)
-_PROVIDERS: tuple[type[Unipile] | type[Plain], ...] = (Unipile, *_PLAIN, *TOKENS)
+_PLAIN: tuple[type[BaseProvider], ...] = (SendGrid, Twilio, Webhook, Mastodon, Bluesky, LinkedIn, X, Facebook, Slack)
+_PROVIDERS: tuple[type[Unipile] | type[BaseProvider], ...] = (Unipile, *_PLAIN, *TOKENS)
 
 
 class _Running(NamedTuple):
     """What there is only between start and stop."""
 
     server: Server
-    world: World
+    world: LinkedInState
     providers: tuple[Provider, ...]
     journal: Journal
     changes: Journal
@@ -135,7 +135,7 @@ class Sandbox:
             undo.callback(journal.close)
             changes = Journal(self.path.with_name(f"{self.path.name}.changes"), sync=self._sync)
             undo.callback(changes.close)
-            world = World(Unipile.name, journal, changes, self._accounts, self._clock)
+            world = LinkedInState(Unipile.name, journal, changes, self._accounts, self._clock)
             providers: tuple[Provider, ...] = (
                 Unipile(
                     world,
@@ -248,5 +248,5 @@ def _check_names(faults: Iterable[Fault]) -> None:
             raise ValueError(f"The sandbox has no op {fault.op}: {', '.join(sorted(ops))}.")
 
 
-def _ops(provider: type[Unipile] | type[Plain]) -> Iterable[str]:
-    return (op for _, _, op in provider.routes) if issubclass(provider, Plain) else provider.ops
+def _ops(provider: type[Unipile] | type[BaseProvider]) -> Iterable[str]:
+    return (op for _, _, op in provider.routes) if issubclass(provider, BaseProvider) else provider.ops

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from send_queue.sandbox.control import Control
 from send_queue.sandbox.faults import Faults
-from send_queue.sandbox.http_messages import Answer, Call, Provider, Request, json_answer
+from send_queue.sandbox.http_messages import Provider, Request, SandboxCall, SandboxResponse, json_answer
 
 NOT_HIDDEN = timedelta()
 
@@ -28,7 +28,7 @@ class App:
         self._control = control
         self._sleep = sleep
 
-    def answer(self, request: Request) -> Answer | None:
+    def answer(self, request: Request) -> SandboxResponse | None:
         """Answer one request."""
         if request.path.startswith("/sandbox/"):
             return self._control.answer(request)
@@ -36,7 +36,7 @@ class App:
             return self._call(provider, provider.understand(request))
         return json_answer(404, {"error": f"No provider of the sandbox has the path {request.path}."})
 
-    def refuse(self, path: str, code: str, detail: str) -> Answer:
+    def refuse(self, path: str, code: str, detail: str) -> SandboxResponse:
         """Refuse what cannot be read as a request, in the form of the provider that owns the path."""
         if provider := self._owner(path):
             return provider.error(400, code, None, detail)
@@ -48,7 +48,7 @@ class App:
                    if path.startswith(prefix)]  # fmt: skip
         return max(fitting, key=lambda fits: fits[0])[1] if fitting else None
 
-    def _call(self, provider: Provider, call: Call) -> Answer | None:
+    def _call(self, provider: Provider, call: SandboxCall) -> SandboxResponse | None:
         fault = self._faults.pick(call)
         if fault is None:
             return call.perform(NOT_HIDDEN)

@@ -16,11 +16,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
-from send_queue.sandbox.http_messages import Answer, Call, Request
+from send_queue.sandbox.http_messages import Request, SandboxCall, SandboxResponse
 from send_queue.sandbox.journal import Entry, Journal
 from send_queue.sandbox.linkedin_state import iso
 
-TELLING_HEADERS = ("idempotency-key", "x-idempotency-key", "x-request-id", "x-send-id", "webhook-id",
+REQUEST_ID_HEADERS = ("idempotency-key", "x-idempotency-key", "x-request-id", "x-send-id", "webhook-id",
                    "webhook-timestamp", "webhook-signature")  # fmt: skip
 """What a client may send to recognise its own request by; the journal keeps it."""
 
@@ -28,11 +28,11 @@ TELLING_HEADERS = ("idempotency-key", "x-idempotency-key", "x-request-id", "x-se
 class Refusal(Exception):
     """The provider says no, with this answer."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: SandboxResponse) -> None:
         self.answer = answer
 
 
-class Plain(ABC):
+class BaseProvider(ABC):
     """A provider whose state is the list of what it accepted.
 
     name, prefixes   what faults call it, and the beginnings of the paths that are its own
@@ -60,7 +60,7 @@ class Plain(ABC):
     # --- what a subclass says -----------------------------------------------------------------------------
 
     @abstractmethod
-    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> Answer:
+    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:
         """Do what is asked and answer. May raise `Refusal`."""
 
     @abstractmethod
@@ -68,15 +68,15 @@ class Plain(ABC):
         """Who sends to whom (account id, recipient), as far as the request says so: for faults to match."""
 
     @abstractmethod
-    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> Answer:
+    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:
         """Say no in this provider's own form."""
 
     # --- what the sandbox calls ---------------------------------------------------------------------------
 
-    def understand(self, request: Request) -> Call:
+    def understand(self, request: Request) -> SandboxCall:
         op, named = self._route(request)
         account_id, recipient = self.between(op, request, named) if op else (None, None)
-        return Call(
+        return SandboxCall(
             self.name, op, account_id, recipient, request.path, lambda hidden: self._perform(op, request, named, hidden)
         )
 
@@ -91,7 +91,7 @@ class Plain(ABC):
                 return op, tuple(unquote(group or "") for group in found.groups())
         return "", ()
 
-    def _perform(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> Answer:
+    def _perform(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:
         if not op:
             return self.error(404, "not_found", None, f"Cannot {request.method} {request.path}")
         try:
@@ -109,7 +109,7 @@ class Plain(ABC):
         entry: Entry = {"at": iso(now), "provider": self.name, "account_id": account_id, "channel": channel,
                         "recipient": recipient, "text": text, "id": more.pop("id", None) or secrets.token_urlsafe(16),
                         **more}  # fmt: skip
-        headers = {name: request.headers[name] for name in TELLING_HEADERS if name in request.headers}
+        headers = {name: request.headers[name] for name in REQUEST_ID_HEADERS if name in request.headers}
         if headers:
             entry["headers"] = headers
         if hidden:

@@ -12,14 +12,14 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
-from send_queue.sandbox.http_messages import Answer, BadBody, Request, json_answer, json_object
-from send_queue.sandbox.post_base import Network
+from send_queue.sandbox.http_messages import BadBody, Request, SandboxResponse, json_answer, json_object
+from send_queue.sandbox.post_base import PostProvider
 
-LONGEST = 3000  # bytes of a post's text
+MAX_TEXT_BYTES = 3000  # bytes of a post's text
 TID = re.compile(r"[234567abcdefghij][234567a-z]{12}")
 
 
-class Bluesky(Network):
+class Bluesky(PostProvider):
     """The data server; every token may write to every repository."""
 
     name = "bluesky"
@@ -30,15 +30,15 @@ class Bluesky(Network):
     )
     allowed = (1666, timedelta(hours=1))  # 5,000 points, of which a new record is 3
 
-    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> Answer:
+    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:
         usual = {400: "InvalidRequest", 401: "AuthMissing", 429: "RateLimitExceeded", 404: "XRPCNotSupported"}
         said = code or usual.get(status, "InternalServerError")
         return json_answer(status, {"error": said, "message": detail or title or said})
 
-    def expired(self) -> Answer:
+    def expired(self) -> SandboxResponse:
         return self.error(400, "ExpiredToken", None, "Token has expired")
 
-    def revoked(self) -> Answer:
+    def revoked(self) -> SandboxResponse:
         return self.error(400, "InvalidToken", None, "Token could not be verified")
 
     def between(self, op: str, request: Request, named: Sequence[str]) -> tuple[str | None, str | None]:  # noqa: ARG002 — Plain's
@@ -48,7 +48,7 @@ class Bluesky(Network):
             repo = None
         return (repo, repo) if isinstance(repo, str) else (None, None)
 
-    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> Answer:  # noqa: ARG002 — Plain's
+    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:  # noqa: ARG002 — Plain's
         if op == "put_record":
             self.token(request)
             return self._put(request, hidden)
@@ -58,7 +58,7 @@ class Bluesky(Network):
                 return json_answer(200, {"uri": uri, "cid": _cid(entry["record"]), "value": entry["record"]})
         return self.error(400, "RecordNotFound", None, f"Could not locate record: {uri}")
 
-    def _put(self, request: Request, hidden: timedelta) -> Answer:
+    def _put(self, request: Request, hidden: timedelta) -> SandboxResponse:
         body: dict[str, Any] = self.body(request)
         record, repo, rkey = body.get("record"), body.get("repo"), str(body.get("rkey"))
         text = record.get("text") if isinstance(record, dict) else None
@@ -67,7 +67,7 @@ class Bluesky(Network):
             or body.get("collection") != "app.bsky.feed.post"
             or not isinstance(record, dict)
             or not isinstance(text, str)
-            or len(text.encode()) > LONGEST
+            or len(text.encode()) > MAX_TEXT_BYTES
             or not isinstance(record.get("createdAt"), str)
         ):
             return self.error(400, None, None, "Invalid app.bsky.feed.post record")
@@ -78,7 +78,7 @@ class Bluesky(Network):
         headers = {"ratelimit-limit": "5000", "ratelimit-remaining": str(max(3 * left - 3, 0)),
                    "ratelimit-reset": str(reset), "ratelimit-policy": "5000;w=3600"}  # fmt: skip
         if left <= 0:
-            return Answer(429, self.error(429, None, None, "Rate Limit Exceeded").body, headers)
+            return SandboxResponse(429, self.error(429, None, None, "Rate Limit Exceeded").body, headers)
         with self.lock:
             there = next((entry for entry in reversed(self.entries) if entry["id"] == uri), None)
             if there is None or there["record"] != record:

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote
 
 from send_queue.sandbox.faults import Fault
-from send_queue.sandbox.http_messages import Answer, BadBody, Request, json_answer, json_object
+from send_queue.sandbox.http_messages import BadBody, Request, SandboxResponse, json_answer, json_object
 from send_queue.sandbox.journal import Entry
 from send_queue.sandbox.linkedin_state import BadSettings
 from send_queue.sandbox.oauth import Tokens
@@ -42,7 +42,7 @@ class Control:
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> SandboxResponse:
         """Answer one request below /sandbox/; what is wrong with it is said in `error`."""
         path = request.path.removeprefix("/sandbox/").rstrip("/")
         try:

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from send_queue.sandbox.base import Refusal, form
-from send_queue.sandbox.http_messages import Answer, Request, json_answer
-from send_queue.sandbox.post_base import Network
+from send_queue.sandbox.http_messages import Request, SandboxResponse, json_answer
+from send_queue.sandbox.post_base import PostProvider
 
 
-class Facebook(Network):
+class Facebook(PostProvider):
     """The API; every token may write on every page."""
 
     name = "facebook"
@@ -22,7 +22,7 @@ class Facebook(Network):
     routes = (("POST", r"/v\d+\.\d+/([^/]+)/feed", "feed_post"), ("GET", r"/v\d+\.\d+/([^/]+)/feed", "feed"))
     allowed = (200, timedelta(hours=24))
 
-    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> Answer:
+    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:
         """`code` is a number, with a second one behind a slash: 190/463."""
         usual = {401: "190", 403: "200", 404: "803", 429: "32"}
         number, _, sub = (code or usual.get(status, "100" if status < 500 else "2")).partition("/")
@@ -32,10 +32,10 @@ class Facebook(Network):
             said["error_subcode"] = int(sub)
         return json_answer(status, {"error": said})
 
-    def expired(self) -> Answer:
+    def expired(self) -> SandboxResponse:
         return self.error(400, "190/463", None, "Error validating access token: Session has expired")
 
-    def revoked(self) -> Answer:
+    def revoked(self) -> SandboxResponse:
         return self.error(
             400, "190/460", None, "The session has been invalidated because the user changed the password"
         )
@@ -50,14 +50,14 @@ class Facebook(Network):
             raise Refusal(self.error(400, "2500", None, "An active access token must be used"))
         return self.checked(token)
 
-    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> Answer:
+    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:
         self.token(request)
         page = named[0]
         if not page.isdigit():
             return self.error(404, "803", None, "(#803) Some of the aliases you requested do not exist")
         return self._post(page, request, hidden) if op == "feed_post" else json_answer(200, self._feed(page, request))
 
-    def _post(self, page: str, request: Request, hidden: timedelta) -> Answer:
+    def _post(self, page: str, request: Request, hidden: timedelta) -> SandboxResponse:
         fields = form(request)
         text, link = fields.get("message", ""), fields.get("link")
         if not text and not link:

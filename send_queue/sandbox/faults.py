@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import timedelta
 from typing import Any, Literal
 
-from send_queue.sandbox.http_messages import Answer, Call, Provider
+from send_queue.sandbox.http_messages import Provider, SandboxCall, SandboxResponse
 
 _GARBAGE = b'{"object":"\xff\xfe\x00\x01 not json'
 _HTML = b"<!doctype html><html><head><title>Just a moment...</title></head><body>Wait.</body></html>"
@@ -95,7 +95,7 @@ class Fault:
                 raise ValueError(f"A fault's {name} cannot be {given!r}.")
         return cls(**{name: given for name, given in value.items() if given is not None})
 
-    def matches(self, call: Call) -> bool:
+    def matches(self, call: SandboxCall) -> bool:
         """Is this rule about this call?"""
         return (
             self.op in (None, call.op)
@@ -110,30 +110,30 @@ class Fault:
         """How long reads do not show what was accepted."""
         return timedelta(seconds=self.hide)
 
-    def answer(self, provider: Provider) -> Answer | None:
+    def answer(self, provider: Provider) -> SandboxResponse | None:
         """The answer that this rule puts in the provider's place, if it has one."""
         if self.status is None:
             return None
         headers = {name.lower(): value for name, value in self.headers.items()}
         content_type = headers.pop("content-type", "application/json; charset=utf-8")
         if self.body is not None or self.status < 400:
-            return Answer(self.status, (self.body or "").encode(), headers, content_type)
+            return SandboxResponse(self.status, (self.body or "").encode(), headers, content_type)
         said = provider.error(self.status, self.type, self.title, self.detail)
-        return Answer(said.status, said.body, {**said.headers, **headers}, said.content_type)
+        return SandboxResponse(said.status, said.body, {**said.headers, **headers}, said.content_type)
 
-    def spoiled(self, answer: Answer) -> Answer:
+    def spoiled(self, answer: SandboxResponse) -> SandboxResponse:
         """What is left of an answer on its way back."""
         match self.spoil:
             case None:
                 return answer
             case "truncated":
-                return Answer(
+                return SandboxResponse(
                     answer.status, answer.body, answer.headers, answer.content_type, cut=len(answer.body) // 2
                 )
             case "garbage":
-                return Answer(answer.status, _GARBAGE, answer.headers, answer.content_type)
+                return SandboxResponse(answer.status, _GARBAGE, answer.headers, answer.content_type)
             case "html":
-                return Answer(200, _HTML, {}, "text/html; charset=utf-8")
+                return SandboxResponse(200, _HTML, {}, "text/html; charset=utf-8")
 
 
 class _Rule:
@@ -148,7 +148,7 @@ class _Rule:
     def spent(self) -> bool:
         return self.fault.times is not None and self.applied >= self.fault.times
 
-    def applies(self, call: Call) -> bool:
+    def applies(self, call: SandboxCall) -> bool:
         if self.spent or not self.fault.matches(call):
             return False
         if self.fault.probability < 1 and self._dice.random() >= self.fault.probability:
@@ -180,7 +180,7 @@ class Faults:
         with self._lock:
             self._rules = [_Rule(fault) for fault in self._at_start]
 
-    def pick(self, call: Call) -> Fault | None:
+    def pick(self, call: SandboxCall) -> Fault | None:
         """The first rule that applies to this call; it is counted as applied."""
         with self._lock:
             for rule in self._rules:

@@ -29,7 +29,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SandboxResponse:
     """What goes back. With `cut`, only that many bytes of the body are sent and the connection is closed."""
 
     status: int
@@ -40,7 +40,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class SandboxCall:
     """A request that a provider has understood: what it asks for, and for whom; faults are matched on this.
 
     perform(hidden) does it and answers; what it accepts stays out of all reads for `hidden`.
@@ -51,7 +51,7 @@ class Call:
     account_id: str | None
     recipient: str | None
     path: str
-    perform: Callable[[timedelta], Answer]
+    perform: Callable[[timedelta], SandboxResponse]
 
 
 class Provider(Protocol):
@@ -64,11 +64,11 @@ class Provider(Protocol):
     @property
     def ops(self) -> Collection[str]: ...
 
-    def understand(self, request: Request) -> Call:
+    def understand(self, request: Request) -> SandboxCall:
         """Say what the request asks for, without doing it. A bad request is a call that refuses."""
         ...
 
-    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> Answer:
+    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:
         """Say no in this provider's own form; what is null is filled in with what it usually says."""
         ...
 
@@ -90,9 +90,9 @@ class Field:
     file: bytes | None = None
 
 
-def json_answer(status: int, value: object, headers: Mapping[str, str] | None = None) -> Answer:
+def json_answer(status: int, value: object, headers: Mapping[str, str] | None = None) -> SandboxResponse:
     """Answer with JSON, escaped to ASCII: what a client sent may hold lone surrogates."""
-    return Answer(status, json.dumps(value, separators=(",", ":")).encode(), headers or {})
+    return SandboxResponse(status, json.dumps(value, separators=(",", ":")).encode(), headers or {})
 
 
 def json_object(body: bytes) -> dict[str, Any]:

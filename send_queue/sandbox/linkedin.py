@@ -9,17 +9,17 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 
-from send_queue.sandbox.http_messages import Answer, BadBody, Request, json_answer, json_object
-from send_queue.sandbox.post_base import Network
+from send_queue.sandbox.http_messages import BadBody, Request, SandboxResponse, json_answer, json_object
+from send_queue.sandbox.post_base import PostProvider
 
-LONGEST = 3000
-KNOWN = timedelta(days=1)
+MAX_TEXT_CHARS = 3000
+DUPLICATE_WINDOW = timedelta(days=1)
 """For how long the same content is refused. LinkedIn does not say; here it is a day."""
 
 _UNESCAPED = re.compile(r"(?<!\\)(?:\\\\)*[|{}@\[\]()<>#*_~]")
 
 
-class LinkedIn(Network):
+class LinkedIn(PostProvider):
     """The API; every token may write as every author."""
 
     name = "linkedin"
@@ -27,16 +27,16 @@ class LinkedIn(Network):
     routes = (("POST", "/rest/posts", "linkedin_post"),)
     allowed = (150, timedelta(days=1))
 
-    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> Answer:
+    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:
         usual = {400: "BAD_REQUEST", 401: "EMPTY_ACCESS_TOKEN", 403: "ACCESS_DENIED", 409: "CONFLICT",
                  422: "UNPROCESSABLE_ENTITY", 426: "NONEXISTENT_VERSION", 429: "TOO_MANY_REQUESTS"}  # fmt: skip
         said = code or usual.get(status, "INTERNAL_SERVER_ERROR")
         return json_answer(status, {"status": status, "code": said, "message": detail or title or said})
 
-    def expired(self) -> Answer:
+    def expired(self) -> SandboxResponse:
         return self.error(401, "EXPIRED_ACCESS_TOKEN", None, "The token used in the request has expired")
 
-    def revoked(self) -> Answer:
+    def revoked(self) -> SandboxResponse:
         return self.error(
             401, "REVOKED_ACCESS_TOKEN", None, "The token used in the request has been revoked by the user"
         )
@@ -48,7 +48,7 @@ class LinkedIn(Network):
             author = None
         return (author, author) if isinstance(author, str) else (None, None)
 
-    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> Answer:  # noqa: ARG002 — Plain's
+    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:  # noqa: ARG002 — Plain's
         self.token(request)
         version = request.headers.get("linkedin-version", "")
         if not version:
@@ -61,12 +61,12 @@ class LinkedIn(Network):
             return self.error(400, "INVALID_VALUE_FOR_FIELD", None, "author is not a valid URN")
         if not isinstance(text, str) or body.get("lifecycleState") != "PUBLISHED" or "distribution" not in body:
             return self.error(400, "INVALID_VALUE_FOR_FIELD", None, "It is no post")
-        if len(re.sub(r"\\(.)", r"\1", text)) > LONGEST:
+        if len(re.sub(r"\\(.)", r"\1", text)) > MAX_TEXT_CHARS:
             return self.error(400, "FIELD_LENGTH_TOO_LONG", None, "commentary is too long")
         if _UNESCAPED.search(text):
             return self.error(400, "INVALID_VALUE_FOR_FIELD", None, "commentary is no little text")
         with self.lock:
-            for entry in self.lately(author, KNOWN):
+            for entry in self.lately(author, DUPLICATE_WINDOW):
                 if entry["commentary"] == text:
                     return self.error(422, "DUPLICATE_POST", None, f"Content is a duplicate of {entry['id']}")
             if self.left(author)[0] <= 0:
@@ -79,4 +79,4 @@ class LinkedIn(Network):
                 text=re.sub(r"\\(.)", r"\1", text), id=f"urn:li:share:{n}", commentary=text,
                 unix=self.clock().timestamp(),
             )  # fmt: skip
-        return Answer(201, b"", {"x-restli-id": entry["id"]})
+        return SandboxResponse(201, b"", {"x-restli-id": entry["id"]})

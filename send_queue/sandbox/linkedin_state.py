@@ -114,7 +114,7 @@ class Account:
         }
 
 
-class World:
+class LinkedInState:
     """All accounts. An account that nobody declared springs into being when it is first named."""
 
     def __init__(

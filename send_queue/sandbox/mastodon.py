@@ -13,18 +13,18 @@ from html import escape
 from typing import Any
 
 from send_queue.sandbox.base import form
-from send_queue.sandbox.http_messages import Answer, Request, json_answer
+from send_queue.sandbox.http_messages import Request, SandboxResponse, json_answer
 from send_queue.sandbox.journal import Entry
-from send_queue.sandbox.post_base import Network, number_of
+from send_queue.sandbox.post_base import PostProvider, number_of
 
-KEPT = timedelta(hours=1)  # how long a key is known
-LONGEST = 500
+DUPLICATE_WINDOW = timedelta(hours=1)  # how long a key is known
+MAX_TEXT_CHARS = 500
 
 _OURS = "1093"
 """What its accounts' numbers begin with: Unipile's are at /api/v1/accounts/ too."""
 
 
-class Mastodon(Network):
+class Mastodon(PostProvider):
     """The instance; every token is somebody's on it."""
 
     name = "mastodon"
@@ -39,7 +39,7 @@ class Mastodon(Network):
     )
     allowed = (300, timedelta(minutes=5))
 
-    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> Answer:
+    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:
         usual = {401: "The access token is invalid", 422: "Validation failed", 429: "Too many requests"}
         return json_answer(status, {"error": detail or title or code or usual.get(status, "Record not found")})
 
@@ -47,7 +47,7 @@ class Mastodon(Network):
         me = number_of(request.headers.get("authorization", "").partition(" ")[2], _OURS)
         return me, me
 
-    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> Answer:
+    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:
         me = number_of(self.token(request), _OURS)
         match op:
             case "status":
@@ -62,13 +62,15 @@ class Mastodon(Network):
             case _:
                 return json_answer(200, self._statuses(named[0], request))
 
-    def _status(self, me: str, request: Request, hidden: timedelta) -> Answer:
+    def _status(self, me: str, request: Request, hidden: timedelta) -> SandboxResponse:
         body: dict[str, Any] = dict(form(request) if "form" in request.content_type else self.body(request))
         text = str(body.get("status") or "")
         if not text.strip():
             return self.error(422, None, None, "Validation failed: Text can't be blank")
-        if len(re.sub(r"https?://\S+", "x" * 23, text)) > LONGEST * 2:  # it counts clusters: this is only a bound
-            return self.error(422, None, None, f"Validation failed: Text character limit of {LONGEST} exceeded")
+        if (
+            len(re.sub(r"https?://\S+", "x" * 23, text)) > MAX_TEXT_CHARS * 2
+        ):  # it counts clusters: this is only a bound
+            return self.error(422, None, None, f"Validation failed: Text character limit of {MAX_TEXT_CHARS} exceeded")
         left, reset = self.left(me)
         headers = {
             "x-ratelimit-limit": str(self.allowed[0]),
@@ -77,10 +79,10 @@ class Mastodon(Network):
         }
         if left <= 0:
             said = self.error(429, None, None, None)
-            return Answer(429, said.body, headers)
+            return SandboxResponse(429, said.body, headers)
         key = request.headers.get("idempotency-key")
         with self.lock:
-            entry = next((e for e in self.lately(me, KEPT) if key and e.get("key") == key), None)
+            entry = next((e for e in self.lately(me, DUPLICATE_WINDOW) if key and e.get("key") == key), None)
             if entry is None:
                 n = f"{int(self.clock().timestamp() * 1000)}{len(self.entries):06}"
                 entry = self.accept(

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from send_queue.sandbox.base import Plain, Refusal, form
-from send_queue.sandbox.http_messages import Answer, Request, json_answer
+from send_queue.sandbox.base import BaseProvider, Refusal, form
+from send_queue.sandbox.http_messages import Request, SandboxResponse, json_answer
 from send_queue.sandbox.journal import Entry, Journal
 from send_queue.sandbox.linkedin_state import iso
 
@@ -44,7 +44,7 @@ class Grants:
     refresh: dict[str, Token] = field(default_factory=dict)
 
 
-class Tokens(Plain):
+class Tokens(BaseProvider):
     """What the four have in common: who was granted what, and until when.
 
     life, refresh_life   of an access token, and of a refresh token; null: it has none
@@ -160,7 +160,7 @@ class Tokens(Plain):
 class _OAuth(Tokens):
     """X and LinkedIn: a form, and errors in the words of RFC 6749."""
 
-    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> Answer:
+    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:
         usual = {400: "invalid_request", 401: "invalid_client", 429: "rate_limited"}.get(status, "server_error")
         said = {"error": code or usual, "error_description": detail or title or "The request was refused."}
         return json_answer(status, said)
@@ -182,7 +182,7 @@ class X(_OAuth):
     life = timedelta(hours=2)
     refresh_life = timedelta(days=180)
 
-    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> Answer:  # noqa: ARG002 — Plain's
+    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:  # noqa: ARG002 — Plain's
         given = self._asked(request)
         self._must(bool(given.get("client_id") or _basic(request)), 401, "unauthorized_client",
                    "Missing valid authorization header")  # fmt: skip
@@ -206,7 +206,7 @@ class LinkedIn(_OAuth):
     life = timedelta(days=60)
     refresh_life = timedelta(days=365)
 
-    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> Answer:  # noqa: ARG002 — Plain's
+    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:  # noqa: ARG002 — Plain's
         given = self._asked(request, "client_id", "client_secret")
         with self.lock:
             token = self.grants.refresh.get(id_of(given["refresh_token"]) or "")
@@ -231,7 +231,7 @@ class Bluesky(Tokens):
     refresh_life = timedelta(days=90)
     grace = timedelta(hours=2)
 
-    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> Answer:  # noqa: ARG002 — Plain's
+    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:  # noqa: ARG002 — Plain's
         self._must(not request.body, 400, "InvalidRequest", "No body was expected.")
         self._must(bool(self.shown(request)), 401, "AuthMissing", "Authentication Required")
         with self.lock:
@@ -251,7 +251,7 @@ class Bluesky(Tokens):
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         return token if kind == "Bearer" else ""
 
-    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> Answer:
+    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:
         usual = {400: "InvalidRequest", 401: "AuthMissing", 429: "RateLimitExceeded"}.get(status, "InternalServerError")
         return json_answer(status, {"error": code or usual, "message": detail or title or "The request was refused."})
 
@@ -263,7 +263,7 @@ class Facebook(Tokens):
     life = timedelta(seconds=5_183_944)
     refresh_life = None
 
-    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> Answer:  # noqa: ARG002 — Plain's
+    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:  # noqa: ARG002 — Plain's
         given = request.query
         self._must(
             given.get("grant_type") == "fb_exchange_token", 400, "100", "The grant_type is not fb_exchange_token."
@@ -284,7 +284,7 @@ class Facebook(Tokens):
     def shown(self, request: Request) -> str:
         return request.query.get("fb_exchange_token", "")
 
-    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> Answer:
+    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:
         number = int(code) if code and code.isdigit() else {429: 4}.get(status, 2 if status >= 500 else 100)
         said = {"message": detail or title or "The request was refused.", "type": "OAuthException", "code": number,
                 "fbtrace_id": "sandbox"}  # fmt: skip

@@ -11,13 +11,13 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import ClassVar
 
-from send_queue.sandbox.base import Plain, Refusal
-from send_queue.sandbox.http_messages import Answer, BadBody, Request, json_answer, json_object
+from send_queue.sandbox.base import BaseProvider, Refusal
+from send_queue.sandbox.http_messages import BadBody, Request, SandboxResponse, json_answer, json_object
 from send_queue.sandbox.journal import Entry
 from send_queue.sandbox.linkedin_state import iso
 
 
-class Network(Plain):
+class PostProvider(BaseProvider):
     """A subclass says its routes, its answers and its errors.
 
     allowed   how many posts in how long
@@ -38,10 +38,10 @@ class Network(Plain):
                 raise Refusal(refused())
         return token
 
-    def expired(self) -> Answer:
+    def expired(self) -> SandboxResponse:
         return self.error(401, None, None, None)
 
-    def revoked(self) -> Answer:
+    def revoked(self) -> SandboxResponse:
         return self.error(401, None, None, None)
 
     def body(self, request: Request) -> dict[str, object]:

@@ -14,17 +14,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from send_queue.sandbox.base import Plain, Refusal
-from send_queue.sandbox.http_messages import Answer, BadBody, Request, json_answer, json_object
+from send_queue.sandbox.base import BaseProvider, Refusal
+from send_queue.sandbox.http_messages import BadBody, Request, SandboxResponse, json_answer, json_object
 from send_queue.sandbox.journal import Entry
 
-LARGEST = 30_000_000
+MAX_MAIL_BYTES = 30_000_000
 """Bytes of a whole request."""
 
-MOST_RECIPIENTS = 1000
+MAX_RECIPIENTS = 1000
 """To, cc and bcc, over all personalizations."""
 
-MOST_CUSTOM_ARGS = 10_000
+MAX_CUSTOM_ARGS_BYTES = 10_000
 """Bytes."""
 
 RESERVED = frozenset({
@@ -45,7 +45,7 @@ _UNVERIFIED = (
 )
 
 
-class SendGrid(Plain):
+class SendGrid(BaseProvider):
     """SendGrid. Any key is right that is not empty."""
 
     name = "sendgrid"
@@ -56,7 +56,7 @@ class SendGrid(Plain):
         ("GET", "/v3/logs/([^/]+)", "email_log"),
     )
 
-    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> Answer:
+    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:
         if not re.fullmatch(r"Bearer \S+", request.headers.get("authorization", "")):
             raise Refusal(self.error(401, None, None, None))
         if op == "mail_send":
@@ -86,13 +86,13 @@ class SendGrid(Plain):
         code: str | None,
         title: str | None,  # noqa: ARG002 — its errors have none
         detail: str | None,
-    ) -> Answer:
+    ) -> SandboxResponse:
         field = code if code and re.match(r"(from|reply_to|subject|content|personalizations|headers)\b", code) else None
         message = detail or _SAID.get(status, "The request was refused.")
         return json_answer(status, {"errors": [{"message": message, "field": field, "help": None}]})
 
-    def _send(self, request: Request, hidden: timedelta) -> Answer:
-        if len(request.body) > LARGEST:
+    def _send(self, request: Request, hidden: timedelta) -> SandboxResponse:
+        if len(request.body) > MAX_MAIL_BYTES:
             raise Refusal(self.error(413, None, None, None))
         body = _json(request)
         errors = [{"message": message, "field": field, "help": None} for field, message in _wrong(body)]
@@ -101,7 +101,7 @@ class SendGrid(Plain):
         if body["from"]["email"].endswith("@unverified.example"):
             return self.error(403, "from", None, _UNVERIFIED)
         if body.get("mail_settings", {}).get("sandbox_mode", {}).get("enable"):
-            return Answer(200)
+            return SandboxResponse(200)
         name = secrets.token_urlsafe(16)
         contents = {content["type"]: content["value"] for content in body["content"]}
         for n, (one, to) in enumerate((p, to) for p in body["personalizations"] for to in _addressees(p)):
@@ -112,9 +112,9 @@ class SendGrid(Plain):
                 subject=one.get("subject", body.get("subject")), custom_args=one.get("custom_args", {}),
                 mail_headers=headers, reply_to=body.get("reply_to", {}).get("email"), **{"from": body["from"]},
             )  # fmt: skip
-        return Answer(202, headers={"X-Message-Id": name}, content_type="text/plain; charset=utf-8")
+        return SandboxResponse(202, headers={"X-Message-Id": name}, content_type="text/plain; charset=utf-8")
 
-    def _logs(self, body: Mapping[str, Any]) -> Answer:
+    def _logs(self, body: Mapping[str, Any]) -> SandboxResponse:
         query, limit = body.get("query"), body.get("limit", 10)
         if not isinstance(query, str) or not isinstance(limit, int) or not 1 <= limit <= 1000:
             return self.error(400, None, None, "query must be a string, and limit a number from 1 to 1000")
@@ -128,7 +128,7 @@ class SendGrid(Plain):
         ]
         return json_answer(200, {"messages": [_listed(entry) for entry in found[:limit]]})
 
-    def _log(self, name: str) -> Answer:
+    def _log(self, name: str) -> SandboxResponse:
         entry = next((entry for entry in self.visible() if entry["id"] == name), None)
         if entry is None:
             return self.error(404, None, None, None)
@@ -170,17 +170,13 @@ def _query(query: str) -> tuple[frozenset[str] | None, datetime | None]:
 def _wrong(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Each error as SendGrid names it: the field, and a message."""
     many = body.get("personalizations")
-    if (
-        not isinstance(many, list)
-        or not 1 <= len(many) <= MOST_RECIPIENTS
-        or not all(isinstance(p, dict) for p in many)
-    ):
+    if not isinstance(many, list) or not 1 <= len(many) <= MAX_RECIPIENTS or not all(isinstance(p, dict) for p in many):
         yield "personalizations", "The personalizations field is required and must have at least one personalization."
         return
     for n, one in enumerate(many):
         yield from _wrong_personalization(f"personalizations.{n}", one)
     people = [_lower(to) for one in many for to in _addressees(one)]
-    if len(people) > MOST_RECIPIENTS:
+    if len(people) > MAX_RECIPIENTS:
         yield "personalizations", "You can send to at most 1000 recipients."
     for twice in sorted(who for who, times in Counter(people).items() if times > 1 and who):
         yield "personalizations", f"Each email address should be unique. We found the first duplicate of [{twice}]."
@@ -209,7 +205,7 @@ def _wrong_personalization(field: str, one: Mapping[str, Any]) -> Iterator[tuple
     args = one.get("custom_args", {})
     if not isinstance(args, dict) or not all(isinstance(value, str) for value in args.values()):
         yield f"{field}.custom_args", "Values of custom_args must be strings."
-    elif sum(len(key.encode()) + len(value.encode()) for key, value in args.items()) > MOST_CUSTOM_ARGS:
+    elif sum(len(key.encode()) + len(value.encode()) for key, value in args.items()) > MAX_CUSTOM_ARGS_BYTES:
         yield f"{field}.custom_args", "The custom_args must be less than 10000 bytes."
     yield from _wrong_headers(f"{field}.headers", one.get("headers", {}))
 

@@ -19,10 +19,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
-from send_queue.sandbox.http_messages import Answer, Request
+from send_queue.sandbox.http_messages import Request, SandboxResponse
 from send_queue.sandbox.journal import JournalClosed
 
-LARGEST_BODY = 32 * 1024 * 1024  # bytes; Unipile takes attachments of about 15 MB
+MAX_BODY_BYTES = 32 * 1024 * 1024  # bytes; Unipile takes attachments of about 15 MB
 _CHUNK = 1024 * 1024  # bytes
 _LONGEST_LENGTH = 19  # digits of a Content-Length; Python parses no number of thousands of digits
 _SHUTDOWN_POLL = 0.05  # seconds; how long stop() may have to wait for the accepting thread
@@ -31,11 +31,11 @@ _SHUTDOWN_POLL = 0.05  # seconds; how long stop() may have to wait for the accep
 class Answering(Protocol):
     """Whoever knows what to answer."""
 
-    def answer(self, request: Request) -> Answer | None:
+    def answer(self, request: Request) -> SandboxResponse | None:
         """Answer one request; null: close the connection instead."""
         ...
 
-    def refuse(self, path: str, code: str, detail: str) -> Answer:
+    def refuse(self, path: str, code: str, detail: str) -> SandboxResponse:
         """Refuse with 400 what cannot be read as a request, in the form of whoever owns the path."""
         ...
 
@@ -122,9 +122,9 @@ class _Handler(BaseHTTPRequestHandler):
         if not (length.isascii() and length.isdigit() and len(length) < _LONGEST_LENGTH):
             self._refuse("malformed_request", "The Content-Length is not a number.")
             return None
-        if int(length) > LARGEST_BODY:
-            self._refuse("content_too_large", f"The body is larger than {LARGEST_BODY} bytes.")
-            self._discard(min(int(length), 2 * LARGEST_BODY))
+        if int(length) > MAX_BODY_BYTES:
+            self._refuse("content_too_large", f"The body is larger than {MAX_BODY_BYTES} bytes.")
+            self._discard(min(int(length), 2 * MAX_BODY_BYTES))
             return None
         body = self.rfile.read(int(length))
         if len(body) < int(length):
@@ -141,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
         while length > 0 and (chunk := self.rfile.read(min(length, _CHUNK))):
             length -= len(chunk)
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: SandboxResponse) -> None:
         """Head and body in one write, so that they leave in one packet."""
         if answer.cut is not None:
             self.close_connection = True

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from send_queue.sandbox.base import Plain
-from send_queue.sandbox.http_messages import Answer, BadBody, Request, json_object
+from send_queue.sandbox.base import BaseProvider
+from send_queue.sandbox.http_messages import BadBody, Request, SandboxResponse, json_object
 
 STATUS_OF = {"invalid_payload": 400, "no_text": 400, "user_not_found": 400, "action_prohibited": 403,
              "channel_not_found": 404, "no_service": 404, "channel_is_archived": 410, "rate_limited": 429,
              "rollup_error": 500}  # fmt: skip
 
 
-class Slack(Plain):
+class Slack(BaseProvider):
     """Any `/services/TEAM/SERVICE/TOKEN` is a webhook that is there; the account is TEAM/SERVICE."""
 
     name = "slack"
     prefixes = ("/services/",)
     routes = (("POST", r"/services/([^/]+)/([^/]+)/([^/]+)", "slack_post"),)
 
-    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> Answer:
+    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:
         try:
             body = json_object(request.body)
         except BadBody:
@@ -37,10 +37,10 @@ class Slack(Plain):
         webhook = "/".join(named[:2])
         return webhook, webhook
 
-    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> Answer:  # noqa: ARG002 — Plain's
+    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:  # noqa: ARG002 — Plain's
         usual = next((word for word, usual in STATUS_OF.items() if usual == status), "rollup_error")
         return _words(code or usual, status)
 
 
-def _words(text: str, status: int = 200) -> Answer:
-    return Answer(status, text.encode(), content_type="text/html")
+def _words(text: str, status: int = 200) -> SandboxResponse:
+    return SandboxResponse(status, text.encode(), content_type="text/html")

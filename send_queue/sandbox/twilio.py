@@ -19,8 +19,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from send_queue.rules.sms import segments
-from send_queue.sandbox.base import Plain, Refusal
-from send_queue.sandbox.http_messages import Answer, Request, json_answer
+from send_queue.sandbox.base import BaseProvider, Refusal
+from send_queue.sandbox.http_messages import Request, SandboxResponse, json_answer
 from send_queue.sandbox.journal import Entry
 
 MAGIC_TO = {
@@ -32,7 +32,7 @@ MAGIC_TO = {
 }
 MAGIC_FROM = {"+15005550001": 21212, "+15005550007": 21606, "+15005550008": 21611}
 
-SAID = {
+ERROR_TEXTS = {
     20001: "A parameter of the request is wrong.",
     20003: "Authenticate",
     20404: "The requested resource was not found",
@@ -52,12 +52,12 @@ SAID = {
 }
 BY_STATUS = {401: 20003, 404: 20404, 429: 20429}
 
-LONGEST_TEXT = 1600
-MOST_MEDIA = 10
-LARGEST_PAGE = 1000
+MAX_TEXT_CHARS = 1600
+MAX_MEDIA_ITEMS = 10
+MAX_PAGE_ITEMS = 1000
 
 
-class Twilio(Plain):
+class Twilio(BaseProvider):
     """Twilio. Any account is there, and any secret right that is not empty."""
 
     name = "twilio"
@@ -67,7 +67,7 @@ class Twilio(Plain):
         ("GET", "/2010-04-01/Accounts/([^/]+)/Messages\\.json", "sms_list"),
     )
 
-    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> Answer:
+    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:
         if not _authorized(request.headers.get("authorization", "")):
             raise Refusal(self._refused(20003, 401))
         [account] = named
@@ -82,18 +82,18 @@ class Twilio(Plain):
         code: str | None,
         title: str | None,  # noqa: ARG002 — its errors have none
         detail: str | None,
-    ) -> Answer:
+    ) -> SandboxResponse:
         default = BY_STATUS.get(status, 20500 if status >= 500 else 20001)
         number = int(code) if code and code.isascii() and code.isdigit() else default
         return self._refused(number, status, detail)
 
-    def _refused(self, code: int, status: int = 400, detail: str | None = None) -> Answer:
+    def _refused(self, code: int, status: int = 400, detail: str | None = None) -> SandboxResponse:
         return json_answer(status, {
-            "code": code, "message": detail or SAID.get(code, "The request was refused."),
+            "code": code, "message": detail or ERROR_TEXTS.get(code, "The request was refused."),
             "more_info": f"https://www.twilio.com/docs/errors/{code}", "status": status,
         })  # fmt: skip
 
-    def _make(self, account: str, request: Request, hidden: timedelta) -> Answer:
+    def _make(self, account: str, request: Request, hidden: timedelta) -> SandboxResponse:
         if request.content_type != "application/x-www-form-urlencoded":
             return self._refused(20001)
         form = _form(request)
@@ -108,7 +108,7 @@ class Twilio(Plain):
         )  # fmt: skip
         return json_answer(201, _message(entry))
 
-    def _list(self, account: str, request: Request) -> Answer:
+    def _list(self, account: str, request: Request) -> SandboxResponse:
         wanted = {"recipient": request.query.get("To"), "from": request.query.get("From")}
         found = [
             entry
@@ -116,7 +116,7 @@ class Twilio(Plain):
             if entry["account_id"] == account and all(entry[k] == v for k, v in wanted.items() if v is not None)
         ]
         size = request.query.get("PageSize", "50")
-        if not size.isdigit() or not 1 <= int(size) <= LARGEST_PAGE:
+        if not size.isdigit() or not 1 <= int(size) <= MAX_PAGE_ITEMS:
             return self._refused(20001)
         more = f"{request.path}?{request.query_string}&Page=1" if len(found) > int(size) else None
         return json_answer(200, {
@@ -135,9 +135,9 @@ def _wrong(to: str, sender: str, service: str, body: str, media: Sequence[str]) 
         return 21603
     if not body and not media:
         return 21602
-    if len(body) > LONGEST_TEXT:
+    if len(body) > MAX_TEXT_CHARS:
         return 21617
-    if len(media) > MOST_MEDIA:
+    if len(media) > MAX_MEDIA_ITEMS:
         return 20001
     return MAGIC_TO.get(to) or MAGIC_FROM.get(sender)
 

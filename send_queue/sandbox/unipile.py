@@ -21,15 +21,15 @@ from datetime import timedelta
 from urllib.parse import unquote
 
 from send_queue.sandbox import profile_ids
-from send_queue.sandbox.http_messages import Answer, Call, Request, json_answer
+from send_queue.sandbox.http_messages import Request, SandboxCall, SandboxResponse, json_answer
 from send_queue.sandbox.journal import Entry
-from send_queue.sandbox.linkedin_state import Account, World, chat_id_of, iso
+from send_queue.sandbox.linkedin_state import Account, LinkedInState, chat_id_of, iso
 from send_queue.sandbox.unipile_errors import Refused, error
 from send_queue.sandbox.unipile_reads import Reads
-from send_queue.sandbox.unipile_request import Asked, read
+from send_queue.sandbox.unipile_request import UnipileRequest, read
 
 NOTE_LENGTH = 300  # characters of an invitation's note
-LANDINGS = (95, 90, 75, 50)  # percent of the limit: `usage` is told only when one of them is reached
+USAGE_STEPS_PERCENT = (95, 90, 75, 50)  # percent of the limit: `usage` is told only when one of them is reached
 RE_INVITE_AFTER = timedelta(days=21)  # LinkedIn refuses to invite again for so long after a withdrawal
 
 _ROUTES = [
@@ -66,7 +66,7 @@ class Unipile:
 
     def __init__(
         self,
-        world: World,
+        world: LinkedInState,
         *,
         api_key: str | None = None,
         redirect_profiles: bool = False,
@@ -76,7 +76,7 @@ class Unipile:
         self._api_key = api_key
         self._viewer_scoped_ids = viewer_scoped_ids
         reads = Reads(world, redirect_profiles=redirect_profiles, viewer_scoped_ids=viewer_scoped_ids)
-        self._reads: dict[str, Callable[[Asked], Answer]] = {
+        self._reads: dict[str, Callable[[UnipileRequest], SandboxResponse]] = {
             "profile": reads.profile,
             "invitations": reads.invitations,
             "relations": reads.relations,
@@ -86,7 +86,7 @@ class Unipile:
             "account": reads.account,
             "withdraw": self._withdraw,
         }
-        self._sends: dict[str, Callable[[Asked, timedelta], Answer]] = {
+        self._sends: dict[str, Callable[[UnipileRequest, timedelta], SandboxResponse]] = {
             "invite": self._invite,
             "chat": self._start_chat,
             "message": self._message,
@@ -96,18 +96,20 @@ class Unipile:
         """Be as on the first day."""
         self._world.forget()
 
-    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> Answer:
+    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:
         """Say no in Unipile's form."""
         return error(status, code, title, detail)
 
-    def understand(self, request: Request) -> Call:
+    def understand(self, request: Request) -> SandboxCall:
         """Find the route, and who sends to whom as far as the request says so."""
         op, named = _route(request)
         asked = read(request, op, named)
         account_id, recipient = self._between(asked)
-        return Call(self.name, op, account_id, recipient, request.path, lambda hidden: self._answer(asked, hidden))
+        return SandboxCall(
+            self.name, op, account_id, recipient, request.path, lambda hidden: self._answer(asked, hidden)
+        )
 
-    def _between(self, asked: Asked) -> tuple[str | None, str | None]:
+    def _between(self, asked: UnipileRequest) -> tuple[str | None, str | None]:
         match asked.op:
             case "invite":
                 return asked.get("account_id"), asked.get("provider_id")
@@ -124,7 +126,7 @@ class Unipile:
             case _:
                 return asked.query("account_id"), None
 
-    def _answer(self, asked: Asked, hidden: timedelta) -> Answer:
+    def _answer(self, asked: UnipileRequest, hidden: timedelta) -> SandboxResponse:
         try:
             self._check_key(asked.request)
             if asked.op in self._sends:
@@ -143,7 +145,7 @@ class Unipile:
 
     # --- sends --------------------------------------------------------------------------------------------
 
-    def _invite(self, asked: Asked, hidden: timedelta) -> Answer:
+    def _invite(self, asked: UnipileRequest, hidden: timedelta) -> SandboxResponse:
         account_id, recipient = asked.need("account_id"), asked.need("provider_id")
         note = asked.get("message") or ""
         if len(note) > NOTE_LENGTH:
@@ -171,7 +173,7 @@ class Unipile:
         if account.invite_limit is not None and account.invited_lately(now) >= account.invite_limit:
             raise Refused(422, "cannot_resend_yet")
 
-    def _start_chat(self, asked: Asked, hidden: timedelta) -> Answer:
+    def _start_chat(self, asked: UnipileRequest, hidden: timedelta) -> SandboxResponse:
         account_id, attendees = asked.need("account_id"), asked.all("attendees_ids")
         if not attendees:
             raise Refused(400, "missing_parameters", "attendees_ids is required.")
@@ -188,7 +190,7 @@ class Unipile:
         answer = {"object": "ChatStarted", "chat_id": entry["chat_id"], "message_id": entry["id"]}
         return json_answer(201, answer)
 
-    def _message(self, asked: Asked, hidden: timedelta) -> Answer:
+    def _message(self, asked: UnipileRequest, hidden: timedelta) -> SandboxResponse:
         text = asked.content()
         with self._world.lock:
             chat = self._world.chat(asked.named)
@@ -205,7 +207,7 @@ class Unipile:
         self._world.settle(ticket)
         return json_answer(201, {"object": "MessageSent", "message_id": entry["id"]})
 
-    def _withdraw(self, asked: Asked) -> Answer:
+    def _withdraw(self, asked: UnipileRequest) -> SandboxResponse:
         with self._world.lock:
             account = self._sender(asked.need_query("account_id"))
             invitation = self._world.invitation(asked.named)
@@ -234,7 +236,7 @@ class Unipile:
             raise Refused(422, "no_connection_with_recipient")
 
     def _entry(
-        self, asked: Asked, account: Account, channel: str, recipient: str, text: str, hidden: timedelta
+        self, asked: UnipileRequest, account: Account, channel: str, recipient: str, text: str, hidden: timedelta
     ) -> Entry:
         now = self._world.clock()
         entry: Entry = {
@@ -270,7 +272,7 @@ def _landing(used: int, limit: int | None) -> int | None:
     """
     if not limit:
         return None
-    for landing in LANDINGS:
+    for landing in USAGE_STEPS_PERCENT:
         if (used - 1) * 100 < landing * limit <= used * 100:
             return landing
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from send_queue.sandbox.http_messages import Answer, json_answer
+from send_queue.sandbox.http_messages import SandboxResponse, json_answer
 
 _TYPE_OF_STATUS = {
     400: "malformed_request",
@@ -63,11 +63,11 @@ class Refused(Exception):
         self.code = code
         self.detail = detail
 
-    def answer(self) -> Answer:
+    def answer(self) -> SandboxResponse:
         return error(self.status, self.code, None, self.detail)
 
 
-def error(status: int, code: str | None, title: str | None, detail: str | None) -> Answer:
+def error(status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:
     """The error body, exactly {status, type, title, detail}; what is null is what Unipile usually says."""
     code = (code or _TYPE_OF_STATUS.get(status, "unexpected_error")).removeprefix("errors/")
     usual_title, usual_detail = _SAID.get(code, (code.replace("_", " ").capitalize(), "The request was refused."))

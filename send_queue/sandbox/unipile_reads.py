@@ -12,14 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from send_queue.sandbox import profile_ids
-from send_queue.sandbox.http_messages import Answer, json_answer
-from send_queue.sandbox.linkedin_state import Account, Chat, Invitation, Message, World, iso
+from send_queue.sandbox.http_messages import SandboxResponse, json_answer
+from send_queue.sandbox.linkedin_state import Account, Chat, Invitation, LinkedInState, Message, iso
 from send_queue.sandbox.unipile_errors import Refused
-from send_queue.sandbox.unipile_request import Asked
+from send_queue.sandbox.unipile_request import UnipileRequest
 
 USUAL_PAGE = 100  # items
-LARGEST_PAGE = 250  # items
-LARGEST_PAGE_OF_RELATIONS = 1000  # items
+MAX_PAGE_ITEMS = 250  # items
+MAX_RELATIONS_PAGE_ITEMS = 1000  # items
 
 Item: TypeAlias = tuple[int, Any]
 """A number that only grows, and what it is the number of."""
@@ -28,16 +28,16 @@ Item: TypeAlias = tuple[int, Any]
 class Reads:
     """The GET half of the provider."""
 
-    def __init__(self, world: World, *, redirect_profiles: bool, viewer_scoped_ids: bool) -> None:
+    def __init__(self, world: LinkedInState, *, redirect_profiles: bool, viewer_scoped_ids: bool) -> None:
         self._world = world
         self._redirect_profiles = redirect_profiles
         self._viewer_scoped_ids = viewer_scoped_ids
 
-    def profile(self, asked: Asked) -> Answer:
+    def profile(self, asked: UnipileRequest) -> SandboxResponse:
         """One person, as one account sees them; `invitation` is there only while one is pending."""
         request = asked.request
         if self._redirect_profiles and not request.path.endswith("/"):
-            return Answer(301, headers={"location": f"{request.path}/?{request.query_string}"})
+            return SandboxResponse(301, headers={"location": f"{request.path}/?{request.query_string}"})
         with self._world.lock:
             account = self._reader(asked.need_query("account_id"))
             person = self._resolve(account, asked.named)
@@ -66,7 +66,7 @@ class Reads:
             body["invitation"] = {"type": "SENT", "status": "PENDING"}
         return json_answer(200, body)
 
-    def invitations(self, asked: Asked) -> Answer:
+    def invitations(self, asked: UnipileRequest) -> SandboxResponse:
         """Pending invitations only, each with a time as coarse as LinkedIn tells it."""
         with self._world.lock:
             account = self._reader(asked.need_query("account_id"))
@@ -79,17 +79,17 @@ class Reads:
         now = self._world.clock()
         return _list("InvitationList", [_show_invitation(one, now) for one in page], cursor)
 
-    def relations(self, asked: Asked) -> Answer:
+    def relations(self, asked: UnipileRequest) -> SandboxResponse:
         """Whom the account is connected with, the latest first; `filter` looks into the names."""
         wanted = (asked.query("filter") or "").lower()
         with self._world.lock:
             account = self._reader(asked.need_query("account_id"))
             everybody = reversed(list(enumerate(account.relations.items())))
             found = ((number, (who, since)) for number, (who, since) in everybody if wanted in _name(who).lower())
-            page, cursor = _page(asked, found, most=LARGEST_PAGE_OF_RELATIONS)
+            page, cursor = _page(asked, found, most=MAX_RELATIONS_PAGE_ITEMS)
         return _list("UserRelationsList", [_show_relation(who, since) for who, since in page], cursor)
 
-    def chats(self, asked: Asked) -> Answer:
+    def chats(self, asked: UnipileRequest) -> SandboxResponse:
         """Chats by their last message that can be seen, of one account or of all."""
         after, before = asked.moment("after"), asked.moment("before")
         with self._world.lock:
@@ -103,7 +103,7 @@ class Reads:
             page, cursor = _page(asked, (one for one in latest if _within(one[1][1].at, after, before)))
         return _list("ChatList", [_show_chat(chat, last) for chat, last in page], cursor)
 
-    def chat_messages(self, asked: Asked) -> Answer:
+    def chat_messages(self, asked: UnipileRequest) -> SandboxResponse:
         """The messages of one chat."""
         with self._world.lock:
             chat = self._world.chat(asked.named)
@@ -112,7 +112,7 @@ class Reads:
             self._reader(chat.account_id)
             return self._list_messages(asked, self._seen_messages(chat))
 
-    def messages(self, asked: Asked) -> Answer:
+    def messages(self, asked: UnipileRequest) -> SandboxResponse:
         """The messages of all chats, of one account or of all."""
         with self._world.lock:
             everything = [
@@ -124,7 +124,7 @@ class Reads:
             everything.sort(key=lambda message: message.number, reverse=True)
             return self._list_messages(asked, everything)
 
-    def account(self, asked: Asked) -> Answer:
+    def account(self, asked: UnipileRequest) -> SandboxResponse:
         """One account and whether its sources are connected."""
         with self._world.lock:
             account = self._reader(asked.named)
@@ -156,7 +156,7 @@ class Reads:
             raise Refused(404, "resource_not_found", "Account not found.")
         return account
 
-    def _readers(self, asked: Asked) -> list[Account]:
+    def _readers(self, asked: UnipileRequest) -> list[Account]:
         account_id = asked.query("account_id")
         if account_id is not None:
             return [self._reader(account_id)]
@@ -178,7 +178,7 @@ class Reads:
     def _seen_messages(self, chat: Chat) -> Iterator[Message]:
         return (message for message in reversed(chat.messages) if self._seen(message))
 
-    def _list_messages(self, asked: Asked, newest_first: Iterable[Message]) -> Answer:
+    def _list_messages(self, asked: UnipileRequest, newest_first: Iterable[Message]) -> SandboxResponse:
         after, before, sender = asked.moment("after"), asked.moment("before"), asked.query("sender_id")
         found = (
             (one.number, one)
@@ -207,7 +207,9 @@ def coarse(age: timedelta) -> tuple[str, timedelta]:
     return "Sent today", timedelta()
 
 
-def _page(asked: Asked, newest_first: Iterable[Item], most: int = LARGEST_PAGE) -> tuple[list[Any], str | None]:
+def _page(
+    asked: UnipileRequest, newest_first: Iterable[Item], most: int = MAX_PAGE_ITEMS
+) -> tuple[list[Any], str | None]:
     limit, below = asked.limit(USUAL_PAGE, most), _position(asked.query("cursor"))
     page: list[Item] = []
     for number, item in newest_first:
@@ -235,7 +237,7 @@ def _position(cursor: str | None) -> int | None:
     raise Refused(400, "invalid_parameters", "The cursor is none that this list gave out.")
 
 
-def _list(kind: str, items: list[dict[str, Any]], cursor: str | None) -> Answer:
+def _list(kind: str, items: list[dict[str, Any]], cursor: str | None) -> SandboxResponse:
     return json_answer(200, {"object": kind, "items": items, "cursor": cursor})
 
 

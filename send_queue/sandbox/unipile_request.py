@@ -12,7 +12,7 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class UnipileRequest:
     """One request. `named` is the id in its path; a body that cannot be read is a `problem`, raised later.
 
     Faults are matched also on what will be refused, and the key is checked before the body.
@@ -77,26 +77,26 @@ class Asked:
         return given
 
 
-def read(request: Request, op: str, named: str) -> Asked:
+def read(request: Request, op: str, named: str) -> UnipileRequest:
     """Read the body in the form that the op takes: JSON for an invitation, multipart for a message."""
     if op == "invite":
         return _read(request, op, named, "application/json")
     if op in ("chat", "message"):
         return _read(request, op, named, "multipart/form-data")
-    return Asked(request, op, named)
+    return UnipileRequest(request, op, named)
 
 
-def _read(request: Request, op: str, named: str, takes: str) -> Asked:
+def _read(request: Request, op: str, named: str, takes: str) -> UnipileRequest:
     if request.content_type != takes:
         refused = Refused(415, "unsupported_media_type", f"The body must be {takes}.")
-        return Asked(request, op, named, problem=refused)
+        return UnipileRequest(request, op, named, problem=refused)
     try:
         fields = form_fields(request) if takes == "multipart/form-data" else _json_fields(request.body)
     except BadBody as bad:
-        return Asked(request, op, named, problem=Refused(400, "malformed_request", str(bad)))
+        return UnipileRequest(request, op, named, problem=Refused(400, "malformed_request", str(bad)))
     except Refused as refused:
-        return Asked(request, op, named, problem=refused)
-    return Asked(request, op, named, tuple(fields))
+        return UnipileRequest(request, op, named, problem=refused)
+    return UnipileRequest(request, op, named, tuple(fields))
 
 
 def _json_fields(body: bytes) -> list[Field]:

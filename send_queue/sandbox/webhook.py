@@ -17,20 +17,20 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from send_queue.sandbox.base import Plain
-from send_queue.sandbox.http_messages import Answer, BadBody, Request, json_answer, json_object
+from send_queue.sandbox.base import BaseProvider
+from send_queue.sandbox.http_messages import BadBody, Request, SandboxResponse, json_answer, json_object
 
 SECRET = "whsec_c2VuZC1xdWV1ZSBzYW5kYm94IHdlYmhvb2sgc2VjcmV0"
 
 
-class Webhook(Plain):
+class Webhook(BaseProvider):
     """A receiver, at every path below /webhooks/."""
 
     name = "webhook"
     prefixes = ("/webhooks/",)
     routes = (("POST", "/webhooks/([^/]+)", "webhook"),)
 
-    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> Answer:  # noqa: ARG002 — one op
+    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:  # noqa: ARG002 — one op
         name = request.headers.get("webhook-id", "")
         if not name or not _signed(request, name):
             return self.error(401, "invalid_signature", None, None)
@@ -49,7 +49,7 @@ class Webhook(Plain):
     def between(self, op: str, request: Request, named: Sequence[str]) -> tuple[str | None, str | None]:  # noqa: ARG002 — Plain's
         return named[0], request.path
 
-    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> Answer:
+    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:
         return json_answer(status, {"error": detail or title or code or "refused"})
 
 

@@ -11,17 +11,17 @@ from datetime import timedelta
 from html import escape
 from typing import Any
 
-from send_queue.sandbox.http_messages import Answer, Request, json_answer
+from send_queue.sandbox.http_messages import Request, SandboxResponse, json_answer
 from send_queue.sandbox.journal import Entry
-from send_queue.sandbox.post_base import Network, number_of
+from send_queue.sandbox.post_base import PostProvider, number_of
 
-KNOWN = timedelta(days=1)
+DUPLICATE_WINDOW = timedelta(days=1)
 """For how long the same text is refused. X does not say; here it is a day."""
 
 _TITLES = {400: "Invalid Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 429: "Too Many Requests"}
 
 
-class X(Network):
+class X(PostProvider):
     """The API. A profile is known by its token, whichever number its timeline is asked for by."""
 
     name = "x"
@@ -33,7 +33,7 @@ class X(Network):
     )
     allowed = (100, timedelta(minutes=15))
 
-    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> Answer:
+    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:
         title = title or _TITLES.get(status, "Internal Server Error")
         kind = f"https://api.x.com/2/problems/{code}" if code else "about:blank"
         return json_answer(status, {"title": title, "type": kind, "detail": detail or title, "status": status})
@@ -42,7 +42,7 @@ class X(Network):
         me = number_of(request.headers.get("authorization", "").partition(" ")[2])
         return me, me
 
-    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> Answer:  # noqa: ARG002 — Plain's
+    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:  # noqa: ARG002 — Plain's
         me = number_of(self.token(request))
         match op:
             case "tweet":
@@ -52,7 +52,7 @@ class X(Network):
             case _:
                 return json_answer(200, self._timeline(me, request))
 
-    def _tweet(self, me: str, request: Request, hidden: timedelta) -> Answer:
+    def _tweet(self, me: str, request: Request, hidden: timedelta) -> SandboxResponse:
         text = self.body(request).get("text")
         if not isinstance(text, str) or not text.strip():
             return self.error(400, "invalid-request", None, "One or more parameters to your request was invalid.")
@@ -60,11 +60,11 @@ class X(Network):
         headers = {"x-rate-limit-limit": str(self.allowed[0]), "x-rate-limit-remaining": str(max(left - 1, 0)),
                    "x-rate-limit-reset": str(reset)}  # fmt: skip
         if left <= 0:
-            return Answer(429, self.error(429, None, None, None).body, headers)
+            return SandboxResponse(429, self.error(429, None, None, None).body, headers)
         with self.lock:
-            if any(entry["text"] == text for entry in self.lately(me, KNOWN)):
+            if any(entry["text"] == text for entry in self.lately(me, DUPLICATE_WINDOW)):
                 said = self.error(403, None, None, "You are not allowed to create a Tweet with duplicate content.")
-                return Answer(403, said.body, headers)
+                return SandboxResponse(403, said.body, headers)
             n = f"{int(self.clock().timestamp() * 1000)}{len(self.entries):06}"
             self.accept(request, hidden, account_id=me, channel="post", recipient=me, text=text, id=n,
                         unix=self.clock().timestamp())  # fmt: skip

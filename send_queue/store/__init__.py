@@ -81,7 +81,7 @@ class InDoubt:
 
 # --- the connection ---------------------------------------------------------------------------------------
 
-PATIENT: dict[str, Any] = {
+TIMEOUT_SETTINGS: dict[str, Any] = {
     "connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
     "tcp_user_timeout": 30_000, "application_name": "send-queue",
 }  # fmt: skip
@@ -98,8 +98,8 @@ def connect(url: str, warn: Callable[[str], None] = lambda _: None) -> Connectio
     transaction to another connection. The encoding is asked for as the connection begins, which poolers keep to.
     Raises `DatabaseUnreachable`, and `ConfigurationError` where the database cannot store every text.
     """
-    with in_words(hide=_secrets(url)):
-        given = PATIENT | psycopg.conninfo.conninfo_to_dict(url) | {"client_encoding": "UTF8"}
+    with translate_errors(hide=_secrets(url)):
+        given = TIMEOUT_SETTINGS | psycopg.conninfo.conninfo_to_dict(url) | {"client_encoding": "UTF8"}
         conn = psycopg.connect(autocommit=True, prepare_threshold=None, **given)
     if (encoding := conn.info.parameter_status("server_encoding")) not in ("UTF8", None):
         conn.close()
@@ -138,7 +138,7 @@ def _secrets(url: str) -> list[str]:
 
 
 @contextmanager
-def in_words(hide: Sequence[str] = ()) -> Iterator[None]:
+def translate_errors(hide: Sequence[str] = ()) -> Iterator[None]:
     """Turn what the database refuses into one sentence that says what to do next.
 
     Of the error only its first line is kept, also for a traceback: what follows it may quote the row, message and all.
@@ -237,7 +237,7 @@ RETRIES = 5
 def _rows(conn: Connection, function: str, named: Mapping[str, Any], explicit: bool = False) -> psycopg.Cursor[Any]:
     query, given = _call(function, named)
     alone = conn.autocommit and conn.info.transaction_status is TransactionStatus.IDLE
-    with in_words():
+    with translate_errors():
         for tries in range(RETRIES + 1):
             try:
                 if alone and (explicit or conn.isolation_level):
@@ -282,7 +282,7 @@ def _call(function: str, named: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]
 
 
 def is_blank(conn: Connection) -> bool:
-    with in_words():
+    with translate_errors():
         return schema.is_blank(conn)
 
 
@@ -432,7 +432,7 @@ def end_run(
 # --- questions --------------------------------------------------------------------------------------------
 
 
-def why(conn: Connection, filters: Filters, at: datetime | None, counting: bool) -> Json:
+def explain_idle(conn: Connection, filters: Filters, at: datetime | None, counting: bool) -> Json:
     answer: Json = _value(
         conn, "send_why", at=at, counting=counting,
         account=filters.account, channel=filters.channel, campaign=filters.campaign,
@@ -499,14 +499,14 @@ def sends(conn: Connection, filters: Filters, status: str | None, max_rows: int)
     return [row[0] for row in rows]
 
 
-def each_send(conn: Connection, filters: Filters, status: str | None, max_rows: int | None) -> Iterator[Json]:
+def iter_sends(conn: Connection, filters: Filters, status: str | None, max_rows: int | None) -> Iterator[Json]:
     """As `sends`, one after the other as they come, however many there are; `max_rows` None: all."""
     named = {
         "status": status, "account": filters.account, "channel": filters.channel, "campaign": filters.campaign,
         "max_rows": ALL if max_rows is None else max_rows,
     }  # fmt: skip
     query, given = _call("send_sends", named)
-    with in_words(), conn.cursor() as cursor:
+    with translate_errors(), conn.cursor() as cursor:
         for (row,) in cursor.stream(query, given):
             yield row
 
@@ -551,7 +551,7 @@ def listed(conn: Connection, kind: str, id: UUID | None = None, channel: str | N
     return [row[0] for row in _rows(conn, "send_list", {"kind": kind, "id": id, "channel": channel})]
 
 
-def put(
+def upsert(
     conn: Connection,
     kind: str,
     name: str,
@@ -748,7 +748,7 @@ def take_token(
     return answer
 
 
-def keep_token(
+def store_token(
     conn: Connection,
     account_id: UUID,
     refreshed_at: datetime,
@@ -767,7 +767,7 @@ def keep_token(
     return kept
 
 
-def put_token_off(
+def defer_token(
     conn: Connection,
     account_id: UUID,
     renewing_since: datetime,
@@ -886,7 +886,7 @@ def import_lines(
 
     Returns what send_import answers; it is stored if no line is wrong and `keep` says so of the answer.
     """
-    with all_or_nothing(conn):
+    with transaction(conn):
         _value(conn, "send_import_stage")
         # COPY is the one statement that cannot be wrapped in a function.
         copying = cast(Any, f"copy send_import_lines ({', '.join(STAGED)}) from stdin")
@@ -950,21 +950,21 @@ def rehearse_rooms(
 
 
 @contextmanager
-def all_or_nothing(conn: Connection) -> Iterator[None]:
+def transaction(conn: Connection) -> Iterator[None]:
     """Run what follows in one transaction, or in a part of that which is open: where it raises, nothing of it stays."""
-    with in_words(), _transaction(conn):
+    with translate_errors(), _transaction(conn):
         yield
 
 
 @contextmanager
-def one_look(conn: Connection) -> Iterator[None]:
+def snapshot(conn: Connection) -> Iterator[None]:
     """Run what follows on the queue as it is at one moment, whatever others change meanwhile, and take it all back."""
-    with in_words(), _transaction(conn, psycopg.IsolationLevel.REPEATABLE_READ, force_rollback=True):
+    with translate_errors(), _transaction(conn, psycopg.IsolationLevel.REPEATABLE_READ, force_rollback=True):
         yield
 
 
 @contextmanager
-def nothing_kept(conn: Connection) -> Iterator[None]:
+def rolled_back(conn: Connection) -> Iterator[None]:
     """Run what follows in one transaction and take it all back: for a dry run."""
-    with in_words(), _transaction(conn, force_rollback=True):
+    with translate_errors(), _transaction(conn, force_rollback=True):
         yield

@@ -34,7 +34,7 @@ Grant: TypeAlias = tuple[str, str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class MigrationReport:
     """What a migrate did: the names of the files that it ran, and whether it made the views anew."""
 
     applied: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ def migrate(
     folder: Path | None = None,
     grants: Sequence[Grant] = (),
     served: Mapping[str, Collection[str]] | None = None,
-) -> Report:
+) -> MigrationReport:
     """Bring the database up to this code, in one transaction; several at once are fine.
 
     `grants` are roles, each with its task ("work", "enqueue" or "read") and the name of the workspace that it is bound
@@ -117,7 +117,9 @@ def migrate(
         ) from error
 
 
-def _install(conn: Connection, folder: Path, grants: Sequence[Grant], served: Mapping[str, Collection[str]]) -> Report:
+def _install(
+    conn: Connection, folder: Path, grants: Sequence[Grant], served: Mapping[str, Collection[str]]
+) -> MigrationReport:
     # Before any query: a snapshot older than bootstrap's lock would not see what the one before us has done.
     _run(conn, "set transaction isolation level read committed")
     names = frozenset(name for (name,) in _rows(conn, _SERVER_FUNCTIONS))
@@ -133,8 +135,8 @@ def _install(conn: Connection, folder: Path, grants: Sequence[Grant], served: Ma
     except (errors.InvalidTableDefinition, errors.DependentObjectsStillExist):
         # A view has other columns now, or keeps a function from being dropped.
         defined = _define(conn, functions, views, drop_views=True)
-    report = Report(applied, *defined)
-    if report != Report():
+    report = MigrationReport(applied, *defined)
+    if report != MigrationReport():
         _run(conn, "set local check_function_bodies = on")
         _run(conn, _CHECK_BODIES, ([file.name for file in functions],))
     if any(file.name == "send_note_migrated" for file in functions):

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from unittest.mock import patch
 from uuid import uuid4
 
-from send_queue.core.run import LEASE
+from send_queue.core.run import SEND_LEASE
 from send_queue.model import (
     CHANNELS,
     AlreadyDone,
@@ -53,7 +53,7 @@ MESSAGE = "a-wording-that-nobody-else-may-read"
 HURRY = 0.6
 """Seconds that a call may take where no answer ever comes, whatever its provider allows: a check lasts no minute."""
 
-PATIENCE = 10.0
+CHECK_TIMEOUT_SECONDS = 10.0
 """Seconds that it may take where the server answers at once: a machine may be busy."""
 
 DAY = timedelta(days=1)
@@ -112,7 +112,7 @@ def it_says_what_it_is(subject: Subject) -> None:
         provider, channel = it.provider, it.send.channel
         _must(provider.channels and provider.channels <= set(CHANNELS), "`channels` holds some of", CHANNELS)
         _must(channel in provider.channels, "the send to test with is of a channel that it serves", channel)
-        _must(timedelta() < provider.longest_call < LEASE, "`longest_call` is shorter than a lease", LEASE)
+        _must(timedelta() < provider.longest_call < SEND_LEASE, "`longest_call` is shorter than a lease", SEND_LEASE)
         _must(provider.lag is None or provider.lag >= timedelta(), "`lag` is a time, or None", provider.lag)
         provider.close()
         provider.close()
@@ -385,7 +385,7 @@ def _facing(subject: Subject) -> Iterator[_Facing]:
 
         def limit(total: float) -> float:
             it.allowed += total
-            return HURRY if it.server.behave in ENDLESS else PATIENCE
+            return HURRY if it.server.behave in ENDLESS else CHECK_TIMEOUT_SECONDS
 
         try:
             with _hurried(limit):

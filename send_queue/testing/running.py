@@ -44,13 +44,13 @@ def no_transaction_is_open(subject: Subject, database_url: str) -> None:
         try:
             of_account = {"provider": name, "provider_account_id": send.provider_account_id,
                           "secret_env": send.secret_env, "settings": dict(send.settings)}  # fmt: skip
-            store.put(conn, "workspace", name, {}, adding=True)
-            store.put(conn, "account", name, of_account, adding=True, workspace=name)
-            store.put(conn, "campaign", name, {"accounts": [name]}, adding=True, workspace=name)
+            store.upsert(conn, "workspace", name, {}, adding=True)
+            store.upsert(conn, "account", name, of_account, adding=True, workspace=name)
+            store.upsert(conn, "campaign", name, {"accounts": [name]}, adding=True, workspace=name)
             store.enqueue(conn, campaign=name, channel=send.channel, recipient=send.recipient, message=send.message,
                           subject=send.subject, payload=dict(send.payload), workspace=name)  # fmt: skip
             mine = store.Filters(account=name)
-            run.run(run.Run(conn, _Only(provider), lambda: None, "conformance", mine, asking=False))
+            run.run(run.Pass(conn, _Only(provider), lambda: None, "conformance", mine, asking=False))
         finally:
             server.close()
             provider.close()

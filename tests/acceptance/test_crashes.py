@@ -27,7 +27,7 @@ from held_answers import answers_held
 from psycopg import sql
 
 from send_queue import store
-from send_queue.core.run import LEASE
+from send_queue.core.run import SEND_LEASE
 from send_queue.sandbox import Fault, Sandbox
 from send_queue.store import schema
 
@@ -46,10 +46,10 @@ class World:
         self.began: list[subprocess.Popen[str]] = []
         with self.connect() as conn:
             account = {"provider": "unipile", "provider_account_id": "seat"}
-            store.put(conn, "account", "anna", account, adding=True, at=self.now())
+            store.upsert(conn, "account", "anna", account, adding=True, at=self.now())
             for channel in (INVITE, MESSAGE):
-                store.put(conn, "lane", "anna", {"channel": channel, "max_in_flight": 10}, at=self.now())
-            store.put(conn, "campaign", "hello", {"accounts": ["anna"]}, adding=True, at=self.now())
+                store.upsert(conn, "lane", "anna", {"channel": channel, "max_in_flight": 10}, at=self.now())
+            store.upsert(conn, "campaign", "hello", {"accounts": ["anna"]}, adding=True, at=self.now())
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.ahead
@@ -59,7 +59,7 @@ class World:
 
     def outlast_leases(self) -> None:
         """The clocks of the runs that are suspended go on, until all their leases are over."""
-        self.passed.write_text(str(LEASE.total_seconds()))
+        self.passed.write_text(str(SEND_LEASE.total_seconds()))
 
     def connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.url, autocommit=True, application_name="test")

@@ -276,16 +276,18 @@ def seconds(n: int) -> timedelta:
 @pytest.mark.parametrize("manifest", SENDERS, ids=str)
 def test_what_is_in_flight_is_finished_before_a_pod_is_killed(manifest: Manifest) -> None:
     """From SIGTERM to SIGKILL there is time for the longest call, and for its result to be written down."""
-    assert seconds(manifest.pod["terminationGracePeriodSeconds"]) > longest_call() + seconds(int(run.PATIENCE) + 5)
+    assert seconds(manifest.pod["terminationGracePeriodSeconds"]) > longest_call() + seconds(
+        int(run.LOCK_WAIT_SECONDS) + 5
+    )
 
 
 @pytest.mark.parametrize("manifest", SENDERS, ids=str)
 def test_a_run_ends_by_itself_before_its_deadline(manifest: Manifest) -> None:
     """Even one that begins its longest call at the last moment; and all is over when a lease would be."""
     params = parse(manifest.words).params
-    at_work = params["max_runtime"] if manifest.words[0] == "run" else seconds(int(run.LONGEST_WAIT))
+    at_work = params["max_runtime"] if manifest.words[0] == "run" else seconds(int(run.MAX_WAIT_SECONDS))
     assert START + at_work + longest_call() < seconds(manifest.job["activeDeadlineSeconds"])
-    assert longest_call() + seconds(manifest.pod["terminationGracePeriodSeconds"]) < run.LEASE
+    assert longest_call() + seconds(manifest.pod["terminationGracePeriodSeconds"]) < run.SEND_LEASE
 
 
 @pytest.mark.parametrize("manifest", [m for m in SENDERS if m.words[0] == "run"], ids=str)

@@ -530,7 +530,7 @@ def test_a_secret_that_is_set_wrongly_is_not_told(
 def test_what_a_constraint_refuses_is_not_quoted(queue: Queue) -> None:
     """Postgres adds the row to what it says, the message with it; a traceback has none of that."""
     [send_id] = queue.ready()
-    with pytest.raises(UserError) as error, store.in_words():
+    with pytest.raises(UserError) as error, store.translate_errors():
         queue.conn.execute("update send_queue set message = %s, attempts = -1 where id = %s", (BODY, send_id))
     said = "".join(traceback.format_exception(error.value))
     assert "attempts are not negative" in said

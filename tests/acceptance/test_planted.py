@@ -129,8 +129,8 @@ def test_nothing_that_is_planted_is_called_by_a_record(stranger: str, empty_data
         planted.plant_server_functions(planter)
         schema.migrate(owner)
         planted.plant_shorter(planter)
-        store.put(owner, "account", "ada", {"provider": "log"}, adding=True)
-        store.put(owner, "campaign", "spring", {"accounts": ["ada"]}, adding=True)
+        store.upsert(owner, "account", "ada", {"provider": "log"}, adding=True)
+        store.upsert(owner, "campaign", "spring", {"accounts": ["ada"]}, adding=True)
         for n in range(len(RESULTS) + 2):
             store.enqueue(owner, campaign="spring", channel="log", recipient=f"p{n}", message="Hi", at=AT)
 

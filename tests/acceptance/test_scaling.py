@@ -31,8 +31,8 @@ def test_queues_in_two_schemas_know_nothing_of_each_other(conn: Connection, data
     theirs = f"{database}{'&' if '?' in database else '?'}options=-csearch_path%3Dtenant"
     with psycopg.connect(theirs, autocommit=True) as other:
         schema.migrate(other)
-        store.put(other, "account", "anna", {"provider": "log"}, adding=True)
-        store.put(other, "campaign", "fall", {"accounts": ["anna"]}, adding=True)
+        store.upsert(other, "account", "anna", {"provider": "log"}, adding=True)
+        store.upsert(other, "campaign", "fall", {"accounts": ["anna"]}, adding=True)
         other.execute("select send_enqueue('fall', 'log', 'you', 'hi')")
         claim = "select json_array_length(send_claim('a run') -> 'in_hand')"
         assert conn.execute(claim).fetchone() == (0,)

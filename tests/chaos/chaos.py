@@ -113,22 +113,22 @@ class Chaos:
             schema.migrate(conn)
             at = self.believed.now()
             hours = calendar.hours_from_text([f"{rules.OFFICE.start:02}:00-{rules.OFFICE.stop:02}:00"], None)
-            store.put(conn, "schedule", "office", {"timezone": "UTC", "hours": hours}, adding=True)
+            store.upsert(conn, "schedule", "office", {"timezone": "UTC", "hours": hours}, adding=True)
             for seat in SEATS:
                 account = {"provider": seat.provider, "channels": seat.channels, **seat.fields}
                 if seat.secret is not None:
                     account["secret_env"] = seat.variable
-                store.put(conn, "account", seat.name, account, adding=True, at=at)
+                store.upsert(conn, "account", seat.name, account, adding=True, at=at)
                 for channel in seat.channels:
                     no_gap = {"min_gap_seconds": 0, "jitter_seconds": 0}
-                    store.put(conn, "lane", seat.name, {"channel": channel, **no_gap, **seat.lane}, at=at)
+                    store.upsert(conn, "lane", seat.name, {"channel": channel, **no_gap, **seat.lane}, at=at)
             store.put_limit(conn, LIMIT[0], LIMIT[1], account="a1")
             for way in WAYS:
                 pool = [seat.name for seat in seats_of(way)]
                 campaign = {"accounts": pool, "max_attempts": 8, "backoff_seconds": [300]}
-                store.put(conn, "campaign", way.name, campaign, adding=True, at=at)
+                store.upsert(conn, "campaign", way.name, campaign, adding=True, at=at)
             office = {"accounts": [seat.name for seat in SEATS], "schedule": "office"}
-            store.put(conn, "campaign", "office", office, adding=True, at=at)
+            store.upsert(conn, "campaign", "office", office, adding=True, at=at)
 
     def enqueue(self, conn: store.Connection, n: int) -> None:
         """Sends of all ways in turn; every seventh keeps business hours."""

@@ -22,7 +22,7 @@ from aiosmtpd.smtp import Envelope, Session
 
 from send_queue.sandbox import Sandbox, app, read_faults, serve
 from send_queue.sandbox.faults import Faults
-from send_queue.sandbox.http_messages import Answer, Call, Request
+from send_queue.sandbox.http_messages import Request, SandboxCall, SandboxResponse
 from send_queue.sandbox.journal import Journal
 from send_queue.sandbox.linkedin_state import iso
 
@@ -63,7 +63,7 @@ class Mails:
     async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:  # noqa: ARG002 — aiosmtpd's
         with self._in_hand.one():
             sender, to = envelope.mail_from or "", envelope.rcpt_tos[0]
-            fault = self._faults.pick(Call("smtp", "mail", sender, to, "", lambda _: Answer(250)))
+            fault = self._faults.pick(SandboxCall("smtp", "mail", sender, to, "", lambda _: SandboxResponse(250)))
             await asyncio.sleep(fault.delay if fault else 0)
             if fault and fault.status:
                 return f"{fault.status} ordered"
@@ -86,7 +86,7 @@ def main(journal: str, port: str, mail_port: str, clock: str, faults: str) -> No
     in_hand = InHand(believed)
     answer = app.App.answer
 
-    def counted(self: app.App, request: Request) -> Answer | None:
+    def counted(self: app.App, request: Request) -> SandboxResponse | None:
         with in_hand.one():
             return answer(self, request)
 

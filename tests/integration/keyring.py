@@ -81,11 +81,11 @@ class Keyring:
 
     # --- renewing -----------------------------------------------------------------------------------------
 
-    def refresh(self, *, renewers: Renewers | None = None, **want: Any) -> list[token_renewal.Told]:
-        return list(self.one_run(renewers).run(token_renewal.Want(**want)))
+    def refresh(self, *, renewers: Renewers | None = None, **want: Any) -> list[token_renewal.RenewalResult]:
+        return list(self.one_run(renewers).run(token_renewal.RenewalFilter(**want)))
 
-    def one_run(self, renewers: Renewers | None = None) -> token_renewal.Refresh:
-        return token_renewal.Refresh(self.conn, renewers or self.renewers, self.env, lambda: self.now[0])
+    def one_run(self, renewers: Renewers | None = None) -> token_renewal.TokenRenewal:
+        return token_renewal.TokenRenewal(self.conn, renewers or self.renewers, self.env, lambda: self.now[0])
 
     def killed(self, **want: Any) -> None:
         """A run that is killed between the provider's answer and the commit."""

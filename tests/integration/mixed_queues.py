@@ -92,21 +92,23 @@ def laid(conn: Connection[Any], queue: Mixed) -> list[UUID]:
     """Store it as all that waits in this database; the ids of its rows."""
     conn.execute("truncate send_workspaces, send_schedules cascade")
     name, at = next(names), queue.at
-    store.put(conn, "workspace", name, {}, adding=True)
+    store.upsert(conn, "workspace", name, {}, adding=True)
     for nth, schedule in enumerate(queue.schedules):
         fields = schedule | {
             "hours": calendar.hours_from_text(schedule["hours"], None),
             "skip_holidays": schedule["holiday_country"] is not None,
         }
-        store.put(conn, "schedule", f"{name}-{nth}", fields, adding=True, at=at)
+        store.upsert(conn, "schedule", f"{name}-{nth}", fields, adding=True, at=at)
 
     def scheduled(nth: int) -> dict[str, str]:
         return {"schedule": f"{name}-{nth}"} if nth >= 0 else {}
 
     for nth, (of, lanes) in enumerate(queue.accounts):
-        store.put(conn, "account", f"{name}-{nth}", {"provider": "log", **scheduled(of)}, adding=True, workspace=name)
+        store.upsert(
+            conn, "account", f"{name}-{nth}", {"provider": "log", **scheduled(of)}, adding=True, workspace=name
+        )
         for channel, lane in zip(CHANNELS, lanes, strict=False):
-            store.put(conn, "lane", f"{name}-{nth}", lane | {"channel": channel}, at=at - 2 * DAY)
+            store.upsert(conn, "lane", f"{name}-{nth}", lane | {"channel": channel}, at=at - 2 * DAY)
     for most, seconds, of, nth in queue.limits:
         if of < len(queue.accounts):
             limited = f"{name}-{of}" if of >= 0 else None
@@ -117,7 +119,7 @@ def laid(conn: Connection[Any], queue: Mixed) -> list[UUID]:
         fields = {"accounts": accounts, **scheduled(schedule_of)}
         if hours:
             fields |= {"quiet_from": hours[0], "quiet_until": hours[1]}
-        store.put(conn, "campaign", f"{name}-{nth}", fields, adding=True, workspace=name)
+        store.upsert(conn, "campaign", f"{name}-{nth}", fields, adding=True, workspace=name)
         if paused:
             store.pause(conn, True, "campaign", f"{name}-{nth}", None, "a test", name, at)
     sends = []
@@ -138,8 +140,8 @@ def laid(conn: Connection[Any], queue: Mixed) -> list[UUID]:
 def ran(conn: Connection[Any], at: datetime, limit: int | None = None) -> Iterator[Went]:
     """What one run at a moment sends, one row at a time; all of it goes out."""
     for _ in range(limit or 10_000):
-        this = run.Run(conn, PROVIDERS, partial(_same, at), "test")
-        taken = run.take(this, 1, run.Report(), patient=False)
+        this = run.Pass(conn, PROVIDERS, partial(_same, at), "test")
+        taken = run.take(this, 1, run.RunReport(), patient=False)
         if not taken:
             return
         store.record(conn, [{"attempt_id": str(c.attempt_id), "outcome": "sent"} for c in taken], at)

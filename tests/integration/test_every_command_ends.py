@@ -88,10 +88,10 @@ def in_time(call: Any) -> Any:
 
 def a_run(conn: Connection[Any], at: datetime) -> None:
     """One run-once, which says why where it takes nothing."""
-    this = run.Run(conn, PROVIDERS, lambda: at, "test")
-    taken = run.take(this, 1, run.Report(), patient=False)
+    this = run.Pass(conn, PROVIDERS, lambda: at, "test")
+    taken = run.take(this, 1, run.RunReport(), patient=False)
     store.record(conn, [{"attempt_id": str(c.attempt_id), "outcome": "sent"} for c in taken], at)
-    run.say_why(this, run.Report(), counting=False)
+    run.say_why(this, run.RunReport(), counting=False)
 
 
 def a_queue(
@@ -99,27 +99,29 @@ def a_queue(
     rows: Any,
 ) -> list[UUID]:  # fmt: skip
     name = next(names)
-    store.put(conn, "workspace", name, {}, adding=True)
+    store.upsert(conn, "workspace", name, {}, adding=True)
     for nth, schedule in enumerate(schedules):
         fields = schedule | {
             "hours": calendar.hours_from_text(schedule["hours"], None),
             "skip_holidays": schedule["holiday_country"] is not None,
         }
-        store.put(conn, "schedule", f"{name}-{nth}", fields, adding=True, at=at)
+        store.upsert(conn, "schedule", f"{name}-{nth}", fields, adding=True, at=at)
 
     def scheduled(nth: int) -> dict[str, str]:
         return {"schedule": f"{name}-{nth}"} if nth >= 0 else {}
 
     for account in (name, f"{name}-b"):
-        store.put(conn, "account", account, {"provider": "log", **scheduled(of_account)}, adding=True, workspace=name)
-        store.put(conn, "lane", account, lane | {"channel": "sms"}, at=at - timedelta(days=2))
+        store.upsert(
+            conn, "account", account, {"provider": "log", **scheduled(of_account)}, adding=True, workspace=name
+        )
+        store.upsert(conn, "lane", account, lane | {"channel": "sms"}, at=at - timedelta(days=2))
     for most, seconds, own in limits:
         store.put_limit(conn, most, timedelta(seconds=seconds), name if own else None, None, name)
     for nth, (schedule, quiet, paused) in enumerate(campaigns):
         fields = {"accounts": [name, f"{name}-b"], **scheduled(schedule)}
         if quiet:
             fields |= {"quiet_from": quiet[0], "quiet_until": quiet[1]}
-        store.put(conn, "campaign", f"{name}-{nth}", fields, adding=True, workspace=name)
+        store.upsert(conn, "campaign", f"{name}-{nth}", fields, adding=True, workspace=name)
         if paused:
             store.pause(conn, True, "campaign", f"{name}-{nth}", None, "a test", name, at)
     sends = []

@@ -53,8 +53,8 @@ limits = st.lists(st.tuples(st.integers(1, 4), st.sampled_from([60, 600, 3600, 8
 
 def claim(conn: Connection[Any], at: datetime, account: str) -> tuple[Claimed, ...]:
     """What a run at that moment has in hand; it sends all of it at once, and all of it goes out."""
-    this = run.Run(conn, PROVIDERS, lambda: at, "test", Filters(account=account))
-    taken = run.take(this, 1, run.Report(), patient=False)
+    this = run.Pass(conn, PROVIDERS, lambda: at, "test", Filters(account=account))
+    taken = run.take(this, 1, run.RunReport(), patient=False)
     store.record(conn, [{"attempt_id": str(c.attempt_id), "outcome": "sent"} for c in taken], at)
     return taken
 
@@ -62,14 +62,14 @@ def claim(conn: Connection[Any], at: datetime, account: str) -> tuple[Claimed, .
 def a_lane(conn: Connection[Any], schedule: dict[str, Any] | None, lane: dict[str, Any], limits: list[Any]) -> str:
     name = next(names)
     if schedule is not None:
-        store.put(conn, "schedule", name, schedule, adding=True)
-    store.put(conn, "workspace", name, {}, adding=True)
+        store.upsert(conn, "schedule", name, schedule, adding=True)
+    store.upsert(conn, "workspace", name, {}, adding=True)
     fields = {"provider": "log", **({"schedule": name} if schedule is not None else {})}
-    store.put(conn, "account", name, fields, adding=True, workspace=name)
-    store.put(conn, "lane", name, lane | {"channel": "log"})
+    store.upsert(conn, "account", name, fields, adding=True, workspace=name)
+    store.upsert(conn, "lane", name, lane | {"channel": "log"})
     for most, seconds, own in limits:
         store.put_limit(conn, most, timedelta(seconds=seconds), name if own else None, None, name)
-    store.put(conn, "campaign", name, {"accounts": [name]}, adding=True, workspace=name)
+    store.upsert(conn, "campaign", name, {"accounts": [name]}, adding=True, workspace=name)
     return name
 
 

@@ -125,7 +125,7 @@ def a_queue(
     conn: Connection[Any], at: datetime, hours: Any, accounts: Any, campaigns: Any, limits: Any, rows: Any
 ) -> str:
     name = next(names)
-    store.put(conn, "workspace", name, {}, adding=True)
+    store.upsert(conn, "workspace", name, {}, adding=True)
     for nth, schedule in enumerate(hours):
         if schedule is None:
             continue
@@ -133,20 +133,20 @@ def a_queue(
             "timezone": schedule["timezone"], "hours": calendar.hours_from_text(schedule["hours"], None),
             "skip_holidays": schedule["holiday_country"] is not None, "holiday_country": schedule["holiday_country"],
         }  # fmt: skip
-        store.put(conn, "schedule", f"{name}-{nth}", fields, adding=True, at=at)
+        store.upsert(conn, "schedule", f"{name}-{nth}", fields, adding=True, at=at)
 
     def scheduled(nth: int) -> dict[str, str]:
         return {"schedule": f"{name}-{nth}"} if nth >= 0 and hours[nth] else {}
 
     for nth, (schedule, lanes) in enumerate(accounts):
         fields = {"provider": "unipile", "provider_account_id": f"{name}-{nth}", **scheduled(schedule)}
-        store.put(conn, "account", f"{name}-{nth}", fields, adding=True, workspace=name)
+        store.upsert(conn, "account", f"{name}-{nth}", fields, adding=True, workspace=name)
         for channel, lane in zip(CHANNELS, lanes, strict=False):
             lane = dict(lane)
             paused, ramp = lane.pop("paused"), lane.pop("warm_up")
             if ramp and lane["daily_cap"]:
                 lane |= {"warm_up_start": ramp[0], "warm_up_step": ramp[1]}
-            store.put(conn, "lane", f"{name}-{nth}", lane | {"channel": channel}, at=at - 2 * DAY)
+            store.upsert(conn, "lane", f"{name}-{nth}", lane | {"channel": channel}, at=at - 2 * DAY)
             if paused:
                 store.pause(conn, True, "lane", f"{name}-{nth}", channel, "a test", name, at)
     for most, seconds, of in limits:
@@ -156,7 +156,7 @@ def a_queue(
     all_of_them = [f"{name}-{nth}" for nth in range(len(accounts))]
     for nth, (schedule, paused) in enumerate(campaigns):
         fields = {"accounts": all_of_them, **scheduled(schedule)}
-        store.put(conn, "campaign", f"{name}-{nth}", fields, adding=True, workspace=name)
+        store.upsert(conn, "campaign", f"{name}-{nth}", fields, adding=True, workspace=name)
         if paused:
             store.pause(conn, True, "campaign", f"{name}-{nth}", None, "a test", name, at)
     for campaign, account, channel, priority, due, lasts, many in rows:
@@ -181,7 +181,7 @@ def played(
     before = len(sandbox.accepted())
     now, end = at, datetime(at.year, at.month, at.day, tzinfo=UTC) + DAYS * DAY
     while now < end and store.remaining(conn, store.Filters()):
-        run.run(run.Run(conn, providers, partial(_same, now), "test"), limit, telling=False)
+        run.run(run.Pass(conn, providers, partial(_same, now), "test"), limit, telling=False)
         now += every
     providers.close()
     sent = conn.execute(

@@ -383,7 +383,7 @@ def test_roles_keep_their_task_through_an_upgrade(queue: Connection, role: Role)
         queue.execute(sql.SQL("create function {}(older int) returns int language sql as 'select 1'").format(
             sql.Identifier(name)))  # fmt: skip
     queue.execute("update send_definitions set digest = 'older'")
-    assert schema.migrate(queue) != schema.Report()
+    assert schema.migrate(queue) != schema.MigrationReport()
     with psycopg.connect(urls["work"], autocommit=True) as worker:
         worker.execute("select send_claim('me')")
     with psycopg.connect(urls["enqueue"], autocommit=True) as app:

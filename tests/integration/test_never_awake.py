@@ -42,14 +42,14 @@ def put(queue: Queue, recipient: str, campaign: str = "spring") -> UUID:
 
 def took(queue: Queue, at: datetime) -> list[UUID]:
     """What a run takes in hand, once it has worked the windows out."""
-    this = run.Run(queue.conn, PROVIDERS, lambda: at, "test")
-    return [send.send_id for send in run.take(this, 9, run.Report(), patient=False)]
+    this = run.Pass(queue.conn, PROVIDERS, lambda: at, "test")
+    return [send.send_id for send in run.take(this, 9, run.RunReport(), patient=False)]
 
 
-def a_run(queue: Queue, at: datetime) -> run.Report:
+def a_run(queue: Queue, at: datetime) -> run.RunReport:
     """What a run says that finds nothing to send."""
-    this = run.Run(queue.conn, PROVIDERS, lambda: at, "test")
-    report = run.Report()
+    this = run.Pass(queue.conn, PROVIDERS, lambda: at, "test")
+    report = run.RunReport()
     assert run.take(this, 1, report, patient=False) == ()
     run.say_why(this, report, counting=True)
     return report

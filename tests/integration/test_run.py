@@ -93,12 +93,12 @@ def own_account(conn: Connection) -> Queue:
 
 
 @pytest.fixture
-def of(database: str) -> Iterator[Callable[[Providers], run.Run]]:
+def of(database: str) -> Iterator[Callable[[Providers], run.Pass]]:
     """Makes runs, each with a connection of its own."""
     made = []
 
-    def new(providers: Providers, **more: Any) -> run.Run:
-        made.append(this := run.Run(store.connect(database), providers, lambda: AT, "test", **more))
+    def new(providers: Providers, **more: Any) -> run.Pass:
+        made.append(this := run.Pass(store.connect(database), providers, lambda: AT, "test", **more))
         return this
 
     yield new
@@ -274,7 +274,7 @@ def test_a_provider_that_may_outlast_every_lease_is_refused(own_account: Queue, 
     queue = own_account
     queue.fill(1)
     own = Own()
-    own.longest_call = run.LEASE
+    own.longest_call = run.SEND_LEASE
     assert "give it shorter time-outs" in str(run.run(of(Only(own)), None).lacking)
     assert (own.calls, queue.statuses()) == ([], {"pending": 1})
     assert queue.one("select count(*) from send_attempts") == 1
@@ -461,7 +461,7 @@ def test_a_persons_word_ends_what_a_repeat_waits_for(own_account: Queue, of: Any
     assert queue.row(send_id)["provider_message_id"] == "m-1"
 
 
-def test_a_refusal_that_its_provider_names_suppresses(own_account: Queue, of: Callable[[Providers], run.Run]) -> None:
+def test_a_refusal_that_its_provider_names_suppresses(own_account: Queue, of: Callable[[Providers], run.Pass]) -> None:
     """Nobody writes to that recipient any more; another refusal is about the one message."""
 
     class Strict(Own):

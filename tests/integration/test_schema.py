@@ -103,7 +103,7 @@ def test_no_literal_has_a_backslash() -> None:
 
 def test_the_database_fits_the_code_after_migrate(conn: Connection) -> None:
     """A second migrate finds nothing to do, and `check` is content."""
-    assert schema.migrate(conn) == schema.Report()
+    assert schema.migrate(conn) == schema.MigrationReport()
     schema.check(conn)
     newest = max(path.name for path in (schema.sql_dir() / "migrations").iterdir())
     assert schema.version(conn) == int(newest.partition("_")[0])
@@ -116,7 +116,7 @@ def test_everything_goes_into_the_schema_of_the_search_path(empty_database: str)
     with psycopg.connect(empty_database, autocommit=True, options="-csearch_path=outreach") as conn:
         schema.migrate(conn)
         schema.check(conn)
-        assert schema.migrate(conn) == schema.Report()
+        assert schema.migrate(conn) == schema.MigrationReport()
         strangers = one(
             conn,
             """
@@ -136,7 +136,7 @@ def test_a_migration_runs_once(empty: Connection, folder: Path, write: Write) ->
     assert schema.migrate(empty, folder).applied == ("0001_one",)
     write("migrations/0002_two.sql", "drop table two")
     assert schema.migrate(empty, folder).applied == ("0002_two",)
-    assert schema.migrate(empty, folder) == schema.Report()
+    assert schema.migrate(empty, folder) == schema.MigrationReport()
     assert schema.version(empty) == 2
 
 
@@ -198,7 +198,7 @@ def test_a_function_is_run_again_when_its_file_changes(empty: Connection, folder
     write("functions/other.sql", "create or replace function other() returns int language sql as 'select 1'")
     assert schema.migrate(empty, folder).functions == ("answer", "other")
     write("functions/answer.sql", ANSWER.replace("1", "2"))
-    assert schema.migrate(empty, folder) == schema.Report(functions=("answer",))
+    assert schema.migrate(empty, folder) == schema.MigrationReport(functions=("answer",))
     assert one(empty, "select answer()") == 2
 
 
@@ -245,7 +245,7 @@ def test_the_function_goes_with_its_file(empty: Connection, folder: Path, write:
     empty.execute("create function mine() returns int language sql as 'select 1'")
     schema.migrate(empty, folder)
     file.unlink()
-    assert schema.migrate(empty, folder) == schema.Report(dropped=("answer",))
+    assert schema.migrate(empty, folder) == schema.MigrationReport(dropped=("answer",))
     assert one(empty, "select array_agg(proname::text) from pg_proc where proname in ('answer', 'mine')") == ["mine"]
 
 
@@ -290,12 +290,12 @@ def test_views_may_rest_on_views_and_change_their_columns(empty: Connection, fol
     """Views are made in the order of their numbers, and anew when a column changes below."""
     write("views/10_low.sql", "create or replace view low as select 1 as a, 2 as b")
     write("views/20_high.sql", "create or replace view high as select a from low")
-    assert schema.migrate(empty, folder) == schema.Report(views=True)
+    assert schema.migrate(empty, folder) == schema.MigrationReport(views=True)
     write("views/10_low.sql", "create or replace view low as select 'x' as c")
     write("views/20_high.sql", "create or replace view high as select c from low")
-    assert schema.migrate(empty, folder) == schema.Report(views=True)
+    assert schema.migrate(empty, folder) == schema.MigrationReport(views=True)
     assert one(empty, "select c from high") == "x"
-    assert schema.migrate(empty, folder) == schema.Report()
+    assert schema.migrate(empty, folder) == schema.MigrationReport()
 
 
 def test_the_view_goes_with_its_file(empty: Connection, folder: Path, write: Write) -> None:

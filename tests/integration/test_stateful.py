@@ -115,7 +115,7 @@ class Queue(RuleBasedStateMachine):
         self.final: dict[UUID, dict[str, Any]] = {}
         self.pushed = 0
         self.asked: list[tuple[UUID, datetime]] = []  # the look-ups that were begun: which attempt, until when
-        self.this = run.Run(self.conn, Providers({}), lambda: self.model.now, "worker", asking=False)
+        self.this = run.Pass(self.conn, Providers({}), lambda: self.model.now, "worker", asking=False)
 
     def count(self, name: str) -> None:
         self.counts[name] = self.counts.get(name, 0) + 1
@@ -146,21 +146,21 @@ class Queue(RuleBasedStateMachine):
         self.past.execute("set transaction isolation level repeatable read")
         self.past.execute("select 1")
         conn.execute("select setseed(%s)", (dice / 1000,))
-        store.put(conn, "workspace", "default", {}, adding=True)
+        store.upsert(conn, "workspace", "default", {}, adding=True)
         for name, plan in zip(SCHEDULES, plans, strict=True):
-            store.put(conn, "schedule", name, plan, adding=True)
+            store.upsert(conn, "schedule", name, plan, adding=True)
             m.schedules[name] = plan
         for name, schedule in zip(ACCOUNTS, own[:2], strict=True):
-            store.put(conn, "account", name, {"provider": "log", "schedule": schedule}, adding=True)
+            store.upsert(conn, "account", name, {"provider": "log", "schedule": schedule}, adding=True)
             m.accounts[name] = Account(name, schedule=schedule)
         lanes = [(account, channel) for account in ACCOUNTS for channel in CHANNELS]
         for (account, channel), (daily, weekly) in zip(lanes, caps, strict=True):
             caps_of_lane = {"channel": channel, "daily_cap": daily, "weekly_cap": weekly}
-            store.put(conn, "lane", account, caps_of_lane, at=m.now)
+            store.upsert(conn, "lane", account, caps_of_lane, at=m.now)
             m.lanes[account, channel] = Lane(account, channel, daily, weekly)
         for name, schedule, uncertain in zip(CAMPAIGNS, own[2:], ("hold", "resend"), strict=True):
             fields = {"accounts": list(ACCOUNTS), "schedule": schedule, "on_uncertain": uncertain, "max_attempts": 2}
-            store.put(conn, "campaign", name, fields, adding=True)
+            store.upsert(conn, "campaign", name, fields, adding=True)
             m.campaigns[name] = Campaign(name, 2, uncertain, schedule=schedule)
             self._enqueue(name, "email", None, None, None, None, None, waiting, 1)
 
@@ -217,7 +217,7 @@ class Queue(RuleBasedStateMachine):
         stale = self._rows("select * from send_schedules where closes_at is null or closes_at <= %s", m.now)
         if stale and worked_out:
             stale = self._work_out_windows()
-        taken = run.take(self._of(only), max_rows, run.Report(), patient=False)
+        taken = run.take(self._of(only), max_rows, run.RunReport(), patient=False)
         # Where a lane met a limit in the same call, its next turn is when that ends: chance had no part in it.
         lanes = {(r["account"], r["channel"]): r["next_at"] if r["next_at_reason"] in (None, "min_gap") else None
                  for r in self._rows(LANES)}  # fmt: skip
@@ -225,7 +225,7 @@ class Queue(RuleBasedStateMachine):
         for got in taken:
             s = m.sends[got.send_id]
             assert got.attempt_number == 1 + sum(a.send == s.id for a in m.attempts.values())
-            m.begin(s, got.attempt_id, run.LEASE, lanes[s.account, s.channel], not stale, **only)
+            m.begin(s, got.attempt_id, run.SEND_LEASE, lanes[s.account, s.channel], not stale, **only)
         if len(taken) < max_rows and not (taken and (stale or left_by_dead_runs)):  # else the next claim goes on
             for lane in m.lanes.values():
                 assert not m.can_surely_go(lane, **only), f"stuck: {lane} at {m.now}, {m.due(lane, **only)[0]}"
@@ -256,7 +256,7 @@ class Queue(RuleBasedStateMachine):
     @rule(verdict=st.sampled_from(["sent", "not_sent", "unknown"]))
     def give_up(self, verdict: str) -> None:
         """No run came back for a while; the next asks the provider about all that is in doubt, for the last time."""
-        self.time_passes(run.LEASE)
+        self.time_passes(run.SEND_LEASE)
         self.recover()
         for _ in range(4):
             if self.model.to_look_up():
@@ -280,7 +280,7 @@ class Queue(RuleBasedStateMachine):
         store.set_windows(self.conn, windows)
         return []
 
-    def _of(self, only: dict[str, str]) -> run.Run:
+    def _of(self, only: dict[str, str]) -> run.Pass:
         self.this.filters = Filters(**only)
         return self.this
 
@@ -358,7 +358,7 @@ class Queue(RuleBasedStateMachine):
         """Each send in doubt is given to one run; it settles it, asks again, or leaves it to a person."""
         m = self.model
         there = m.to_look_up()
-        doubts = store.look_ups(self.conn, at_most, run.LEASE, m.now)
+        doubts = store.look_ups(self.conn, at_most, run.SEND_LEASE, m.now)
         assert len(doubts) == min(at_most, len(there))
         for doubt in doubts:
             s = m.sends[doubt.send.send_id]
@@ -366,7 +366,7 @@ class Queue(RuleBasedStateMachine):
             assert (doubt.look_ups, doubt.absent_since) == (s.look_ups, s.absent_since)
             assert doubt.send.attempt_id == m.in_doubt(s)[-1].id
             assert doubt.send.started_at == m.in_doubt(s)[0].started_at
-            assert doubt.until == m.now + run.LEASE
+            assert doubt.until == m.now + run.SEND_LEASE
             s.look_up_at = doubt.until
             self.asked.append((doubt.send.attempt_id, doubt.until))
             if not dies:
@@ -470,7 +470,7 @@ class Queue(RuleBasedStateMachine):
                     if start is None:
                         fields["warm_up_began"] = None
             self.count(f"change lane: {name}")
-        store.put(self.conn, "lane", lane.account, fields, at=m.now)
+        store.upsert(self.conn, "lane", lane.account, fields, at=m.now)
         if "warm_up" in to:
             start, step = fields["warm_up_start"], fields["warm_up_step"]
             lane.warm_up = None if start is None else (start, step, lane.day(m.now))
@@ -492,7 +492,7 @@ class Queue(RuleBasedStateMachine):
 
     def change_schedule(self, pick: int, plan: dict[str, Any]) -> None:
         name = chosen(SCHEDULES, pick)
-        store.put(self.conn, "schedule", name, plan)
+        store.upsert(self.conn, "schedule", name, plan)
         self.model.schedules[name] = plan
         self.count("change schedule")
 
@@ -501,7 +501,7 @@ class Queue(RuleBasedStateMachine):
             self.model.accounts[name := chosen(ACCOUNTS, pick)].schedule = schedule
         else:
             self.model.campaigns[name := chosen(CAMPAIGNS, pick)].schedule = schedule
-        store.put(self.conn, of, name, {"schedule": schedule})
+        store.upsert(self.conn, of, name, {"schedule": schedule})
         self.count("give schedule")
 
     @precondition(lambda self: self.with_status("failed"))

@@ -46,7 +46,7 @@ def ring(conn: Connection, tmp_path: Path) -> Iterator[Keyring]:
         yield ring
 
 
-def became(told: list[token_renewal.Told]) -> list[str]:
+def became(told: list[token_renewal.RenewalResult]) -> list[str]:
     return [one.became for one in told]
 
 
@@ -142,8 +142,8 @@ def test_each_is_renewed_by_one_run_however_many_there_are(ring: Keyring, databa
 
     def one(queue: object, _: int) -> list[str]:
         assert isinstance(queue, type(ring.queue))
-        run = token_renewal.Refresh(queue.conn, ring.renewers, ring.env, lambda: ring.now[0])
-        return became(list(run.run(token_renewal.Want())))
+        run = token_renewal.TokenRenewal(queue.conn, ring.renewers, ring.env, lambda: ring.now[0])
+        return became(list(run.run(token_renewal.RenewalFilter())))
 
     assert Counter(chain.from_iterable(at_once(database, 8, one))) == {"renewed": 20}
     assert all(ring.is_good(name, "x") for name in names)
@@ -289,10 +289,10 @@ def test_a_run_that_was_taken_for_dead_still_saves_its_tokens(ring: Keyring) -> 
     ring.account("x")
     ring.later(DUE["x"])
     run = ring.one_run()
-    taken = store.take_token(ring.conn, token_renewal.LEASE, None, None, None, [], [], ring.now[0])
+    taken = store.take_token(ring.conn, token_renewal.RENEWAL_LEASE, None, None, None, [], [], ring.now[0])
     assert taken is not None
     answer = run._ask(taken, float("inf"))
-    ring.later(token_renewal.LEASE)
+    ring.later(token_renewal.RENEWAL_LEASE)
     assert became(ring.refresh()) == ["disconnected"]
     assert run._settle(taken, answer).became == "renewed"
     assert (ring.status("x"), ring.row("x")["state"], ring.is_good("x")) == (("active", None), "good", True)
@@ -303,10 +303,10 @@ def test_invariant_6_a_run_that_was_taken_for_dead_overwrites_nothing_newer(ring
     ring.account("bluesky")
     ring.later(DUE["bluesky"])
     run = ring.one_run()
-    taken = store.take_token(ring.conn, token_renewal.LEASE, None, None, None, [], [], ring.now[0])
+    taken = store.take_token(ring.conn, token_renewal.RENEWAL_LEASE, None, None, None, [], [], ring.now[0])
     assert taken is not None
     answer = run._ask(taken, float("inf"))
-    ring.later(token_renewal.LEASE)
+    ring.later(token_renewal.RENEWAL_LEASE)
     assert became(ring.refresh()) == ["renewed"]
     newer = ring.opened("bluesky")
     assert run._settle(taken, answer).became == "superseded"
@@ -335,8 +335,8 @@ def test_tokens_wait_for_a_database_that_is_away(ring: Keyring, database: str) -
 
     lost = psycopg.connect(database, autocommit=True)
     cut = Cut(ring.env)
-    run = token_renewal.Refresh(lost, cut, ring.env, lambda: ring.now[0], reconnect)
-    told = list(run.run(token_renewal.Want()))
+    run = token_renewal.TokenRenewal(lost, cut, ring.env, lambda: ring.now[0], reconnect)
+    told = list(run.run(token_renewal.RenewalFilter()))
     assert became(told) == ["renewed"]
     assert ring.is_good("x")
     run.conn.close()
@@ -351,7 +351,7 @@ def test_a_provider_that_is_away_is_left_alone_after_three(ring: Keyring) -> Non
     ring.later(DUE["x"])
     ring.sandbox.order(Fault(op="x_refresh", drop="before"))
     assert Counter((one.provider, one.became) for one in ring.refresh()) == {
-        ("x", "put_off"): token_renewal.PATIENCE, ("bluesky", "renewed"): 1,
+        ("x", "put_off"): token_renewal.MAX_SILENT_RENEWALS, ("bluesky", "renewed"): 1,
     }  # fmt: skip
     ring.sandbox.clear_faults()
     assert became(ring.refresh()) == ["renewed"] * 2
@@ -396,7 +396,7 @@ def test_what_lacks_in_the_environment_keeps_only_its_own_accounts(ring: Keyring
     ring.env = {name: value for name, value in ring.env.items() if name != "X_CLIENT_ID"}
     lacking = Renewers(ring.env)
     run = ring.one_run(lacking)
-    assert Counter(became(list(run.run(token_renewal.Want())))) == {"renewed": 1, "put_off": 1}
+    assert Counter(became(list(run.run(token_renewal.RenewalFilter())))) == {"renewed": 1, "put_off": 1}
     assert isinstance(run.lacking, ConfigurationError)
     assert str(run.lacking).startswith("X_CLIENT_ID is not set")
     lacking.close()
@@ -496,7 +496,7 @@ def test_the_sandbox_knows_its_tokens_after_a_restart(ring: Keyring, provider: s
     ring.killed()
     ring.sandbox.stop()
     ring.sandbox.start()
-    ring.later(token_renewal.LEASE)
+    ring.later(token_renewal.RENEWAL_LEASE)
     assert became(ring.refresh()) == ["disconnected" if provider == "x" else "renewed"]
     assert ring.is_good(provider)
 
@@ -574,7 +574,7 @@ def next_tick(ring: Keyring) -> bool:
     [(due, since)] = ring.queue.all("select renew_at, renewing_since from send_tokens")
     if due is None:
         return False
-    first = max(due, since + token_renewal.LEASE) if since else due
+    first = max(due, since + token_renewal.RENEWAL_LEASE) if since else due
     ticks = -((ring.now[0] - first) // (10 * MINUTE))
     ring.later(max(ticks, 1) * 10 * MINUTE)
     return True

@@ -7,7 +7,18 @@ from collections.abc import Sequence
 
 import pytest
 
-from send_queue.insight.simulation import FOR_EVER, Alike, Backlog, Game, Lane, Moment, Played, Question, Room, Tally
+from send_queue.insight.simulation import (
+    FOR_EVER,
+    Backlog,
+    Capacity,
+    Lane,
+    Moment,
+    Question,
+    SameRows,
+    SentRows,
+    Simulation,
+    Tally,
+)
 
 DAY = 1_000
 """Of the limits below: so many moments."""
@@ -25,8 +36,8 @@ class Daily:
         self.asked = 0
 
     def __call__(
-        self, at: Moment, every: Moment, used: Sequence[Played], sent: Sequence[Played], asked: Sequence[Question]
-    ) -> list[Room]:
+        self, at: Moment, every: Moment, used: Sequence[SentRows], sent: Sequence[SentRows], asked: Sequence[Question]
+    ) -> list[Capacity]:
         self.asked += 1
         self.questions.update(question.tally.limit for question in asked)
         for played in used:
@@ -36,7 +47,7 @@ class Daily:
         tomorrow = (at // DAY + 1) * DAY
         then = at - (at - tomorrow) // every * every
         return [
-            Room(self._room(question, at), tomorrow, then, self._room(question, then) or 0, "daily_cap", "full")
+            Capacity(self._room(question, at), tomorrow, then, self._room(question, then) or 0, "daily_cap", "full")
             for question in asked
         ]
 
@@ -56,20 +67,20 @@ class Shift:
         return FOR_EVER, FOR_EVER
 
 
-def lane(name: str, *rows: Alike, gap: Moment = 0, hours: Shift | None = None, next_at: Moment = 0) -> Lane:
+def lane(name: str, *rows: SameRows, gap: Moment = 0, hours: Shift | None = None, next_at: Moment = 0) -> Lane:
     backlog = Backlog("fall", hours, sorted(rows, key=lambda alike: alike.scheduled_for, reverse=True))
     return Lane(name, "email", name, gap, next_at, [hours], [Tally()], backlogs=[backlog])
 
 
-def alike(rows: int, *, priority: int = 100, at: Moment = 0, expires: Moment = FOR_EVER, nth: int = 0) -> Alike:
-    return Alike(priority, at, expires, nth, rows)
+def alike(rows: int, *, priority: int = 100, at: Moment = 0, expires: Moment = FOR_EVER, nth: int = 0) -> SameRows:
+    return SameRows(priority, at, expires, nth, rows)
 
 
 def played(
     lanes: Sequence[Lane], rooms: Daily, *, limit: int | None = None, every: Moment = 100, until: Moment = 10 * DAY
 ) -> list[tuple[Moment, str, int]]:
     went: list[tuple[Moment, str, int]] = []
-    game = Game(lanes, rooms, lambda at, lane, _, rows: went.append((at, lane.name, rows)), limit)
+    game = Simulation(lanes, rooms, lambda at, lane, _, rows: went.append((at, lane.name, rows)), limit)
     game.play(0, every, until)
     return went
 
@@ -114,7 +125,7 @@ def test_the_most_urgent_of_what_is_due_goes_first() -> None:
     urgent = alike(1, priority=1, at=150, nth=9)
     went: list[tuple[Moment, int]] = []
     one = lane("anna", alike(3, nth=1), urgent, gap=100)
-    game = Game([one], Daily(), lambda at, _, backlog, __: went.append((at, backlog.rows)), None)
+    game = Simulation([one], Daily(), lambda at, _, backlog, __: went.append((at, backlog.rows)), None)
     game.play(0, 100, DAY)
     assert [at for at, _ in went] == [0, 100, 200, 300]
     assert urgent.rows == 0

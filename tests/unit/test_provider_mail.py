@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from send_queue.model import Claimed, ConfigurationError, Failed, Hold, Retry
 from send_queue.providers import mail
-from send_queue.providers.intermediary import HOLDS
+from send_queue.providers.intermediary import MAX_LANE_HOLDS
 from send_queue.providers.mail import NOT_OURS, Mail, Mails, in_ascii, one_line
 from send_queue.rules import unsubscribe
 from send_queue.rules.recipients import address
@@ -112,7 +112,7 @@ def test_what_is_wrong_with_the_settings_holds_the_lane() -> None:
         name = code.rpartition("_")[0]
         assert f"`send-queue account set sales --set {name}=you@example.com`" in outcome.detail
         assert f"`send-queue campaign set spring --set sales:{name}=you@example.com`" in outcome.detail
-        assert isinstance(of(settings=settings, attempt_number=HOLDS + 1), Retry)
+        assert isinstance(of(settings=settings, attempt_number=MAX_LANE_HOLDS + 1), Retry)
 
 
 # --- links to unsubscribe by ------------------------------------------------------------------------------

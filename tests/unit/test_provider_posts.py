@@ -26,7 +26,7 @@ from send_queue.providers import Provider, repeatable_for
 from send_queue.providers.http import Answer
 from send_queue.providers.networks import base as networks_base
 from send_queue.providers.networks import bluesky
-from send_queue.providers.networks.base import HOLDS, Listed, Network, Page, find, reset_after
+from send_queue.providers.networks.base import MAX_LANE_HOLDS, Listed, Network, Page, find, reset_after
 from send_queue.providers.networks.bluesky import Bluesky
 from send_queue.providers.networks.facebook import Facebook
 from send_queue.providers.networks.linkedin_posts import LinkedIn
@@ -151,7 +151,7 @@ def test_only_what_certainly_did_not_go_out_is_refused(kind: type[Network], serv
     for status in (301, 403, 404, 405):
         server.says(Said(status, b"<html>firewall</html>"))
         assert kind_of(provider.send(post)) == "Hold lane, 60 min", status
-        assert isinstance(provider.send(replace(post, attempt_number=HOLDS + 1)), Retry), status
+        assert isinstance(provider.send(replace(post, attempt_number=MAX_LANE_HOLDS + 1)), Retry), status
     server.says(Said(400, b"<html>firewall</html>"))
     assert isinstance(provider.send(post), Retry)
     server.says(Said(429, b"slow down", {"Retry-After": "120"}))

@@ -30,7 +30,7 @@ from send_queue.model import (
 )
 from send_queue.providers import InBatches
 from send_queue.providers.http import Answer, Limits
-from send_queue.providers.intermediary import HOLDS
+from send_queue.providers.intermediary import MAX_LANE_HOLDS
 from send_queue.providers.sendgrid import provider as sendgrid
 from send_queue.providers.sendgrid.errors import MEANINGS, Meaning, blamed, judge
 from send_queue.providers.sendgrid.provider import READ, SendGrid
@@ -348,7 +348,7 @@ def test_a_sender_that_is_refused_makes_way_in_the_end(provider: SendGrid, sandb
     nobody = replace(SEND, settings={"from": "carla@unverified.example"})
     outcome = provider.send(nobody)
     assert in_short(outcome)[:3] == (Hold, "sender_refused", "lane")
-    assert in_short(provider.send(replace(nobody, attempt_number=HOLDS + 1))) == (Retry, "sender_refused")
+    assert in_short(provider.send(replace(nobody, attempt_number=MAX_LANE_HOLDS + 1))) == (Retry, "sender_refused")
     assert sandbox.accepted() == []
 
 

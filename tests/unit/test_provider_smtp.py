@@ -29,7 +29,7 @@ from send_queue.model import (
     clock,
 )
 from send_queue.providers import Provider
-from send_queue.providers.intermediary import HOLDS
+from send_queue.providers.intermediary import MAX_LANE_HOLDS
 from send_queue.providers.smtp import errors as smtp_errors
 from send_queue.providers.smtp import provider as smtp
 from send_queue.providers.smtp import session
@@ -319,7 +319,7 @@ def test_a_policy_that_holds_the_lane_makes_way_in_the_end(server: Scripted, pro
     said = "550 5.7.1 not from you"
     server.order("rcpt", said, said)
     assert isinstance(provider.send(SEND), Hold)
-    held_before = replace(SEND, attempt_number=HOLDS + 1)
+    held_before = replace(SEND, attempt_number=MAX_LANE_HOLDS + 1)
     assert in_short(provider.send(held_before)) == (Retry, "policy", None, 550)
 
 

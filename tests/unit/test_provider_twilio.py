@@ -29,7 +29,7 @@ from send_queue.model import (
 )
 from send_queue.providers import Provider
 from send_queue.providers.http import Limits
-from send_queue.providers.intermediary import HOLDS
+from send_queue.providers.intermediary import MAX_LANE_HOLDS
 from send_queue.providers.twilio.errors import MEANINGS, SUPPRESSES
 from send_queue.providers.twilio.provider import Twilio
 from send_queue.sandbox import Fault, Sandbox
@@ -248,8 +248,8 @@ def test_a_longer_retry_after_is_believed(api: Answering, twilio: Provider) -> N
 
 def test_a_number_that_may_be_one_campaigns_own_makes_way_for_the_others(api: Answering, twilio: Provider) -> None:
     api.always(*refused(21606))
-    assert isinstance(twilio.send(replace(SMS, attempt_number=HOLDS)), Hold)
-    assert isinstance(twilio.send(replace(SMS, attempt_number=HOLDS + 1)), Retry)
+    assert isinstance(twilio.send(replace(SMS, attempt_number=MAX_LANE_HOLDS)), Hold)
+    assert isinstance(twilio.send(replace(SMS, attempt_number=MAX_LANE_HOLDS + 1)), Retry)
 
 
 def test_who_is_never_to_be_written_to_again_is_said_by_codes_that_there_are() -> None:

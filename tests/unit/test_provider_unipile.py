@@ -35,9 +35,9 @@ from send_queue.model import (
 )
 from send_queue.providers import Provider
 from send_queue.providers.http import Limits
-from send_queue.providers.intermediary import HOLDS
+from send_queue.providers.intermediary import MAX_LANE_HOLDS
 from send_queue.providers.unipile.errors import MEANINGS
-from send_queue.providers.unipile.provider import PAGES, Unipile
+from send_queue.providers.unipile.provider import MAX_PAGES, Unipile
 
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 QUICK = Limits(connect=5, read=5, total=15)
@@ -660,9 +660,9 @@ def test_a_4xx_that_is_not_unipiles_and_about_this_request(api: Api, unipile: Un
 def test_one_message_does_not_stop_its_lane_for_ever(api: Api, unipile: Unipile, status: int, tried: int) -> None:
     """A firewall may dislike one text. It holds the lane a few times; then its tries count, and others go on."""
     api.order("POST /api/v1/users/invite", (status, b"<html>Blocked</html>"))
-    sends = [replace(INVITE, attempt_number=tried + n, attempts=tried) for n in range(1, HOLDS + 2)]
+    sends = [replace(INVITE, attempt_number=tried + n, attempts=tried) for n in range(1, MAX_LANE_HOLDS + 2)]
 
-    assert [type(unipile.send(send)) for send in sends] == [Hold] * HOLDS + [Retry]
+    assert [type(unipile.send(send)) for send in sends] == [Hold] * MAX_LANE_HOLDS + [Retry]
 
 
 def test_an_unknown_error_is_parked(api: Api, unipile: Unipile) -> None:
@@ -920,7 +920,7 @@ def test_a_list_without_an_end(api: Api, unipile: Unipile) -> None:
     api.order("GET /api/v1/users/invite/sent", (200, {"items": [invitation("ACoAAbob")], "cursor": "again"}))
 
     assert isinstance(unipile.look_up(INVITE), CannotTell)
-    assert len(api.asked) == 2 + PAGES
+    assert len(api.asked) == 2 + MAX_PAGES
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ import pytest
 from held_answers import answers_held
 
 from send_queue.sandbox import BadSettings, Fault, JournalDamaged, JournalInUse, Sandbox, read
-from send_queue.sandbox.server import LARGEST_BODY
+from send_queue.sandbox.server import MAX_BODY_BYTES
 
 REPOSITORY = Path(__file__).parents[2]
 PLAIN = False  # no TLS here, and loading the certificates takes longer than most tests
@@ -1010,7 +1010,7 @@ def test_client_that_goes_away_is_no_event(sandbox: Sandbox, capfd: pytest.Captu
         (b"Content-Length: -1", b"malformed_request"),
         (b"Content-Length: " + b"9" * 5000, b"malformed_request"),
         (b"Transfer-Encoding: chunked", b"malformed_request"),
-        (b"Content-Length: %d" % (LARGEST_BODY + 1), b"content_too_large"),
+        (b"Content-Length: %d" % (MAX_BODY_BYTES + 1), b"content_too_large"),
     ],
 )
 def test_body_must_be_measured_and_bounded(sandbox: Sandbox, headers: bytes, code: bytes) -> None:
@@ -1025,7 +1025,7 @@ def test_body_must_be_measured_and_bounded(sandbox: Sandbox, headers: bytes, cod
 
 def test_large_body_is_told_why(client: httpx.Client) -> None:
     """A client that writes its whole body before it reads still hears that it was too large."""
-    response = client.post("/chats", content=b"x" * (LARGEST_BODY + 1))
+    response = client.post("/chats", content=b"x" * (MAX_BODY_BYTES + 1))
     assert error_of(response) == (400, "content_too_large")
 
 

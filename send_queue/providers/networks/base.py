@@ -37,14 +37,14 @@ from send_queue.model import (
 )
 from send_queue.providers.address import base_url, checked_url
 from send_queue.providers.credentials import secret_of
-from send_queue.providers.http import LONGEST_WAIT, Answer, Http, Limits, NoAnswer, answered_at, plain, retry_after
+from send_queue.providers.http import MAX_WAIT, Answer, Http, Limits, NoAnswer, answered_at, plain, retry_after
 from send_queue.providers.reach import host_of
 from send_queue.rules.post_length import bare
 
 POST = Limits(connect=10, read=45, total=60)
 GET = Limits(connect=5, read=15, total=20)
 
-PAGES = 5
+MAX_PAGES = 5
 """Pages of a list that are read at the most: with 40 and more on each, a day of a busy profile."""
 
 
@@ -76,7 +76,7 @@ REFUSED = Meaning("failed")
 IN_DOUBT = Meaning("uncertain")
 EXPIRED = Meaning("expired")
 DUPLICATE = Meaning("duplicate")
-ODD = Meaning("odd")
+UNKNOWN_ANSWER = Meaning("odd")
 
 
 def waits(minutes: int, *, up_to: int | None = None, scope: Literal["lane", "account"] = "lane") -> Meaning:
@@ -96,10 +96,10 @@ RENEWAL = timedelta(minutes=15)
 IN_DOUBT_BY_STATUS = frozenset({408, 499})
 """A gateway's time-out, and its word that its client is gone: what stands behind it may have the request."""
 
-OF_THIS_REQUEST = frozenset({400, 413, 414, 415, 422, 431})
+REQUEST_ONLY_STATUSES = frozenset({400, 413, 414, 415, 422, 431})
 """Statuses that speak of one request, whoever says them."""
 
-HOLDS = 3
+MAX_LANE_HOLDS = 3
 """How often a send may stop its lane by an answer that does not say what is to blame. It may be the address or the
 account, and then no text is; or this text alone, and then all others would wait behind it for ever."""
 
@@ -159,7 +159,7 @@ def odd(status: int, said: str, send: Claimed, code: str = "unexpected_answer") 
         return Uncertain("unreadable_answer", f"HTTP {status} with no answer of the network's in it.", status)
     held = send.attempt_number - 1 - send.attempts
     detail = plain(f"HTTP {status}: {said} Is the account's address right?" if code == "unexpected_answer" else said)
-    if status in OF_THIS_REQUEST or held >= HOLDS:
+    if status in REQUEST_ONLY_STATUSES or held >= MAX_LANE_HOLDS:
         return Retry(code, detail, http_status=status)
     return Hold("lane", code, detail, after=timedelta(hours=1), http_status=status)
 
@@ -189,7 +189,7 @@ def reset_after(answer: Answer, header: str, now: datetime) -> timedelta | None:
         until = None
     if until is None:
         return retry_after(answer, now)
-    return min(max(until - (answered_at(answer) or now), timedelta(0)), LONGEST_WAIT)
+    return min(max(until - (answered_at(answer) or now), timedelta(0)), MAX_WAIT)
 
 
 # --- one account at its network ---------------------------------------------------------------------------
@@ -375,11 +375,11 @@ class Page:
 
 Pages: TypeAlias = Iterable[Page | CannotTell]
 
-AHEAD = timedelta(days=1)
+MAX_CLOCK_SKEW = timedelta(days=1)
 """By how much the database's clock may have been ahead of the network's at an attempt. Nobody overlooks more for
 long."""
 
-APART = timedelta(minutes=5)
+CLOCK_TOLERANCE = timedelta(minutes=5)
 """By how much two clocks that are kept right may differ."""
 
 UNKNOWN_SHAPE = "The network's list has a shape that is not known."
@@ -388,7 +388,7 @@ UNKNOWN_SHAPE = "The network's list has a shape that is not known."
 def since(send: Claimed) -> datetime:
     """The moment from which on a list must be read."""
     given_up = max(send.started_at, send.finished_at or send.started_at)
-    return send.started_at - AHEAD - (given_up - send.started_at)
+    return send.started_at - MAX_CLOCK_SKEW - (given_up - send.started_at)
 
 
 def find(send: Claimed, pages: Pages, alike: Callable[[str], str] | None = None) -> LookUp:
@@ -416,10 +416,10 @@ def find(send: Claimed, pages: Pages, alike: Callable[[str], str] | None = None)
         for post in page.posts:
             if post.at is None or post.text is None:
                 return CannotTell(UNKNOWN_SHAPE)
-            if post.at < began - AHEAD:
+            if post.at < began - MAX_CLOCK_SKEW:
                 older = True
             elif bare(post.text) == bare(wanted):
-                copies[post.id] = post.at >= began - APART
+                copies[post.id] = post.at >= began - CLOCK_TOLERANCE
             elif alike is not None and alike(post.text) == alike(wanted):
                 resembles = True
         if older:
@@ -436,7 +436,7 @@ def find(send: Claimed, pages: Pages, alike: Callable[[str], str] | None = None)
 
 
 def too_many() -> CannotTell:
-    return CannotTell(f"The profile has more than {PAGES} pages of posts since: the rest was not read.")
+    return CannotTell(f"The profile has more than {MAX_PAGES} pages of posts since: the rest was not read.")
 
 
 def moment(value: object) -> datetime | None:

@@ -63,7 +63,7 @@ MEANINGS: Mapping[str, Meaning] = {
 }
 
 COLLECTION = "app.bsky.feed.post"
-LONGEST_BYTES = 3000
+MAX_TEXT_BYTES = 3000
 _DIGITS = "234567abcdefghijklmnopqrstuvwxyz"
 
 
@@ -83,8 +83,8 @@ class Bluesky(Network):
 
     @classmethod
     def unfit(cls, text: str, settings: Mapping[str, Any]) -> str | None:
-        if (length := len(text.encode())) > LONGEST_BYTES:
-            return f"The text has {length} bytes, and {cls.name} takes {LONGEST_BYTES}: shorten it."
+        if (length := len(text.encode())) > MAX_TEXT_BYTES:
+            return f"The text has {length} bytes, and {cls.name} takes {MAX_TEXT_BYTES}: shorten it."
         return super().unfit(text, settings)
 
     def publish(self, profile: Profile, send: Claimed) -> Outcome:

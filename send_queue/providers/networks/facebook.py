@@ -20,7 +20,7 @@ from send_queue.providers.networks.base import (
     DUPLICATE,
     EXPIRED,
     IN_DOUBT,
-    PAGES,
+    MAX_PAGES,
     REFUSED,
     UNKNOWN_SHAPE,
     Listed,
@@ -143,7 +143,7 @@ def _posts(profile: Profile, feed: str, send: Claimed) -> Pages:
         "since": str(int(since(send).timestamp())),
         "access_token": profile.token,
     }
-    for _ in range(PAGES):
+    for _ in range(MAX_PAGES):
         answer = profile.get(feed, params)
         if isinstance(answer, CannotTell):
             yield answer

@@ -19,7 +19,7 @@ from html import unescape
 from send_queue.model import CannotTell, Claimed, LookUp, Outcome, Sent
 from send_queue.providers.http import Answer, answered_at
 from send_queue.providers.networks.base import (
-    PAGES,
+    MAX_PAGES,
     REFUSED,
     UNKNOWN_SHAPE,
     Listed,
@@ -104,7 +104,7 @@ class Mastodon(Network):
 def _statuses(profile: Profile, account: str, send: Claimed) -> Pages:
     """What the profile has posted, as it was written: the HTML that is listed has mentions and links rewritten."""
     params = {"limit": str(PER_PAGE), "exclude_reblogs": "true"}
-    for _ in range(PAGES):
+    for _ in range(MAX_PAGES):
         answer = profile.get(f"/api/v1/accounts/{segment(account)}/statuses", params)
         if isinstance(answer, CannotTell):
             yield answer

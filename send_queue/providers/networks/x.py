@@ -21,9 +21,9 @@ from send_queue.providers.networks.base import (
     DUPLICATE,
     EXPIRED,
     IN_DOUBT,
-    ODD,
-    PAGES,
+    MAX_PAGES,
     REFUSED,
+    UNKNOWN_ANSWER,
     UNKNOWN_SHAPE,
     Listed,
     Meaning,
@@ -84,8 +84,8 @@ MEANINGS: Mapping[str, Meaning] = {
     "http_400": REFUSED,
     "http_401": EXPIRED,  # X says no more: an access token lasts two hours
     "http_402": NO_CREDIT,
-    "http_403": ODD,  # a suspended profile, an app without access, or this text
-    "http_404": ODD,
+    "http_403": UNKNOWN_ANSWER,  # a suspended profile, an app without access, or this text
+    "http_404": UNKNOWN_ANSWER,
     "http_429": waits(15),
 }
 
@@ -152,7 +152,7 @@ def _timeline(profile: Profile, user: str, send: Claimed) -> Pages:
         "start_time": since(send).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "tweet.fields": "created_at,entities,note_tweet",
     }
-    for _ in range(PAGES):
+    for _ in range(MAX_PAGES):
         answer = profile.get(f"/2/users/{segment(user)}/tweets", params)
         if isinstance(answer, CannotTell):
             yield answer

@@ -15,8 +15,8 @@ from typing import Literal, TypeAlias
 
 from send_queue.model import Failed, Hold, Outcome, Retry, Uncertain
 from send_queue.providers.credentials import TRY_AGAIN
-from send_queue.providers.http import LONGEST_WAIT, Answer, NoAnswer, answered_at, hidden, plain, retry_after
-from send_queue.providers.intermediary import HOLDS, IN_DOUBT_BY_STATUS, judge_stranger
+from send_queue.providers.http import MAX_WAIT, Answer, NoAnswer, answered_at, hidden, plain, retry_after
+from send_queue.providers.intermediary import IN_DOUBT_BY_STATUS, MAX_LANE_HOLDS, judge_stranger
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ def _outcome(meaning: Meaning, answer: Answer, detail: str, now: datetime, held:
     detail = f"{detail} {meaning.advice}".strip()
     if meaning.kind == "failed":
         return Failed(meaning.code, detail, answer.status)
-    if meaning.may_be_its_own and held >= HOLDS:
+    if meaning.may_be_its_own and held >= MAX_LANE_HOLDS:
         return Retry(meaning.code, detail, http_status=answer.status)
     after, ceiling = meaning.after, meaning.ceiling
     if meaning is SLOWER:
@@ -162,7 +162,7 @@ def _asked_to_wait(answer: Answer, now: datetime) -> timedelta:
     if not (reset.isascii() and reset.isdigit()):
         return timedelta()
     until = datetime.fromtimestamp(min(int(reset[:12]), 2**35), UTC)
-    return min(until - (answered_at(answer) or now), LONGEST_WAIT)
+    return min(until - (answered_at(answer) or now), MAX_WAIT)
 
 
 def _errors(answer: Answer) -> list[Error]:

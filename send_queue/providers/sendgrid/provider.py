@@ -240,7 +240,7 @@ def _headers(key: str) -> dict[str, str]:
 
 # --- looking up -------------------------------------------------------------------------------------------
 
-AHEAD = timedelta(days=1)
+MAX_CLOCK_SKEW = timedelta(days=1)
 """By how much the database's clock may have been ahead of SendGrid's at the attempt. It costs nothing to look further
 back: a mail is known by the send's id, not by its time."""
 
@@ -253,7 +253,7 @@ READ = 50
 ASK_FOR = 120.0
 """Seconds for all of a look-up's questions."""
 
-ODD = "SendGrid's logs have a shape that is not known."
+UNKNOWN_SHAPE = "SendGrid's logs have a shape that is not known."
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +283,7 @@ class _Logs:
 def _find(logs: _Logs, to: str, send: Claimed) -> LookUp:
     """Go through the mails to the recipient since the attempt until one names the send."""
     names = dict.fromkeys((to, to.lower()))
-    since = (send.started_at - AHEAD).astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    since = (send.started_at - MAX_CLOCK_SKEW).astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     listed_as = ", ".join(f'"{name}"' for name in names)
     query = f'to_email IN ({listed_as}) AND sg_message_id_created_at >= TIMESTAMP "{since}"'
     until = clock() + ASK_FOR
@@ -292,7 +292,7 @@ def _find(logs: _Logs, to: str, send: Claimed) -> LookUp:
         return said
     listed = said.get("messages")
     if not isinstance(listed, list):
-        return CannotTell(ODD)
+        return CannotTell(UNKNOWN_SHAPE)
     result: LookUp = NotThere()
     if len(listed) > READ:
         result = CannotTell(f"SendGrid lists more than {READ} mails to this address: the rest was not read.")
@@ -300,7 +300,7 @@ def _find(logs: _Logs, to: str, send: Claimed) -> LookUp:
         name = item.get("sg_message_id") if isinstance(item, dict) else None
         if clock() > until:
             return CannotTell("SendGrid answered too slowly to read all its logs.")
-        found = _is_of(logs, name, send) if isinstance(name, str) and name else CannotTell(ODD)
+        found = _is_of(logs, name, send) if isinstance(name, str) and name else CannotTell(UNKNOWN_SHAPE)
         if isinstance(found, Found):
             return found
         if isinstance(found, CannotTell):

@@ -24,7 +24,7 @@ from typing import Literal, TypeAlias
 from send_queue.model import Failed, Hold, Retry
 from send_queue.providers.credentials import TRY_AGAIN
 from send_queue.providers.http import hidden, plain
-from send_queue.providers.intermediary import HOLDS
+from send_queue.providers.intermediary import MAX_LANE_HOLDS
 
 Stage: TypeAlias = Literal["hello", "auth", "mail", "rcpt", "data"]
 
@@ -209,7 +209,7 @@ def judge(stage: Stage, code: int, text: str, *, hide: Sequence[str], held: int 
         return Failed(meaning.code, detail, code)
     if meaning.kind == "retry":
         return Retry(meaning.code, detail, meaning.after, code)
-    if meaning.may_be_its_own and held >= HOLDS:
+    if meaning.may_be_its_own and held >= MAX_LANE_HOLDS:
         return Retry(meaning.code, detail, http_status=code)
     return Hold(meaning.scope, meaning.code, detail, meaning.after, meaning.ceiling, code)
 

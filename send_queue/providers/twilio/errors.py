@@ -14,7 +14,7 @@ from typing import Literal
 from send_queue.model import Failed, Hold, Outcome, Retry, Uncertain
 from send_queue.providers.credentials import TRY_AGAIN
 from send_queue.providers.http import Answer, NoAnswer, hidden, plain, retry_after
-from send_queue.providers.intermediary import HOLDS, IN_DOUBT_BY_STATUS, judge_stranger
+from send_queue.providers.intermediary import IN_DOUBT_BY_STATUS, MAX_LANE_HOLDS, judge_stranger
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ def _outcome(meaning: Meaning, answer: Answer, detail: str, now: datetime, held:
         case "retry":
             return Retry(meaning.code, detail, http_status=answer.status)
         case "hold":
-            if meaning.may_be_its_own and held >= HOLDS:
+            if meaning.may_be_its_own and held >= MAX_LANE_HOLDS:
                 return Retry(meaning.code, detail, http_status=answer.status)
             after, ceiling = meaning.after, meaning.ceiling
             if ceiling is not None:

@@ -40,7 +40,7 @@ from send_queue.providers.intermediary import tries_that_did_not_count
 from send_queue.providers.reach import host_of
 from send_queue.providers.twilio.errors import REFUSES_KEY, SUPPRESSES, judge, sid_of
 from send_queue.rules.recipients import e164
-from send_queue.rules.sms import LONGEST_TEXT
+from send_queue.rules.sms import MAX_TEXT_CHARS
 
 POST = Limits(connect=10, read=45, total=60)
 GET = Limits(connect=5, read=15, total=20, max_bytes=8 << 20)
@@ -48,7 +48,7 @@ GET = Limits(connect=5, read=15, total=20, max_bytes=8 << 20)
 LAG = timedelta(minutes=2)
 """Twilio states none; TWILIO_LAG_MINUTES overrides it."""
 
-MOST_MEDIA = 10
+MAX_MEDIA_ITEMS = 10
 
 
 class Twilio:
@@ -169,10 +169,10 @@ class Twilio:
                 after=timedelta(minutes=15),
             )
         media = send.payload.get("media_urls") or []
-        if not isinstance(media, list) or len(media) > MOST_MEDIA or not all(map(_is_url, media)):
-            return Failed("invalid_payload", f"payload.media_urls must be a list of at most {MOST_MEDIA} URLs.")
-        if len(send.message) > LONGEST_TEXT:
-            return Failed("message_too_long", f"The text has {len(send.message)} characters, {LONGEST_TEXT} may go.")
+        if not isinstance(media, list) or len(media) > MAX_MEDIA_ITEMS or not all(map(_is_url, media)):
+            return Failed("invalid_payload", f"payload.media_urls must be a list of at most {MAX_MEDIA_ITEMS} URLs.")
+        if len(send.message) > MAX_TEXT_CHARS:
+            return Failed("message_too_long", f"The text has {len(send.message)} characters, {MAX_TEXT_CHARS} may go.")
         if not send.message.strip() and not media:
             return Failed("empty_message", "There is neither a text nor media to send.")
         if send.message.strip():
@@ -216,16 +216,16 @@ class _Account:
 PER_PAGE = 1000
 """The most that Twilio gives. Nobody is written to so often that a second page would be worth a request."""
 
-AHEAD = timedelta(days=1)
+MAX_CLOCK_SKEW = timedelta(days=1)
 """By how much the database's clock may have been ahead of Twilio's at an attempt."""
 
-APART = timedelta(minutes=5)
+CLOCK_TOLERANCE = timedelta(minutes=5)
 """By how much two clocks that are kept right may differ."""
 
 TRIAL = "Sent from your Twilio trial account - "
 """What Twilio puts before the texts of a trial account."""
 
-ODD = "Twilio's list has a shape that is not known."
+UNKNOWN_SHAPE = "Twilio's list has a shape that is not known."
 
 
 def find(send: Claimed, listed: list[Any], now: datetime | None) -> LookUp:
@@ -244,22 +244,22 @@ def find(send: Claimed, listed: list[Any], now: datetime | None) -> LookUp:
     """
     given_up = max(send.started_at, send.finished_at or send.started_at)
     ahead = max(given_up - (now or given_up), timedelta())
-    began, ended = send.started_at - ahead, given_up + APART
+    began, ended = send.started_at - ahead, given_up + CLOCK_TOLERANCE
     wanted = _bare(send.message)
     copies: dict[str, bool] = {}  # by the message's id: may it be told for ours by its time?
     others = False
     for item in listed:
         if not isinstance(item, Mapping) or (sid := sid_of(item)) is None:
-            return CannotTell(ODD)
+            return CannotTell(UNKNOWN_SHAPE)
         if not str(item.get("direction") or "outbound-api").startswith("outbound"):
             continue
         at = _time(item.get("date_created"))
-        if at is not None and at < began - AHEAD:
+        if at is not None and at < began - MAX_CLOCK_SKEW:
             continue
         text = item.get("body")
         if isinstance(text, str) and _bare(text.removeprefix(TRIAL)) == wanted:
-            copies[sid] = at is not None and at >= began - APART
-        elif at is None or began - APART <= at <= ended:
+            copies[sid] = at is not None and at >= began - CLOCK_TOLERANCE
+        elif at is None or began - CLOCK_TOLERANCE <= at <= ended:
             others = True
     match list(copies.items()):
         case []:

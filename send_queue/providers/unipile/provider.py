@@ -202,15 +202,15 @@ class _Account:
         Not there only if the whole list was read and every item could be compared.
         """
         result: LookUp = NotThere()
-        for _ in range(PAGES):
+        for _ in range(MAX_PAGES):
             said = self.get(path, **params, limit=str(PER_PAGE))
             if not isinstance(said, dict):
                 return _cannot_tell(said)
             items, cursor = said.get("items"), said.get("cursor")
             if not isinstance(items, list) or not isinstance(cursor, str | None):
-                return CannotTell(ODD)
+                return CannotTell(UNKNOWN_SHAPE)
             for item in items:
-                found = match(item) if isinstance(item, dict) else CannotTell(ODD)
+                found = match(item) if isinstance(item, dict) else CannotTell(UNKNOWN_SHAPE)
                 if isinstance(found, Found):
                     return found
                 if isinstance(found, CannotTell):
@@ -218,7 +218,7 @@ class _Account:
             if not cursor:
                 return result
             params["cursor"] = cursor
-        return CannotTell(f"Unipile lists more than {PAGES * PER_PAGE}: the rest was not read.")
+        return CannotTell(f"Unipile lists more than {MAX_PAGES * PER_PAGE}: the rest was not read.")
 
     def _judge(self, answer: Answer | NoAnswer) -> Answer | Outcome:
         held = tries_that_did_not_count(self.sending)
@@ -234,10 +234,10 @@ class _Account:
 PER_PAGE = 250
 """The most that Unipile gives."""
 
-PAGES = 8
+MAX_PAGES = 8
 """2,000 items: LinkedIn lets nobody have many more invitations pending."""
 
-ODD = "Unipile's list has a shape that is not known."
+UNKNOWN_SHAPE = "Unipile's list has a shape that is not known."
 
 
 # --- sending ----------------------------------------------------------------------------------------------
@@ -344,17 +344,17 @@ def _find_invitation(account: _Account, send: Claimed) -> LookUp:
     def match(item: Said) -> LookUp:
         invited = item.get("invited_user_id")
         if not isinstance(invited, str):
-            return CannotTell(ODD)
+            return CannotTell(UNKNOWN_SHAPE)
         return Found(_id(item.get("id"))) if invited in names else NotThere()
 
     return account.search("/users/invite/sent", match, account_id=account.id)
 
 
-AHEAD = timedelta(days=1)
+MAX_CLOCK_SKEW = timedelta(days=1)
 """By how much the database's clock may have been ahead of Unipile's at an attempt. Nobody overlooks more for long; a
 clock that takes its local time for UTC is ahead by up to 14 hours."""
 
-APART = timedelta(minutes=5)
+CLOCK_TOLERANCE = timedelta(minutes=5)
 """By how much two clocks that are kept right may differ."""
 
 
@@ -379,7 +379,7 @@ def _find_message(account: _Account, send: Claimed, now: datetime | None) -> Loo
     """
     given_up = max(send.started_at, send.finished_at or send.started_at)
     began = send.started_at - max(given_up - (now or given_up), timedelta())
-    oldest, ours_since = began - AHEAD, began - APART
+    oldest, ours_since = began - MAX_CLOCK_SKEW, began - CLOCK_TOLERANCE
     wanted = bare(send.message)
     copies: dict[str, bool] = {}  # by the message's id: may it be told for ours by its time?
 
@@ -388,7 +388,7 @@ def _find_message(account: _Account, send: Claimed, now: datetime | None) -> Loo
         if is_sender in (0, False):
             return NotThere()
         if is_sender not in (1, True) or name is None:
-            return CannotTell(ODD)
+            return CannotTell(UNKNOWN_SHAPE)
         at = _time(item.get("timestamp"))
         if at is not None and at < oldest:
             return NotThere()
@@ -427,7 +427,7 @@ def _in_chats_with(account: _Account, send: Claimed, in_chat: Callable[[str], Lo
             return NotThere()  # a group, a channel: what is sent to one person goes to neither
         attendee, chat = item.get("attendee_provider_id"), _id(item.get("id"))
         if not isinstance(attendee, str) or chat is None or not _segment(chat):
-            return CannotTell(ODD)
+            return CannotTell(UNKNOWN_SHAPE)
         return in_chat(chat) if attendee in names else NotThere()
 
     found = account.search("/chats", with_recipient, account_id=account.id, after=after)
