@@ -1,0 +1,256 @@
+"""Connections, errors in words, transactions, and calls of SQL functions by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+from urllib.parse import unquote
+
+import psycopg
+from psycopg import errors
+from psycopg.pq import TransactionStatus
+from psycopg.types.json import Jsonb
+
+from send_queue.model import (
+    ConfigurationError,
+    DatabaseBusy,
+    DatabaseUnreachable,
+    UserError,
+)
+from send_queue.store import schema, signatures
+
+Connection: TypeAlias = psycopg.Connection[Any]
+Json: TypeAlias = dict[str, Any]
+
+
+# --- the connection ---------------------------------------------------------------------------------------
+
+TIMEOUT_SETTINGS: dict[str, Any] = {
+    "connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
+    "tcp_user_timeout": 30_000, "application_name": "send-queue",
+}  # fmt: skip
+"""How a connection is made where its string says nothing else: a server that is silent is given up within half a minute
+(the systems' own time-outs are hours), long before a lease is over. Seconds, but the last of them milliseconds."""
+
+
+def connect(url: str, warn: Callable[[str], None] = lambda _: None) -> Connection:
+    """Connect, in autocommit: a transaction is only ever one statement long.
+
+    `warn` is told what our SQL functions warn of; the server's own remarks are not for the user.
+
+    No statement is prepared on the server, and nothing is set for the session, so that a pooler may hand each
+    transaction to another connection. The encoding is asked for as the connection begins, which poolers keep to.
+    Raises `DatabaseUnreachable`, and `ConfigurationError` where the database cannot store every text.
+    """
+    with translate_errors(hide=_secrets(url)):
+        given = TIMEOUT_SETTINGS | psycopg.conninfo.conninfo_to_dict(url) | {"client_encoding": "UTF8"}
+        conn = psycopg.connect(autocommit=True, prepare_threshold=None, **given)
+    if (encoding := conn.info.parameter_status("server_encoding")) not in ("UTF8", None):
+        conn.close()
+        raise ConfigurationError(
+            f"The encoding of the database is {encoding}, which cannot hold every text: make one with `create database"
+            " NAME encoding 'UTF8' template template0`, and name it in DATABASE_URL."
+        )
+
+    def passed_on(notice: psycopg.errors.Diagnostic) -> None:
+        if notice.severity_nonlocalized == "WARNING" or notice.sqlstate == "SQ003":
+            warn(notice.message_primary or "")
+
+    conn.add_notice_handler(passed_on)
+    return conn
+
+
+@contextmanager
+def connected(url: str, warn: Callable[[str], None] = lambda _: None) -> Iterator[Connection]:
+    """`connect` for the length of a command."""
+    conn = connect(url, warn)
+    try:
+        yield conn
+    finally:
+        conn.close()
+
+
+def _secrets(url: str) -> list[str]:
+    """What may be a password in a connection string, in the pieces in which libpq may quote it where the string is
+    written wrongly."""
+    _, _, rest = url.rpartition("://")
+    before, at, _ = rest.rpartition("@")
+    quoted = re.findall(r"password\s*=\s*('(?:[^'\\]|\\.)*'?|[^\s&]*)", url)
+    found = [before.partition(":")[2] if at else "", *(part.strip("'") for part in quoted)]
+    pieces = {piece for part in found for piece in [part, unquote(part), *re.split(r"\W+", part)]}
+    return sorted(filter(None, pieces), key=len, reverse=True)
+
+
+@contextmanager
+def translate_errors(hide: Sequence[str] = ()) -> Iterator[None]:
+    """Turn what the database refuses into one sentence that says what to do next.
+
+    Of the error only its first line is kept, also for a traceback: what follows it may quote the row, message and all.
+    What is to hide is not in it.
+    """
+    try:
+        yield
+    except psycopg.Error as error:
+        said = (error.diag.message_primary or str(error).strip().split("\n")[0]).strip()
+        if any(secret in said for secret in hide):
+            said = "its words are left out, since they quote the password"
+        error.args = (said,)
+        raise _in_words(error, said) from error
+
+
+def _in_words(error: psycopg.Error, said: str) -> Exception:
+    if error.sqlstate in REFUSED:
+        return UserError(said)
+    if error.sqlstate in ("SQ007", "SQ008"):  # a copy, a right that it lacks
+        return ConfigurationError(said)
+    if absent := schema.missing(error):
+        return absent
+    match error:
+        case errors.InsufficientPrivilege():
+            return ConfigurationError(
+                f"The database role may not do this ({said}): run it as the owner of the tables, who may also give"
+                " a role its task with `send-queue migrate --grant-worker`, `--grant-enqueue` or `--grant-read`."
+            )
+        case errors.CheckViolation() | errors.ForeignKeyViolation() | errors.NotNullViolation():
+            rule = (error.diag.constraint_name or said).replace("_", " ")
+            return UserError(f"Refused, nothing was stored: the rule is that {rule}; mend the value and try again.")
+        case psycopg.DataError() | errors.UniqueViolation() | errors.ProgramLimitExceeded():
+            return UserError(f"Refused, nothing was stored: {said}; mend the value and try again.")
+        case psycopg.Error() if error.sqlstate == "25006":
+            return DatabaseUnreachable(
+                f"The database is read-only ({said}): name the primary in DATABASE_URL, or end what makes it read-only."
+            )
+        case psycopg.Error() if error.sqlstate in BUSY:
+            return DatabaseBusy(
+                f"The database is held up ({said}): look for who holds it up, or for a time-out that is too short, with"
+                " `send-queue doctor`."
+            )
+        case psycopg.Error() if error.sqlstate in TIMED_OUT:
+            return DatabaseUnreachable(
+                f"The server has ended the connection ({said}): raise that time-out for this role; `send-queue doctor`"
+                " names it."
+            )
+        case psycopg.OperationalError() | psycopg.InterfaceError() | psycopg.InternalError() if _is_lost(error):
+            return DatabaseUnreachable(
+                f"The database cannot be reached ({said}): check DATABASE_URL and that the server is up."
+            )
+        case psycopg.ProgrammingError() if error.sqlstate is None:
+            return ConfigurationError(
+                f"DATABASE_URL cannot be read ({said}): write it as postgresql://user@host/name, and an @ or a / in a"
+                " password as %40 or %2F."
+            )
+    return error
+
+
+REFUSED = ("SQ002", "SQ005", "SQ006")
+"""The SQLSTATEs of our functions: invalid, no such thing, not in a state for that; each with a whole sentence."""
+
+BUSY = ("40001", "40P01", "55006", "55P03", "57014")
+"""The SQLSTATEs of what may well go through the next time, on the same connection: serialization, deadlock, object in
+use, lock not available, a statement that ran into a time-out."""
+
+TIMED_OUT = ("25P03", "25P04", "57P05")
+"""The SQLSTATEs of what ends a connection: idle in a transaction, a transaction, or idle for longer than allowed."""
+
+
+def _is_lost(error: psycopg.Error) -> bool:
+    """Whether the server is away, rather than a statement refused: no SQLSTATE at all; one of the classes 08
+    connection, 28 authorization, 3D catalog name, 40 rolled back, 53 resources, 57 operator intervention, 58 system;
+    or 25006, a server that has become a standby."""
+    state = error.sqlstate
+    return state is None or state == "25006" or state[:2] in ("08", "28", "3D", "40", "53", "57", "58")
+
+
+def fetch_value(conn: Connection, function: str, **named: Any) -> Any:
+    """Call a function by name and return its one value."""
+    row = fetch_rows(conn, function, named).fetchone()
+    return row[0] if row else None
+
+
+def change(conn: Connection, function: str, **named: Any) -> Any:
+    """As `fetch_value`, for a change by an operator: in an explicit transaction, so that its level is sure from the
+    first try. It takes three round trips. A run does not spend them: its claim refuses another level, which it learns.
+    """
+    row = fetch_rows(conn, function, named, explicit=True).fetchone()
+    return row[0] if row else None
+
+
+RETRIES = 5
+"""How often a statement that was picked to end a deadlock is tried again: nothing of it has happened."""
+
+
+def fetch_rows(
+    conn: Connection, function: str, named: Mapping[str, Any], explicit: bool = False
+) -> psycopg.Cursor[Any]:
+    query, given = function_call(function, named)
+    alone = conn.autocommit and conn.info.transaction_status is TransactionStatus.IDLE
+    with translate_errors():
+        for tries in range(RETRIES + 1):
+            try:
+                if alone and (explicit or conn.isolation_level):
+                    with in_transaction(conn):
+                        return conn.execute(query, given)
+                return conn.execute(query, given)
+            except (errors.DeadlockDetected, errors.SerializationFailure) as error:
+                if not alone or tries == RETRIES:
+                    raise  # a part of somebody's transaction is gone with it
+                if isinstance(error, errors.SerializationFailure):
+                    # Only where the server's default is another level: from here on each transaction names its own.
+                    conn.isolation_level = LEVEL
+    raise AssertionError("the last try returns or raises")
+
+
+LEVEL = psycopg.IsolationLevel.READ_COMMITTED
+"""All that locks, and counts in a later statement, needs it."""
+
+
+@contextmanager
+def in_transaction(
+    conn: Connection, level: psycopg.IsolationLevel = LEVEL, force_rollback: bool = False
+) -> Iterator[None]:
+    """A transaction of this level, whatever the server's default is; a part of the one that is open, where one is."""
+    if conn.info.transaction_status is TransactionStatus.IDLE:
+        before, conn.isolation_level = conn.isolation_level, level
+        try:
+            with conn.transaction(force_rollback=force_rollback):
+                yield
+        finally:
+            if not conn.closed:
+                conn.isolation_level = before
+    else:
+        with conn.transaction(force_rollback=force_rollback):
+            yield
+
+
+def function_call(function: str, named: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The text of a call by names, and its values; None leaves a parameter at its default."""
+    given = {k: Jsonb(v) if isinstance(v, dict) else v for k, v in named.items() if v is not None}
+    return signatures.query(schema.sql_dir(), function, frozenset(given)), given
+
+
+def is_blank(conn: Connection) -> bool:
+    with translate_errors():
+        return schema.is_blank(conn)
+
+
+@contextmanager
+def transaction(conn: Connection) -> Iterator[None]:
+    """Run what follows in one transaction, or in a part of that which is open: where it raises, nothing of it stays."""
+    with translate_errors(), in_transaction(conn):
+        yield
+
+
+@contextmanager
+def snapshot(conn: Connection) -> Iterator[None]:
+    """Run what follows on the queue as it is at one moment, whatever others change meanwhile, and take it all back."""
+    with translate_errors(), in_transaction(conn, psycopg.IsolationLevel.REPEATABLE_READ, force_rollback=True):
+        yield
+
+
+@contextmanager
+def rolled_back(conn: Connection) -> Iterator[None]:
+    """Run what follows in one transaction and take it all back: for a dry run."""
+    with translate_errors(), in_transaction(conn, force_rollback=True):
+        yield

@@ -1,0 +1,65 @@
+"""Ways into the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, cast
+from uuid import UUID
+
+import psycopg
+
+from .connection import Connection, Json, fetch_rows, fetch_value, transaction
+
+# --- getting messages in ----------------------------------------------------------------------------------
+
+
+def enqueue(conn: Connection, **named: Any) -> tuple[UUID, bool]:
+    """Call send_enqueue inside whatever transaction `conn` is in; returns (id, created)."""
+    row = fetch_rows(conn, "send_enqueue", named).fetchone()
+    if row is None:
+        raise AssertionError("send_enqueue returns one row, always")
+    return row[0], row[1]
+
+
+def prospect_fields(conn: Connection, campaign: str, channel: str, recipient: str, workspace: str | None) -> Json:
+    fields: Json | None = fetch_value(
+        conn, "send_prospect_fields", campaign=campaign, channel=channel, recipient=recipient, workspace=workspace
+    )
+    return fields or {}
+
+
+STAGED = (
+    "line", "recipient", "message", "subject", "name", "first_name", "last_name", "company", "email", "phone",
+    "linkedin_user_id", "timezone", "attributes", "payload", "priority", "scheduled_for", "expires_at", "account",
+    "dedupe_key",
+)  # fmt: skip
+"""The columns of a staged line of a file, in order; attributes and payload as JSON text."""
+
+
+def import_lines(
+    conn: Connection,
+    lines: Iterable[Sequence[Any]],
+    campaign: str,
+    channel: str,
+    workspace: str | None,
+    at: datetime | None,
+    keep: Callable[[Json], bool],
+    skip_contacted: timedelta | None = None,
+) -> Json:
+    """Copy lines (as `STAGED`) into the database and put them into the queue, all of them or none.
+
+    Returns what send_import answers; it is stored if no line is wrong and `keep` says so of the answer.
+    """
+    with transaction(conn):
+        fetch_value(conn, "send_import_stage")
+        # COPY is the one statement that cannot be wrapped in a function.
+        copying = cast(Any, f"copy send_import_lines ({', '.join(STAGED)}) from stdin")
+        with conn.cursor() as cursor, cursor.copy(copying) as copy:
+            for line in lines:
+                copy.write_row(line)
+        named = {"campaign": campaign, "channel": channel, "workspace": workspace, "skip_contacted": skip_contacted}
+        answer: Json = fetch_value(conn, "send_import", **named, at=at)
+        if not keep(answer):
+            raise psycopg.Rollback
+    return answer

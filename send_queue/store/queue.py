@@ -1,0 +1,225 @@
+"""The way of a row: claim, record, recover, look up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import inf
+from operator import itemgetter
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from send_queue.model import (
+    Claimed,
+    Sent,
+    clock,
+)
+
+from .connection import Connection, Json, fetch_rows, fetch_value
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a run, or a question about it, is about; None: everything."""
+
+    account: str | None = None
+    channel: str | None = None
+    campaign: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What send_claim answers."""
+
+    sends: tuple[Claimed, ...]
+    expired: int
+    busy: bool
+    in_flight: str | None
+    left: bool
+    in_doubt: bool
+    stale: tuple[Json, ...]
+    at: datetime
+    refused: Json | None
+    """A secret that was refused while due rows wait for it: its `provider`, `account`, `secret` (variable), `code`."""
+    lacking: str | None
+    """A sentence on a lane or row that waits, since the server does not know its time zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """A send that may have gone out, to be asked about: how often the provider could not tell, since when it has been
+    saying that the send is not there, the moment that it is, and until when nobody else asks."""
+
+    send: Claimed
+    look_ups: int
+    absent_since: datetime | None
+    at: datetime
+    until: datetime
+
+
+# --- the run ----------------------------------------------------------------------------------------------
+
+
+def claim(
+    conn: Connection,
+    worker: str,
+    max_rows: int,
+    lease: timedelta,
+    filters: Filters,
+    at: datetime | None,
+    batches: Mapping[str, int],
+    without: Sequence[UUID],
+    keeping: bool = True,
+) -> Claim:
+    """Take due rows in hand. `keeping` False: in a transaction that is going to be taken back."""
+    leave_by = clock() + lease.total_seconds()
+    answer = fetch_value(
+        conn, "send_claim", worker=worker, max_rows=max_rows, lease=lease, at=at,
+        account=filters.account, channel=filters.channel, campaign=filters.campaign,
+        batches=dict(batches) or None, without=list(without) or None, keeping=None if keeping else False,
+    )  # fmt: skip
+    return Claim(
+        sends=_claimed(answer["in_hand"], leave_by),
+        expired=answer["expired"],
+        busy=answer["busy"],
+        in_flight=answer["in_flight"],
+        left=answer["left"],
+        in_doubt=answer["in_doubt"],
+        stale=tuple(answer["stale"]),
+        at=datetime.fromisoformat(answer["at"]),
+        lacking=answer["lacking"],
+        refused=answer["refused"],
+    )
+
+
+def destinations(conn: Connection, filters: Filters) -> tuple[Claimed, ...]:
+    """A send for each place that a run could call."""
+    named = {"account": filters.account, "channel": filters.channel, "campaign": filters.campaign}
+    return _claimed([row[0] for row in fetch_rows(conn, "send_destinations", named)])
+
+
+def secret_works(conn: Connection, account_id: UUID) -> None:
+    fetch_value(conn, "send_secret_works", account_id=account_id)
+
+
+def _claimed(groups: Sequence[Json], leave_by: float = inf) -> tuple[Claimed, ...]:
+    """Sends as send_in_hand says them, in the order in which they were asked for."""
+    sends: list[tuple[int, Claimed]] = []
+    for group in groups:
+        rows = group.pop("sends")
+        group["account_id"] = UUID(group["account_id"])
+        group["workspace_id"] = UUID(group["workspace_id"])
+        group["started_at"] = datetime.fromisoformat(group["started_at"])
+        group["finished_at"] = datetime.fromisoformat(group["finished_at"]) if group["finished_at"] else None
+        group["backoff_seconds"] = tuple(group["backoff_seconds"])
+        for nth, send_id, attempt_id, number, recipient, subject, message, payload, attempts, made, repeat in rows:
+            send = Claimed(
+                send_id=UUID(send_id), attempt_id=UUID(attempt_id), attempt_number=number, recipient=recipient,
+                subject=subject, message=message, payload=payload, attempts=attempts, leave_by=leave_by,
+                created_at=datetime.fromisoformat(made), repeat_by=datetime.fromisoformat(repeat) if repeat else None,
+                **group,
+            )  # fmt: skip
+            sends.append((nth, send))
+    sends.sort(key=itemgetter(0))
+    return tuple(send for _, send in sends)
+
+
+def record_sent(conn: Connection, went_out: Sequence[tuple[Claimed, Sent]], at: datetime | None) -> set[UUID]:
+    """Write down sends that went out; return the attempts that are for `record`, since more is known of them."""
+    rows = fetch_rows(conn, "send_record_sent", {
+        "send_ids": [send.send_id for send, _ in went_out],
+        "attempt_ids": [send.attempt_id for send, _ in went_out],
+        "told": {str(send.attempt_id): [sent.http_status, sent.provider_message_id] for send, sent in went_out
+                 if sent.http_status is not None or sent.provider_message_id is not None} or None,
+        "at": at,
+    })  # fmt: skip
+    return {attempt_id for (attempt_id,) in rows}
+
+
+def record(conn: Connection, results: Sequence[Json], at: datetime | None) -> dict[UUID, str]:
+    """Write down results; return the status that each send has now."""
+    rows = fetch_rows(conn, "send_record", {"results": Jsonb(list(results)), "at": at})
+    return {send_id: status for send_id, _, status in rows}
+
+
+def recover(conn: Connection, at: datetime | None) -> list[UUID]:
+    return [row[0] for row in fetch_rows(conn, "send_recover", {"at": at})]
+
+
+def look_ups(conn: Connection, max_rows: int, lease: timedelta, at: datetime | None) -> list[InDoubt]:
+    found = []
+    for (row,) in fetch_rows(conn, "send_look_ups", {"max_rows": max_rows, "lease": lease, "at": at}):
+        names = ("absent_since", "look_ups", "at", "until")
+        absent_since, look_ups, moment, until = (row.pop(name) for name in names)
+        absent = datetime.fromisoformat(absent_since) if absent_since else None
+        asked = (datetime.fromisoformat(moment), datetime.fromisoformat(until))
+        [send] = _claimed([row])
+        found.append(InDoubt(send, look_ups, absent, *asked))
+    return found
+
+
+def looked_up(
+    conn: Connection,
+    attempt_id: UUID,
+    until: datetime,
+    verdict: str,
+    provider_message_id: str | None,
+    again: timedelta | None,
+    repeat_by: datetime | None,
+    at: datetime | None,
+) -> str | None:
+    """Write down what a provider said of a send; return its status, None where somebody has deleted it."""
+    status: str | None = fetch_value(
+        conn, "send_looked_up", attempt_id=attempt_id, until=until, verdict=verdict,
+        provider_message_id=provider_message_id, again=again, repeat_by=repeat_by, at=at,
+    )  # fmt: skip
+    return status
+
+
+def set_windows(conn: Connection, windows: Sequence[Json]) -> int:
+    """Cache windows; return how many are stored: not those of schedules that somebody has changed, or holds."""
+    stored: int = fetch_value(conn, "send_set_windows", windows=Jsonb(list(windows)))
+    return stored
+
+
+def end_run(
+    conn: Connection,
+    command: str,
+    filters: Filters,
+    worker: str,
+    seconds: float,
+    sent: int,
+    processed: int,
+    at: datetime | None,
+    counting: bool,
+) -> int | None:
+    remaining: int | None = fetch_value(
+        conn, "send_end_run", command=command, worker=worker, seconds=seconds, sent=sent, processed=processed, at=at,
+        account=filters.account, channel=filters.channel, campaign=filters.campaign, counting=counting,
+    )  # fmt: skip
+    return remaining
+
+
+# --- questions --------------------------------------------------------------------------------------------
+
+
+def explain_idle(conn: Connection, filters: Filters, at: datetime | None, counting: bool) -> Json:
+    answer: Json = fetch_value(
+        conn, "send_why", at=at, counting=counting,
+        account=filters.account, channel=filters.channel, campaign=filters.campaign,
+    )  # fmt: skip
+    return answer
+
+
+def open_transactions(conn: Connection) -> int:
+    count: int = fetch_value(conn, "send_open_transactions")
+    return count
+
+
+def remaining(conn: Connection, filters: Filters) -> int:
+    count: int = fetch_value(
+        conn, "send_remaining", account=filters.account, channel=filters.channel, campaign=filters.campaign
+    )
+    return count

@@ -1,0 +1,93 @@
+"""Questions of people: explain, status, lists, history, doctor, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from psycopg.types.range import TimestamptzRange
+
+from send_queue.model import (
+    Window,
+)
+
+from .connection import Connection, Json, fetch_rows, fetch_value, function_call, translate_errors
+from .queue import Filters
+
+
+def explain(conn: Connection, send_id: UUID, at: datetime | None, windows: Sequence[Window] | None = None) -> Json:
+    ranges = [TimestamptzRange(w.opens_at, w.closes_at) for w in windows] if windows is not None else None
+    answer: Json = fetch_value(conn, "send_explain", id=send_id, at=at, windows=ranges)
+    return answer
+
+
+def status(conn: Connection, at: datetime | None) -> Json:
+    answer: Json = fetch_value(conn, "send_status", at=at)
+    return answer
+
+
+def report(conn: Connection, at: datetime | None, days: int) -> Json:
+    answer: Json = fetch_value(conn, "send_report", at=at, days=days)
+    return answer
+
+
+def doctor(conn: Connection, at: datetime | None) -> Json:
+    answer: Json = fetch_value(conn, "send_doctor", at=at)
+    return answer
+
+
+def quiet_doctor(conn: Connection) -> list[Json]:
+    answer: list[Json] = fetch_value(conn, "send_quiet_doctor")
+    return answer
+
+
+def zones_doctor(conn: Connection) -> Json:
+    answer: Json = fetch_value(conn, "send_zones_doctor")
+    return answer
+
+
+def sends(conn: Connection, filters: Filters, status: str | None, max_rows: int) -> list[Json]:
+    rows = fetch_rows(conn, "send_sends", {
+        "status": status, "account": filters.account, "channel": filters.channel,
+        "campaign": filters.campaign, "max_rows": max_rows,
+    })  # fmt: skip
+    return [row[0] for row in rows]
+
+
+def iter_sends(conn: Connection, filters: Filters, status: str | None, max_rows: int | None) -> Iterator[Json]:
+    """As `sends`, one after the other as they come, however many there are; `max_rows` None: all."""
+    named = {
+        "status": status, "account": filters.account, "channel": filters.channel, "campaign": filters.campaign,
+        "max_rows": ALL if max_rows is None else max_rows,
+    }  # fmt: skip
+    query, given = function_call("send_sends", named)
+    with translate_errors(), conn.cursor() as cursor:
+        for (row,) in cursor.stream(query, given):
+            yield row
+
+
+ALL = 2**31 - 1
+"""More rows than any table of ours has: the greatest number that an int takes."""
+
+
+def history(conn: Connection, send_id: UUID) -> list[Json]:
+    return [row[0] for row in fetch_rows(conn, "send_history", {"id": send_id})]
+
+
+def meter_attempts(conn: Connection) -> None:
+    fetch_value(conn, "send_meter_attempts")
+
+
+def metrics(conn: Connection, at: datetime | None) -> Json:
+    answer: Json = fetch_value(conn, "send_metrics", at=at)
+    return answer
+
+
+def send(conn: Connection, send_id: UUID) -> Json:
+    answer: Json = fetch_value(conn, "send_sends", id=send_id)
+    return answer
+
+
+def listed(conn: Connection, kind: str, id: UUID | None = None, channel: str | None = None) -> list[Json]:
+    return [row[0] for row in fetch_rows(conn, "send_list", {"kind": kind, "id": id, "channel": channel})]
