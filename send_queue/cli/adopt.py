@@ -6,7 +6,9 @@ from datetime import datetime
 
 import click
 
-from send_queue.cli.app import MOMENT, App, as_json, json_option
+from send_queue.cli.app import App, json_option
+from send_queue.cli.output import as_json
+from send_queue.cli.values import MOMENT
 from send_queue.model import UserError
 
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import click
 
-from send_queue.cli.app import App, as_json, json_option, printable
+from send_queue.cli.app import App, json_option
+from send_queue.cli.output import as_json, printable
 
 
 @click.command("doctor")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from send_queue.cli.app import App, as_json, json_option
+from send_queue.cli.app import App, json_option
+from send_queue.cli.output import as_json
 from send_queue.model import UserError
 
 

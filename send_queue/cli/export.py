@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
 
-from send_queue.cli.app import printable
+from send_queue.cli.output import printable
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a text must not begin with: a spreadsheet would work it out, and what others wrote could send data away."""

@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from send_queue.cli.app import (
-    App,
-    as_json,
-    json_option,
-    printable,
-    short,
-    simulation_options,
-    table,
-    terminal_width,
-    tz_option,
-)
+from send_queue.cli.app import App, json_option, simulation_options, tz_option
+from send_queue.cli.output import as_json, printable, short, table, terminal_width
 from send_queue.cli.whole import Whole
 
 if TYPE_CHECKING:

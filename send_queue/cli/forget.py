@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from send_queue.cli.app import App, as_json, json_option, printable, warn, workspace_option
+from send_queue.cli.app import App, json_option, warn, workspace_option
+from send_queue.cli.output import as_json, printable
 
 
 @click.command("forget")

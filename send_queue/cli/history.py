@@ -7,7 +7,9 @@ from uuid import UUID
 
 import click
 
-from send_queue.cli.app import ID, App, as_json, json_option, printable, short
+from send_queue.cli.app import App, json_option
+from send_queue.cli.output import as_json, printable, short
+from send_queue.cli.values import ID
 
 COLUMNS = ("at", "event", "attempt", "worker", "seconds", "http_status", "code", "detail")
 

@@ -10,22 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from send_queue.cli.app import (
-    DURATION,
-    FIELD,
-    MOMENT,
-    App,
-    as_json,
-    json_option,
-    printable,
-    warn,
-    workspace_option,
-)
+from send_queue.cli.app import App, json_option, warn, workspace_option
+from send_queue.cli.output import as_json, printable
+from send_queue.cli.values import DURATION, FIELD, MOMENT
 from send_queue.cli.whole import Whole
 from send_queue.model import UserError
 
 if TYPE_CHECKING:
-    from send_queue.intake.enqueue import Wording
+    from send_queue.intake.wording import Wording
 
 FILE = click.Path(path_type=Path)
 
@@ -70,22 +62,22 @@ def enqueue_command(
     Example: send-queue enqueue --campaign fall --channel linkedin_invite --recipient ACoAAB… \\
                --message 'Hi Ada' --dedupe-key lead:4711
     """
-    from send_queue.intake import enqueue
+    from send_queue.intake import enqueue, wording
 
     if (message["message"] is None) == (template is None):
         raise UserError("Say what to send: --message TEXT, or --template FILE.")
     if fields and not (template or html):
         raise UserError("--field is for templates: leave it out, or give --template or --html.")
-    wording = _wording(None, template, html, message["subject"] if template else None, literal)
+    words = _wording(None, template, html, message["subject"] if template else None, literal)
     message["payload"] = _object(payload)
     with app.database() as conn:
         campaign, channel, workspace = message["campaign"], message["channel"], message["workspace"]
         message["recipient"] = enqueue.recipient_of(conn, channel, message["recipient"], campaign, workspace)
-        known = enqueue.fields_of(conn, campaign, channel, message["recipient"], workspace) | dict(fields)
+        known = wording.fields_of(conn, campaign, channel, message["recipient"], workspace) | dict(fields)
         if not (template or literal):
-            enqueue.check_standing(message["message"], message["subject"], known)
+            wording.check_standing(message["message"], message["subject"], known)
         if template or html:
-            message |= enqueue.worded(wording, channel, known, message["payload"])
+            message |= wording.worded(words, channel, known, message["payload"])
         send_id, created = enqueue.enqueue(conn, **message, at=app.now())
     if json_:
         click.echo(as_json({"id": send_id, "created": created}))
@@ -97,7 +89,7 @@ def _wording(
     message: str | None, template: Path | None, html: Path | None, subject: str | None, literal: bool
 ) -> Wording:
     """How texts are made, by the options: a subject is of the same kind as the text beside it."""
-    from send_queue.intake.enqueue import Wording
+    from send_queue.intake.wording import Wording
 
     if not (template or html):
         return Wording(message, subject, literal=literal)
@@ -170,11 +162,11 @@ def import_command(
     Example: send-queue import people.csv --campaign fall --channel linkedin_invite \\
                --message 'Hi {first_name}'
     """
-    from send_queue.intake import enqueue
+    from send_queue.intake import csv_file
 
     if message is not None and template is not None:
         raise UserError("The text is given twice: leave out --message or --template.")
-    wording = _wording(message, template, html, subject, literal)
+    words = _wording(message, template, html, subject, literal)
     size = 0
     with suppress(OSError):  # what is wrong with the file is said when it is read
         size = file.stat().st_size
@@ -191,8 +183,8 @@ def import_command(
                 shown.update(position - read)
                 read = position
 
-        result = enqueue.import_file(
-            conn, file, campaign, channel, wording, workspace, at, dry_run, progress, skip_contacted
+        result = csv_file.import_file(
+            conn, file, campaign, channel, words, workspace, at, dry_run, progress, skip_contacted
         )
     for number, reason in result.wrong[:SAID]:
         warn(f"{file.name}, line {number}: {reason}")

@@ -13,17 +13,9 @@ from uuid import UUID, uuid4
 
 import click
 
-from send_queue.cli.app import (
-    DURATION,
-    NOTIFICATION,
-    App,
-    Kind,
-    as_json,
-    json_option,
-    table,
-    terminal_width,
-    warn,
-)
+from send_queue.cli.app import App, json_option, warn
+from send_queue.cli.output import as_json, table, terminal_width
+from send_queue.cli.values import DURATION, NOTIFICATION, Kind
 from send_queue.model import ConfigurationError, UserError, clock
 
 if TYPE_CHECKING:

@@ -46,13 +46,13 @@ def make_always(conn: Connection, fields: Mapping[str, Any], at: datetime | None
 
 
 def _make(conn: Connection, name: str, zone: str, days: str, hours: str, at: datetime | None) -> None:
-    from send_queue.rules import calendar  # pendulum, which it needs, is dear
+    from send_queue.rules import schedule_text  # pendulum, which it needs, is dear
 
     if any(schedule["name"] == name for schedule in store.listed(conn, "schedule")):
         return
     try:
         with store.transaction(conn):
-            said = {"timezone": zone, "hours": calendar.hours_from_text([hours], days)}
+            said = {"timezone": zone, "hours": schedule_text.hours_from_text([hours], days)}
             store.upsert(conn, "schedule", name, said, adding=True, at=at)
     except UserError:  # somebody has made it at this moment
         store.find(conn, "schedule", name, None)

@@ -8,7 +8,9 @@ from uuid import UUID
 
 import click
 
-from send_queue.cli.app import DURATION, ID, App, as_json, json_option, printable, warn, workspace_option
+from send_queue.cli.app import App, json_option, warn, workspace_option
+from send_queue.cli.output import as_json, printable
+from send_queue.cli.values import DURATION, ID
 from send_queue.cli.whole import Whole
 from send_queue.model import UserError
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
-from send_queue.cli.app import MOMENT, App, as_json, json_option, warn, workspace_option
+from send_queue.cli.app import App, json_option, warn, workspace_option
+from send_queue.cli.output import as_json
+from send_queue.cli.values import MOMENT
 from send_queue.cli.whole import Whole
 
 

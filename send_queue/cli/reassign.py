@@ -8,7 +8,8 @@ from uuid import UUID
 
 import click
 
-from send_queue.cli.app import App, as_json, json_option, printable, warn, workspace_option
+from send_queue.cli.app import App, json_option, warn, workspace_option
+from send_queue.cli.output import as_json, printable
 
 if TYPE_CHECKING:
     from send_queue.store import Connection

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from send_queue.cli.app import App, as_json, json_option, simulation_options, tz_option
+from send_queue.cli.app import App, json_option, simulation_options, tz_option
+from send_queue.cli.output import as_json
 from send_queue.cli.whole import Whole
 from send_queue.intake import files
 

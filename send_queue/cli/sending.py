@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from send_queue.cli.app import DURATION, App, as_json, filter_options, json_option, printable, short, warn
+from send_queue.cli.app import App, filter_options, json_option, warn
 from send_queue.cli.monitoring import end_run, log_of, log_option, watched
+from send_queue.cli.output import as_json, printable, short
+from send_queue.cli.values import DURATION
 from send_queue.cli.whole import Whole
 from send_queue.model import clock
 from send_queue.providers import Providers

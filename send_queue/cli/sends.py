@@ -7,18 +7,9 @@ from uuid import UUID
 
 import click
 
-from send_queue.cli.app import (
-    ID,
-    App,
-    as_json,
-    filter_options,
-    json_option,
-    printable,
-    short,
-    table,
-    terminal_width,
-    warn,
-)
+from send_queue.cli.app import App, filter_options, json_option, warn
+from send_queue.cli.output import as_json, printable, short, table, terminal_width
+from send_queue.cli.values import ID
 from send_queue.cli.whole import Whole
 
 if TYPE_CHECKING:

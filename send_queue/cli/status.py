@@ -12,7 +12,8 @@ from uuid import UUID
 
 import click
 
-from send_queue.cli.app import App, as_json, json_option, printable, short, table, tz_option
+from send_queue.cli.app import App, json_option, tz_option
+from send_queue.cli.output import as_json, printable, short, table
 from send_queue.cli.whole import Whole
 from send_queue.model import ConfigurationError, DatabaseUnreachable, UserError
 

@@ -18,7 +18,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from send_queue.cli.app import printable, short
+from send_queue.cli.output import printable, short
 from send_queue.cli.status import needs_attention, used_of_cap
 
 Json = dict[str, Any]

@@ -8,17 +8,9 @@ from uuid import UUID
 
 import click
 
-from send_queue.cli.app import (
-    App,
-    as_json,
-    json_option,
-    printable,
-    table,
-    terminal_width,
-    warn,
-    workspace_option,
-)
+from send_queue.cli.app import App, json_option, warn, workspace_option
 from send_queue.cli.intake import SAID
+from send_queue.cli.output import as_json, printable, table, terminal_width
 from send_queue.cli.whole import Whole
 from send_queue.model import UserError
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from send_queue.cli.app import App, as_json, json_option, printable
+from send_queue.cli.app import App, json_option
+from send_queue.cli.output import as_json, printable
 from send_queue.cli.whole import Whole
 from send_queue.model import UserError
 

@@ -10,21 +10,9 @@ from threading import Event
 
 import click
 
-from send_queue.cli.app import (
-    CLEARED,
-    DURATION,
-    VARIABLE,
-    App,
-    Kind,
-    as_json,
-    json_option,
-    moment,
-    printable,
-    table,
-    terminal_width,
-    warn,
-    workspace_option,
-)
+from send_queue.cli.app import App, json_option, warn, workspace_option
+from send_queue.cli.output import as_json, printable, table, terminal_width
+from send_queue.cli.values import CLEARED, DURATION, VARIABLE, Kind, moment
 from send_queue.model import UserError
 
 COLUMNS = ("workspace", "account", "provider", "state", "expires_at", "refreshed_at", "error_code")

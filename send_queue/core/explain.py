@@ -85,13 +85,13 @@ def status(conn: Connection, at: datetime | None) -> Json:
 
 
 def _with_windows(lanes: list[Json], stale: list[Json], at: datetime) -> None:
-    from send_queue.rules import calendar
+    from send_queue.rules import calendar, schedule_text
 
     for row in stale:
         opens_at: datetime | None = None
         why: str | None = None
         try:
-            opens_at = calendar.next_window(calendar.schedule_from(row), at).opens_at
+            opens_at = calendar.next_window(schedule_text.schedule_from(row), at).opens_at
         except calendar.ScheduleError as error:
             why = f"schedule: {row['name']} does not open: {error}"
         if opens_at and opens_at > at:
@@ -118,12 +118,12 @@ def explain(conn: Connection, send_id: UUID, at: datetime | None) -> Explanation
 
 
 def _with_calendar(conn: Connection, facts: Json) -> tuple[Json, list[Blocker]]:
-    from send_queue.rules import calendar
+    from send_queue.rules import calendar, schedule_text
 
     at = datetime.fromisoformat(facts["at"])
     windows: list[Window] = []
     try:
-        schedule = calendar.schedule_from(facts["schedule"])
+        schedule = schedule_text.schedule_from(facts["schedule"])
         for look in range(LOOKS):
             since = max(windows[-1].closes_at, datetime.fromisoformat(facts["reached"])) if windows else at
             windows += calendar.openings(schedule, since, OPENINGS << look)

@@ -371,12 +371,12 @@ def _recover(pass_: Pass, report: RunReport) -> bool:
 def _refresh_windows(pass_: Pass, stale: Sequence[Json], at: datetime) -> bool:
     """Work out the windows that have passed, by the calendar, and cache them; whether any is. Imported here, since few
     runs need it."""
-    from send_queue.rules import calendar
+    from send_queue.rules import calendar, schedule_text
 
     windows = []
     for row in stale:
         try:
-            opens = calendar.openings(calendar.schedule_from(row), at, 5)
+            opens = calendar.openings(schedule_text.schedule_from(row), at, 5)
         except calendar.ScheduleError as error:
             pass_.warn(f"The schedule {row['name']!r} never opens: {error}")
             opens = [NEVER_OPENS]

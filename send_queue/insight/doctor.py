@@ -210,14 +210,17 @@ def _mail(secrets: Sequence[Json], env: Mapping[str, str]) -> Iterator[Finding]:
 
 def _calendar(schedules: Sequence[Json], at: datetime) -> Iterator[Finding]:
     """Schedules that rows wait for: do they open for the last of them, and are the holidays known until then?"""
-    from send_queue.rules import calendar  # imported here, for pendulum is dear
+    from send_queue.rules import (
+        calendar,
+        schedule_text,  # imported here, for pendulum is dear
+    )
 
     years: dict[tuple[str, str | None], tuple[str, int]] = {}
     for row in schedules:
         last = max(datetime.fromisoformat(row["last"]), at)
         name = shlex.quote(row["name"])
         try:
-            schedule = calendar.schedule_from(row)
+            schedule = schedule_text.schedule_from(row)
             calendar.next_window(schedule, last)
         except calendar.ScheduleError as error:
             yield Finding(

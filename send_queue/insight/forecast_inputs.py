@@ -169,10 +169,10 @@ class Openings:
         return self._opens[nth], self._closes[nth]
 
     def _work_out(self) -> None:
-        from send_queue.rules import calendar
+        from send_queue.rules import calendar, schedule_text
 
         try:
-            self._schedule = self._schedule or calendar.schedule_from(self._row)
+            self._schedule = self._schedule or schedule_text.schedule_from(self._row)
             windows = calendar.openings(self._schedule, moment(self._known_to), OPENINGS)
         except calendar.ScheduleError as error:
             self.ended = str(error)

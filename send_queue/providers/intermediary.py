@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from send_queue.model import Claimed, Hold, Retry
-from send_queue.providers.http import plain
+from send_queue.providers.http_answer import plain
 
 IN_DOUBT_BY_STATUS = frozenset({408, 499})
 """A gateway's time-out, and its word that its client is gone: what stands behind it may have the request."""

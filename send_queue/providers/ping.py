@@ -12,7 +12,8 @@ from threading import Thread
 from urllib.parse import urlsplit
 
 from send_queue.model import ConfigurationError
-from send_queue.providers.http import Http, Limits
+from send_queue.providers.http import Http
+from send_queue.providers.http_answer import Limits
 
 LIMITS = Limits(connect=3, read=3, total=5)
 

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 from send_queue.model import CannotTell, Claimed, Failed, Hold, LookUp, Outcome, Sent, Uncertain
 from send_queue.providers.address import checked_url
 from send_queue.providers.credentials import refused, secret_of, variable_of
-from send_queue.providers.http import Answer, Http, Limits, hidden, plain, retry_after
+from send_queue.providers.http import Http
+from send_queue.providers.http_answer import Answer, Limits, hidden, plain, retry_after
 from send_queue.providers.reach import host_of
 
 VARIABLE = "SLACK_WEBHOOK_URL"

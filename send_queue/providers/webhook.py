@@ -33,7 +33,8 @@ from send_queue.model import (
 )
 from send_queue.providers import FOREVER
 from send_queue.providers.credentials import secret_of
-from send_queue.providers.http import Answer, Http, Limits, NoAnswer, retry_after
+from send_queue.providers.http import Http
+from send_queue.providers.http_answer import Answer, Limits, NoAnswer, retry_after
 from send_queue.providers.reach import host_of
 from send_queue.providers.url_guard import RESOLVE_WITHIN, addresses, allowed_hosts, refused
 

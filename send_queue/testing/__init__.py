@@ -19,7 +19,8 @@ Reading order: checks.py, where each rule is a function; server.py, what misbeha
 
 from __future__ import annotations
 
-from send_queue.testing.checks import CHECKS, Subject, a_send
+from send_queue.testing.checks import CHECKS
+from send_queue.testing.facing import Subject, a_send
 from send_queue.testing.running import no_transaction_is_open
 from send_queue.testing.server import Seen, Server, reply
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 from send_queue import store
 from send_queue.core import run
 from send_queue.providers import Provider, Providers
-from send_queue.testing.checks import Subject
+from send_queue.testing.facing import Subject
 from send_queue.testing.server import Seen, Server, reply
 
 

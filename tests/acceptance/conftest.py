@@ -76,7 +76,7 @@ class Queue:
         self.put("campaign", name, accounts=list(accounts) or ["anna"], **fields)
 
     def schedule(self, name: str, timezone: str, hours: Sequence[str], days: str, **fields: Any) -> None:
-        from send_queue.rules.calendar import hours_from_text
+        from send_queue.rules.schedule_text import hours_from_text
 
         self.put("schedule", name, timezone=timezone, hours=hours_from_text(hours, days), **fields)
 

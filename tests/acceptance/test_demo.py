@@ -16,7 +16,7 @@ import psutil  # type: ignore[import-untyped]  # no types; it comes with pixelta
 import pytest
 from chaos.world import until
 
-from send_queue.demo import PEOPLE
+from send_queue.demo.stage import PEOPLE
 
 LONGEST = 240
 """Seconds that the demo may take."""

@@ -21,7 +21,7 @@ from psycopg.types.json import Jsonb
 
 from send_queue import store
 from send_queue.insight import doctor
-from send_queue.rules import calendar
+from send_queue.rules import schedule_text
 from send_queue.store import embedded, schema
 
 AT = datetime(2026, 11, 23, 15, tzinfo=UTC)
@@ -143,7 +143,7 @@ def test_an_old_server(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_the_environment_lacks(conn: Connection, doctor_says: Doctor) -> None:
     """What accounts with rows waiting need of the environment is wrong when it is missing, by its name."""
     conn.execute("update send_lane_defaults set min_gap_seconds = 600")
-    put(conn, "schedule", "always", timezone="UTC", hours=calendar.hours_from_text(["00:00-24:00"], "mon-sun"))
+    put(conn, "schedule", "always", timezone="UTC", hours=schedule_text.hours_from_text(["00:00-24:00"], "mon-sun"))
     put(conn, "account", "anna", provider="unipile", schedule="always")
     put(conn, "account", "ben", provider="unipile", secret_env="BEN_KEY", schedule="always")
     put(conn, "campaign", "fall", accounts=["anna", "ben"])

@@ -104,7 +104,8 @@ def test_what_is_not(host: str) -> None:
 def test_a_call_is_looked_at_once_more(queue: Queue) -> None:
     """What comes in between the look and the claim is let go of: nothing is called, no attempt is spent."""
     from send_queue.model import ConfigurationError
-    from send_queue.providers.http import Http, Limits
+    from send_queue.providers.http import Http
+    from send_queue.providers.http_answer import Limits
 
     http = Http(env={"SEND_QUEUE_NOW": MONDAY.isoformat()})
     with pytest.raises(ConfigurationError, match="calls nothing beyond this machine"):

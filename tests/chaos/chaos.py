@@ -29,7 +29,7 @@ from typing import Any
 import psycopg
 
 from send_queue import store
-from send_queue.rules import calendar
+from send_queue.rules import schedule_text
 from send_queue.store import schema
 
 from . import channels, rules
@@ -112,7 +112,7 @@ class Chaos:
         with self.cluster.connect() as conn:
             schema.migrate(conn)
             at = self.believed.now()
-            hours = calendar.hours_from_text([f"{rules.OFFICE.start:02}:00-{rules.OFFICE.stop:02}:00"], None)
+            hours = schedule_text.hours_from_text([f"{rules.OFFICE.start:02}:00-{rules.OFFICE.stop:02}:00"], None)
             store.upsert(conn, "schedule", "office", {"timezone": "UTC", "hours": hours}, adding=True)
             for seat in SEATS:
                 account = {"provider": seat.provider, "channels": seat.channels, **seat.fields}

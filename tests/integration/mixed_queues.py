@@ -18,7 +18,7 @@ from psycopg import Connection
 from send_queue import store
 from send_queue.core import run
 from send_queue.providers import Providers
-from send_queue.rules import calendar
+from send_queue.rules import schedule_text
 
 T = TypeVar("T")
 
@@ -95,7 +95,7 @@ def laid(conn: Connection[Any], queue: Mixed) -> list[UUID]:
     store.upsert(conn, "workspace", name, {}, adding=True)
     for nth, schedule in enumerate(queue.schedules):
         fields = schedule | {
-            "hours": calendar.hours_from_text(schedule["hours"], None),
+            "hours": schedule_text.hours_from_text(schedule["hours"], None),
             "skip_holidays": schedule["holiday_country"] is not None,
         }
         store.upsert(conn, "schedule", f"{name}-{nth}", fields, adding=True, at=at)

@@ -14,7 +14,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from send_queue.model import Window
-from send_queue.rules import calendar
+from send_queue.rules import calendar, schedule_text
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SPENT = (None, "sent", "uncertain")
@@ -145,7 +145,9 @@ class Model:
         return window.opens_at <= self.now < window.closes_at
 
     def window(self, schedule: str) -> Window:
-        return calendar.next_window(calendar.schedule_from({"name": schedule, **self.schedules[schedule]}), self.now)
+        return calendar.next_window(
+            schedule_text.schedule_from({"name": schedule, **self.schedules[schedule]}), self.now
+        )
 
     def due(self, lane: Lane, **only: str | None) -> list[Send]:
         """The rows of a lane that its campaigns and calendars let go now, first one first."""

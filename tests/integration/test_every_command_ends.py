@@ -17,7 +17,7 @@ from send_queue import store
 from send_queue.core import run
 from send_queue.insight import forecast
 from send_queue.providers import Providers
-from send_queue.rules import calendar
+from send_queue.rules import schedule_text
 
 MAX_SECONDS = 5.0
 PROVIDERS = Providers({})
@@ -102,7 +102,7 @@ def a_queue(
     store.upsert(conn, "workspace", name, {}, adding=True)
     for nth, schedule in enumerate(schedules):
         fields = schedule | {
-            "hours": calendar.hours_from_text(schedule["hours"], None),
+            "hours": schedule_text.hours_from_text(schedule["hours"], None),
             "skip_holidays": schedule["holiday_country"] is not None,
         }
         store.upsert(conn, "schedule", f"{name}-{nth}", fields, adding=True, at=at)

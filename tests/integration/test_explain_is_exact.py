@@ -19,7 +19,7 @@ from send_queue.core import run
 from send_queue.insight import forecast
 from send_queue.model import Claimed
 from send_queue.providers import Providers
-from send_queue.rules import calendar
+from send_queue.rules import calendar, schedule_text
 from send_queue.store import Filters
 
 PROVIDERS = Providers({})
@@ -35,7 +35,7 @@ hours = st.sampled_from([
 ])  # fmt: skip
 schedules = st.none() | st.builds(
     lambda zone, hours, country, closed: {
-        "timezone": zone, "hours": calendar.hours_from_text(hours, None), "skip_holidays": country is not None,
+        "timezone": zone, "hours": schedule_text.hours_from_text(hours, None), "skip_holidays": country is not None,
         "holiday_country": country, "closed_on": [day.isoformat() for day in closed],
     },
     st.sampled_from(ZONES), hours, st.sampled_from([None, "US", "DE", "GB", "JP"]),
@@ -88,7 +88,7 @@ def test_a_send_goes_at_the_moment_that_explain_names_and_not_a_second_before(
     """explain's moment is exact, whatever schedule, holiday, cap, gap, limit and zone, and whatever went before."""
     if schedule is not None:
         try:
-            calendar.check(calendar.schedule_from({"name": "s", **schedule}), at)
+            schedule_text.check(schedule_text.schedule_from({"name": "s", **schedule}), at)
         except calendar.ScheduleError:
             assume(False)
     name = a_lane(conn, schedule, lane, limits)
@@ -126,7 +126,7 @@ def test_a_send_that_is_behind_others_goes_when_explain_says(
     """The moments of all rows of a lane, explained at once, are those at which they go if one comes after the other."""
     if schedule is not None:
         try:
-            calendar.check(calendar.schedule_from({"name": "s", **schedule}), at)
+            schedule_text.check(schedule_text.schedule_from({"name": "s", **schedule}), at)
         except calendar.ScheduleError:
             assume(False)
     name = a_lane(conn, schedule, lane, limits)

@@ -11,7 +11,7 @@ from builders import AT, DAY, Connection, Queue
 
 from send_queue import store
 from send_queue.insight import forecast
-from send_queue.rules import calendar
+from send_queue.rules import calendar, schedule_text
 
 
 def test_what_changes_during_the_look_is_not_seen(
@@ -19,7 +19,9 @@ def test_what_changes_during_the_look_is_not_seen(
 ) -> None:
     """A campaign that is resumed while the forecast reads the queue was paused when it began, and is all through."""
     queue = Queue(conn)
-    queue.put("schedule", "night", adding=True, timezone="UTC", hours=calendar.hours_from_text(["22:00-23:00"], None))
+    queue.put(
+        "schedule", "night", adding=True, timezone="UTC", hours=schedule_text.hours_from_text(["22:00-23:00"], None)
+    )
     queue.account("ada")
     queue.campaign("spring", schedule="night")
     queue.campaign("autumn", status="paused")
@@ -41,7 +43,9 @@ def test_what_changes_during_the_look_is_not_seen(
 def test_what_is_far_beyond_the_horizon_costs_nothing(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """A row of the year 9000 goes later, and nobody works out when the office is open until then."""
     queue = Queue(conn)
-    queue.put("schedule", "office", adding=True, timezone="UTC", hours=calendar.hours_from_text(["07:00-18:00"], None))
+    queue.put(
+        "schedule", "office", adding=True, timezone="UTC", hours=schedule_text.hours_from_text(["07:00-18:00"], None)
+    )
     queue.account("ada", schedule="office")
     queue.campaign()
     queue.fill(1, scheduled_for=datetime(9000, 1, 1, tzinfo=UTC))

@@ -23,7 +23,7 @@ from send_queue import store
 from send_queue.core import run
 from send_queue.insight import forecast
 from send_queue.providers import Providers
-from send_queue.rules import calendar
+from send_queue.rules import schedule_text
 from send_queue.sandbox import Sandbox
 
 DAYS = 10
@@ -130,7 +130,7 @@ def a_queue(
         if schedule is None:
             continue
         fields = {
-            "timezone": schedule["timezone"], "hours": calendar.hours_from_text(schedule["hours"], None),
+            "timezone": schedule["timezone"], "hours": schedule_text.hours_from_text(schedule["hours"], None),
             "skip_holidays": schedule["holiday_country"] is not None, "holiday_country": schedule["holiday_country"],
         }  # fmt: skip
         store.upsert(conn, "schedule", f"{name}-{nth}", fields, adding=True, at=at)

@@ -14,7 +14,7 @@ from send_queue import store
 from send_queue.core import run
 from send_queue.insight import forecast
 from send_queue.providers import Providers
-from send_queue.rules import calendar
+from send_queue.rules import schedule_text
 
 AT = datetime(2026, 3, 2, 15, tzinfo=UTC)
 """Monday, 10:00 in New York, midnight in Tokyo."""
@@ -26,7 +26,7 @@ TOKYO, NEW_YORK = "+81312345678", "+12125550100"
 @pytest.fixture
 def queue(conn: Connection) -> Queue:
     queue = Queue(conn)
-    hours = calendar.hours_from_text(["09:00-17:00"], "mon-fri")
+    hours = schedule_text.hours_from_text(["09:00-17:00"], "mon-fri")
     queue.put("schedule", "office", adding=True, timezone="America/New_York", hours=hours)
     queue.account(schedule="office")
     queue.lane(channel="sms", daily_cap=None, min_gap_seconds=0)
@@ -93,7 +93,7 @@ def test_those_behind_it_have_their_moment(queue: Queue) -> None:
 
 def test_a_morning_that_comes_with_the_clocks_is_waited_for(queue: Queue) -> None:
     """An hour that only summer or winter has in common is found, months ahead."""
-    hours = calendar.hours_from_text(["09:00-09:30"], "mon-fri")
+    hours = schedule_text.hours_from_text(["09:00-09:30"], "mon-fri")
     queue.put("schedule", "early", adding=True, timezone="America/New_York", hours=hours)
     queue.campaign("dawn", schedule="early", quiet_from="14:00", quiet_until="13:30")
     send = put(queue, "+33612345678", "dawn")  # Paris: six hours ahead, for some weeks a year five

@@ -44,7 +44,7 @@ from psycopg.rows import dict_row
 from send_queue import store
 from send_queue.core import run
 from send_queue.providers import Providers
-from send_queue.rules import calendar
+from send_queue.rules import schedule_text
 from send_queue.store import Filters
 
 ACCOUNTS = ("anna", "ben")
@@ -67,7 +67,7 @@ hours = st.sampled_from([
 ])  # fmt: skip
 calendars = st.fixed_dictionaries({
     "timezone": st.sampled_from(ZONES),
-    "hours": hours.map(lambda text: calendar.hours_from_text(text, None)),
+    "hours": hours.map(lambda text: schedule_text.hours_from_text(text, None)),
     "closed_on": st.sampled_from([[], ["2026-11-02"], ["2026-10-31", "2026-11-03"]]),
 })  # fmt: skip
 lane_changes = st.dictionaries(

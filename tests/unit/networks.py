@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
 from send_queue.model import Claimed, Hold, Outcome
-from send_queue.providers.http import Limits
+from send_queue.providers.http_answer import Limits
 from send_queue.providers.networks.base import Network
 
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

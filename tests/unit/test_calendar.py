@@ -15,17 +15,8 @@ from reference_calendar import MINUTE, open_minutes
 
 from send_queue.model import Schedule, Window
 from send_queue.rules import calendar, zones
-from send_queue.rules.calendar import (
-    NeverOpens,
-    ScheduleError,
-    check,
-    closed_because,
-    closures,
-    hours_from_text,
-    next_window,
-    openings,
-    schedule_from,
-)
+from send_queue.rules.calendar import NeverOpens, ScheduleError, closed_because, closures, next_window, openings
+from send_queue.rules.schedule_text import check, hours_from_text, schedule_from
 
 
 def a_schedule(zone: str, *hours: str, days: str | None = None, **row: Any) -> Schedule:

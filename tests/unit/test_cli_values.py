@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from send_queue.cli.app import (
+from send_queue.cli.configure_common import _period
+from send_queue.cli.output import as_json, printable, short, table
+from send_queue.cli.values import (
     BACKOFF,
     CAP,
     CLEARED,
@@ -24,14 +26,9 @@ from send_queue.cli.app import (
     TIMEZONE,
     VARIABLE,
     Kind,
-    as_json,
     duration,
     moment,
-    printable,
-    short,
-    table,
 )
-from send_queue.cli.configure import _period
 
 
 def read(kind: Kind, text: str) -> Any:

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from send_queue.intake import enqueue
-from send_queue.intake.enqueue import Imported, Wording, check_template, render
+from send_queue.intake import csv_file, enqueue
+from send_queue.intake.csv_file import Imported
+from send_queue.intake.wording import Wording, check_template, render
 from send_queue.model import UserError
 from send_queue.store import STAGED
 
@@ -105,7 +106,7 @@ def read(text: str, template: str | None = None, channel: str = "linkedin_invite
     imported = Imported()
     file = io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8-sig", newline="")
     staged: list[Sequence[Any]] = list(
-        enqueue._lines(file, "fall", channel, Wording(template), imported, lambda _: None)
+        csv_file._lines(file, "fall", channel, Wording(template), imported, lambda _: None)
     )
     return [dict(zip(STAGED, line, strict=True)) for line in staged], imported
 
@@ -214,7 +215,7 @@ def test_what_is_literal_is_sent_as_it_stands() -> None:
     """With --literal only {field} is filled in, and doubled braces are braces."""
     imported, file = Imported(), io.TextIOWrapper(io.BytesIO(b"recipient,first_name\na,Ada\n"), newline="")
     wording = Wording("{first_name} {{first_name}} [First Name] %NICK%", literal=True)
-    [line] = enqueue._lines(file, "fall", "linkedin_invite", wording, imported, lambda _: None)
+    [line] = csv_file._lines(file, "fall", "linkedin_invite", wording, imported, lambda _: None)
     assert line[STAGED.index("message")] == "Ada {first_name} [First Name] %NICK%"
 
 

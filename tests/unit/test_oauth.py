@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from send_queue.model import ConfigurationError, clock
-from send_queue.providers.http import Limits
+from send_queue.providers.http_answer import Limits
 from send_queue.providers.oauth.errors import ATPROTO, GRAPH, OAUTH, Meaning, NotNow, Refused, Renewal, Renewed
 from send_queue.providers.oauth.renew import RULES, Granted, Renewers, lacking
 

@@ -21,8 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from send_queue.model import Failed, Hold, Retry, Uncertain
-from send_queue.providers import http
-from send_queue.providers.http import Answer, Http, Limits, NoAnswer, answered_at, hidden, plain, retry_after
+from send_queue.providers import http, http_answer
+from send_queue.providers.http import Http
+from send_queue.providers.http_answer import Answer, Limits, NoAnswer, answered_at, hidden, plain, retry_after
 
 QUICK = Limits(connect=5, read=5, total=15, max_bytes=100_000)
 HASTY = Limits(connect=1, read=5, total=0.3)
@@ -141,7 +142,7 @@ def test_every_exception_of_httpx_has_an_answer() -> None:
 @pytest.mark.parametrize(("kind", "expected"), EXPECTED.items(), ids=lambda v: getattr(v, "__name__", ""))
 def test_the_class_of_an_error_says_whether_it_left(kind: type[Exception], expected: tuple[type, str]) -> None:
     """Before the bytes are written: Retry; after: Uncertain; a request that cannot be made: Failed."""
-    verdict = http._judge(kind("X-API-KEY: the-secret-key"), "host", left=False)
+    verdict = http_answer._judge(kind("X-API-KEY: the-secret-key"), "host", left=False)
 
     assert expected == (type(verdict), verdict.code)
     assert "secret" not in verdict.detail
@@ -150,12 +151,12 @@ def test_the_class_of_an_error_says_whether_it_left(kind: type[Exception], expec
 @pytest.mark.parametrize("kind", [*EXPECTED, ValueError, OSError], ids=lambda k: k.__name__)
 def test_after_the_first_byte_every_error_is_uncertain(kind: type[Exception]) -> None:
     """Once the request has begun to go out, no error proves that it did not arrive."""
-    assert isinstance(http._judge(kind("x"), "host", left=True), Uncertain)
+    assert isinstance(http_answer._judge(kind("x"), "host", left=True), Uncertain)
 
 
 def test_an_unknown_error_is_uncertain() -> None:
     """What nobody has thought of is not sent again."""
-    assert isinstance(http._judge(RuntimeError("x"), "host", left=False), Uncertain)
+    assert isinstance(http_answer._judge(RuntimeError("x"), "host", left=False), Uncertain)
 
 
 # --- it certainly did not leave ---------------------------------------------------------------------------

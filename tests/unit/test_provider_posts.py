@@ -23,13 +23,14 @@ from send_queue.model import (
     Uncertain,
 )
 from send_queue.providers import Provider, repeatable_for
-from send_queue.providers.http import Answer
+from send_queue.providers.http_answer import Answer
 from send_queue.providers.networks import base as networks_base
 from send_queue.providers.networks import bluesky
-from send_queue.providers.networks.base import MAX_LANE_HOLDS, Listed, Network, Page, find, reset_after
+from send_queue.providers.networks.base import MAX_LANE_HOLDS, Network, reset_after
 from send_queue.providers.networks.bluesky import Bluesky
 from send_queue.providers.networks.facebook import Facebook
 from send_queue.providers.networks.linkedin_posts import LinkedIn
+from send_queue.providers.networks.look_up import Listed, Page, find
 from send_queue.providers.networks.mastodon import Mastodon
 from send_queue.providers.networks.x import X
 from send_queue.rules import post_length

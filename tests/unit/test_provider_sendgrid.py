@@ -29,7 +29,7 @@ from send_queue.model import (
     clock,
 )
 from send_queue.providers import InBatches
-from send_queue.providers.http import Answer, Limits
+from send_queue.providers.http_answer import Answer, Limits
 from send_queue.providers.intermediary import MAX_LANE_HOLDS
 from send_queue.providers.sendgrid import provider as sendgrid
 from send_queue.providers.sendgrid.errors import MEANINGS, Meaning, blamed, judge

@@ -22,7 +22,7 @@ from send_queue.model import (
     Sent,
     Uncertain,
 )
-from send_queue.providers.http import Answer
+from send_queue.providers.http_answer import Answer
 from send_queue.providers.slack import MEANINGS, VARIABLE, Slack, judge
 from send_queue.sandbox import Fault, Sandbox
 from send_queue.sandbox.slack import STATUS_OF

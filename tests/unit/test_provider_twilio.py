@@ -28,7 +28,7 @@ from send_queue.model import (
     Uncertain,
 )
 from send_queue.providers import Provider
-from send_queue.providers.http import Limits
+from send_queue.providers.http_answer import Limits
 from send_queue.providers.intermediary import MAX_LANE_HOLDS
 from send_queue.providers.twilio.errors import MEANINGS, SUPPRESSES
 from send_queue.providers.twilio.provider import Twilio

@@ -34,10 +34,11 @@ from send_queue.model import (
     Uncertain,
 )
 from send_queue.providers import Provider
-from send_queue.providers.http import Limits
+from send_queue.providers.http_answer import Limits
 from send_queue.providers.intermediary import MAX_LANE_HOLDS
+from send_queue.providers.unipile.api import MAX_PAGES
 from send_queue.providers.unipile.errors import MEANINGS
-from send_queue.providers.unipile.provider import MAX_PAGES, Unipile
+from send_queue.providers.unipile.provider import Unipile
 
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 QUICK = Limits(connect=5, read=5, total=15)

@@ -30,7 +30,8 @@ from send_queue.model import (
     Uncertain,
 )
 from send_queue.providers import FOREVER, repeatable_for, url_guard
-from send_queue.providers.http import Http, Limits
+from send_queue.providers.http import Http
+from send_queue.providers.http_answer import Limits
 from send_queue.providers.url_guard import addresses, is_public, resolved
 from send_queue.providers.webhook import SUPPRESSES, Webhook, signature
 from send_queue.sandbox import Fault, Sandbox

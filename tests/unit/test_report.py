@@ -15,7 +15,7 @@ from send_queue.insight.report import charts, page
 from send_queue.insight.report.advice import advice
 from send_queue.insight.report.charts import Column
 from send_queue.insight.report.week import Day, week
-from send_queue.rules import calendar
+from send_queue.rules import schedule_text
 
 WEDNESDAY = datetime(2026, 11, 25, 15, 20, tzinfo=UTC)
 """The day before Thanksgiving."""
@@ -32,8 +32,8 @@ def test_the_examples_are_true(module: Any) -> None:
 
 
 def schedule(*hours: str, days: str = "mon-fri", zone: str = "America/New_York", **more: Any) -> Any:
-    return calendar.schedule_from({
-        "name": "office", "timezone": zone, "hours": calendar.hours_from_text(hours, days), **more
+    return schedule_text.schedule_from({
+        "name": "office", "timezone": zone, "hours": schedule_text.hours_from_text(hours, days), **more
     })  # fmt: skip
 
 

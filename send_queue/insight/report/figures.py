@@ -12,7 +12,7 @@ from send_queue.insight import forecast
 from send_queue.insight.report import week
 from send_queue.insight.report.advice import Advice, advice
 from send_queue.model import UserError
-from send_queue.rules import calendar
+from send_queue.rules import calendar, schedule_text
 from send_queue.store import Connection, Json
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def gather(
 def _calendar(row: Json, at: datetime) -> Calendar:
     known = row["name"], row["timezone"], row["accounts"], row["campaigns"]
     try:
-        return Calendar(*known, tuple(week.week(calendar.schedule_from(row), at)))
+        return Calendar(*known, tuple(week.week(schedule_text.schedule_from(row), at)))
     except calendar.ScheduleError as error:  # it was spoilt by hand
         return Calendar(*known, (), str(error))
 

@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from send_queue.model import CannotTell, Claimed, Found, LookUp, NotThere, Outcome, Sent
-from send_queue.providers.http import Answer
+from send_queue.providers.http_answer import Answer
 from send_queue.providers.networks.base import (
     EXPIRED,
     IN_DOUBT,

@@ -15,30 +15,32 @@ from datetime import timedelta
 from typing import Any
 
 from send_queue.model import CannotTell, Claimed, Failed, LookUp, Outcome, Sent
-from send_queue.providers.http import Answer, answered_at, retry_after
+from send_queue.providers.http_answer import Answer, answered_at, retry_after
 from send_queue.providers.networks.base import (
     DUPLICATE,
     EXPIRED,
     IN_DOUBT,
-    MAX_PAGES,
     REFUSED,
-    UNKNOWN_SHAPE,
-    Listed,
     Meaning,
     Network,
-    Page,
-    Pages,
     Profile,
     broken,
-    find,
     judge,
-    moment,
     name_of,
     odd,
     segment,
+    waits,
+)
+from send_queue.providers.networks.look_up import (
+    MAX_PAGES,
+    UNKNOWN_SHAPE,
+    Listed,
+    Page,
+    Pages,
+    find,
+    moment,
     since,
     too_many,
-    waits,
 )
 
 VERSION = "v24.0"

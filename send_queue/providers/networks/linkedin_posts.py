@@ -15,7 +15,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from send_queue.model import CannotTell, Claimed, LookUp, Outcome, Sent
 from send_queue.providers.environment import minutes
-from send_queue.providers.http import Answer, Limits, answered_at, retry_after
+from send_queue.providers.http_answer import Answer, Limits, answered_at, retry_after
 from send_queue.providers.networks.base import (
     DUPLICATE,
     EXPIRED,

@@ -17,28 +17,30 @@ from datetime import timedelta
 from html import unescape
 
 from send_queue.model import CannotTell, Claimed, LookUp, Outcome, Sent
-from send_queue.providers.http import Answer, answered_at
+from send_queue.providers.http_answer import Answer, answered_at
 from send_queue.providers.networks.base import (
-    MAX_PAGES,
     REFUSED,
-    UNKNOWN_SHAPE,
-    Listed,
     Meaning,
     Network,
-    Page,
-    Pages,
     Profile,
     broken,
-    find,
     judge,
-    moment,
     name_of,
     odd,
     reset_after,
     segment,
+    waits,
+)
+from send_queue.providers.networks.look_up import (
+    MAX_PAGES,
+    UNKNOWN_SHAPE,
+    Listed,
+    Page,
+    Pages,
+    find,
+    moment,
     since,
     too_many,
-    waits,
 )
 from send_queue.rules.post_length import SHORTENED, graphemes, without_links
 

@@ -16,32 +16,34 @@ from html import unescape
 from typing import Any
 
 from send_queue.model import CannotTell, Claimed, LookUp, Outcome, Sent
-from send_queue.providers.http import Answer, answered_at
+from send_queue.providers.http_answer import Answer, answered_at
 from send_queue.providers.networks.base import (
     DUPLICATE,
     EXPIRED,
     IN_DOUBT,
-    MAX_PAGES,
     REFUSED,
     UNKNOWN_ANSWER,
-    UNKNOWN_SHAPE,
-    Listed,
     Meaning,
     Network,
-    Page,
-    Pages,
     Profile,
     broken,
-    find,
     judge,
-    moment,
     name_of,
     odd,
     reset_after,
     segment,
+    waits,
+)
+from send_queue.providers.networks.look_up import (
+    MAX_PAGES,
+    UNKNOWN_SHAPE,
+    Listed,
+    Page,
+    Pages,
+    find,
+    moment,
     since,
     too_many,
-    waits,
 )
 from send_queue.rules.post_length import bare, weighted, without_links
 

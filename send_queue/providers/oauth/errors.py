@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias, TypeGuard
 
 from send_queue.model import Uncertain
-from send_queue.providers.http import Answer, NoAnswer, hidden, plain, retry_after
+from send_queue.providers.http_answer import Answer, NoAnswer, hidden, plain, retry_after
 
 Meaning: TypeAlias = Literal["refused", "our_client", "later"]
 """Of an error: these tokens are renewed no more; our client id or secret is wrong; it is tried again."""

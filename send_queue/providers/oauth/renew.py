@@ -19,7 +19,8 @@ from typing import Any, Literal
 
 from send_queue.model import ConfigurationError
 from send_queue.providers.address import base_url, checked_url
-from send_queue.providers.http import Answer, Http, Limits, NoAnswer
+from send_queue.providers.http import Http
+from send_queue.providers.http_answer import Answer, Limits, NoAnswer
 from send_queue.providers.oauth.errors import ATPROTO, GRAPH, OAUTH, Reading, Renewal, judge
 
 LIMITS = Limits(connect=10, read=30, total=45)

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 
 from send_queue.model import Failed, Hold, Outcome, Retry, Uncertain
 from send_queue.providers.credentials import TRY_AGAIN
-from send_queue.providers.http import MAX_WAIT, Answer, NoAnswer, answered_at, hidden, plain, retry_after
+from send_queue.providers.http_answer import MAX_WAIT, Answer, NoAnswer, answered_at, hidden, plain, retry_after
 from send_queue.providers.intermediary import IN_DOUBT_BY_STATUS, MAX_LANE_HOLDS, judge_stranger
 
 

@@ -23,7 +23,7 @@ from typing import Literal, TypeAlias
 
 from send_queue.model import Failed, Hold, Retry
 from send_queue.providers.credentials import TRY_AGAIN
-from send_queue.providers.http import hidden, plain
+from send_queue.providers.http_answer import hidden, plain
 from send_queue.providers.intermediary import MAX_LANE_HOLDS
 
 Stage: TypeAlias = Literal["hello", "auth", "mail", "rcpt", "data"]

@@ -34,7 +34,7 @@ from send_queue.model import (
     clock,
 )
 from send_queue.providers.credentials import Refusals, refused, secret_of, variable_of
-from send_queue.providers.http import why_no_connection
+from send_queue.providers.http_answer import why_no_connection
 from send_queue.providers.intermediary import tries_that_did_not_count
 from send_queue.providers.mail import Mail, Mails, in_ascii
 from send_queue.providers.reach import refuse, rehearses

@@ -13,7 +13,7 @@ from typing import Literal
 
 from send_queue.model import Failed, Hold, Outcome, Retry, Uncertain
 from send_queue.providers.credentials import TRY_AGAIN
-from send_queue.providers.http import Answer, NoAnswer, hidden, plain, retry_after
+from send_queue.providers.http_answer import Answer, NoAnswer, hidden, plain, retry_after
 from send_queue.providers.intermediary import IN_DOUBT_BY_STATUS, MAX_LANE_HOLDS, judge_stranger
 
 

@@ -35,7 +35,8 @@ from send_queue.model import (
 from send_queue.providers.address import base_url, checked_url
 from send_queue.providers.credentials import Refusals, refused, secret_of, variable_of
 from send_queue.providers.environment import minutes
-from send_queue.providers.http import Answer, Http, Limits, answered_at, plain
+from send_queue.providers.http import Http
+from send_queue.providers.http_answer import Answer, Limits, answered_at, plain
 from send_queue.providers.intermediary import tries_that_did_not_count
 from send_queue.providers.reach import host_of
 from send_queue.providers.twilio.errors import REFUSES_KEY, SUPPRESSES, judge, sid_of

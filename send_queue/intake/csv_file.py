@@ -1,0 +1,301 @@
+"""Import a CSV file: its columns, its lines, and all that is wrong with them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import chain
+from pathlib import Path
+from typing import Any, TextIO
+
+from send_queue import store
+from send_queue.intake import files
+from send_queue.intake.enqueue import NAMED, country_of
+from send_queue.intake.wording import (
+    EXAMPLES,
+    LITERAL_PLACE,
+    PERSON,
+    PLACE,
+    SHOWN,
+    Filled,
+    Wording,
+    check_placeholders,
+    check_texts,
+    check_wording,
+    filled,
+    one_line,
+)
+from send_queue.model import CHANNELS, UserError
+from send_queue.rules import placeholders, recipients
+from send_queue.store import STAGED, Connection, Json
+
+ADDRESS = {
+    "linkedin_invite": "linkedin_user_id",
+    "linkedin_message": "linkedin_user_id",
+    "email": "email",
+    "sms": "phone",
+}
+"""The column that holds the recipient where the file has none of that name."""
+KNOWN = {"recipient", "message", "subject", "priority", "scheduled_for", "expires_at", "account", "dedupe_key",
+         "payload", *PERSON}  # fmt: skip
+"""The columns that have a meaning; any other is kept with the prospect, and may be used in the message."""
+
+
+@dataclass(slots=True)
+class Imported:
+    """What became of a file. Where `wrong` is not empty, nothing was stored. `examples` are the first good lines, as
+    they are stored; `twice` are lines that are one of earlier lines again, each with the number of that. `elsewhere`
+    counts the created whom another campaign of the workspace has too, `contacted` those left out; `remarks` are
+    sentences about what may not be meant."""
+
+    created: int = 0
+    there: int = 0
+    differing: list[int] = field(default_factory=list)
+    wrong: list[tuple[int, str]] = field(default_factory=list)
+    twice: list[tuple[int, int]] = field(default_factory=list)
+    elsewhere: int = 0
+    contacted: int = 0
+    remarks: list[str] = field(default_factory=list)
+    examples: list[Json] = field(default_factory=list)
+
+
+EACH_ITS_OWN = Wording()
+"""Each line brings its own text."""
+
+
+def import_file(
+    conn: Connection,
+    file: Path,
+    campaign: str,
+    channel: str,
+    wording: Wording = EACH_ITS_OWN,
+    workspace: str | None = None,
+    at: datetime | None = None,
+    dry_run: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
+    skip_contacted: timedelta | None = None,
+) -> Imported:
+    """Put a CSV file into the queue: the whole file, or nothing where any line is wrong or on a dry run.
+
+    The fields of `wording` are the columns, `recipient`, and `attributes` with those that have no meaning of their own.
+    `progress` is told the bytes read so far. `skip_contacted`: leave out whom another campaign wrote to within this
+    time, instead of what the campaign or its workspace says.
+    Raises `UserError` where the file as a whole cannot be read.
+    """
+    if channel not in CHANNELS:
+        raise UserError(f"There is no channel {channel!r}: use one of {', '.join(CHANNELS)}.")
+    check_wording(wording, channel)
+    result = Imported()
+
+    def keep(_: Json) -> bool:
+        return not (dry_run or result.wrong)
+
+    with files.opened(file, "a CSV file") as text:
+        country = country_of(conn, channel, campaign, workspace)
+        lines = _lines(text, campaign, channel, wording, result, progress, country)
+        answer = store.import_lines(conn, lines, campaign, channel, workspace, at, keep, skip_contacted)
+    result.wrong = sorted(result.wrong + [(w["line"], w["reason"]) for w in answer["wrong"]])
+    result.created, result.there, result.differing = answer["created"], answer["there"], answer["differing"]
+    result.twice, result.elsewhere, result.contacted = answer["twice"], answer["elsewhere"], answer["contacted"]
+    wrong = {number for number, _ in result.wrong}
+    result.examples = [example for example in result.examples if example["line"] not in wrong]
+    if result.twice:
+        again = "; ".join(f"line {line} is line {first} again" for line, first in result.twice[:NAMED])
+        more = f"; … and {len(result.twice) - NAMED:,} more" if len(result.twice) > NAMED else ""
+        result.remarks.append(f"{file.name} has the same recipient twice, stored once: {again}{more}.")
+    if result.elsewhere:
+        names = ", ".join(f"{name} ({n:,})" for name, n in answer["campaigns"].items())
+        verb = "is" if result.elsewhere == 1 else "are"
+        result.remarks.append(
+            f"{result.elsewhere:,} of {result.created:,} {verb} in another campaign of this workspace too: {names}."
+        )
+    if result.contacted:
+        which = "One recipient was" if result.contacted == 1 else f"{result.contacted:,} recipients were"
+        result.remarks.append(f"{which} left out: another campaign of this workspace wrote to them not long ago.")
+    if suppressed := answer["suppressed"]:
+        which = "One recipient is" if suppressed == 1 else f"{suppressed:,} recipients are"
+        result.remarks.append(f"{which} suppressed, and nothing goes to them: see `send-queue suppress list`.")
+    if result.wrong:
+        result.created = 0
+    return result
+
+
+def _lines(
+    text: TextIO,
+    campaign: str,
+    channel: str,
+    wording: Wording,
+    result: Imported,
+    progress: Callable[[int], None],
+    country: str | None = None,
+) -> Iterator[Sequence[Any]]:
+    """Yield the good lines as `STAGED` wants them, and add the others to those that are wrong."""
+    reader = _records(text)
+    header = [_column(name) for name in _next(reader, 1) or []]
+    _check_header(header, channel, wording)
+    began = reader.line_num + 1
+    while (cells := _next(reader, began)) is not None:
+        number, began = began, reader.line_num + 1
+        if number % 1000 < 2 and text.seekable():
+            progress(text.buffer.tell())
+        if not any(cells):
+            continue
+        if len(cells) != len(header):
+            result.wrong.append(
+                (
+                    number,
+                    f"it has {len(cells)} {'field' if len(cells) == 1 else 'fields'}, the header has {len(header)}",
+                )
+            )
+            continue
+        row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
+        try:
+            staged = _staged(number, row, campaign, channel, country, wording)
+        except ValueError as error:
+            result.wrong.append((number, str(error)))
+            continue
+        if len(result.examples) < EXAMPLES:
+            result.examples.append({name: staged[STAGED.index(name)] for name in SHOWN})
+        yield staged
+
+
+def _next(reader: Iterator[list[str]], number: int) -> list[str] | None:
+    """The next record, which begins on line `number`; None: there is none."""
+    try:
+        return next(reader, None)
+    except csv.Error as error:
+        reason = str(error)
+        if "unexpected end" in reason:
+            reason = "a quote is opened and not closed"
+        elif "field larger" in reason:
+            reason = f"field larger than {csv.field_size_limit():,} characters; is a quote not closed?"
+        raise UserError(
+            f"The file cannot be read as CSV from line {number} on ({reason}): mend it and import again."
+        ) from None
+
+
+def _records(text: TextIO) -> Any:
+    """A csv.reader of fields parted by commas, semicolons or tabs, as the first line tells; a pipe is read once."""
+    first = text.readline()
+    delimiter = max(",;\t", key=first.count)
+    return csv.reader(chain([first] if first else [], text), delimiter=delimiter, strict=True)
+
+
+def _column(name: str) -> str:
+    """The name of a column: a known one however it is written, any other in small letters with underscores."""
+    return placeholders.meant(name, KNOWN) or re.sub(r"\W+", "_", name.strip().lower()).strip("_")
+
+
+def _simple(text: str | Filled | None) -> str:
+    """A text with {fields}; empty where it is of another kind, or none."""
+    return text if isinstance(text, str) else ""
+
+
+def _check_header(header: Sequence[str], channel: str, wording: Wording) -> None:
+    if twice := {name for name in header if header.count(name) > 1}:
+        raise UserError(f"The file has the column {min(twice)!r} twice: rename one.")
+    address = ADDRESS.get(channel)
+    there = ", ".join(filter(None, header))
+    if "recipient" not in header and address not in header:
+        names = " or ".join(filter(None, ("recipient", address)))
+        if not there:
+            raise UserError(f"The file is empty, so it has no column {names}: its first line must name the columns.")
+        raise UserError(f"The file has no column {names}: its first line must name the columns, and it has {there}.")
+    if wording.message is None and "message" not in header:
+        raise UserError("The file has no column message: add it, or give the message with --message or --template.")
+    if channel == "email" and wording.subject is None and "subject" not in header:
+        raise UserError(
+            "The file has no column subject, and mails need one: add it, or give the subject with --subject."
+        )
+    for text, what in ((wording.message, "message"), (wording.subject, "subject")):
+        for place in (LITERAL_PLACE if wording.literal else PLACE).finditer(_simple(text)):
+            name = place[place.lastindex].strip() if place.lastindex else None
+            if name is not None and placeholders.meant(name, (*header, "recipient")) is None:
+                brace = f", or add --literal to send {{{name}}}" if place[0].startswith("{{") else ""
+                raise UserError(f"The {what} needs {place[0]}, and the file has no such column: it has {there}{brace}.")
+    check_placeholders(wording, {*header, "recipient"})
+
+
+def _staged(
+    number: int, row: dict[str, str], campaign: str, channel: str, country: str | None, wording: Wording
+) -> Sequence[Any]:
+    """A line as `STAGED` wants it. Raises `ValueError` with the reason where it is wrong."""
+    recipient = row.get("recipient") or row.get(ADDRESS.get(channel, ""))
+    if not recipient:
+        raise ValueError("the recipient is missing")
+    if any("\0" in cell for cell in row.values()):
+        raise ValueError("it holds a NUL character, which no text may")
+    recipient = recipients.checked(channel, recipient, country)
+    others = {name: cell for name, cell in row.items() if name and name not in KNOWN}
+    fields = {"attributes": others, **row, "recipient": recipient}
+    payload = _payload(row.get("payload"), wording, fields)
+    values: dict[str, Any] = {name: row.get(name) or None for name in (*PERSON, "subject", "account")}
+    if wording.subject is not None:
+        values["subject"] = one_line(filled(wording.subject, fields, wording.literal))
+    if values["timezone"]:
+        from send_queue.rules import schedule_text  # pendulum, which it needs, is dear
+
+        schedule_text.check_zone(values["timezone"])
+    values |= {
+        "line": number,
+        "recipient": recipient,
+        "message": row["message"] if wording.message is None else filled(wording.message, fields, wording.literal),
+        "attributes": json.dumps({name: cell for name, cell in others.items() if cell}),
+        "payload": payload,
+        "priority": _priority(row.get("priority")),
+        "scheduled_for": _moment("scheduled_for", row.get("scheduled_for")),
+        "expires_at": _moment("expires_at", row.get("expires_at")),
+        "dedupe_key": row.get("dedupe_key") or f"{campaign}:{channel}:{recipients.same(channel, recipient)}",
+    }
+    check_texts(channel, values["subject"], values["message"])
+    if not wording.literal:
+        _check_cells(row, wording)
+    return [values[name] for name in STAGED]
+
+
+def _check_cells(row: Mapping[str, str], wording: Wording) -> None:
+    """Refuse texts of the file's own with something that looks like a placeholder. Raises `ValueError`."""
+    for text, what in ((wording.message, "message"), (wording.subject, "subject")):
+        write = f"give the {what} with --{what} '… {{first_name}} …'"
+        if text is None and (why := placeholders.why_not(row.get(what, ""), {*row, "recipient"}, write)):
+            raise ValueError(f"the {what} {why}")
+
+
+def _payload(text: str | None, wording: Wording, fields: Mapping[str, Any]) -> str:
+    """What else the provider needs, as JSON, with the HTML text if there is one."""
+    if not text and wording.html is None:
+        return "{}"
+    try:
+        payload = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        payload = None
+    if not isinstance(payload, dict):
+        raise ValueError('the payload is not a JSON object: write it as {"key": "value"}')
+    if wording.html is None:
+        return text or "{}"
+    return json.dumps(payload | {"html": filled(wording.html, fields)})
+
+
+def _priority(text: str | None) -> int | None:
+    if not text:
+        return None
+    if not re.fullmatch(r"-?\d{1,5}", text) or not -32768 <= int(text) <= 32767:
+        raise ValueError(f"the priority {text!r} is not a whole number from -32768 to 32767")
+    return int(text)
+
+
+def _moment(name: str, text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{name} {text!r} is not a time: write it as 2026-11-23T09:00:00+01:00") from None
+    if moment.tzinfo is None:
+        iso = moment.isoformat()
+        raise ValueError(f"{name} {text!r} has no time zone: write it as {iso}+01:00 or {iso}Z")
+    return moment

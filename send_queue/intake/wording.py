@@ -1,0 +1,164 @@
+"""The text of a message: fields, templates, placeholders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from send_queue import store
+from send_queue.model import ConfigurationError, UserError
+from send_queue.rules import placeholders, sms
+from send_queue.store import Connection, Json
+
+PERSON = ("name", "first_name", "last_name", "company", "email", "phone", "linkedin_user_id", "timezone")
+
+
+class Filled(Protocol):
+    """A text that is filled in from fields, as `templates.Template` is. `words` are sent as they stand."""
+
+    name: str
+    html: bool
+    words: str
+
+    def render(self, fields: Mapping[str, Any]) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How the texts of messages are made: a str has {fields}, anything else is a template. None: each line has its own,
+    in the column of that name; there is no HTML then but what is in its payload. `literal` True: {{ and }} are braces,
+    and what looks like a placeholder elsewhere is sent as it stands."""
+
+    message: str | Filled | None = None
+    subject: str | Filled | None = None
+    html: Filled | None = None
+    literal: bool = False
+
+
+MAX_CHARS = 1_000_000
+"""Characters that a text may have which is filled in: as in `template_language`, which needs jinja2."""
+
+LITERAL_PLACE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+PLACE = re.compile(rf"\{{\{{({placeholders.NAME})\}}\}}|{LITERAL_PLACE.pattern}")
+"""A field, {name} or {{name}}, or a brace that is doubled since it is meant; `LITERAL_PLACE` knows {name} alone."""
+
+SHOWN = ("line", "recipient", "subject", "message")
+
+EXAMPLES = 3
+"""How many texts of a file are shown by a dry run."""
+
+
+def check_texts(channel: str, subject: str | None, message: str) -> None:
+    """Refuse what no provider of the channel would send. Raises `ValueError` with the reason."""
+    if channel == "email" and not (subject or "").strip():
+        raise ValueError("the mail has no subject: give it one")
+    if channel == "sms" and len(message) > sms.MAX_TEXT_CHARS:
+        raise ValueError(
+            f"the text has {len(message):,} characters, and an SMS takes {sms.MAX_TEXT_CHARS:,} at the most: shorten it"
+        )
+
+
+def check_wording(wording: Wording, channel: str) -> None:
+    """Refuse texts that cannot be filled in, or that the channel has no place for. Raises `UserError`."""
+    for text, what in ((wording.message, "message"), (wording.subject, "subject")):
+        if isinstance(text, str):
+            check_template(text, what, wording.literal)
+    if wording.html is not None and channel != "email":
+        raise UserError(f"An HTML text is for the channel email, not for {channel}: leave out --html.")
+
+
+def check_placeholders(wording: Wording, fields: Iterable[str]) -> None:
+    """Refuse texts in which something looks like a placeholder and is none. Raises `UserError`."""
+    for text, what in ((wording.message, "The message"), (wording.subject, "The subject"), (wording.html, "")):
+        if wording.literal or text is None:
+            continue
+        if isinstance(text, str):
+            rest = PLACE.sub(lambda at: "\0" if at.lastindex else at[0], text)
+            placeholders.refuse(rest, what, fields, "write {first_name}")
+        else:
+            placeholders.refuse(text.words, text.name, fields, "write {{ first_name }}", html=text.html)
+
+
+def check_standing(message: str | None, subject: str | None, fields: Iterable[str]) -> None:
+    """Refuse texts that are sent as they stand with something that looks like a placeholder. Raises `UserError`."""
+    for text, what in ((message, "The message"), (subject, "The subject")):
+        write = "write a template with {{ first_name }} and give it with --template"
+        placeholders.refuse(text or "", what, fields, write)
+
+
+def check_template(template: str, what: str = "message", literal: bool = False) -> None:
+    """Refuse a template with a brace that is neither of a {field} nor doubled: it would be sent as it stands."""
+    rest = (LITERAL_PLACE if literal else PLACE).sub("", template)
+    for brace, other, mend in (("{", "}", "close it"), ("}", "{", "take it out")):
+        if brace in rest:
+            raise UserError(f"The {what} has a {brace} without its {other}: {mend}, or write {brace * 2} where the "
+                            "brace itself is meant.")  # fmt: skip
+
+
+def filled(text: str | Filled, fields: Mapping[str, Any], literal: bool = False) -> str:
+    """Fill in a text, of whichever kind. Raises `ValueError`, saying which, where a field is empty."""
+    return render(text, fields, literal) if isinstance(text, str) else text.render(fields)
+
+
+def fields_of(conn: Connection, campaign: str, channel: str, recipient: str, workspace: str | None) -> dict[str, Any]:
+    """What is known of a recipient: the columns of the prospect, empty where nothing is known, and its attributes."""
+    try:
+        known = store.prospect_fields(conn, campaign, channel, recipient, workspace)
+    except ConfigurationError:  # a role that may enqueue and see nothing
+        known = {}
+    return {**dict.fromkeys(PERSON, ""), **known.get("attributes", {}), **known, "recipient": recipient}
+
+
+def worded(wording: Wording, channel: str, fields: Mapping[str, Any], payload: Json | None) -> Json:
+    """The texts of one message as `enqueue` takes them: those that `wording` has, filled in, and the payload with the
+    HTML text. Raises `UserError`, saying which, where a field is missing."""
+    check_wording(wording, channel)
+    check_placeholders(wording, fields)
+    texts: Json = {}
+    try:
+        if wording.message is not None:
+            texts["message"] = filled(wording.message, fields)
+        if wording.subject is not None:
+            texts["subject"] = one_line(filled(wording.subject, fields))
+        if wording.html is not None:
+            payload = (payload or {}) | {"html": filled(wording.html, fields)}
+    except ValueError as error:
+        said = str(error)
+        raise UserError(f"{said[0].upper()}{said[1:]}: mend it, or give the field with --field.") from None
+    return texts | {"payload": payload}
+
+
+def one_line(subject: str) -> str:
+    """A subject that was filled in. Raises `ValueError` where it is not one line."""
+    if "\n" in subject or "\r" in subject:
+        raise ValueError("the subject has a line break, and must be one line")
+    return subject.strip()
+
+
+def render(template: str, fields: Mapping[str, str], literal: bool = False) -> str:
+    """Fill in the fields of a message, {name} or {{name}}; other {{ and }} stand for braces, and with `literal` all do.
+
+    >>> render("Hi {{firstName}}, { Company } {{!}}", {"first_name": "Zoë", "company": "Z"})
+    'Hi Zoë, Z {!}'
+
+    Raises `ValueError`, saying which, where a field is missing or empty: nobody wants to be greeted with "Hi ,"; and
+    where the text would be longer than any is sent.
+    """
+    size = len(template)
+
+    def fill(place: re.Match[str]) -> str:
+        nonlocal size
+        if place.lastindex is None:
+            return place[0][0]
+        name = place[place.lastindex].strip()
+        value = fields.get(placeholders.meant(name, fields) or "")
+        if not value:
+            raise ValueError(f"the message needs {{{name}}}, which this line lacks")
+        size += len(value)
+        if size > MAX_CHARS:
+            raise ValueError(f"the message is longer than {MAX_CHARS:,} characters: shorten it or its fields")
+        return value
+
+    return (LITERAL_PLACE if literal else PLACE).sub(fill, template)
