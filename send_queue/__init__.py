@@ -4,7 +4,7 @@ Reading order, from the words down to the world:
 
     model.py                 the words as values: a claimed send, the six outcomes, why a send waits
     sql/migrations           the tables, and the rules that they keep
-    sql/functions/send_claim.sql, send_room.sql, send_record.sql      what is decided, and where
+    sql/functions/send_claim.sql, send_remaining_capacity.sql, send_record.sql      what is decided, and where
     run.py                   one pass: recover, claim, send, record
     hands.py, results.py     what is under way meanwhile; what became of a send, as the database is told
     explain.py               why a send has not gone, and when it can

@@ -1,7 +1,7 @@
 """Play the queue forward: when does a send go that has others before it, and how many go on which day?
 
-The order of lanes and rows is played (`play`); what decides is asked: send_room for limits and caps, as the claim asks
-it, and the calendar. `explained` plays only what may go before one send; `forecast` plays all lanes.
+The order of lanes and rows is simulated; the deciding code answers: send_remaining_capacity for limits and caps, as in
+the claim, and the calendar. `explained` plays only what may go before one send; `forecast` plays all lanes.
 
 Time is an argument. Sends take no time here, all of them succeed, and chance adds its mean to the gaps. In `explained`
 somebody runs the command whenever something can go; in `forecast` it runs as often as is said.

@@ -1,11 +1,10 @@
 """Play a queue forward: at each moment at which the command is run, what goes out?
 
-Everything that decides is asked of what decides for real: limits of the database (`Rooms`: send_room, as the claim asks
-it), openings of the calendar. Their answers are kept for as long as they are sure to hold. An opening holds until it
-closes. Room does not shrink as time goes by, only by what is sent: so what had room for twenty is asked of again after
-twenty; and what has none has none until the moment that was named. Each limit is known by itself (`Tally`), so that a
-small one that is asked of often does not have a large one counted anew. What is left to play is the order: the lane
-whose turn it is, and of its rows the most urgent that is due.
+The deciding code itself answers: send_remaining_capacity for limits (`Rooms`, as in the claim), the calendar for
+openings. An answer is kept for as long as it surely holds. An opening holds until it closes. Room shrinks only by
+sends: where there was room for twenty, the next question comes after twenty; where there was none, at the moment that
+the answer named. Each limit is known by itself (`Tally`), so that a small one, often asked of, does not have a large
+one counted anew. The order is left to simulate: the lane whose turn it is, and its most urgent due row.
 
     waiting   lanes by the moment at which they can go next
     turns     lanes that may go now, by their turn                        at each tick: from waiting to turns,

@@ -67,6 +67,7 @@ def next_window(schedule: Schedule, at: datetime) -> Window:
 
     Christmas Eve is closed by hand, Christmas Day is a holiday, then comes a weekend:
 
+    >>> from send_queue.rules.schedule_text import hours_from_text, schedule_from
     >>> office = schedule_from({
     ...     "name": "office",
     ...     "timezone": "America/New_York",

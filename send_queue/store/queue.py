@@ -105,7 +105,7 @@ def secret_works(conn: Connection, account_id: UUID) -> None:
 
 
 def _claimed(groups: Sequence[Json], leave_by: float = inf) -> tuple[Claimed, ...]:
-    """Sends as send_in_hand says them, in the order in which they were asked for."""
+    """Sends as send_attempt_details says them, in the order in which they were asked for."""
     sends: list[tuple[int, Claimed]] = []
     for group in groups:
         rows = group.pop("sends")
@@ -207,7 +207,7 @@ def end_run(
 
 def explain_idle(conn: Connection, filters: Filters, at: datetime | None, counting: bool) -> Json:
     answer: Json = fetch_value(
-        conn, "send_why", at=at, counting=counting,
+        conn, "send_explain_idle", at=at, counting=counting,
         account=filters.account, channel=filters.channel, campaign=filters.campaign,
     )  # fmt: skip
     return answer

@@ -44,7 +44,7 @@ def quiet_days(conn: Connection, zone: str, quiet_from: str, quiet_until: str, a
 
 def rehearse_counts(conn: Connection, at: datetime) -> None:
     """From here to the end of the transaction, limits are counted from copies."""
-    fetch_value(conn, "send_rehearse_counts", at=at)
+    fetch_value(conn, "send_simulate_counts", at=at)
 
 
 def rehearse_rooms(
@@ -57,4 +57,4 @@ def rehearse_rooms(
 ) -> list[tuple[Any, ...]]:
     """Rows of (room, until, next_run, room_then, rule, detail), one for each that is asked; moments in microseconds."""
     named = {"at": at, "every": every, "used": Jsonb(used), "sent": Jsonb(sent), "asked": Jsonb(asked)}
-    return fetch_rows(conn, "send_rehearse_rooms", named).fetchall()
+    return fetch_rows(conn, "send_simulate_capacities", named).fetchall()

@@ -60,7 +60,7 @@ def store_token(
 ) -> bool:
     """Both tokens are sealed."""
     kept: bool = fetch_value(
-        conn, "send_token_keep", account_id=account_id, refreshed_at=refreshed_at, access_token=access_token,
+        conn, "send_token_store", account_id=account_id, refreshed_at=refreshed_at, access_token=access_token,
         refresh_token=refresh_token, lasts=lasts, refresh_lasts=refresh_lasts, renewable=renewable, at=at,
     )  # fmt: skip
     return kept
@@ -77,7 +77,7 @@ def defer_token(
     at: datetime | None,
 ) -> bool:
     ours: bool = fetch_value(
-        conn, "send_token_put_off", account_id=account_id, renewing_since=renewing_since, code=code, message=message,
+        conn, "send_token_defer", account_id=account_id, renewing_since=renewing_since, code=code, message=message,
         after=after, doubtful=doubtful, at=at,
     )  # fmt: skip
     return ours

@@ -33,7 +33,7 @@ begin
     if v_id is null then
         perform send_refuse_pool(send_account_for.campaign_id, send_account_for.channel);
     end if;
-    perform send_join(v_campaign.workspace_id, send_account_for.campaign_id, v_id, send_account_for.channel);
+    perform send_ensure_place(v_campaign.workspace_id, send_account_for.campaign_id, v_id, send_account_for.channel);
     return v_id;
 end
 $$;

@@ -5,7 +5,7 @@
 -- take that many due rows of its open campaigns; mark them sending with a lease, write their attempts, add to the tally,
 -- give the lane its next turn.
 -- A lane that turns out to be at a limit is told when to look again (next_at) and is not met until then; lanes that
--- have nothing due are told until when (send_let_sleep).
+-- have nothing due are told until when (send_mark_idle).
 --
 -- Rows are looked for between two points of an index, first to last, never by columns that equal something: so the
 -- index that has that order is the only way there, whatever the statistics say. By equalities, a planner that takes
@@ -29,7 +29,7 @@
 --           out who writes into it
 --
 -- Returns {in_hand, expired, busy, in_flight, left, in_doubt, stale, at, lacking, refused}: what was claimed (as
--- send_in_hand says it); how many rows were skipped because nobody wants them any more; whether locks kept us from a lane
+-- send_attempt_details says it); how many rows were skipped because nobody wants them any more; whether locks kept us from a lane
 -- that may send, or a thousand rows that were put off or came back; a token that changes with the sends in flight that
 -- keep us from a due row; whether a dead run left rows behind; whether the provider is to be asked
 -- of an uncertain one; the schedules whose window must be worked out anew (until then those cached after it hold); a sentence
@@ -108,7 +108,7 @@ begin
           where s.closes_at is null or s.closes_at <= v_at or s.window_since > v_at limit 200) s;
 
     if exists (select from send_wakes) then
-        perform send_wake_up();
+        perform send_apply_wakes();
     end if;
 
     while v_calls < max_rows loop
@@ -144,7 +144,7 @@ begin
             v_at := clock_timestamp(); -- the lock may have taken a while, and midnight may have passed
         end if;
 
-        -- A limit that several lanes share is counted under its own lock, and while nobody gives back (send_wake).
+        -- A limit that several lanes share is counted under its own lock, and while nobody gives back (send_reopen_limited).
         perform from send_limits m join send_accounts a on a.workspace_id = m.workspace_id
         where a.id = v_lane.account_id and (m.account_id is null or m.account_id = a.id)
           and (m.channel is null or m.channel = v_lane.channel)
@@ -185,9 +185,9 @@ begin
         if v_to_come then
             perform send_note_rehearsal(array[v_lane.account_id], array[v_lane.channel], v_at);
         end if;
-        select min(r.room) into v_room from send_room(v_lane.account_id, v_lane.channel, v_at, null, null) r;
+        select min(r.room) into v_room from send_remaining_capacity(v_lane.account_id, v_lane.channel, v_at, null, null) r;
         if v_room <= 0 then
-            select r.* into v_wait from send_room(v_lane.account_id, v_lane.channel, v_at, null, null) r
+            select r.* into v_wait from send_remaining_capacity(v_lane.account_id, v_lane.channel, v_at, null, null) r
             where r.room <= 0 and r.rule <> 'in_flight'
             order by r.reach = 'lane', r.until desc nulls first limit 1;
             if found then
@@ -266,7 +266,7 @@ begin
             v_go := v_seen;
             -- Later than the lock on the rows: who was suppressed by then is seen.
             if v_suppressing then
-                v_go := send_unsuppressed(v_seen, v_at);
+                v_go := send_skip_suppressed(v_seen, v_at);
                 v_expired := v_expired + cardinality(v_seen) - cardinality(v_go);
             end if;
             if v_lane.skipping then
@@ -281,7 +281,7 @@ begin
                 end if;
             end if;
             if v_lane.quiet then
-                v_go := send_awake(v_go, v_at);
+                v_go := send_defer_quiet(v_go, v_at);
                 if v_lacking is null and cardinality(v_go) < cardinality(v_seen) then
                     select q.error_message into v_lacking from send_queue q
                     where q.id = any (v_seen) and q.error_code = 'timezone' limit 1;
@@ -349,7 +349,7 @@ begin
             select from send_lanes l
             where greatest(l.next_at, l.closed_until, l.idle_until) < coalesce(v_turn, v_at) and l.paused_at is null
             limit 10) early) = 10 then
-        perform send_let_sleep(coalesce(v_turn, v_at), v_at);
+        perform send_mark_idle(coalesce(v_turn, v_at), v_at);
     end if;
 
     if v_calls = 0 then
@@ -388,7 +388,7 @@ begin
             order by greatest(l.next_at, l.closed_until, l.idle_until) limit 5) lanes;
     end if;
 
-    return json_build_object('in_hand', (select coalesce(json_agg(s), '[]') from send_in_hand(v_sends) s),
+    return json_build_object('in_hand', (select coalesce(json_agg(s), '[]') from send_attempt_details(v_sends) s),
         'expired', v_expired, 'busy', v_busy, 'in_flight', v_in_flight,
         'stale', coalesce(v_stale, '[]'), 'at', v_at,
         'lacking', coalesce(v_lacking, case when exists (select from send_lanes l where l.next_at_reason = 'cap_timezone')

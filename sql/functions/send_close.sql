@@ -25,7 +25,7 @@ begin
         raise warning 'The role % is not there any more, so its task (%) was taken back.', quote_ident(v_it.role), v_it.task;
     end loop;
 
-    perform send_as_owner();
+    perform send_make_security_definer();
 
     for v_it in
         select format('%I.%I', current_schema(), c.relname) as name, c.oid, c.relkind, c.relrowsecurity,

@@ -6,7 +6,7 @@ begin
     perform from send_lanes l where l.account_id = any (account_ids)
     order by l.account_id, l.channel for no key update;
     -- A later statement, which sees what was committed while it waited.
-    update send_lanes l set closed_until = gate.until, idle_until = 'epoch' -- see send_let_sleep
+    update send_lanes l set closed_until = gate.until, idle_until = 'epoch' -- see send_mark_idle
     from (
         select a.id, case when a.status = 'active' and w.paused_at is null then coalesce(first.opens_at, '9999-12-31')
             else '9999-12-31' end as until

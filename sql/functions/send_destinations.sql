@@ -1,6 +1,6 @@
 -- What a run could call, of an account, a channel or a campaign (names): one send for each account, channel and campaign
 -- that has something waiting, and for each that has something in flight or in doubt, whichever the filters are, since a
--- run asks about it; of webhooks one for each host. An object each, as send_in_hand has them. For rehearsals: it reads
+-- run asks about it; of webhooks one for each host. An object each, as send_attempt_details has them. For rehearsals: it reads
 -- all that waits.
 create or replace function send_destinations(account text default null, channel text default null,
     campaign text default null)

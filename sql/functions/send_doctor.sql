@@ -91,7 +91,7 @@ begin
         select 1, 'tally', 'wrong', format('The tally of %s %s on %s says %s where its attempts say %s, so that its '
                 'caps let too %s.', a.label, t.channel, t.day, t.said, t.n, case when t.said < t.n then 'many through'
                 else 'few through (leave it if rows of that day were pruned or deleted)' end),
-            null::jsonb, format('select send_mend_tally(%L, %L, %L)', t.account_id, t.channel, t.day)
+            null::jsonb, format('select send_rebuild_usage(%L, %L, %L)', t.account_id, t.channel, t.day)
         from tally t join account a on a.id = t.account_id
 
         union all

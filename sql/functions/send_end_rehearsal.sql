@@ -46,7 +46,7 @@ begin
           and q.error_code = 'expired' and q.updated_at > v_ahead and q.expires_at > v_at;
         v_after := send_after_gap(v_lane.account_id, v_lane.channel, v_lane.min_gap_seconds);
         update send_lanes l
-        set next_at = greatest(v_lane.next_at, v_after), holds_in_a_row = v_lane.holds_in_a_row, idle_until = 'epoch',
+        set next_at = greatest(v_lane.next_at, v_after), consecutive_holds = v_lane.consecutive_holds, idle_until = 'epoch',
             next_at_reason = case when v_after > v_lane.next_at then 'min_gap' else v_lane.next_at_reason end,
             next_at_detail = case when v_after <= v_lane.next_at then v_lane.next_at_detail end
         where l.account_id = v_lane.account_id and l.channel = v_lane.channel;

@@ -1,5 +1,5 @@
 -- Why has a send not gone, and what is the exact earliest moment when it can? Asked of the claim's own rules and counts
--- (send_room): what holds it now, then, at the latest moment that those name, what holds it there, until nothing does.
+-- (send_remaining_capacity): what holds it now, then, at the latest moment that those name, what holds it there, until nothing does.
 --
 -- windows   the openings of the send's schedule from `at` on; left out: those that are cached
 -- counting  whether to count those ahead, which costs the more the more there are
@@ -106,7 +106,7 @@ begin
                     then 'The gap after the last send is not over.' else 'The lane waits.' end)
             where v_send.next_at > v_moment
             union all
-            select r.rule, r.until, r.detail from send_room(v_send.account_id, v_send.channel, v_moment, null, null) r
+            select r.rule, r.until, r.detail from send_remaining_capacity(v_send.account_id, v_send.channel, v_moment, null, null) r
             where r.room <= 0 and v_send.next_at <= v_moment
         ) h;
         exit when v_now is null;

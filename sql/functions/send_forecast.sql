@@ -1,5 +1,5 @@
 -- What a forecast starts from, at a moment: all that may send, how it is paced and gated, and what never goes. What is
--- counted (caps, weeks, limits) is not here: it is asked of send_room as the play goes on (send_rehearse_rooms).
+-- counted (caps, weeks, limits) is not here: it is asked of send_remaining_capacity as the play goes on (send_simulate_capacities).
 --
 -- send_id   only lanes that may share a limit with this send's, its own included, and nothing is counted; null: all
 --

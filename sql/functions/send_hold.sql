@@ -19,14 +19,14 @@ begin
     set next_at = greatest(h.so_far, h.until), next_at_reason = 'provider_hold',
         next_at_detail = case when h.held and h.so_far > h.until then l.next_at_detail
                               else concat_ws(': ', code, nullif(message, '')) end,
-        holds_in_a_row = l.holds_in_a_row + (ceiling_seconds is not null and not h.held)::int
+        consecutive_holds = l.consecutive_holds + (ceiling_seconds is not null and not h.held)::int
     from (
         select o.channel, s.held,
             -- A wait for a limit is worked out anew when the hold is over.
             case when coalesce(o.next_at_reason, 'min_gap') in ('provider_hold', 'min_gap') then o.next_at end as so_far,
             send_hold.at + make_interval(secs => least(ceiling_seconds,
                 hold_seconds * case when ceiling_seconds is null or s.held then 1
-                                    else power(2, least(o.holds_in_a_row, 20)) end)) as until
+                                    else power(2, least(o.consecutive_holds, 20)) end)) as until
         from send_lanes o cross join lateral (
             select o.next_at_reason is not distinct from 'provider_hold' and o.next_at > send_hold.at as held) s
         where o.account_id = send_hold.account_id and (scope = 'account' or o.channel = send_hold.channel)) h

@@ -97,7 +97,7 @@ begin
             phone = case when v_address = 'phone' then s.recipient else s.phone end
         where s.recipient is distinct from case v_address when 'linkedin_user_id' then s.linkedin_user_id
                                                           when 'email' then s.email else s.phone end;
-        perform send_import_know(v_campaign.workspace_id, v_address);
+        perform send_import_match_prospects(v_campaign.workspace_id, v_address);
         v_elsewhere := send_import_elsewhere(v_campaign.workspace_id, v_campaign.id, send_import.channel,
             coalesce(send_import.skip_contacted, v_campaign.skip_contacted,
                 (select w.skip_contacted from send_workspaces w where w.id = v_campaign.workspace_id)), v_at);
@@ -192,7 +192,7 @@ begin
         end if;
     end if;
 
-    perform send_join(v_campaign.workspace_id, v_campaign.id, used.account_id, send_import.channel)
+    perform send_ensure_place(v_campaign.workspace_id, v_campaign.id, used.account_id, send_import.channel)
     from (select distinct s.account_id from send_import_lines s) used;
     update send_prospects p set account_id = coalesce(p.account_id, s.account_id),
         accounts = jsonb_build_object(send_import.channel, s.account_id) || p.accounts
@@ -207,7 +207,7 @@ begin
         on conflict do nothing; -- several lines of one person; somebody who was added just now
         get diagnostics v_new = row_count;
         if v_new < (select count(*) from send_import_lines s where s.prospect_id is null) then
-            perform send_import_know(v_campaign.workspace_id, v_address);
+            perform send_import_match_prospects(v_campaign.workspace_id, v_address);
         else
             update send_import_lines s set prospect_id = s.new_prospect_id where s.prospect_id is null;
         end if;

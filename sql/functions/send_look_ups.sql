@@ -27,5 +27,5 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
     cross join lateral (
         select (array_agg(b.id order by b.number desc))[1] as id, min(coalesce(b.may_have_begun_at, b.started_at)) as since
         from send_attempts b where b.send_id = t.id and b.outcome = 'uncertain') b
-    cross join send_in_hand(array[b.id]) h
+    cross join send_attempt_details(array[b.id]) h
 $$;

@@ -21,7 +21,7 @@ begin
         error_code = null, error_message = null
     where q.id = v_attempt.send_id and q.status not in ('sent', 'sending');
     if found then
-        perform send_name_message(v_attempt.send_id, send_mark_sent.provider_message_id);
+        perform send_set_message_id(v_attempt.send_id, send_mark_sent.provider_message_id);
         perform send_after_sent(v_attempt.send_id, send_mark_sent.at);
     end if;
 end

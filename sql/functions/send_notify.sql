@@ -46,7 +46,7 @@ begin
                 v_known := send_cut_off(v_n.workspace_id, v_n.campaign_id);
                 v_new := array(select unnest(v_known) except select unnest(v_n.known));
             when v_n.event = 'finished' then
-                v_known := send_open_work(v_n.workspace_id, v_n.campaign_id);
+                v_known := send_unfinished_campaigns(v_n.workspace_id, v_n.campaign_id);
                 v_new := array(select unnest(v_n.known) except select unnest(v_known));
         end case;
         if cardinality(v_new) > 0 then

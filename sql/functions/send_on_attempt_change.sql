@@ -12,7 +12,7 @@ begin
 end
 $$;
 
-create or replace trigger outcome_is_said_once before update of outcome on send_attempts for each row
+create or replace trigger outcome_is_final before update of outcome on send_attempts for each row
 when (old.outcome is not null and new.outcome is distinct from old.outcome
       and (old.outcome, coalesce(new.outcome, '')) not in
           (('uncertain', 'sent'), ('uncertain', 'released'), ('released', 'sent'))

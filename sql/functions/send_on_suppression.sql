@@ -1,7 +1,7 @@
 -- Who is suppressed, by whomever, has nothing waiting any more: it is skipped at once. What is in flight is left alone.
 --
 -- It never waits: whoever suppresses may hold locks of any kind (send_record). A row that somebody else holds just now,
--- or that is being enqueued, is passed by, and skipped by the claim that takes it (send_unsuppressed).
+-- or that is being enqueued, is passed by, and skipped by the claim that takes it (send_skip_suppressed).
 create or replace function send_on_suppression() returns trigger language plpgsql
 set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 begin
@@ -9,7 +9,7 @@ begin
         new.recipient := send_normal_recipient(new.recipient);
         return new;
     end if;
-    perform send_unsuppressed(
+    perform send_skip_suppressed(
         array(select q.id from arrived s
               join send_queue q on q.workspace_id = s.workspace_id
                   and send_normal_recipient(q.recipient) = s.recipient and (s.channel is null or s.channel = q.channel)

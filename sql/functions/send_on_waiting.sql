@@ -1,4 +1,4 @@
--- Whatever comes to wait in a lane, by whomever it is written, wakes the lane if it sleeps longer (send_let_sleep): by a
+-- Whatever comes to wait in a lane, by whomever it is written, wakes the lane if it sleeps longer (send_mark_idle): by a
 -- line in send_wakes, so that a long transaction keeps nobody waiting, and claims go on meanwhile.
 --
 -- The lane's key is shared until the end of the transaction: so the lane does not fall asleep while this is not

@@ -2,7 +2,7 @@
 -- campaign the newest keep_last stay. Pending, in flight and uncertain rows are never deleted. A bounded batch a
 -- call, passing by what is locked, so that it never keeps a claim waiting. What a rolling limit still counts at `at`
 -- (left out: by the database's clock) stays too, and what was tried in the 14 days before: a change of the cap zone,
--- send_mend_tally and the doctor count the tally from it. Returns how many were deleted; call until 0.
+-- send_rebuild_usage and the doctor count the tally from it. Returns how many were deleted; call until 0.
 create or replace function send_prune(before timestamptz, keep_last int default 0, batch int default 1000,
     at timestamptz default null)
 returns int language plpgsql

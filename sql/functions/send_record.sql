@@ -62,17 +62,17 @@ begin
         offset 0) l -- an account has few
     cross join lateral (
         select r.outcome not in ('sent', 'uncertain')
-            or r.outcome = 'sent' and (b.outcome is not null or l.holds_in_a_row > 0) as lane) n;
+            or r.outcome = 'sent' and (b.outcome is not null or l.consecutive_holds > 0) as lane) n;
     if v_accounts is not null then
-        perform send_wake(v_accounts, v_channels, v_giving);
+        perform send_reopen_limited(v_accounts, v_channels, v_giving);
     end if;
     perform from send_queue q where q.id = any (v_ids) order by q.account_id, q.channel, q.id for no key update;
     perform from send_attempts b where b.send_id = any (v_ids) order by b.send_id, b.number for no key update;
 
     -- One that goes out ends the ladder of holds. Not while a hold lasts: then it began before the hold did.
     if v_accounts is not null then
-        update send_lanes l set holds_in_a_row = 0
-        where l.holds_in_a_row > 0 and (l.next_at_reason is distinct from 'provider_hold' or l.next_at <= v_at)
+        update send_lanes l set consecutive_holds = 0
+        where l.consecutive_holds > 0 and (l.next_at_reason is distinct from 'provider_hold' or l.next_at <= v_at)
           and (l.account_id, l.channel) in (select * from unnest(v_accounts, v_channels)) -- locked above
           and exists (
               select from jsonb_to_recordset(results) r (attempt_id uuid, outcome text)
@@ -173,7 +173,7 @@ begin
             error_code = case when v_status <> 'sent' then v_result.error_code end,
             error_message = case when v_status <> 'sent' then v_result.error_message end
         where q.id = v_send.id;
-        perform send_name_message(v_send.id, v_result.provider_message_id);
+        perform send_set_message_id(v_send.id, v_result.provider_message_id);
         if v_result.suppress and v_status = 'failed' then
             v_refusing := array_append(v_refusing, v_send.id);
         end if;

@@ -19,12 +19,12 @@ declare
     v_sends    uuid[]; -- of rows that are ours: their sends, and their attempts
     v_attempts uuid[];
 begin
-    if exists (select from send_lanes l where l.holds_in_a_row > 0) then
+    if exists (select from send_lanes l where l.consecutive_holds > 0) then
         perform from unnest(attempt_ids) i (id)
         cross join lateral (select b.account_id, b.channel from send_attempts b where b.id = i.id limit 1) b
         cross join lateral (
             select from send_lanes l
-            where l.account_id = b.account_id and l.channel = b.channel and l.holds_in_a_row > 0 limit 1) l;
+            where l.account_id = b.account_id and l.channel = b.channel and l.consecutive_holds > 0 limit 1) l;
         if found then
             return query select unnest(attempt_ids);
             return;
@@ -54,7 +54,7 @@ begin
         perform send_after_sent(q.id, v_at)
         from send_queue q where q.id = any (v_sends) and q.channel = 'linkedin_invite';
     exception when unique_violation then
-        v_attempts := null; -- see send_name_message
+        v_attempts := null; -- see send_set_message_id
     end;
     if v_attempts is null or cardinality(v_attempts) < cardinality(attempt_ids) then
         return query select unnest(attempt_ids) except select unnest(v_attempts);

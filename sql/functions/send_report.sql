@@ -6,7 +6,7 @@
 -- tries  how many of the newest tries, and of the newest failures, are looked at
 -- rows   how many rows that failed, and how many that are uncertain, are told
 --
--- Returns {at, usage: of send_report_days, tries: of send_report_tries, failed and uncertain: of send_trouble, causes:
+-- Returns {at, usage: of send_report_days, tries: of send_report_tries, failed and uncertain: of send_needs_attention, causes:
 -- [{code, n, last, message}] of the newest failures, oldest_due, next_due, schedules: those in use, each with how many
 -- accounts and campaigns use it}.
 create or replace function send_report(at timestamptz default null, days int default 14, lanes int default 40,
@@ -17,8 +17,8 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
     select jsonb_build_object('at', m.at,
         'usage', send_report_days(m.at, send_report.days, send_report.lanes),
         'tries', send_report_tries(m.at, send_report.days, send_report.tries),
-        'failed', send_trouble('failed', send_report.rows),
-        'uncertain', send_trouble('uncertain', send_report.rows),
+        'failed', send_needs_attention('failed', send_report.rows),
+        'uncertain', send_needs_attention('uncertain', send_report.rows),
         'causes', (
             select coalesce(jsonb_agg(to_jsonb(c) order by c.n desc, c.code), '[]') from (
                 select f.error_code as code, count(*) as n, max(f.updated_at) as last, min(f.error_message) as message

@@ -31,7 +31,7 @@ begin
     on conflict (workspace_id, name) do nothing;
     select c.id into strict v_campaign from send_campaigns c
     where c.workspace_id = v_workspace and c.name = 'notifications';
-    perform send_join(v_workspace, v_campaign, v_account.id, 'webhook');
+    perform send_ensure_place(v_workspace, v_campaign, v_account.id, 'webhook');
 
     return query
     with made as (
@@ -43,7 +43,7 @@ begin
             case e.event
                 when 'disconnected' then array(select a.id from send_accounts a
                     where a.workspace_id = v_workspace and a.status = 'disconnected')
-                when 'finished' then send_open_work(v_workspace, v_campaign)
+                when 'finished' then send_unfinished_campaigns(v_workspace, v_campaign)
                 else '{}' end
         from unnest(events) e (event)
         on conflict on constraint told_once_at_an_address do update set every = excluded.every

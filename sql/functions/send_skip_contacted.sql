@@ -13,7 +13,7 @@ declare
     v_why  record;
 begin
     skipped := 0;
-    if to_regclass('pg_temp.send_queue') is null then -- what is played on copies (send_rehearse) takes nothing
+    if to_regclass('pg_temp.send_queue') is null then -- what is played on copies (send_simulate) takes nothing
         v_held := array(
             select p.id from send_prospects p
             where p.id = any (array(select q.prospect_id from send_queue q

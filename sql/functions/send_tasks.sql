@@ -12,7 +12,7 @@ language sql stable as $$
            ('work', 'send_claim', true), ('work', 'send_record_sent', true), ('work', 'send_record', true),
            ('work', 'send_secret_works', true), ('work', 'send_recover', true), ('work', 'send_look_ups', true), ('work', 'send_looked_up', true),
            ('work', 'send_set_windows', true), ('work', 'send_end_run', true), ('work', 'send_meter_attempts', true),
-           ('work', 'send_token_take', true), ('work', 'send_token_keep', true), ('work', 'send_token_put_off', true),
+           ('work', 'send_token_take', true), ('work', 'send_token_store', true), ('work', 'send_token_defer', true),
            ('work', 'send_token_refused', true), ('work', 'send_tokens_end', true),
            ('work', 'send_is_copy', true)
 $$;

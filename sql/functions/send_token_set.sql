@@ -1,5 +1,5 @@
 -- Give an account the tokens, sealed, that were granted to it when a person connected it. What was known of older ones is
--- over, and the answer to a renewal of those that is under way will not be written down (send_token_keep). What its
+-- over, and the answer to a renewal of those that is under way will not be written down (send_token_store). What its
 -- provider held for want of a valid token looks again; one that is disconnected stays so until it is resumed.
 --
 -- renewable  whether its provider gives new tokens for these

@@ -133,7 +133,7 @@ def findings(queue: Queue) -> set[str]:
 def limits(queue: Queue) -> object:
     """What decides when lanes go, without what only says when they were last looked at."""
     return queue.conn.execute(
-        "select account_id, channel, next_at, next_at_reason, next_at_detail, holds_in_a_row, idle_until > now() + "
+        "select account_id, channel, next_at, next_at_reason, next_at_detail, consecutive_holds, idle_until > now() + "
         "interval '2 hours', (select sum(used)::int from send_usage) from send_lanes order by 1, 2"
     ).fetchall()
 

@@ -134,7 +134,7 @@ def build(
         conn.execute(PENDING, given)
         # What triggers would have done, had they not been left out.
         conn.execute("select send_close_lanes(array_agg(id)) from send_accounts")
-        conn.execute("select send_mend_counts()")
+        conn.execute("select send_rebuild_counts()")
         conn.execute("drop table account")
 
 

@@ -214,7 +214,7 @@ def _again(conn: Connection) -> None:
         delete from send_attempts;
         delete from send_usage;
         update send_queue set status = 'pending', sent_at = null, attempts = 0;
-        select send_mend_counts();
+        select send_rebuild_counts();
         """
     )
 

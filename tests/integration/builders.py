@@ -150,7 +150,7 @@ class Queue:
             """
             with one as materialized (
                 select c.workspace_id, c.id as campaign_id, a.id as account_id,
-                       send_join(c.workspace_id, c.id, a.id, %s)
+                       send_ensure_place(c.workspace_id, c.id, a.id, %s)
                 from send_campaigns c join send_workspaces w on w.id = c.workspace_id
                 join send_accounts a on a.workspace_id = c.workspace_id
                 where c.name = %s and a.name = %s and w.name = %s

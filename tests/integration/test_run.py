@@ -233,7 +233,7 @@ def test_nothing_is_begun_while_results_cannot_be_written(
     queue = own_account
     queue.fill(200)
     queue.do(SLOW.format(times=1, then="insert into slow values (began, clock_timestamp());"))
-    monkeypatch.setattr(calls, "STUCK", -1.0)
+    monkeypatch.setattr(calls, "WRITE_STALL_SECONDS", -1.0)
     this = of(Only(Own()), reconnect=lambda: store.connect(database))
     this.now = lambda: None  # the server's own time tells what was begun while it was slow
     run.run(this, None, 4)

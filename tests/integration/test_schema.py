@@ -178,7 +178,7 @@ def test_ten_at_once_migrate_once(empty_database: str, tmp_path: Path) -> None:
     script.write_text(
         "import sys, psycopg; from send_queue.store import schema\n"
         "with psycopg.connect(sys.argv[1], autocommit=True) as conn:\n"
-        "    print(schema.migrate(conn) != schema.Report())"
+        "    print(schema.migrate(conn) != schema.MigrationReport())"
     )
     command = [sys.executable, str(script), empty_database]
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(10)]

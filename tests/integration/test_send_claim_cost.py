@@ -147,7 +147,7 @@ def test_invariant_7_blocked_work_is_free(
                 with conn.transaction(force_rollback=True):
                     assert goes == bool(queue.taken())
                 claims[n] = pages(queue, "send_claim(worker => 'w', max_rows => 1, at => %s)")
-                whys[n] = pages(queue, "send_why(at => %s, counting => false)")
+                whys[n] = pages(queue, "send_explain_idle(at => %s, counting => false)")
     print(f"{world.__name__}: a claim {claims[FEW]} to {claims[MANY]} pages, why {whys[FEW]} to {whys[MANY]}")
     assert claims[MANY] <= 1.5 * claims[FEW] + 25  # an index that is a level deeper
     assert not analyzed or whys[MANY] <= 1.5 * whys[FEW] + 30

@@ -173,7 +173,7 @@ def test_a_send_that_is_not_there(conn: Connection) -> None:
 
 
 def why(queue: Queue, at: datetime = AT, **named: Any) -> Json:
-    answer: Json = queue.call("send_why", at=at, **named)
+    answer: Json = queue.call("send_explain_idle", at=at, **named)
     return answer
 
 

@@ -30,7 +30,7 @@ def test_invariant_8_a_hold_moves_no_row_and_costs_no_attempt(conn: Connection, 
     queue.assert_tally_is_the_ledger()
 
 
-def test_invariant_8_holds_in_a_row_climb_a_ladder_that_a_send_resets(conn: Connection) -> None:
+def test_invariant_8_consecutive_holds_climb_a_ladder_that_a_send_resets(conn: Connection) -> None:
     """6 hours, 12, 24, 48, 72 and no more; after one that goes out it begins again."""
     queue = Queue(conn)
     queue.ready(20)
@@ -52,7 +52,7 @@ def test_invariant_8_several_in_flight_that_meet_one_limit_count_once(conn: Conn
     queue.ready(20, max_in_flight=5)
     for n, send in enumerate(queue.taken(max_rows=5)):
         queue.record(send, "held", AT + n * MINUTE, **LADDER)
-    assert (queue.the_lane()["holds_in_a_row"], queue.the_lane()["next_at"]) == (1, AT + 4 * MINUTE + 6 * HOUR)
+    assert (queue.the_lane()["consecutive_holds"], queue.the_lane()["next_at"]) == (1, AT + 4 * MINUTE + 6 * HOUR)
 
 
 @pytest.mark.parametrize("ceiling_seconds", [None, 72 * 3600])
@@ -101,9 +101,9 @@ def test_invariant_6_a_hold_that_comes_late_holds_nothing(
     queue.lane(channel="sms")
     [send] = queue.taken(lease=MINUTE)
     queue.rows("send_recover", at=AT + MINUTE)
-    lanes = queue.all("select channel, next_at, next_at_reason, holds_in_a_row from send_lanes order by 1")
+    lanes = queue.all("select channel, next_at, next_at_reason, consecutive_holds from send_lanes order by 1")
     assert queue.record(send, "held", AT + DAY, scope=scope, **named) == (False, "uncertain")
-    assert lanes == queue.all("select channel, next_at, next_at_reason, holds_in_a_row from send_lanes order by 1")
+    assert lanes == queue.all("select channel, next_at, next_at_reason, consecutive_holds from send_lanes order by 1")
     assert queue.one("select status from send_accounts") == "active"
 
 
@@ -126,7 +126,7 @@ def test_invariant_6_a_late_word_that_it_was_sent_does_not_reset_the_ladder(conn
     queue.rows("send_recover", at=AT + MINUTE)
     queue.send("held", AT + HOUR, **LADDER)
     assert queue.record(late, "sent", AT + DAY) == (True, "sent")
-    assert queue.the_lane()["holds_in_a_row"] == 1
+    assert queue.the_lane()["consecutive_holds"] == 1
 
 
 def test_a_hold_of_the_account_holds_all_its_lanes(conn: Connection) -> None:

@@ -111,7 +111,7 @@ def test_invariant_1_what_was_tried_in_the_last_two_weeks_is_not_deleted(conn: C
     spent = queue.one("select sum(used) from send_usage")
     assert prune(queue, AT + DAY, at=AT + 14 * DAY - TICK) == 0
     account = queue.one("select id from send_accounts")
-    assert queue.call("send_mend_tally", account_id=account, channel="email", day=AT.date()) == spent
+    assert queue.call("send_rebuild_usage", account_id=account, channel="email", day=AT.date()) == spent
     assert prune(queue, AT + DAY, at=AT + 14 * DAY) == 1
 
 
@@ -123,7 +123,7 @@ def test_invariant_1_a_limit_of_months_is_pruned_by_the_month_that_it_counts(con
     queue.call("send_set_limit", max_sends=1, per=per)
     at = datetime(2027, 1, 31, 9, tzinfo=UTC)
     send_id = queue.send(at=at)
-    [until] = queue.all("select until from send_room((select id from send_accounts), 'email', %s) "
+    [until] = queue.all("select until from send_remaining_capacity((select id from send_accounts), 'email', %s) "
                         "where rule = 'rate_limit'", at)  # fmt: skip
     assert prune(queue, LATER + 1000 * DAY, at=until - TICK) == 0
     assert queue.row(send_id)["status"] == "sent"

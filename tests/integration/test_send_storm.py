@@ -103,7 +103,7 @@ def act(queue: Queue, chance: random.Random, n: int) -> None:
         case "prune":
             queue.call("send_prune", before=at, batch=1, at=at + 15 * DAY)
         case "look":
-            queue.call("send_why", at=at)
+            queue.call("send_explain_idle", at=at)
             queue.call("send_status", at=at)
         case "set":
             queue.put("campaign", campaign, max_attempts=chance.randrange(2, 9))

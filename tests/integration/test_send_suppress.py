@@ -184,7 +184,7 @@ def test_a_claim_takes_only_who_may_be_written_to(queue: Queue) -> None:
     first, blocked, last = (queue.enqueue(recipient=f"p{n}@example.org") for n in range(3))
     suppress(queue, "p1@example.org")
     queue.do("update send_queue set status = 'pending', error_code = null where id = %s", blocked)
-    [going] = queue.all("select send_unsuppressed(%s, %s)", [last, blocked, first], AT + DAY)
+    [going] = queue.all("select send_skip_suppressed(%s, %s)", [last, blocked, first], AT + DAY)
     assert [last, first] == going
     assert (fate(queue, blocked), queue.row(blocked)["updated_at"]) == (SKIPPED, AT + DAY)
     assert fate(queue, first) == PENDING
@@ -197,7 +197,7 @@ def test_what_is_enqueued_while_somebody_is_suppressed(database: str, queue: Que
         suppress(queue, EMAIL)
         other.commit()
     assert fate(queue, send) == PENDING
-    assert queue.all("select send_unsuppressed(%s, %s)", [send], AT) == [[]]
+    assert queue.all("select send_skip_suppressed(%s, %s)", [send], AT) == [[]]
     assert fate(queue, send) == SKIPPED
 
 

@@ -58,7 +58,7 @@ select coalesce(attempt_id, send_uuid()), id, workspace_id, account_id, channel,
 from send_queue where status <> 'pending' order by id;
 insert into send_usage (account_id, channel, day, used)
 select account_id, channel, day, count(*) from send_attempts group by 1, 2, 3;
-select send_mend_counts();
+select send_rebuild_counts();
 reset session_replication_role;
 """
 
@@ -78,7 +78,7 @@ from gone order by id;
 insert into send_usage (account_id, channel, day, used)
 select account_id, channel, day, count(*) from send_attempts where outcome = 'sent' group by 1, 2, 3
 on conflict (account_id, channel, day) do update set used = excluded.used;
-select send_mend_counts();
+select send_rebuild_counts();
 reset session_replication_role;
 """
 
@@ -87,15 +87,15 @@ set session_replication_role = replica;
 delete from send_attempts b using send_queue q where q.id = b.send_id and q.updated_at = %(at)s - interval '2 days';
 update send_queue q set status = 'pending', attempts = 0, sent_at = null, updated_at = q.created_at
 where q.updated_at = %(at)s - interval '2 days';
-select send_mend_counts();
+select send_rebuild_counts();
 reset session_replication_role;
 """
 
 # A statement, and what is done before it, in the same transaction. What writes comes last: though it is taken back, the
 # pages that it touched are not known to be visible to all any more.
 STATEMENTS: dict[str, tuple[LiteralString, ...]] = {
-    "why": ("select send_why(%(at)s)",),
-    "why, nothing due": ("select send_why(%(at)s - interval '300 days')",),
+    "why": ("select send_explain_idle(%(at)s)",),
+    "why, nothing due": ("select send_explain_idle(%(at)s - interval '300 days')",),
     "explain": ("select send_explain(%(pending)s, %(at)s)",),
     "status": ("select send_status(%(at)s)",),
     "list": ("select send_sends()",),
@@ -106,7 +106,7 @@ STATEMENTS: dict[str, tuple[LiteralString, ...]] = {
     "list of all four": ("select send_sends(null, 'failed', 'a7', 'email', 'c2')",),
     "show": ("select send_sends(%(sent)s)",),
     "history": ("select send_history(%(sent)s)",),
-    "trouble": ("select send_trouble('failed', 25)",),
+    "trouble": ("select send_needs_attention('failed', 25)",),
     "lane report": ("select send_lane_report(%(at)s)",),
     "report": ("select send_report(%(at)s, tries => 100)",),
     "metrics": ("select send_metrics(%(at)s)",),

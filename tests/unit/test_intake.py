@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from send_queue.intake import csv_file, enqueue
+from send_queue.intake import csv_file, wording
 from send_queue.intake.csv_file import Imported
 from send_queue.intake.wording import Wording, check_template, render
 from send_queue.model import UserError
@@ -23,7 +23,7 @@ FIELDS = {"first_name": "Zoë", "company": "Analytical {Engines}", "empty": ""}
 
 def test_examples_in_docstrings_hold() -> None:
     """The example of render is its specification."""
-    failed, tried = doctest.testmod(enqueue)
+    failed, tried = doctest.testmod(wording)
     assert (failed, tried > 0) == (0, True)
 
 

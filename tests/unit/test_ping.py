@@ -30,7 +30,7 @@ def test_beginning_and_end_are_told_in_order(switch: Switch) -> None:
 
 def test_a_switch_that_hangs_holds_a_run_up_for_a_moment_only(switch: Switch, monkeypatch: pytest.MonkeyPatch) -> None:
     """The beginning waits for nothing, the end for a bounded time."""
-    monkeypatch.setattr(ping, "PATIENCE", 0.2)
+    monkeypatch.setattr(ping, "PING_TIMEOUT_SECONDS", 0.2)
     switch.go_on.clear()
     began = time.monotonic()
     told = Ping(switch.url, "1")

@@ -37,7 +37,8 @@ def test_the_newer_data_win(tmp_path: Path, machine: str, hour: int) -> None:
     folder = lay(tmp_path, machine, Asia__Tokyo=tzif(0, [], "UTC0"))
     script = (
         "from datetime import UTC, datetime\n"
-        "from send_queue.rules.calendar import hours_from_text, next_window, schedule_from\n"
+        "from send_queue.rules.calendar import next_window\n"
+        "from send_queue.rules.schedule_text import hours_from_text, schedule_from\n"
         "row = {'name': 'x', 'timezone': 'Asia/Tokyo', 'hours': hours_from_text(['09:00-17:00'], 'mon-sun')}\n"
         "window = next_window(schedule_from(row), datetime(2026, 10, 1, 9, tzinfo=UTC))\n"
         "print((window.opens_at.hour, window.closes_at.hour))\n"

@@ -354,7 +354,9 @@ def test_a_lane_has_a_row_for_each_of_its_limits(conn: Connection, room: bool) -
     queue.taken(AT + MINUTE)
     found = {
         (rule, room, until)
-        for rule, room, until, _, _ in queue.rows("send_room", account_id=account, channel="email", at=AT + MINUTE)
+        for rule, room, until, _, _ in queue.rows(
+            "send_remaining_capacity", account_id=account, channel="email", at=AT + MINUTE
+        )
     }
     tomorrow, in_a_week = (datetime.fromisoformat(f"2026-03-{day}T00:00Z") for day in ("03", "09"))
     assert found == (

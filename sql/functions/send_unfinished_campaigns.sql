@@ -1,10 +1,10 @@
 -- The active campaigns of a workspace of which something waits or is in flight, but for those of a given one. A look at
 -- an index for each lane of a campaign, up to the first that has something (why in this form: send_claim).
-create or replace function send_open_work(workspace_id uuid, without uuid) returns uuid[] language sql stable
+create or replace function send_unfinished_campaigns(workspace_id uuid, without uuid) returns uuid[] language sql stable
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$
     select coalesce(array_agg(c.id order by c.id), '{}') from send_campaigns c
-    where c.workspace_id = send_open_work.workspace_id and c.id <> without and c.status <> 'done'
+    where c.workspace_id = send_unfinished_campaigns.workspace_id and c.id <> without and c.status <> 'done'
       and (exists (
                select from send_campaign_accounts p
                join send_lanes l on l.account_id = p.account_id

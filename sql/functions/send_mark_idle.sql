@@ -6,7 +6,7 @@
 -- Nobody is writing something due into a lane meanwhile: who does shares the lane's key until they commit
 -- (send_on_waiting), and here it is had alone, or the lane passed by. So what is not seen here is written later, by
 -- somebody who sees what is noted here, and wakes the lane. Like a claim it waits for nobody.
-create or replace function send_let_sleep(turn timestamptz, at timestamptz) returns void language plpgsql
+create or replace function send_mark_idle(turn timestamptz, at timestamptz) returns void language plpgsql
 set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare
@@ -32,7 +32,7 @@ begin
             select q.id from send_queue q
             where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
                 between (idle.account_id, idle.channel, p.campaign_id, '-infinity')
-                and (idle.account_id, idle.channel, p.campaign_id, send_let_sleep.at)
+                and (idle.account_id, idle.channel, p.campaign_id, send_mark_idle.at)
             order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) due
         where p.account_id = idle.account_id limit 1) is null;
 
@@ -54,8 +54,8 @@ begin
                 and (v_account, v_channel, p.campaign_id, 'infinity')
             order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) head
         where p.account_id = v_account;
-        update send_lanes l set idle_until = least(v_due_at, send_let_sleep.at + (1::float8 + random()) * interval '1 hour')
-        where l.account_id = v_account and l.channel = v_channel and v_due_at > send_let_sleep.at;
+        update send_lanes l set idle_until = least(v_due_at, send_mark_idle.at + (1::float8 + random()) * interval '1 hour')
+        where l.account_id = v_account and l.channel = v_channel and v_due_at > send_mark_idle.at;
     end loop;
 end
 $$;

@@ -3,14 +3,14 @@
 -- Returns {due: explained or null, first: explained or null, remaining: n or null}: the earliest row that is due, and
 -- of the rows that head their lane's campaigns the one that can go first, each as send_explain has it. Raises SQ005
 -- for a filter that names what is not there.
-create or replace function send_why(at timestamptz default null, account text default null, channel text default null,
+create or replace function send_explain_idle(at timestamptz default null, account text default null, channel text default null,
     campaign text default null, counting boolean default true)
 returns jsonb language plpgsql set timezone = 'UTC'
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
 declare
-    v_at    timestamptz := coalesce(send_why.at, clock_timestamp());
+    v_at    timestamptz := coalesce(send_explain_idle.at, clock_timestamp());
     v_due   uuid;
     v_head  record;
     v_next  uuid;
@@ -30,9 +30,9 @@ begin
         where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
             between (l.account_id, l.channel, c.id, '-infinity') and (l.account_id, l.channel, c.id, v_at)
         order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) head
-    where (send_why.account is null or a.name = send_why.account)
-      and (send_why.channel is null or l.channel = send_why.channel)
-      and (send_why.campaign is null or c.name = send_why.campaign)
+    where (send_explain_idle.account is null or a.name = send_explain_idle.account)
+      and (send_explain_idle.channel is null or l.channel = send_explain_idle.channel)
+      and (send_explain_idle.campaign is null or c.name = send_explain_idle.campaign)
     order by head.scheduled_for, head.id limit 1;
 
     -- Best first: not_before is the least that a head can wait; once a head's exact moment is not later than that of
@@ -55,9 +55,9 @@ begin
                 between (l.account_id, l.channel, c.id, '-infinity') and (l.account_id, l.channel, c.id, 'infinity')
             order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) head
         where l.paused_at is null
-          and (send_why.account is null or a.name = send_why.account)
-          and (send_why.channel is null or l.channel = send_why.channel)
-          and (send_why.campaign is null or c.name = send_why.campaign)
+          and (send_explain_idle.account is null or a.name = send_explain_idle.account)
+          and (send_explain_idle.channel is null or l.channel = send_explain_idle.channel)
+          and (send_explain_idle.campaign is null or c.name = send_explain_idle.campaign)
         order by not_before, head.id limit 20
     loop
         exit when v_head.not_before >= (v_first ->> 'next_at')::timestamptz;

@@ -2,7 +2,7 @@
 -- put off to the end of theirs, and keep their place in the order (send_restore_places): each row once a night, and not
 -- again while it waits for its morning. Where this server does not know the zone, nobody knows when that is: it is
 -- looked at again in an hour.
-create or replace function send_awake(ids uuid[], at timestamptz) returns uuid[] language plpgsql as $$
+create or replace function send_defer_quiet(ids uuid[], at timestamptz) returns uuid[] language plpgsql as $$
 #variable_conflict use_column
 declare
     v_id     uuid;
@@ -16,7 +16,7 @@ begin
             set scheduled_for = case when v_quiet.known then v_quiet.until else at + interval '1 hour' end,
                 place = q.scheduled_for,
                 error_code = case when v_quiet.known then 'quiet_hours' else 'timezone' end, error_message = v_quiet.detail,
-                updated_at = send_awake.at
+                updated_at = send_defer_quiet.at
             where q.id = v_id;
             v_others := array_append(v_others, v_id);
         end if;

@@ -1,10 +1,10 @@
 -- Lay copies of what limits are counted from before the tables themselves, for all lanes: temporary tables of the same
--- names, which the search path finds first. From here to the end of the transaction send_room counts what is played
--- (send_rehearse_rooms), and nobody waits for it. The caller rolls back.
+-- names, which the search path finds first. From here to the end of the transaction send_remaining_capacity counts what is played
+-- (send_simulate_capacities), and nobody waits for it. The caller rolls back.
 --
 -- Of the attempts only those are copied that a rolling limit may still count, the newest max_sends of each, and of each
 -- only what is counted by; so this costs the same with any history.
-create or replace function send_rehearse_counts(at timestamptz) returns void language plpgsql as $$
+create or replace function send_simulate_counts(at timestamptz) returns void language plpgsql as $$
 begin
     perform send_prepare_copies();
     execute format($copy$

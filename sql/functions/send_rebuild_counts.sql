@@ -1,6 +1,6 @@
 -- Count all rows anew. For a queue whose triggers were passed by (a restore without them, TRUNCATE); nobody changes a
 -- row meanwhile.
-create or replace function send_mend_counts() returns void language sql as $$
+create or replace function send_rebuild_counts() returns void language sql as $$
     select send_needs_read_committed();
     lock table send_queue in share row exclusive mode;
     delete from send_counts;

@@ -1,6 +1,6 @@
 -- Count the tally of a lane's day anew, from the attempts that it counts; lanes that wait for a cap look again. Returns
 -- what it says now. Not for a day of which rows were pruned or deleted: what they had taken from the caps is spent.
-create or replace function send_mend_tally(account_id uuid, channel text, day date) returns int language plpgsql as $$
+create or replace function send_rebuild_usage(account_id uuid, channel text, day date) returns int language plpgsql as $$
 #variable_conflict use_column
 declare
     v_used int;
@@ -8,16 +8,16 @@ begin
     perform send_needs_read_committed();
     -- Lock, then count: a claim or a record of this lane is waited for, and seen.
     perform from send_lanes l
-    where l.account_id = send_mend_tally.account_id and l.channel = send_mend_tally.channel for no key update;
+    where l.account_id = send_rebuild_usage.account_id and l.channel = send_rebuild_usage.channel for no key update;
     select count(*) into v_used from send_attempts b
-    where b.account_id = send_mend_tally.account_id and b.channel = send_mend_tally.channel
-      and b.day = send_mend_tally.day and (b.outcome is null or b.outcome in ('sent', 'uncertain'))
-      and b.started_at > send_mend_tally.day - interval '2 days'; -- what the index knows; zones differ by less
+    where b.account_id = send_rebuild_usage.account_id and b.channel = send_rebuild_usage.channel
+      and b.day = send_rebuild_usage.day and (b.outcome is null or b.outcome in ('sent', 'uncertain'))
+      and b.started_at > send_rebuild_usage.day - interval '2 days'; -- what the index knows; zones differ by less
     insert into send_usage as u (account_id, channel, day, used)
-    values (send_mend_tally.account_id, send_mend_tally.channel, send_mend_tally.day, v_used)
+    values (send_rebuild_usage.account_id, send_rebuild_usage.channel, send_rebuild_usage.day, v_used)
     on conflict (account_id, channel, day) do update set used = excluded.used;
     update send_lanes l set next_at = 'epoch', next_at_reason = null, next_at_detail = null
-    where l.account_id = send_mend_tally.account_id and l.channel = send_mend_tally.channel
+    where l.account_id = send_rebuild_usage.account_id and l.channel = send_rebuild_usage.channel
       and l.next_at_reason in ('daily_cap', 'weekly_cap');
     return v_used;
 end

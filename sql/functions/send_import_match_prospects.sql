@@ -1,6 +1,6 @@
 -- Find the prospects of staged lines, however their addresses are written: by the one that is written to, else by another
 -- one in the line; of several, the one who was known first. Each is looked up by an index, as send_known_prospect does.
-create or replace function send_import_know(workspace_id uuid, address text) returns void language plpgsql
+create or replace function send_import_match_prospects(workspace_id uuid, address text) returns void language plpgsql
 set jit = off set enable_seqscan = off set enable_bitmapscan = off as $$
 #variable_conflict use_column
 declare
@@ -12,7 +12,7 @@ begin
                 update send_import_lines s set prospect_id = k.id
                 from (select o.ctid as it, p.id from send_import_lines o cross join lateral (
                           select p.id from send_prospects p
-                          where p.workspace_id = send_import_know.workspace_id and p.linkedin_user_id is not null
+                          where p.workspace_id = send_import_match_prospects.workspace_id and p.linkedin_user_id is not null
                             and send_normal_recipient(p.linkedin_user_id)
                                 = case when v_by = address then o.key else send_normal_recipient(o.linkedin_user_id) end
                           order by p.created_at, p.id limit 1) p
@@ -22,7 +22,7 @@ begin
                 update send_import_lines s set prospect_id = k.id
                 from (select o.ctid as it, p.id from send_import_lines o cross join lateral (
                           select p.id from send_prospects p
-                          where p.workspace_id = send_import_know.workspace_id and p.email is not null
+                          where p.workspace_id = send_import_match_prospects.workspace_id and p.email is not null
                             and send_normal_recipient(p.email)
                                 = case when v_by = address then o.key else send_normal_recipient(o.email) end
                           order by p.created_at, p.id limit 1) p
@@ -32,7 +32,7 @@ begin
                 update send_import_lines s set prospect_id = k.id
                 from (select o.ctid as it, p.id from send_import_lines o cross join lateral (
                           select p.id from send_prospects p
-                          where p.workspace_id = send_import_know.workspace_id and p.phone is not null
+                          where p.workspace_id = send_import_match_prospects.workspace_id and p.phone is not null
                             and send_normal_recipient(p.phone)
                                 = case when v_by = address then o.key else send_normal_recipient(o.phone) end
                           order by p.created_at, p.id limit 1) p

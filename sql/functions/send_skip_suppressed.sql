@@ -2,7 +2,7 @@
 -- they were being enqueued, or an operator has made them pending again.
 --
 -- It must not be part of the statement that locks the rows: its look at the suppressions has to be newer than that lock.
-create or replace function send_unsuppressed(ids uuid[], at timestamptz) returns uuid[] language plpgsql as $$
+create or replace function send_skip_suppressed(ids uuid[], at timestamptz) returns uuid[] language plpgsql as $$
 #variable_conflict use_column
 declare
     v_blocked uuid[] := array(
@@ -16,7 +16,7 @@ begin
         return ids;
     end if;
     update send_queue q
-    set status = 'skipped', error_code = 'suppressed', updated_at = send_unsuppressed.at,
+    set status = 'skipped', error_code = 'suppressed', updated_at = send_skip_suppressed.at,
         error_message = send_suppressed(q.workspace_id, q.channel, q.recipient)
     where q.id = any (v_blocked);
     return array(select i.id from unnest(ids) with ordinality i (id, n) where i.id <> all (v_blocked) order by i.n);

@@ -32,7 +32,7 @@ def many(queue: Queue, n: int) -> None:
     """The accounts a1, a2 …, each with a lane, which have their turn before bob."""
     queue.do("insert into send_accounts (workspace_id, name, provider) "
              "select workspace_id, 'a' || n, 'log' from send_accounts, generate_series(1, %s) n", n)  # fmt: skip
-    queue.do("select send_join(c.workspace_id, c.id, a.id, 'email') from send_campaigns c, send_accounts a"
+    queue.do("select send_ensure_place(c.workspace_id, c.id, a.id, 'email') from send_campaigns c, send_accounts a"
              " order by a.name")  # fmt: skip
     queue.do("update send_lanes set next_at = %s from send_accounts a where a.id = account_id and a.name = 'bob'", AT)
 

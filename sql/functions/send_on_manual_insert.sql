@@ -2,7 +2,7 @@
 -- that the queue would choose, the prospect, the lane and the place in the campaign are made. An account that does not
 -- serve the channel is refused. What waits must have a recipient to whom something can go; what was sent elsewhere is
 -- taken as it stands. What our own functions write says its workspace and does not pass here.
-create or replace function send_on_hand_insert() returns trigger language plpgsql as $$
+create or replace function send_on_manual_insert() returns trigger language plpgsql as $$
 declare
     v_prospect record;
     v_wrong    text;
@@ -36,8 +36,8 @@ begin
 end
 $$;
 
-create or replace trigger inserted_by_hand before insert on send_queue for each row
-when (new.workspace_id is null) execute function send_on_hand_insert();
+create or replace trigger manual_insert_is_completed before insert on send_queue for each row
+when (new.workspace_id is null) execute function send_on_manual_insert();
 
-create or replace trigger inserted_by_hand before insert on send_campaign_accounts for each row
-when (new.workspace_id is null) execute function send_on_hand_insert();
+create or replace trigger manual_insert_is_completed before insert on send_campaign_accounts for each row
+when (new.workspace_id is null) execute function send_on_manual_insert();

@@ -1,6 +1,6 @@
 -- Lanes into which something was written that is due earlier than they were told (send_on_waiting) are met by claims
 -- again. One that somebody holds is left for the next call.
-create or replace function send_wake_up() returns void language plpgsql
+create or replace function send_apply_wakes() returns void language plpgsql
 set enable_hashjoin = on set enable_sort = on as $$
 #variable_conflict use_column
 declare

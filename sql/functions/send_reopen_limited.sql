@@ -8,7 +8,7 @@
 -- key, and wait for nobody). A lane that fell asleep in between is locked too, if nobody holds it; if somebody does, all
 -- is let go of and begun anew: its holder may be waiting for the key, as we did, so nobody waits for a lane with the
 -- key in hand. After 100 times it gives up, with an error after which callers try again.
-create or replace function send_wake(account_ids uuid[], channels text[], giving uuid[] default '{}')
+create or replace function send_reopen_limited(account_ids uuid[], channels text[], giving uuid[] default '{}')
 returns void language plpgsql
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$

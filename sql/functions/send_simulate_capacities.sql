@@ -1,5 +1,5 @@
--- In a forecast (send_rehearse_counts): write down what was played, then say what is left at a moment of the limits that
--- are asked of. It is send_room that says it, as it does to the claim.
+-- In a forecast (send_simulate_counts): write down what was played, then say what is left at a moment of the limits that
+-- are asked of. It is send_remaining_capacity that says it, as it does to the claim.
 --
 -- at     microseconds since 1970, as all moments here
 -- every  runs begin so often, one of them at this moment; microseconds
@@ -10,20 +10,20 @@
 -- Returns a row for each that is asked, in their order: the room (null: there is no such limit); and where there is none,
 -- until when (null: not by itself) what it counts waits, and for which rule; and, for it will be asked next, what room there
 -- is in the first run that is not before that, if nothing goes meanwhile.
-create or replace function send_rehearse_rooms(at bigint, every bigint, used jsonb, sent jsonb, asked jsonb)
+create or replace function send_simulate_capacities(at bigint, every bigint, used jsonb, sent jsonb, asked jsonb)
 returns table (room int, until bigint, next_run bigint, room_then int, rule text, detail text)
 language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
-    v_at constant timestamptz := 'epoch'::timestamptz + send_rehearse_rooms.at::float8 * interval '1 microsecond';
+    v_at constant timestamptz := 'epoch'::timestamptz + send_simulate_capacities.at::float8 * interval '1 microsecond';
 begin
-    if jsonb_array_length(send_rehearse_rooms.used) > 0 then
+    if jsonb_array_length(send_simulate_capacities.used) > 0 then
         insert into send_usage as u (account_id, channel, day, used)
         select l.account_id, l.channel, (d.at at time zone l.cap_timezone)::date, sum(d.n)
         from (select (s ->> 0)::uuid as account_id, s ->> 1 as channel, (s ->> 3)::int as n,
                      'epoch'::timestamptz + (s ->> 2)::bigint::float8 * interval '1 microsecond' as at
-              from jsonb_array_elements(send_rehearse_rooms.used) s) d
+              from jsonb_array_elements(send_simulate_capacities.used) s) d
         join send_lanes l on l.account_id = d.account_id and l.channel = d.channel
         group by 1, 2, 3
         on conflict (account_id, channel, day) do update set used = u.used + excluded.used;
@@ -39,7 +39,7 @@ begin
 
     return query
     select r.room, t.until, t.next_run, case when t.next_run is not null then (
-            select min(s.room) from send_room(q.account_id, q.channel,
+            select min(s.room) from send_remaining_capacity(q.account_id, q.channel,
                 'epoch'::timestamptz + t.next_run::float8 * interval '1 microsecond', q.rules, q.id) s) end,
         r.rule, r.detail
     from (select (a.a ->> 0)::uuid as account_id, a.a ->> 1 as channel, (a.a ->> 2)::uuid as id,
@@ -47,11 +47,11 @@ begin
               case when a.a ->> 2 is null then array['daily_cap', 'weekly_cap'] else array['rate_limit'] end as rules, a.nth
           from jsonb_array_elements(asked) with ordinality a (a, nth)) q
     left join lateral (
-        select r.* from send_room(q.account_id, q.channel, v_at, q.rules, q.id) r
+        select r.* from send_remaining_capacity(q.account_id, q.channel, v_at, q.rules, q.id) r
         order by r.room <= 0 desc, r.until desc nulls first, r.room limit 1 -- as the claim: the one that holds longest
     ) r on true
     cross join lateral (
-        select u.until, send_rehearse_rooms.at + (u.until - send_rehearse_rooms.at + every - 1) / every * every as next_run
+        select u.until, send_simulate_capacities.at + (u.until - send_simulate_capacities.at + every - 1) / every * every as next_run
         from (select case when r.room <= 0 then send_microseconds(r.until) end as until) u) t
     order by q.nth;
 end

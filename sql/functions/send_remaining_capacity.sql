@@ -12,7 +12,7 @@
 --
 -- rules, limit_id   only these rules, of rolling limits only this one; null: all. Each costs something to count, and
 --                   forecast asks of those whose room it has used up
-create or replace function send_room(account_id uuid, channel text, at timestamptz, rules text[] default null,
+create or replace function send_remaining_capacity(account_id uuid, channel text, at timestamptz, rules text[] default null,
     limit_id uuid default null)
 returns table (rule text, room int, until timestamptz, detail text, reach text) language plpgsql stable as $$
 #variable_conflict use_column
@@ -26,8 +26,8 @@ declare
 begin
     select l.*, a.workspace_id into strict v_lane
     from send_lanes l join send_accounts a on a.id = l.account_id
-    where l.account_id = send_room.account_id and l.channel = send_room.channel;
-    v_today := send_local_time(send_room.at, v_lane.cap_timezone)::date;
+    where l.account_id = send_remaining_capacity.account_id and l.channel = send_remaining_capacity.channel;
+    v_today := send_local_time(send_remaining_capacity.at, v_lane.cap_timezone)::date;
     if v_today is null and rules is distinct from array['rate_limit'] then -- no day, so no cap to count
         return query select 'cap_timezone', 0, null::timestamptz,
             send_unknown_lane_zone(v_lane.account_id, v_lane.channel, v_lane.cap_timezone), 'lane';
@@ -38,7 +38,7 @@ begin
         select count(*), min(q.lease_expires_at) into v_used, v_last
         from send_queue q
         where q.account_id = v_lane.account_id and q.channel = v_lane.channel and q.status = 'sending'
-          and q.lease_expires_at > send_room.at; -- a lease that has run out by then is recovered before anything is claimed
+          and q.lease_expires_at > send_remaining_capacity.at; -- a lease that has run out by then is recovered before anything is claimed
         return query select 'in_flight', v_lane.max_in_flight - v_used,
             case when v_used >= v_lane.max_in_flight then v_last end,
             format('%s of %s in flight', v_used, v_lane.max_in_flight), 'lane';
@@ -87,14 +87,14 @@ begin
         if v_limit.account_id is null then
             select count(*), min(s.started_at) into v_used, v_last from (
                 select t.started_at from send_attempts t
-                where t.workspace_id = v_lane.workspace_id and t.started_at > send_room.at - v_limit.period
+                where t.workspace_id = v_lane.workspace_id and t.started_at > send_remaining_capacity.at - v_limit.period
                   and (t.outcome is null or t.outcome in ('sent', 'uncertain'))
                   and (v_limit.channel is null or t.channel = v_limit.channel)
                 order by t.started_at desc limit v_limit.max_sends) s;
         else
             select count(*), min(s.started_at) into v_used, v_last from (
                 select t.started_at from send_attempts t
-                where t.account_id = v_lane.account_id and t.started_at > send_room.at - v_limit.period
+                where t.account_id = v_lane.account_id and t.started_at > send_remaining_capacity.at - v_limit.period
                   and (t.outcome is null or t.outcome in ('sent', 'uncertain'))
                   and (v_limit.channel is null or t.channel = v_limit.channel)
                 order by t.started_at desc limit v_limit.max_sends) s;

@@ -5,7 +5,7 @@
 --
 -- Each row is looked up by its id, in a lateral query with a limit that the planner cannot turn into a join: one that
 -- is taken the wrong way around compares a batch with all attempts that there are.
-create or replace function send_in_hand(attempt_ids uuid[]) returns setof json
+create or replace function send_attempt_details(attempt_ids uuid[]) returns setof json
 language sql stable set timezone = 'UTC' set jit = off set enable_seqscan = off as $$
     select json_build_object('account_id', a.id, 'workspace_id', a.workspace_id, 'channel', h.channel,
         'account', a.name, 'provider', a.provider, 'provider_account_id', a.provider_account_id,
