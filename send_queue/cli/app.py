@@ -95,6 +95,7 @@ def _country(text: str) -> str:
     return recipients.country(text)
 
 
+COUNTRY = Kind("country", _country)
 COUNTRY_OR_NONE = Kind("country|none", _country, clearable=True)
 DURATION_OR_NONE = Kind("duration|none", duration, clearable=True)
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
 
-from send_queue.cli.app import App, json_option, warn, workspace_option
+from send_queue.cli.app import COUNTRY, App, json_option, warn, workspace_option
 from send_queue.cli.intake import SAID
 from send_queue.cli.output import as_json, printable, table, terminal_width
 from send_queue.cli.whole import Whole
-from send_queue.model import UserError
+from send_queue.model import CHANNELS, UserError
 
 if TYPE_CHECKING:
     from send_queue.intake.suppression import Entry
-    from send_queue.store import Connection
+    from send_queue.store import Connection, Json
 
 channel_option = click.option("--channel", metavar="CH", help="On this channel only (default: on all of them).")
+country_option = click.option("--country", metavar="CC", type=COUNTRY, help="Where phone numbers are from that do not "
+                              "name their country: GB (default: such numbers are refused).")  # fmt: skip
 reason_option = click.option("--reason", metavar="R", help="Why, for the others.")
 
 
@@ -30,16 +32,19 @@ def suppress_command() -> None:
 @suppress_command.command("add")
 @click.argument("recipient", required=False)
 @channel_option
+@country_option
 @reason_option
 @click.option("--token", metavar="TOKEN", help="What an unsubscribe link holds, instead of a recipient.")
 @workspace_option
 @json_option
 @click.pass_obj
 def suppress_add(
-    app: App, /, recipient: str | None, channel: str | None, reason: str | None, token: str | None,
-    workspace: str | None, json_: bool,
+    app: App, /, recipient: str | None, channel: str | None, country: str | None, reason: str | None,
+    token: str | None, workspace: str | None, json_: bool,
 ) -> None:  # fmt: skip
     """Suppress one recipient. What waits for them is skipped at once; what is in flight is not called back.
+
+    Without --channel all channels are meant, and with this address all others that are known of the same person.
 
     \b
     Example: send-queue suppress add ada@example.com --channel email --reason 'asked on the phone'
@@ -49,27 +54,33 @@ def suppress_add(
 
     if (recipient is None) == (token is None):
         raise UserError("Say whom to suppress: a recipient, or --token with what an unsubscribe link holds.")
-    if token is not None and (channel or workspace):
-        raise UserError("A token says the channel and the workspace itself: leave out --channel and --workspace.")
+    if token is not None and (channel or workspace or country):
+        raise UserError(
+            "A token says the channel and the workspace itself: leave out --channel, --country and --workspace."
+        )
     place: UUID | None = None
     if token is not None:
         from send_queue.rules import unsubscribe  # cryptography, which it needs, is dear
 
         place, channel, recipient = unsubscribe.open(app.env, token)
-    entry = Entry((recipient or "").strip(), channel, reason or ("unsubscribed" if token else None))
-    if not entry.recipient:
+    whom = (recipient or "").strip()
+    if not whom:
         raise UserError("The recipient is missing: say whom to suppress.")
     if token is None:
+        if channel is not None and channel not in CHANNELS:
+            raise UserError(f"There is no channel {channel!r}: use one of {', '.join(CHANNELS)}.")
         try:
-            recipients.check_suppressed(channel, entry.recipient)
+            whom = recipients.suppressed(channel, whom, country)
         except ValueError as error:
             raise UserError(f"Nobody was suppressed: {error}.") from None
+    entry = Entry(whom, channel, reason or ("unsubscribed" if token else None))
     with app.database() as conn:
-        added = _suppress(app, conn, [entry], place, workspace)
+        done = _suppress(app, conn, [entry], place, workspace)
     if json_:
-        click.echo(as_json({"added": added}))
+        click.echo(as_json(done))
     else:
-        click.echo(f"{printable(entry.recipient)} {'is suppressed' if added else 'was suppressed already'}.")
+        click.echo(f"{printable(whom)} {'is suppressed' if done['added'] else 'was suppressed already'}.")
+        _say_effect(done)
 
 
 @suppress_command.command("remove")
@@ -126,13 +137,15 @@ def suppress_list(
 @suppress_command.command("import")
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 @click.option("--channel", metavar="CH", help="Of lines that name none (default: all channels).")
+@country_option
 @click.option("--reason", metavar="R", help="Of lines that give none.")
 @workspace_option
 @json_option
 @click.pass_obj
 def suppress_import(
-    app: App, /, file: Path, channel: str | None, reason: str | None, workspace: str | None, json_: bool
-) -> int:
+    app: App, /, file: Path, channel: str | None, country: str | None, reason: str | None, workspace: str | None,
+    json_: bool,
+) -> int:  # fmt: skip
     """Suppress all recipients of a file: the whole file, or nothing if a line is wrong.
 
     The file has one recipient a line; or it is CSV, and its first line names the column recipient (or email, phone,
@@ -143,36 +156,50 @@ def suppress_import(
     """
     from send_queue.intake import suppression
 
-    entries, wrong = suppression.read(file, channel, reason)
+    entries, wrong = suppression.read(file, channel, reason, country)
     for number, why in wrong[:SAID]:
         warn(f"{file.name}, line {number}: {why}.")
-    added = 0
+    done: dict[str, Any] = {"added": 0, "skipped": 0, "others": []}
     if not wrong:
         with app.database() as conn:
-            added = _suppress(app, conn, entries, None, workspace)
-    there = 0 if wrong else len(entries) - added
+            done = _suppress(app, conn, entries, None, workspace)
+    there = 0 if wrong else len(entries) - done["added"]
     if json_:
-        click.echo(as_json({"added": added, "there": there,
+        click.echo(as_json({**done, "there": there,
                             "wrong": [{"line": number, "reason": why} for number, why in wrong]}))  # fmt: skip
     if wrong:
         warn(f"Nothing was stored: mend {len(wrong):,} {'line' if len(wrong) == 1 else 'lines'} and import again.")
         return 2
     if not json_:
-        click.echo(f"{added:,} suppressed, {there:,} there already.")
+        click.echo(f"{done['added']:,} suppressed, {there:,} there already.")
+        _say_effect(done)
     return 0
 
 
-def _suppress(app: App, conn: Connection, entries: list[Entry], place: UUID | None, workspace: str | None) -> int:
+def _suppress(app: App, conn: Connection, entries: list[Entry], place: UUID | None, workspace: str | None) -> Json:
+    """Suppress entries; returns how many were `added`, the sends `skipped`, the `others` of the same people."""
     from dataclasses import asdict
 
     from send_queue import store
 
-    added = store.suppress(conn, place or _place(conn, workspace), [asdict(entry) for entry in entries], app.now())
+    rows, where = [asdict(entry) for entry in entries], place or _place(conn, workspace)
+    effect = store.suppression_effect(conn, where, rows)
+    added = store.suppress(conn, where, rows, app.now())
     if place is None and workspace is None:
         others = [row["name"] for row in store.listed(conn, "workspace") if row["name"] != "default"]
         if others:
             warn(f"That was in the workspace default: for another ({', '.join(others[:5])}), say --workspace NAME.")
-    return added
+    return {"added": added, "skipped": effect["waiting"], "others": effect["others"]}
+
+
+def _say_effect(done: Json) -> None:
+    """What else was done: addresses of the same people, sends that are skipped."""
+    if others := done["others"]:
+        named = ", ".join(map(printable, others[:SAID])) + (", …" if len(others) > SAID else "")
+        which = "is another address of theirs" if len(others) == 1 else f"are {len(others):,} other addresses of theirs"
+        click.echo(f"So {which}: {named}.")
+    if n := done["skipped"]:
+        click.echo("One waiting send is skipped." if n == 1 else f"{n:,} waiting sends are skipped.")
 
 
 def _place(conn: Connection, workspace: str | None) -> UUID:

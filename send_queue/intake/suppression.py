@@ -25,13 +25,14 @@ class Entry:
 
 
 def read(
-    file: Path, channel: str | None = None, reason: str | None = None
+    file: Path, channel: str | None = None, reason: str | None = None, country: str | None = None
 ) -> tuple[list[Entry], list[tuple[int, str]]]:
     """The entries of a file, and what is wrong with its lines, each with its number.
 
     A first line that names one of the columns `ADDRESSES` makes it CSV, which may have the columns `channel` and
     `reason` too; any other file has one recipient a line. `channel` and `reason` are for lines that say nothing
-    themselves. Raises `UserError` where the file as a whole cannot be read.
+    themselves, `country` is that of phone numbers that do not name theirs. Raises `UserError` where the file as a whole
+    cannot be read.
     """
     with files.opened(file, "a CSV file") as text:
         try:
@@ -55,20 +56,14 @@ def read(
             wrong.append((number, "it holds a NUL character, which no text may"))
         elif own is not None and own not in CHANNELS:
             wrong.append((number, f"there is no channel {own!r}: use one of {', '.join(CHANNELS)}"))
-        elif unfit := _unfit(own, recipient):
-            wrong.append((number, unfit))
         else:
-            entries.append(Entry(recipient, own, row.get("reason") or reason))
+            try:
+                whom = recipients.suppressed(own, recipient, country)
+            except ValueError as error:
+                wrong.append((number, str(error)))
+            else:
+                entries.append(Entry(whom, own, row.get("reason") or reason))
     return entries, wrong
-
-
-def _unfit(channel: str | None, recipient: str) -> str | None:
-    """Why an entry would suppress nobody; None: it may."""
-    try:
-        recipients.check_suppressed(channel, recipient)
-    except ValueError as error:
-        return str(error)
-    return None
 
 
 def _lines(reader: Iterator[Sequence[str]]) -> Iterator[tuple[int, list[str]]]:

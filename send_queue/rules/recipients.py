@@ -52,26 +52,47 @@ def same(channel: str, recipient: str) -> str:
 _TO_PEOPLE = ("email", "sms", "linkedin_invite", "linkedin_message")
 
 
-def check_suppressed(channel: str | None, recipient: str) -> None:
-    """Refuse an entry of a list of people not to be written to that would keep nothing from anybody. Raises
-    `ValueError`; without a channel anything passes that may be an address, a number, an id or a URL.
+def suppressed(channel: str | None, recipient: str, country: str | None = None) -> str:
+    """Whom an entry of a list of people not to be written to means, as it is stored. Raises `ValueError` where it would
+    keep nothing from anybody. `channel` None: all of them, so that the form of the recipient tells which kind it is.
+    `country`: as `checked` has it.
 
-    >>> check_suppressed("sms", "0049 170 1234567"), check_suppressed(None, "ACoAAana")
-    (None, None)
+    >>> suppressed("sms", "0049 170 1234567"), suppressed(None, "(415) 555-2600", "US"), suppressed(None, "ACoAAana")
+    ('+491701234567', '+14155552600', 'ACoAAana')
     """
-    number = _NUMBER.fullmatch(recipient) is not None
-    if channel == "sms":
-        e164(recipient)
-    elif channel == "email" or (channel is None and "@" in recipient and "://" not in recipient):
-        mailbox(recipient)
-    elif not number and any(c.isspace() or c == "," for c in recipient):
-        raise ValueError(
-            f"{_short(recipient)} is no address, number, id or URL: write it as the messages to them have it"
-        )
+    key = keys.key(recipient)
+    kind = channel or _kind(key)
+    if kind == "sms":
+        try:
+            return e164(recipient, country)
+        except NoCountry as error:
+            raise ValueError(f"{error}, or name it with --country GB") from None
+    local, at, host = key.rpartition("@")
+    if kind in _TO_PEOPLE and (set(local) <= {"*"} if at else _SITE.fullmatch(host)):
+        raise ValueError(f"{_short(recipient)} is a whole domain, not one recipient: name each address of it")
+    try:
+        return checked(kind, recipient)
+    except ValueError:
+        if channel is None and kind == "linkedin_invite" and "://" not in key:
+            raise ValueError(
+                f"{_short(recipient)} is no address, number, id or URL: write it as the messages to them have it, or"
+                " name its channel with --channel"
+            ) from None
+        raise
 
 
-_NUMBER = re.compile(r"[\s+0-9().\-/]*[0-9][\s0-9().\-/]*")
-"""As send_normal_recipient has it, in SQL."""
+def _kind(key: str) -> str:
+    """The channel that a recipient is of, told by the form of its key: whatever is neither an address nor a number nor
+    a URL elsewhere may be a slug or an id."""
+    if re.fullmatch("[+]?[0-9]+", key):
+        return "sms"
+    if "://" in key:
+        return "linkedin_invite" if _AT_LINKEDIN.match(key) else "webhook"
+    return "email" if "@" in key else "linkedin_invite"
+
+
+_AT_LINKEDIN = re.compile(r"https?://(?:[a-z0-9-]+\.)*linkedin\.com\b", re.IGNORECASE)
+_SITE = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}")
 
 
 MAX_ADDRESS_CHARS = 254

@@ -199,6 +199,12 @@ def suppress(conn: Connection, workspace_id: UUID, entries: Sequence[Json], at: 
     return added
 
 
+def suppression_effect(conn: Connection, workspace_id: UUID, entries: Sequence[Json]) -> Json:
+    """What `suppress` would do: `waiting` sends are skipped, `others` are the addresses of the same people."""
+    effect: Json = fetch_value(conn, "send_suppression_effect", workspace_id=workspace_id, entries=Jsonb(list(entries)))
+    return effect
+
+
 def unsuppress(conn: Connection, workspace_id: UUID, recipient: str, channel: str | None) -> int:
     removed: int = change(conn, "send_unsuppress", workspace_id=workspace_id, recipient=recipient, channel=channel)
     return removed

@@ -20,7 +20,7 @@ def queue(queue: Queue) -> Queue:
 def test_who_is_suppressed_is_not_written_to(queue: Queue) -> None:
     """The others are; the row says why, and the list names whom."""
     done = queue("suppress", "add", "ACoAA-1", "--reason", "asked by phone")
-    assert done.stdout == "ACoAA-1 is suppressed.\n"
+    assert done.stdout == "ACoAA-1 is suppressed.\nOne waiting send is skipped.\n"
     assert queue.json("run", now=MONDAY + MINUTE)["sent"] == 2
     assert sorted(queue.accepted()) == ["ACoAA-0", "ACoAA-2"]
     [row] = queue.json("list", "--status", "skipped")
@@ -55,7 +55,7 @@ def test_which_workspace_is_meant_is_said_where_there_are_several(queue: Queue) 
 
 def test_again_and_back(queue: Queue) -> None:
     """Twice is once; taken back, they are written to again."""
-    assert queue.json("suppress", "add", "ACoAA-9") == {"added": 1}
+    assert queue.json("suppress", "add", "ACoAA-9") == {"added": 1, "skipped": 0, "others": []}
     assert queue("suppress", "add", " ACoAA-9 ").stdout == "ACoAA-9 was suppressed already.\n"
     assert queue("suppress", "remove", "ACoAA-9").stdout == "ACoAA-9 may be written to again.\n"
     done = queue("suppress", "remove", "ACoAA-9", check=False)
@@ -73,12 +73,49 @@ def test_again_and_back(queue: Queue) -> None:
     (("555 2671", "--channel", "sms"), "does not say its country"),
     (("ada", "--channel", "fax"), "There is no channel 'fax'"),
     (("ada", "--workspace", "acme"), "There is no workspace 'acme'"),
+    (("(415) 555-2600",), "Nobody was suppressed: the phone number '(415) 555-2600' does not say its country: "),
+    (("#N/A",), "Nobody was suppressed: '#N/A' is no address, number, id or URL: write it as"),
+    (("*@example.com",), "Nobody was suppressed: '*@example.com' is a whole domain, not one recipient: name each"),
+    (("--token", "x", "--country", "GB"), "A token says the channel"),
+    (("555 2671", "--country", "XX"), "there is no country 'XX'"),
 ])  # fmt: skip
 def test_what_makes_no_sense_is_refused(queue: Queue, args: tuple[str, ...], hint: str) -> None:
     """In one sentence that says what to do."""
     done = queue("suppress", "add", *args, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert hint in done.stderr
+
+
+def test_a_number_is_suppressed_as_it_is_sent_to(queue: Queue, tmp_path: Path) -> None:
+    """However it is written: with its country, or with that of --country, in a file too; else nothing is stored."""
+    queue.account("desk", "sms", provider="twilio")
+    queue.campaign("texts", "desk")
+    for n in range(3):
+        queue.enqueue(campaign="texts", channel="sms", recipient=f"+1415555260{n}")
+    file = tmp_path / "gone.txt"
+    file.write_text("(415) 555-2601\n14155552602\n")
+    done = queue("suppress", "import", file, check=False)
+    assert (done.returncode, queue.json("suppress", "list")) == (2, [])
+    said = queue("suppress", "add", "(415) 555-2600", "--country", "us").stdout
+    assert said == "+14155552600 is suppressed.\nOne waiting send is skipped.\n"
+    done = queue.json("suppress", "import", file, "--country", "US", "--channel", "sms")
+    assert (done["added"], done["skipped"]) == (2, 2)
+    assert queue.statuses() == {"pending": 3, "skipped": 3}
+
+
+def test_a_person_is_suppressed_with_each_address(queue: Queue, tmp_path: Path) -> None:
+    """Without --channel all channels are meant: what is known of them beside the address is suppressed, and said."""
+    file = tmp_path / "people.csv"
+    file.write_text("linkedin_user_id,email\nduo-one,duo1@example.com\nduo-two,duo2@example.com\n")
+    queue("import", file, "--campaign", "fall", "--channel", "linkedin_invite", "--message", "Hi")
+    assert queue("suppress", "add", "DUO1@example.com", "--channel", "email").stdout.count("\n") == 1
+    assert queue.statuses() == {"pending": 5}
+    said = queue("suppress", "add", "DUO1@example.com").stdout
+    assert said.splitlines() == ["DUO1@example.com is suppressed.", "So is another address of theirs: duo-one.",
+                                 "One waiting send is skipped."]  # fmt: skip
+    assert queue.statuses() == {"pending": 4, "skipped": 1}
+    done = queue.json("suppress", "add", "https://www.linkedin.com/in/duo-two")
+    assert done == {"added": 1, "skipped": 1, "others": ["duo2@example.com"]}
 
 
 def test_the_token_of_a_link_says_whom(queue: Queue) -> None:
@@ -88,7 +125,7 @@ def test_the_token_of_a_link_says_whom(queue: Queue) -> None:
     token = unsubscribe.Tokens(key).token(workspace_id, "email", "Ada@example.org")
     made_up = queue("suppress", "add", "--token", token[:-9] + "A" * 9, env=key, check=False)
     assert (made_up.returncode, made_up.stdout, queue.json("suppress", "list")) == (2, "", [])
-    assert queue.json("suppress", "add", "--token", token, env=key) == {"added": 1}
+    assert queue.json("suppress", "add", "--token", token, env=key)["added"] == 1
     [row] = queue.json("suppress", "list")
     assert (row["channel"], row["recipient"], row["reason"]) == ("email", "ada@example.org", "unsubscribed")
 
@@ -106,7 +143,8 @@ def test_a_file_suppresses_all_in_it(queue: Queue, tmp_path: Path, text: str, ch
     """Whatever form the list has that somebody exports."""
     file = tmp_path / "gone.csv"
     file.write_text(text)
-    assert queue("suppress", "import", file, "--reason", "unsubscribed").stdout == "3 suppressed, 0 there already.\n"
+    assert queue("suppress", "import", file, "--reason", "unsubscribed").stdout == (
+        "3 suppressed, 0 there already.\n2 waiting sends are skipped.\n")  # fmt: skip
     assert queue.statuses() == {"skipped": 2, "pending": 1}
     assert {row["channel"] for row in queue.json("suppress", "list")} == {channel}
     assert queue("suppress", "import", file).stdout == "0 suppressed, 3 there already.\n"

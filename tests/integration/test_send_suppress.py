@@ -95,6 +95,28 @@ def test_all_channels_are_meant_where_none_is_named(queue: Queue) -> None:
     assert {fate(queue, send) for send in sends} == {SKIPPED}
 
 
+def test_all_addresses_of_a_person_are_meant_where_no_channel_is_named(queue: Queue) -> None:
+    """Those that the workspace's prospect has beside it, once each; with a channel, the address alone."""
+    queue.lane(channel="linkedin_invite")
+    queue.workspace("acme")
+    by_id, by_sms = queue.enqueue(recipient="in/Ada-L", channel="linkedin_invite"), queue.enqueue(
+        recipient="+49 170 1234567", channel="sms")  # fmt: skip
+    queue.do("update send_prospects set email = 'Ada@Example.org', phone = '+49 170 999' "
+             "where linkedin_user_id is not null")  # fmt: skip
+    entries = Jsonb([{"recipient": EMAIL}])
+    effect = queue.call("send_suppression_effect", workspace_id=workspace_id(queue), entries=entries)
+    assert effect == {"waiting": 1, "others": ["+49170999", "ada-l"]}
+    suppress(queue, EMAIL, channel="email")
+    suppress(queue, EMAIL, workspace="acme")
+    assert fate(queue, by_id) == PENDING
+    assert suppress(queue, EMAIL, "ada@EXAMPLE.org", "in/ada-l", reason="asked") == 2
+    assert [fate(queue, by_id), fate(queue, by_sms)] == [SKIPPED, PENDING]
+    stored = queue.all("select recipient, reason from send_suppressions where channel is null and workspace_id = %s",
+                       workspace_id(queue))  # fmt: skip
+    assert sorted(stored) == [("+49170999", "asked"), ("ada-l", "asked"), ("ada@example.org", "asked")]
+    assert suppress(queue, EMAIL) == 0
+
+
 def test_a_workspace_suppresses_for_itself_alone(queue: Queue) -> None:
     """What one tenant's people have asked for says nothing of another's."""
     queue.workspace("acme")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from send_queue.rules.keys import key
-from send_queue.rules.recipients import address, check_suppressed, checked, same
+from send_queue.rules.recipients import address, checked, same, suppressed
 
 
 @pytest.mark.parametrize("written", ["+14155552671", "+1 (415) 555-2671", " +1-415-555-2671 ", "+1.415.555.2671"])
@@ -79,21 +79,37 @@ def test_an_address_is_one_in_capitals_and_in_small_letters() -> None:
 @pytest.mark.parametrize(("channel", "recipient"), [
     ("email", "ada@example.org"), ("sms", "+1 (415) 555-2671"), ("sms", "0049 170 1234567"), (None, "ACoAAana"),
     (None, "ada@example.org"), (None, "+49 170 1234567"), (None, "https://example.org/@ada"),
-    ("linkedin_invite", "in/ada"),
+    ("linkedin_invite", "in/ada"), (None, "https://www.linkedin.com/in/ada-l/"), ("log", "#N/A"), ("post", "acme.com"),
 ])  # fmt: skip
 def test_who_can_be_suppressed(channel: str | None, recipient: str) -> None:
-    check_suppressed(channel, recipient)
+    assert key(suppressed(channel, recipient)) == key(recipient)
+
+
+@pytest.mark.parametrize("channel", [None, "sms"])
+@pytest.mark.parametrize("number", ["(415) 555-2600", "4155552600", "1 415 555 2600", "+1 415 555 2600"])
+def test_a_number_is_suppressed_with_its_country(channel: str | None, number: str) -> None:
+    """As the texts to it are sent: from its own +, or with the country that is given; without either it is refused."""
+    assert suppressed(channel, number, "US") == "+14155552600"
+    if not number.startswith("+"):
+        with pytest.raises(ValueError, match=r"does not say its country: .*, or name it with --country GB"):
+            suppressed(channel, number)
 
 
 @pytest.mark.parametrize(("channel", "recipient", "why"), [
     ("email", "ACoAAana", "is not a mail address"), ("email", "+14155552671", "is not a mail address"),
     ("sms", "ada@example.org", "does not say its country"), ("sms", "415 555 2671", "does not say its country"),
     (None, "Ada Lovelace", "is no address, number, id or URL"), (None, "ada@", "is not a mail address"),
-    (None, "a@x.org,b@x.org", "is not a mail address"), ("linkedin_invite", "Ada L", "is no address, number"),
+    (None, "a@x.org,b@x.org", "is not a mail address"), ("linkedin_invite", "Ada L", "is no profile of LinkedIn's"),
+    (None, "#N/A", "is no address, number, id or URL"), (None, "-", "is no address, number, id or URL"),
+    (None, "*@example.com", "is a whole domain"), (None, "@example.com", "is a whole domain"),
+    (None, "example.com", "is a whole domain"), ("email", "*@example.com", "is a whole domain"),
+    ("email", "example.com", "is a whole domain"), ("linkedin_message", "example.com", "is a whole domain"),
+    (None, "https://www.linkedin.com/company/acme", "is no profile of LinkedIn's"),
+    (None, "14155552602", "does not say its country"), (None, "020 7946 0958", "does not say its country"),
 ])  # fmt: skip
 def test_what_would_suppress_nobody_is_refused(channel: str | None, recipient: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        check_suppressed(channel, recipient)
+        suppressed(channel, recipient)
 
 
 def test_other_channels_take_what_their_providers_take() -> None:

@@ -1,0 +1,31 @@
+-- The other addresses, as their keys, of the prospects of a workspace who have this one: whoever must not be written to at
+-- all is meant with each of theirs. At most 100.
+--
+-- It walks an index for each kind of address, whatever the statistics say, as send_known_prospect does.
+create or replace function send_other_addresses(workspace_id uuid, recipient text) returns setof text
+language plpgsql stable set plan_cache_mode = force_generic_plan set jit = off
+set enable_seqscan = off set enable_bitmapscan = off as $$
+#variable_conflict use_column
+declare
+    v_key text := send_normal_recipient(recipient);
+begin
+    return query
+    with known as (
+        (select p.linkedin_user_id, p.email, p.phone from send_prospects p
+         where p.workspace_id = send_other_addresses.workspace_id and p.linkedin_user_id is not null
+           and send_normal_recipient(p.linkedin_user_id) = v_key limit 100)
+        union all
+        (select p.linkedin_user_id, p.email, p.phone from send_prospects p
+         where p.workspace_id = send_other_addresses.workspace_id and p.email is not null
+           and send_normal_recipient(p.email) = v_key limit 100)
+        union all
+        (select p.linkedin_user_id, p.email, p.phone from send_prospects p
+         where p.workspace_id = send_other_addresses.workspace_id and p.phone is not null
+           and send_normal_recipient(p.phone) = v_key limit 100)
+    )
+    select distinct a.address
+    from known k cross join lateral (values (send_normal_recipient(k.linkedin_user_id)),
+        (send_normal_recipient(k.email)), (send_normal_recipient(k.phone))) a (address)
+    where a.address <> v_key and a.address <> '' limit 100;
+end
+$$;
