@@ -149,7 +149,7 @@ def _put(app: App, kind: str, name: str, fields: dict[str, Any], json_: bool, *,
         if adding and kind == "account":
             said = office_hours.give(conn, name, fields, workspace, app.now())
         row = store.upsert(conn, kind, name, fields, adding=adding, workspace=workspace, at=app.now())
-        if said:
+        if said and "schedule" in fields:
             office_hours.count_days(conn, row, app.now())
         if "remove_accounts" in fields:
             row["waiting"] = waiting_of(conn, fields["remove_accounts"], row)

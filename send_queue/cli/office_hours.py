@@ -6,6 +6,7 @@ like a machine's, and cost the seat. Round the clock is asked for by name.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -15,13 +16,22 @@ from send_queue.model import UserError
 from send_queue.store import Connection
 
 ALWAYS = "always"
+AT_ANY_HOUR = ("email", "sms")
+"""The other channels to people: their accounts send round the clock unless they name a schedule."""
 LINKEDIN = ("linkedin_invite", "linkedin_message")
 
 
 def give(conn: Connection, name: str, fields: dict[str, Any], workspace: str | None, at: datetime | None) -> str | None:
-    """Give a new account a schedule where it needs one and names none; returns a sentence that says so."""
-    if "schedule" in fields or not set(LINKEDIN) & set(fields["channels"]):
+    """Give a new account a schedule where it needs one and names none; returns a sentence that says so, or that an
+    account that writes to people has no hours."""
+    if "schedule" in fields:
         return None
+    if not set(LINKEDIN) & set(fields["channels"]):
+        if not set(AT_ANY_HOUR) & set(fields["channels"]):
+            return None
+        where = f" --workspace {shlex.quote(workspace)}" if workspace else ""
+        return (f"{name} sends round the clock: give it hours with `send-queue account set {shlex.quote(name)} "
+                f"--schedule NAME{where}`, or --schedule always if that is meant.")  # fmt: skip
     [home] = store.listed(conn, "workspace", store.find(conn, "workspace", workspace or "default", None))
     zone = home["timezone"]
     fields["schedule"] = f"office-hours-{zone}"

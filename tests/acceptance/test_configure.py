@@ -169,6 +169,20 @@ def test_who_writes_on_linkedin_has_office_hours_unless_somebody_says_otherwise(
     assert queue.json("account", "set", "fay", "--schedule", "always")["schedule"] == "always"
 
 
+@pytest.mark.parametrize(("provider", "told"), [
+    ("smtp", True), ("sendgrid", True), ("twilio", True), ("log", False), ("webhook", False), ("slack", False),
+])  # fmt: skip
+def test_who_writes_to_people_round_the_clock_is_told(queue: Queue, provider: str, told: bool) -> None:
+    """A mailbox or a number that names no schedule sends at any hour, and the command says so; posts and logs may."""
+    args = ("--provider", provider)
+    said = queue("account", "add", "desk", *args).stderr
+    hint = "desk sends round the clock: give it hours with `send-queue account set desk --schedule NAME`, or --schedule"
+    assert (hint in said) is told
+    assert queue.json("account", "show", "desk")["schedule"] is None
+    for n, schedule in enumerate(("always", "none")):
+        assert "round the clock" not in queue("account", "add", f"d{n}", *args, "--schedule", schedule).stderr
+
+
 def test_names_may_be_the_same_in_two_workspaces(queue: Queue) -> None:
     """A name that two tenants use needs the workspace, and the sentence says so."""
     queue("workspace", "add", "acme")
