@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 
 from send_queue.rules import keys
 
+MAX_RECIPIENT_CHARS = 2000
+"""As in send_check_recipient: the key of a long text takes long."""
+
 
 def checked(channel: str, recipient: str, country: str | None = None) -> str:
     """The recipient as it is to be stored. Raises `ValueError`, with the reason, where the channel can send to none of
@@ -18,6 +21,8 @@ def checked(channel: str, recipient: str, country: str | None = None) -> str:
     >>> checked("sms", "+1 (415) 555-2671"), checked("email", "ada@example.org")
     ('+14155552671', 'ada@example.org')
     """
+    if len(recipient) > MAX_RECIPIENT_CHARS:
+        raise ValueError(f"The recipient has {len(recipient)} characters: use {MAX_RECIPIENT_CHARS} at the most")
     match channel:
         case "sms":
             try:

@@ -4,9 +4,13 @@
 create or replace function send_check_recipient(channel text, recipient text) returns text
 language plpgsql immutable as $$
 declare
-    v_key    text := coalesce(send_normal_recipient(recipient), '');
+    v_key    text;
     v_quoted text;
 begin
+    if char_length(recipient) > 2000 then -- the key of a long text takes long
+        return format('The recipient has %s characters: use 2000 at the most.', char_length(recipient));
+    end if;
+    v_key := coalesce(send_normal_recipient(recipient), '');
     if v_key = '' then
         return 'The recipient is missing: say whom to send to.';
     end if;

@@ -191,9 +191,6 @@ begin
 end
 $$;
 
-drop index send_queue_recipient;
-create index send_queue_recipient on send_queue (workspace_id, send_normal_recipient(recipient))
-    where status = 'pending';
 -- Not unique: two prospects may have been one all along.
 create index send_prospects_linkedin on send_prospects (workspace_id, send_normal_recipient(linkedin_user_id))
     where linkedin_user_id is not null;
@@ -209,18 +206,28 @@ where s.id = o.id and o.nth > 1;
 update send_suppressions s set recipient = send_normal_recipient(s.recipient)
 where s.recipient <> send_normal_recipient(s.recipient);
 
--- A file that was imported before is found to be there, by whichever spelling it gave the keys to its lines.
-with given as (
-    select q.id, q.workspace_id, q.dedupe_key, concat_ws(':', c.name, q.channel, send_normal_recipient(q.recipient)) as now
+-- A file that was imported before is found to be there, by whichever spelling it gave the keys to its lines. The key of a
+-- recipient is worked out once a row, and that of the spelling only where it differs.
+with given as materialized (
+    select q.id, q.workspace_id, q.dedupe_key, concat_ws(':', c.name, q.channel, '') as start,
+        send_normal_recipient(q.recipient) as key
     from send_queue q join send_campaigns c on c.id = q.campaign_id
     where q.channel in ('email', 'sms', 'linkedin_invite', 'linkedin_message')
       and left(q.dedupe_key, length(c.name) + length(q.channel) + 2) = c.name || ':' || q.channel || ':'
-      and send_normal_recipient(substr(q.dedupe_key, length(c.name) + length(q.channel) + 3))
-          = send_normal_recipient(q.recipient)
-), first as (
-    select distinct on (g.workspace_id, g.now) g.id, g.workspace_id, g.dedupe_key, g.now from given g
-    order by g.workspace_id, g.now, g.dedupe_key <> g.now, g.id
+), other as (
+    select distinct on (g.workspace_id, g.start || g.key) g.id, g.workspace_id, g.start || g.key as now from given g
+    where g.dedupe_key <> g.start || g.key
+      and case when g.dedupe_key <> g.start || g.key
+               then send_normal_recipient(substr(g.dedupe_key, length(g.start) + 1)) = g.key end
+    order by g.workspace_id, g.start || g.key, g.id
 )
-update send_queue q set dedupe_key = f.now from first f
-where q.id = f.id and f.dedupe_key <> f.now
-  and not exists (select from send_queue o where o.workspace_id = f.workspace_id and o.dedupe_key = f.now);
+update send_queue q set dedupe_key = o.now from other o
+where q.id = o.id
+  and not exists (select from send_queue w where w.workspace_id = o.workspace_id and w.dedupe_key = o.now);
+
+-- Last: until the migration has committed, this lock keeps everybody out of the queue. The keys of the new index are
+-- worked out before it.
+create index send_queue_recipient_key on send_queue (workspace_id, send_normal_recipient(recipient))
+    where status = 'pending';
+drop index send_queue_recipient;
+alter index send_queue_recipient_key rename to send_queue_recipient;

@@ -103,7 +103,7 @@ JUNK = (
     "ada@\u2603.org", "+", "+1415", "12/05/2024", "442079460958", "linkedin.com/in/12345", "ftp://example.org", "https://",
     "https://a b/", "https://example.org:99999/", "https://example.org:0/x", "https://me:pw@example.org/",
     "https://[::1]:80/x", "http://127.0.0.1:9/x?y#z", "javascript:alert(1)", "a" * 65 + "@example.org",
-    "urn:li:member:1", "x" * 300,
+    "urn:li:member:1", "x" * 300, "x" * 2000, "x" * 2001, "+1" * 2000,
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -60,3 +61,16 @@ def test_invariant_2_a_window_worked_out_from_what_was_is_not_kept(conn: Connect
     }  # fmt: skip
     conn.execute("select send_set_windows(%s)", (Jsonb([window]),))
     assert changed != bool(queue.taken())
+
+
+@pytest.mark.parametrize(("days", "goes"), [(6, 1), (8, 0)])
+def test_invariant_2_later_windows_are_believed_for_a_week(conn: Connection, days: int, goes: int) -> None:
+    """A run that comes back after long may know new holidays: the calendar is asked before anything goes."""
+    queue = Queue(conn)
+    open_now(queue)
+    moment = AT - HOUR + timedelta(days=days)
+    queue.do(
+        "update send_schedules set later_windows = array[tstzrange(%s, %s)]", moment - HOUR, moment + HOUR
+    )  # fmt: skip
+    claim = queue.claim(moment)
+    assert (len(claim["sends"]), [s["name"] for s in claim["stale"]]) == (goes, ["office"])

@@ -436,6 +436,17 @@ def test_a_gap_is_kept_by_a_later_attempt_that_may_have_gone_out(
     assert queue.the_lane()["next_at"] == AT + next_at * HOUR
 
 
+def test_a_gap_that_was_raised_meanwhile_counts_from_the_last_send(conn: Connection) -> None:
+    """Though the attempt in flight fails and gives its own back."""
+    queue = Queue(conn)
+    queue.ready(3, min_gap_seconds=300)
+    queue.send()
+    [second] = queue.taken(AT + 5 * MINUTE, lease=DAY)
+    queue.do("update send_lanes set min_gap_seconds = 3600")
+    queue.record(second, "failed", AT + 6 * MINUTE)
+    assert queue.the_lane()["next_at"] == AT + HOUR
+
+
 def test_the_gap_of_an_attempt_that_was_in_doubt_comes_back_with_its_cap(conn: Connection) -> None:
     """A person, or the provider, says that it did not go out."""
     queue = Queue(conn)

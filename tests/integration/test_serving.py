@@ -195,3 +195,18 @@ def test_what_providers_serve_is_noted_anew(conn: Connection) -> None:
     queue.call("send_note_providers", served={"raven": ["post"]})
     noted = "select provider, channel from send_provider_channels where provider in ('pigeon', 'raven') order by 1"
     assert queue.all(noted) == [("pigeon", "sms"), ("raven", "post")]
+
+
+@pytest.mark.parametrize("change", ["account_id = %(other)s", "channel = 'sms'"])
+def test_an_update_by_hand_is_refused_where_the_channel_is_not_served(conn: Connection, change: str) -> None:
+    """What waits stays where it can go; what is over is the operator's to write."""
+    queue = Queue(conn)
+    queue.account("ada", provider="smtp")
+    other = queue.account("bob", provider="unipile")
+    queue.campaign("spring", ["ada", "bob"])
+    send = queue.enqueue(account="ada", channel="email", recipient="p@example.org")
+    statement = f"update send_queue set {change.replace('%(other)s', '%s')}"  # noqa: S608 — our own
+    given = [other] if "%s" in statement else []
+    with pytest.raises(psycopg.Error, match="does not send") as refused:
+        queue.do(statement, *given)
+    assert (refused.value.sqlstate, queue.row(send)["channel"]) == ("SQ002", "email")
