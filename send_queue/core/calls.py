@@ -11,13 +11,24 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import groupby
 from math import inf
 from queue import Empty, SimpleQueue
+from threading import Event
 from typing import Any
 
-from send_queue.core.look_up import LookUpResult
-from send_queue.core.results import Released, Result, Results, Written
-from send_queue.model import Claimed, ConfigurationError, clock
+from send_queue.core.record import SEND_LEASE, Pass, RunReport, record
+from send_queue.core.results import LookUpResult, Released, Result, Results, Written
+from send_queue.model import (
+    Claimed,
+    ConfigurationError,
+    Failed,
+    Outcome,
+    Uncertain,
+    clock,
+)
+from send_queue.providers import Provider, takes_batches
 from send_queue.store import InDoubt
 
 BATCH_WAIT_SECONDS = 0.01
@@ -145,3 +156,65 @@ class InFlight:
 
     def _few(self, done: Sequence[Future[Any]]) -> bool:
         return self.write is not None and self.free(ahead=True) + len(done) < self.size / 2
+
+
+MAX_QUEUE_SECONDS = 2.0
+"""Seconds that it does wait, at the most."""
+
+TOO_LATE = Uncertain("too_late_to_repeat", "An earlier try may have gone out, and its provider may not know it again.")
+"""Of a repeat that waited too long for its turn: not begun."""
+
+
+def provider_calls(
+    pass_: Pass, claimed: Sequence[Claimed], report: RunReport
+) -> Iterator[tuple[Provider, Sequence[Claimed]]]:
+    """The calls that carry these sends: one for each, or one for as many of a lane as its provider takes at once.
+
+    Those whose provider lacks its configuration are released.
+    """
+    for _, of_lane in groupby(claimed, key=lambda send: (send.account_id, send.channel)):
+        sends = tuple(of_lane)
+        late = [send for send in sends if too_late(send, SEND_LEASE)]
+        if late:
+            record(pass_, [(send, TOO_LATE) for send in late], report)
+            sends = tuple(send for send in sends if send not in late)
+            if not sends:
+                continue
+        try:
+            provider = pass_.providers.serving(sends[0].provider, sends[0].channel)
+            if provider.longest_call >= SEND_LEASE:
+                raise ConfigurationError(
+                    f"A call of the provider {sends[0].provider!r} may last {provider.longest_call}, and a send"
+                    f" {SEND_LEASE} in all: give it shorter time-outs."
+                )
+        except ConfigurationError as lacking:
+            record(pass_, [(send, Released(lacking)) for send in sends], report)
+            continue
+        size = provider.batch if takes_batches(provider) else 1
+        for first in range(0, len(sends), size):
+            yield provider, sends[first : first + size]
+
+
+def call_provider(provider: Provider, sends: Sequence[Claimed], stop: Event, since: float) -> Sequence[Result]:
+    """Make one call. What it answers is an outcome for each send, whatever happens. One that has waited too long for a
+    hand (since `since`, of `clock`) is let go of: what was open at its claim may be closed by now, or paused."""
+    first = sends[0]
+    if first.channel not in provider.channels:
+        return [Failed("channel_not_served", f"The provider {first.provider} does not send {first.channel}.")]
+    too_late = clock() - since > MAX_QUEUE_SECONDS or clock() + provider.longest_call.total_seconds() > first.leave_by
+    if stop.is_set() or too_late:
+        return [Released()] * len(sends)
+    try:
+        outcomes = provider.send_batch(sends) if takes_batches(provider) else [provider.send(first)]
+    except ConfigurationError as lacking:
+        return [Released(lacking)] * len(sends)
+    except Exception as error:  # a provider of one's own may break the rule: then nobody knows what became of it
+        return [Uncertain("provider_raised", type(error).__name__)] * len(sends)
+    if len(outcomes) != len(sends) or not all(isinstance(outcome, Outcome) for outcome in outcomes):
+        return [Uncertain("provider_raised", f"It answered with {type(outcomes).__name__}.")] * len(sends)
+    return outcomes
+
+
+def too_late(send: Claimed, lease: timedelta) -> bool:
+    """Whether a repeat may arrive when its provider has forgotten the first try: it leaves within its lease."""
+    return send.repeat_by is not None and send.started_at + lease > send.repeat_by

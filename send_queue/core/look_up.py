@@ -12,23 +12,26 @@ unless it may come too late for that.
 from __future__ import annotations
 
 import random
-from datetime import datetime, timedelta
-from typing import NamedTuple, assert_never
+from datetime import timedelta
+from functools import partial
+from typing import assert_never
 
-from send_queue.model import CannotTell, Claimed, ConfigurationError, Found, LookUp, NotThere
+from send_queue import store
+from send_queue.core import log_lines
+from send_queue.core.calls import InFlight
+from send_queue.core.record import LOCK_WAIT_SECONDS, SEND_LEASE, Pass, RunReport
+from send_queue.core.results import LookUpResult
+from send_queue.model import (
+    CannotTell,
+    Claimed,
+    ConfigurationError,
+    Found,
+    LookUp,
+    NotThere,
+)
 from send_queue.providers import FOREVER, Provider, Providers, repeatable_for
 from send_queue.rules.backoff import look_up_again, retry_seconds
 from send_queue.store import InDoubt
-
-
-class LookUpResult(NamedTuple):
-    """As send_looked_up takes it: the verdict, the provider's id of the send, when to ask or to send again, and until
-    when a repeat is known again."""
-
-    verdict: str
-    provider_message_id: str | None = None
-    again: timedelta | None = None
-    repeat_by: datetime | None = None
 
 
 def ask(providers: Providers, doubt: InDoubt) -> LookUpResult:
@@ -62,11 +65,6 @@ def judge(doubt: InDoubt, lag: timedelta, answer: LookUp) -> LookUpResult:
     assert_never(answer)
 
 
-def too_late(send: Claimed, lease: timedelta) -> bool:
-    """Whether a repeat may arrive when its provider has forgotten the first try: it leaves within its lease."""
-    return send.repeat_by is not None and send.started_at + lease > send.repeat_by
-
-
 def _repeat(doubt: InDoubt, repeatable: timedelta | None) -> LookUpResult | None:
     """It goes again after the campaign's back-off, if tries are left and its provider still knows it by then."""
     send = doubt.send
@@ -84,3 +82,53 @@ def _asked(provider: Provider, doubt: InDoubt) -> LookUp:
         return provider.look_up(doubt.send)
     except Exception as error:  # a provider of one's own may break the rule
         return CannotTell(type(error).__name__)
+
+
+LOOK_UPS_A_RUN = 10
+"""How many sends in doubt one run asks about: each may take as long as a send."""
+
+
+def ask_about_doubts(pass_: Pass, in_flight: InFlight, report: RunReport) -> None:
+    """Begin to ask the providers about sends in doubt, with the in_flight that are free, a few a run."""
+    while (
+        report.in_doubt
+        and pass_.resolve_doubts
+        and in_flight.free(ahead=False)
+        and report.look_ups_done < LOOK_UPS_A_RUN
+        and not pass_.stop.is_set()
+    ):
+        doubts = pass_.call(LOCK_WAIT_SECONDS, lambda: store.look_ups(pass_.conn, 1, SEND_LEASE, pass_.now()))
+        for doubt in doubts:
+            in_flight.ask(doubt, partial(ask, pass_.providers, doubt))
+        report.look_ups_done += len(doubts)
+        report.in_doubt = bool(doubts)
+
+
+def settle_doubt(pass_: Pass, doubt: InDoubt, verdict: LookUpResult, report: RunReport) -> None:
+    """Write down what a provider said of a send in doubt."""
+    status = pass_.call(
+        LOCK_WAIT_SECONDS,
+        lambda: store.looked_up(pass_.conn, doubt.send.attempt_id, doubt.until, *verdict, pass_.now()),
+    )
+    if status is None:
+        pass_.warn(f"The send {doubt.send.send_id} was deleted while its provider was asked about it.")
+        return
+    if pass_.log:
+        pass_.log(log_lines.log_event("looked_up", doubt.send, status))
+    _count_settled(report, doubt.send, status)
+
+
+def _count_settled(report: RunReport, send: Claimed, status: str) -> None:
+    if status == "uncertain":
+        return
+    if send.send_id in report.uncertain_ids:
+        report.uncertain_ids.remove(send.send_id)
+        report.uncertain -= 1
+    report.send_id = send.send_id
+    if status == "sent":
+        report.sent += 1
+        report.sent_to = send.recipient
+    elif status == "failed":
+        report.failed += 1
+    else:
+        report.retried += 1

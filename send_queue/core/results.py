@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias, assert_never
 
 from send_queue.model import (
@@ -36,7 +36,7 @@ STATUSES = range(1000)
 class Released:
     """Not begun: the lease would not have outlasted it, the run is told to stop, or something is lacking here."""
 
-    lacking: ConfigurationError | None = None
+    missing_config: ConfigurationError | None = None
 
 
 Result: TypeAlias = Outcome | Released
@@ -49,6 +49,16 @@ class Written(NamedTuple):
 
     rows: list[tuple[Claimed, Result, str]]
     error: Exception | None = None
+
+
+class LookUpResult(NamedTuple):
+    """As send_looked_up takes it: the verdict, the provider's id of the send, when to ask or to send again, and until
+    when a repeat is known again."""
+
+    verdict: str
+    provider_message_id: str | None = None
+    again: timedelta | None = None
+    repeat_by: datetime | None = None
 
 
 def as_row(send: Claimed, outcome: Result) -> Json:

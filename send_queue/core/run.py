@@ -13,146 +13,49 @@ its lease is sure to outlast it, so that a run that was suspended meanwhile lets
 from __future__ import annotations
 
 import random
-import shlex
 import sys
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
-from itertools import groupby
 from math import inf
-from threading import Event
 from types import MappingProxyType
-from typing import TypeAlias, TypeVar
-from uuid import UUID
 
 from send_queue import store
-from send_queue.core import explain, log_lines, look_up
-from send_queue.core.calls import InFlight
-from send_queue.core.results import Released, Result, Results, Written, as_json, as_row, clean_message_id
+from send_queue.core import log_lines
+from send_queue.core.calls import InFlight, call_provider, provider_calls
+from send_queue.core.look_up import ask_about_doubts, settle_doubt
+from send_queue.core.record import (
+    LOCK_WAIT_SECONDS,
+    SEND_LEASE,
+    Pass,
+    ResultWriter,
+    RunReport,
+    count,
+    explain_idle,
+    note_refusal,
+    record,
+)
 from send_queue.model import (
     Claimed,
     ConfigurationError,
-    DatabaseBusy,
-    DatabaseUnreachable,
-    Failed,
-    Hold,
-    Outcome,
-    Retry,
-    Sent,
-    Uncertain,
     Window,
     clock,
 )
-from send_queue.providers import Provider, Providers, takes_batches
-from send_queue.store import Connection, Filters, InDoubt, Json
+from send_queue.store import Json
 
-T = TypeVar("T")
+__all__ = ["LOCK_WAIT_SECONDS", "SEND_LEASE", "Pass", "RunReport", "explain_idle", "rehearse", "run", "take"]
 
-Now: TypeAlias = Callable[[], datetime | None]
-"""The moment that it is believed to be; None: the database's clock decides."""
-
-SEND_LEASE = timedelta(minutes=10)
-"""How long a send may last. Longer than the longest call of any provider (`Provider.longest_call`)."""
-
-LOCK_WAIT_SECONDS = 2.0
-"""Seconds to wait for other runs that hold what we need, counted anew whenever one of them gets on."""
-
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.03, 0.5
+MIN_POLL_SECONDS, MAX_POLL_SECONDS = 0.03, 0.5
 """Seconds between looks meanwhile, longer each time: where many runs wait, looks are what the others are slowed by."""
 
-LOOK_UPS_A_RUN = 10
-"""How many sends in doubt one run asks about: each may take as long as a send."""
-
-MAX_QUEUE_SECONDS = 2.0
-"""Seconds that it does wait, at the most."""
-
-MAX_WAIT_SECONDS = 30.0
-"""Seconds to wait for other runs in all."""
-
-CONNECT_ERROR_CODES = ("dns", "connect_refused", "connect_timeout", "connect_failed", "tls", "proxy_refused")
-"""The codes of what did not get as far as the provider (providers/http.py)."""
-
-MAX_CONNECT_FAILURES = 3
-"""How often a run meets that for an account before it passes the account by: each send would lose a try to it."""
-
-NO_FILTERS = Filters()
 
 NEVER_OPENS = Window(datetime(9999, 12, 30, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
 """The window of a schedule that does not open."""
 
-
-@dataclass(slots=True)
-class RunReport:
-    """What a run did. The counts are of rows; `processed` is their sum."""
-
-    sent: int = 0
-    retried: int = 0
-    held: int = 0
-    failed: int = 0
-    skipped: int = 0
-    uncertain: int = 0
-    sent_to: str | None = None
-    send_id: UUID | None = None
-    reason: str | None = None
-    message: str = ""
-    next_at: datetime | None = None
-    remaining: int | None = None
-    lacking: ConfigurationError | None = None
-    """What the environment, or the database server, lacks for an account that had something to send."""
-    refusals: dict[tuple[str, str], ConfigurationError] = field(default_factory=dict)
-    """By provider and variable, what is said of a secret that was refused while something waits for it."""
-    away: Counter[UUID] = field(default_factory=Counter)
-    """How often nothing was reached for an account."""
-    doubted: set[UUID] = field(default_factory=set)
-    """The sends that became uncertain in this run."""
-    mended: set[UUID] = field(default_factory=set)
-    """The accounts whose secret was refused before, and that have sent."""
-    in_doubt: bool = False
-    """Whether there may be sends of which a provider is to be asked now."""
-    asked: int = 0
-
-    @property
-    def problem(self) -> ConfigurationError | None:
-        """Why the command exits with 78 when all others had their turn."""
-        return self.lacking or next(iter(self.refusals.values()), None)
-
-    @property
-    def processed(self) -> int:
-        return self.sent + self.retried + self.held + self.failed + self.skipped + self.uncertain
-
-
-@dataclass(slots=True)
-class Pass:
-    """What a pass needs: a connection in autocommit, providers, a clock, a name, and a word to stop.
-
-    `reconnect` makes a new connection when this one is lost; without it a lost one is lost for good. `log` is told of
-    each step of each send.
-    `asking` False leaves alone what is in doubt.
-    """
-
-    conn: Connection
-    providers: Providers
-    now: Now
-    worker: str
-    filters: Filters = NO_FILTERS
-    stop: Event = field(default_factory=Event)
-    warn: Callable[[str], None] = lambda _: None
-    reconnect: Callable[[], Connection] | None = None
-    log: log_lines.Log | None = None
-    asking: bool = True
-    keeping: bool = True
-    """False in a transaction that is going to be taken back: then nothing that others may wait for is done in it."""
-    unable: set[UUID] = field(default_factory=set)
-    """Accounts that cannot send here, since something is lacking: passed by for the rest of the run."""
-
-
-TOO_LATE = Uncertain("too_late_to_repeat", "An earlier try may have gone out, and its provider may not know it again.")
-"""Of a repeat that waited too long for its turn: not begun."""
+MAX_WAIT_SECONDS = 30.0
+"""Seconds to wait for other runs in all."""
 
 
 def run(
@@ -173,13 +76,13 @@ def run(
     """
     report = RunReport()
     left = limit if limit is not None else sys.maxsize
-    desk = ResultWriter(pass_, pass_.reconnect) if limit is None and pass_.reconnect else None
+    writer = ResultWriter(pass_, pass_.reconnect) if limit is None and pass_.reconnect else None
     with ThreadPoolExecutor(concurrency) as threads:
-        in_flight = InFlight(threads, concurrency, desk.write if desk else None)
+        in_flight = InFlight(threads, concurrency, writer.write if writer else None)
 
         def begin(claimed: Sequence[Claimed]) -> None:
-            for provider, sends in _calls(pass_, claimed, report):
-                in_flight.send(sends, partial(_send, provider, sends, pass_.stop, clock()))
+            for provider, sends in provider_calls(pass_, claimed, report):
+                in_flight.send(sends, partial(call_provider, provider, sends, pass_.stop, clock()))
 
         try:
             while not in_flight.first_error:
@@ -191,7 +94,7 @@ def run(
                     claimed = take(pass_, free, report, not in_flight.busy, batches, until, begin)
                     left -= len(claimed)
                 if in_time:
-                    _ask(pass_, in_flight, report)
+                    ask_about_doubts(pass_, in_flight, report)
                 if in_flight.busy:
                     _finish(pass_, in_flight, report)
                     progress(report)
@@ -200,12 +103,12 @@ def run(
         finally:
             while in_flight.busy or in_flight.results:
                 _finish(pass_, in_flight, report)
-            if desk:
-                desk.close()
+            if writer:
+                writer.close()
     if in_flight.first_error:
         raise in_flight.first_error
-    if report.sent == 0 and (telling or report.processed) and not report.lacking:
-        say_why(pass_, report, counting=telling)
+    if report.sent == 0 and (telling or report.processed) and not report.missing_config:
+        explain_idle(pass_, report, counting=telling)
     return report
 
 
@@ -217,9 +120,9 @@ def _finish(pass_: Pass, in_flight: InFlight, report: RunReport) -> None:
                 in_flight.results += zip(in_flight.sending.pop(future), future.result(), strict=True)
             elif future is in_flight.writing:
                 in_flight.writing = None
-                _count(pass_, future.result(), report)
+                count(pass_, future.result(), report)
             else:
-                _settle(pass_, in_flight.asking.pop(future), future.result(), report)
+                settle_doubt(pass_, in_flight.asking.pop(future), future.result(), report)
     if in_flight.results and not in_flight.writing:
         with in_flight.keep_first_error():
             if in_flight.write and in_flight.began:
@@ -233,7 +136,7 @@ def rehearse(pass_: Pass, limit: int, report: RunReport) -> tuple[Claimed, ...]:
 
     Windows that have passed are worked out first, before a claim has lanes in hand: who changes gates wants those.
     """
-    pass_ = replace(pass_, asking=False, keeping=False, reconnect=None)
+    pass_ = replace(pass_, resolve_doubts=False, dry_run=True, reconnect=None)
     with store.rolled_back(pass_.conn):
         first = _claim(pass_, limit)
     with store.rolled_back(pass_.conn):
@@ -241,58 +144,11 @@ def rehearse(pass_: Pass, limit: int, report: RunReport) -> tuple[Claimed, ...]:
             _refresh_windows(pass_, first.stale, first.at)
         claimed = take(pass_, limit, RunReport(), patient=False)
         if not claimed:
-            say_why(pass_, report, counting=False)
+            explain_idle(pass_, report, counting=False)
         return claimed
 
 
 # --- recover ----------------------------------------------------------------------------------------------
-
-
-def _ask(pass_: Pass, in_flight: InFlight, report: RunReport) -> None:
-    """Begin to ask the providers about sends in doubt, with the in_flight that are free, a few a run."""
-    while (
-        report.in_doubt
-        and pass_.asking
-        and in_flight.free(ahead=False)
-        and report.asked < LOOK_UPS_A_RUN
-        and not pass_.stop.is_set()
-    ):
-        doubts = _surely(pass_, LOCK_WAIT_SECONDS, lambda: store.look_ups(pass_.conn, 1, SEND_LEASE, pass_.now()))
-        for doubt in doubts:
-            in_flight.ask(doubt, partial(look_up.ask, pass_.providers, doubt))
-        report.asked += len(doubts)
-        report.in_doubt = bool(doubts)
-
-
-def _settle(pass_: Pass, doubt: InDoubt, verdict: look_up.LookUpResult, report: RunReport) -> None:
-    """Write down what a provider said of a send in doubt."""
-    status = _surely(
-        pass_,
-        LOCK_WAIT_SECONDS,
-        lambda: store.looked_up(pass_.conn, doubt.send.attempt_id, doubt.until, *verdict, pass_.now()),
-    )
-    if status is None:
-        pass_.warn(f"The send {doubt.send.send_id} was deleted while its provider was asked about it.")
-        return
-    if pass_.log:
-        pass_.log(log_lines.log_event("looked_up", doubt.send, status))
-    _count_settled(report, doubt.send, status)
-
-
-def _count_settled(report: RunReport, send: Claimed, status: str) -> None:
-    if status == "uncertain":
-        return
-    if send.send_id in report.doubted:
-        report.doubted.remove(send.send_id)
-        report.uncertain -= 1
-    report.send_id = send.send_id
-    if status == "sent":
-        report.sent += 1
-        report.sent_to = send.recipient
-    elif status == "failed":
-        report.failed += 1
-    else:
-        report.retried += 1
 
 
 # --- claim ------------------------------------------------------------------------------------------------
@@ -315,15 +171,15 @@ def take(
     began = waited_since = clock()
     seen: str | None = None
     looked = False
-    pause = SHORTEST_PAUSE
+    pause = MIN_POLL_SECONDS
     while not pass_.stop.is_set():
         claim = _claim(pass_, max_rows, batches)
         report.skipped += claim.expired
         report.in_doubt = report.in_doubt or claim.in_doubt
         if claim.lacking:
-            report.lacking = report.lacking or ConfigurationError(claim.lacking)
+            report.missing_config = report.missing_config or ConfigurationError(claim.lacking)
         if claim.refused:
-            _refused(report, **claim.refused)
+            note_refusal(report, **claim.refused)
         if pass_.log:
             if claim.expired:
                 pass_.log({"event": "expired", "status": "skipped", "sends": claim.expired})
@@ -333,7 +189,7 @@ def take(
         # Each may find that somebody holds what it needs: then it is for later.
         recovered = claim.left and (_recover(pass_, report) or not looked)
         looked = looked or claim.left  # it says nothing of what has turned out to be sent
-        worked_out = claim.stale and pass_.keeping and _refresh_windows(pass_, claim.stale, claim.at)
+        worked_out = claim.stale and not pass_.dry_run and _refresh_windows(pass_, claim.stale, claim.at)
         if claim.sends:
             return claim.sends
         if recovered or worked_out:
@@ -342,30 +198,39 @@ def take(
             seen, waited_since = claim.in_flight, clock()
         others = claim.busy or claim.left or claim.stale or claim.in_flight is not None
         given_up = clock() > min(waited_since + LOCK_WAIT_SECONDS, began + MAX_WAIT_SECONDS, until)
-        if not patient or not others or given_up or (report.in_doubt and pass_.asking):
+        if not patient or not others or given_up or (report.in_doubt and pass_.resolve_doubts):
             break
         pass_.stop.wait(random.uniform(pause / 2, pause))
-        pause = min(2 * pause, LONGEST_PAUSE)
+        pause = min(2 * pause, MAX_POLL_SECONDS)
     return ()
 
 
 def _claim(pass_: Pass, max_rows: int, batches: Mapping[str, int] = MappingProxyType({})) -> store.Claim:
-    return _surely(pass_, LOCK_WAIT_SECONDS, lambda: store.claim(
-        pass_.conn, pass_.worker, max_rows, SEND_LEASE, pass_.filters, pass_.now(), batches, tuple(pass_.unable),
-        pass_.keeping,
+    return pass_.call(LOCK_WAIT_SECONDS, lambda: store.claim(
+        pass_.conn, pass_.worker, max_rows, SEND_LEASE, pass_.filters, pass_.now(), batches, tuple(pass_.skip_accounts),
+        not pass_.dry_run,
     ))  # fmt: skip
 
 
 def _recover(pass_: Pass, report: RunReport) -> bool:
     """Put in doubt what dead runs have left; whether there was anything that nobody holds."""
-    left = _surely(pass_, LOCK_WAIT_SECONDS, lambda: store.recover(pass_.conn, pass_.now()))
+    left = pass_.call(LOCK_WAIT_SECONDS, lambda: store.recover(pass_.conn, pass_.now()))
     if pass_.log:
         for send_id in left:
             pass_.log({"event": "left_behind", "send_id": send_id, "status": "uncertain"})
-    report.doubted.update(left)
+    report.uncertain_ids.update(left)
     report.uncertain += len(left)
     report.in_doubt = report.in_doubt or bool(left)
     return bool(left)
+
+
+# --- send -------------------------------------------------------------------------------------------------
+
+
+# --- record -----------------------------------------------------------------------------------------------
+
+
+# --- say why ----------------------------------------------------------------------------------------------
 
 
 def _refresh_windows(pass_: Pass, stale: Sequence[Json], at: datetime) -> bool:
@@ -388,253 +253,4 @@ def _refresh_windows(pass_: Pass, stale: Sequence[Json], at: datetime) -> bool:
             "closes_at": opens[0].closes_at.isoformat(),
             "later": [[w.opens_at.isoformat(), w.closes_at.isoformat()] for w in opens[1:]],
         })  # fmt: skip
-    return _surely(pass_, LOCK_WAIT_SECONDS, lambda: store.set_windows(pass_.conn, windows)) > 0
-
-
-# --- send -------------------------------------------------------------------------------------------------
-
-
-def _calls(pass_: Pass, claimed: Sequence[Claimed], report: RunReport) -> Iterator[tuple[Provider, Sequence[Claimed]]]:
-    """The calls that carry these sends: one for each, or one for as many of a lane as its provider takes at once.
-
-    Those whose provider lacks its configuration are released.
-    """
-    for _, of_lane in groupby(claimed, key=lambda send: (send.account_id, send.channel)):
-        sends = tuple(of_lane)
-        late = [send for send in sends if look_up.too_late(send, SEND_LEASE)]
-        if late:
-            record(pass_, [(send, TOO_LATE) for send in late], report)
-            sends = tuple(send for send in sends if send not in late)
-            if not sends:
-                continue
-        try:
-            provider = pass_.providers.serving(sends[0].provider, sends[0].channel)
-            if provider.longest_call >= SEND_LEASE:
-                raise ConfigurationError(
-                    f"A call of the provider {sends[0].provider!r} may last {provider.longest_call}, and a send"
-                    f" {SEND_LEASE} in all: give it shorter time-outs."
-                )
-        except ConfigurationError as lacking:
-            record(pass_, [(send, Released(lacking)) for send in sends], report)
-            continue
-        size = provider.batch if takes_batches(provider) else 1
-        for first in range(0, len(sends), size):
-            yield provider, sends[first : first + size]
-
-
-def _send(provider: Provider, sends: Sequence[Claimed], stop: Event, since: float) -> Sequence[Result]:
-    """Make one call. What it answers is an outcome for each send, whatever happens. One that has waited too long for a
-    hand (since `since`, of `clock`) is let go of: what was open at its claim may be closed by now, or paused."""
-    first = sends[0]
-    if first.channel not in provider.channels:
-        return [Failed("channel_not_served", f"The provider {first.provider} does not send {first.channel}.")]
-    too_late = clock() - since > MAX_QUEUE_SECONDS or clock() + provider.longest_call.total_seconds() > first.leave_by
-    if stop.is_set() or too_late:
-        return [Released()] * len(sends)
-    try:
-        outcomes = provider.send_batch(sends) if takes_batches(provider) else [provider.send(first)]
-    except ConfigurationError as lacking:
-        return [Released(lacking)] * len(sends)
-    except Exception as error:  # a provider of one's own may break the rule: then nobody knows what became of it
-        return [Uncertain("provider_raised", type(error).__name__)] * len(sends)
-    if len(outcomes) != len(sends) or not all(isinstance(outcome, Outcome) for outcome in outcomes):
-        return [Uncertain("provider_raised", f"It answered with {type(outcomes).__name__}.")] * len(sends)
-    return outcomes
-
-
-# --- record -----------------------------------------------------------------------------------------------
-
-
-class ResultWriter:
-    """Where results are written down while calls go on: a thread, and a connection that is made when there is something
-    to write, so that claims and results do not wait for each other. Where none can be had, they share the run's."""
-
-    def __init__(self, pass_: Pass, connect: Callable[[], Connection]) -> None:
-        self._run = replace(pass_)
-        self._connect: Callable[[], Connection] | None = connect
-        self._shared = pass_.conn
-        self._thread = ThreadPoolExecutor(1)
-
-    def write(self, results: Results) -> Future[Written]:
-        return self._thread.submit(self._write, results)
-
-    def _write(self, results: Results) -> Written:
-        if self._connect:
-            connect, self._connect = self._connect, None
-            with suppress(DatabaseUnreachable, ConfigurationError):
-                self._run.conn = _like(self._shared, connect())
-        return _write(self._run, results)
-
-    def close(self) -> None:
-        self._thread.shutdown()
-        if self._run.conn is not self._shared:
-            self._run.conn.close()
-
-
-def record(pass_: Pass, results: Results, report: RunReport) -> None:
-    """Write down what became of sends, and count it."""
-    _count(pass_, _write(pass_, results), report)
-
-
-def _step(send: Claimed, result: Result, status: str) -> log_lines.Transition:
-    """What a result is to a log: how it ended, and how long after the claim."""
-    said = as_json(send, result)
-    return log_lines.log_event(
-        said["outcome"], send, status, code=said.get("error_code"), http_status=said.get("http_status"),
-        seconds=clock() - (send.leave_by - SEND_LEASE.total_seconds()),
-    )  # fmt: skip
-
-
-def _write(pass_: Pass, results: Results) -> Written:
-    """Write down what became of sends. Where the database refuses one, all others are written down, each by itself."""
-    try:
-        return _write_together(pass_, results)
-    except DatabaseUnreachable:
-        raise
-    except Exception:  # said below, of the one that is refused
-        pass
-    rows: list[tuple[Claimed, Result, str]] = []
-    refused: Exception | None = None
-    for send, result in results:
-        try:
-            rows += _write_together(pass_, [(send, result)]).rows
-        except DatabaseUnreachable:
-            raise
-        except Exception as error:
-            refused = error
-            pass_.warn(
-                f"What became of the send {send.send_id} ({type(result).__name__}) could not be written down. When its"
-                " lease is over it counts as left by a dead run, and its provider is asked."
-            )
-    return Written(rows, refused)
-
-
-def _write_together(pass_: Pass, results: Results) -> Written:
-    """Those that went out in one transaction, the others in one."""
-    went_out = [(send, clean_message_id(result)) for send, result in results if isinstance(result, Sent)]
-    others: Results = [pair for pair in results if not isinstance(pair[1], Sent)]
-    written: list[tuple[Claimed, Result, str]] = []
-    if went_out:
-        leave_by = min(send.leave_by for send, _ in went_out)
-        left = _surely(pass_, leave_by - clock(), lambda: store.record_sent(pass_.conn, went_out, pass_.now()))
-        written = [(send, sent, "sent") for send, sent in went_out if send.attempt_id not in left]
-        others += [pair for pair in went_out if pair[0].attempt_id in left]
-    if others:
-        rows = [as_row(*pair) | _suppressing(pass_, *pair) for pair in others]
-        leave_by = min(send.leave_by for send, _ in others)
-        statuses = _surely(pass_, leave_by - clock(), lambda: store.record(pass_.conn, rows, pass_.now()))
-        for send, result in others:
-            if send.send_id in statuses:
-                written.append((send, result, statuses[send.send_id]))
-            else:
-                pass_.warn(f"The send {send.send_id} was deleted in flight ({type(result).__name__}).")
-    return Written(written)
-
-
-def _count(pass_: Pass, written: Written, report: RunReport) -> None:
-    """Count what is written down. Raises why something could not be: its lease will put it in doubt."""
-    for send, result, status in written.rows:
-        if pass_.log:
-            pass_.log(_step(send, result, status))
-        _count_one(pass_, report, send, result, status)
-    if written.error:
-        raise written.error
-
-
-def _count_one(pass_: Pass, report: RunReport, send: Claimed, result: Result, status: str) -> None:
-    if isinstance(result, Released) and result.lacking:
-        report.lacking = report.lacking or result.lacking
-        pass_.unable.add(send.account_id)
-        return
-    if isinstance(result, Retry) and result.code in CONNECT_ERROR_CODES:
-        report.away[send.account_id] += 1
-        if report.away[send.account_id] >= MAX_CONNECT_FAILURES:
-            pass_.unable.add(send.account_id)
-    if isinstance(result, Hold) and result.secret is not None:
-        _refused(report, send.account, send.provider, result.secret, result.code)
-    report.send_id = send.send_id
-    if send.secret_refused is not None and send.account_id not in report.mended and status == "sent":
-        report.mended.add(send.account_id)
-        report.refusals.pop((send.provider, send.secret_refused), None)
-        _surely(pass_, LOCK_WAIT_SECONDS, lambda: store.secret_works(pass_.conn, send.account_id))
-    match status:
-        case "sent":
-            report.sent += 1
-            report.sent_to = send.recipient
-        case "pending":
-            report.held += isinstance(result, Hold | Released)
-            report.retried += not isinstance(result, Hold | Released)
-        case "failed":
-            report.failed += 1
-        case "skipped":
-            report.skipped += 1
-        case _:
-            report.uncertain += 1
-            report.doubted.add(send.send_id)
-            report.in_doubt = True
-
-
-def _refused(report: RunReport, account: str, provider: str, secret: str, code: str) -> None:
-    """Note a secret that its provider refuses, once however many accounts share it."""
-    report.refusals.setdefault((provider, secret), ConfigurationError(
-        f"The provider {provider} refuses the secret in {secret} (account {account}, {code}): put a working one there;"
-        f" runs try it every 15 minutes, and at once after `send-queue resume account {shlex.quote(account)}`."
-    ))  # fmt: skip
-
-
-def _surely(pass_: Pass, seconds: float, call: Callable[[], T]) -> T:
-    """Call the database. If it is gone, try again on a new connection, for so many seconds (of a record: while its
-    lease lasts), or for a moment where we are told to stop.
-
-    An earlier try may have come through without our hearing of it: an attempt is finished once, and what was claimed
-    then its lease gives back.
-    """
-    told_at: float | None = None
-    last = clock() + seconds
-    while True:
-        try:
-            return call()
-        except DatabaseUnreachable as error:
-            if pass_.stop.is_set() and told_at is None:
-                told_at = clock()
-            until = last if told_at is None else min(last, told_at + LOCK_WAIT_SECONDS)
-            if pass_.reconnect is None or clock() > until:
-                raise
-            time.sleep(0.1)  # seconds; a server that is away can only be tried again
-            if not isinstance(error, DatabaseBusy):
-                with suppress(DatabaseUnreachable):
-                    pass_.conn = _like(pass_.conn, pass_.reconnect())
-
-
-def _like(known: Connection, new: Connection) -> Connection:
-    """A new connection that knows what the other has learned of the server's isolation level."""
-    new.isolation_level = known.isolation_level
-    return new
-
-
-def _suppressing(pass_: Pass, send: Claimed, result: Result) -> Json:
-    """Whether nobody may write to the recipient any more: the provider has a name for such refusals."""
-    if not isinstance(result, Failed):
-        return {}
-    provider = pass_.providers.serving(send.provider, send.channel)
-    return {"suppress": True} if result.code in getattr(provider, "suppresses", ()) else {}
-
-
-# --- say why ----------------------------------------------------------------------------------------------
-
-
-def say_why(pass_: Pass, report: RunReport, counting: bool) -> None:
-    """Say why nothing went out, and when anything can: one more look, from what is cached."""
-    why = store.explain_idle(pass_.conn, pass_.filters, pass_.now(), counting)
-    report.remaining = why["remaining"]
-    if report.processed == 0 or why["due"] is None or why["due"]["holds"]:
-        report.reason, report.message = explain.reason(why["due"])
-    if report.processed:  # why others wait says nothing of these
-        held, report.message = explain.last(pass_.conn, report.send_id, pass_.now())
-        report.reason = held or report.reason
-    first = why["first"]
-    if first and first["beyond"]:
-        found = explain.explain(pass_.conn, UUID(first["send_id"]), datetime.fromisoformat(first["at"]))
-        report.next_at = found.next_at
-    elif first and first["next_at"]:
-        report.next_at = datetime.fromisoformat(first["next_at"])
+    return pass_.call(LOCK_WAIT_SECONDS, lambda: store.set_windows(pass_.conn, windows)) > 0

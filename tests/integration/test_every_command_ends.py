@@ -91,7 +91,7 @@ def a_run(conn: Connection[Any], at: datetime) -> None:
     this = run.Pass(conn, PROVIDERS, lambda: at, "test")
     taken = run.take(this, 1, run.RunReport(), patient=False)
     store.record(conn, [{"attempt_id": str(c.attempt_id), "outcome": "sent"} for c in taken], at)
-    run.say_why(this, run.RunReport(), counting=False)
+    run.explain_idle(this, run.RunReport(), counting=False)
 
 
 def a_queue(

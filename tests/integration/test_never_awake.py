@@ -51,7 +51,7 @@ def a_run(queue: Queue, at: datetime) -> run.RunReport:
     this = run.Pass(queue.conn, PROVIDERS, lambda: at, "test")
     report = run.RunReport()
     assert run.take(this, 1, report, patient=False) == ()
-    run.say_why(this, report, counting=True)
+    run.explain_idle(this, report, counting=True)
     return report
 
 

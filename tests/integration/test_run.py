@@ -153,7 +153,7 @@ def test_an_account_that_lacks_its_secret_keeps_no_other_waiting(own_account: Qu
         return Sent(None)
 
     own = Own(answer)
-    assert "BAD_KEY" in str(run.run(of(Only(own)), None).lacking)
+    assert "BAD_KEY" in str(run.run(of(Only(own)), None).missing_config)
     assert own.asked == ["doubted@example.org"]
     assert queue.statuses() == {"sent": 9, "pending": 4}
     assert queue.all("select outcome from send_attempts where outcome <> 'sent'") == ["released"]
@@ -177,7 +177,7 @@ def test_what_is_let_go_of_is_kept_over_a_lost_connection(own_account: Queue, of
         raise ConfigurationError("KEY is not set: set it.")
 
     this = of(Only(Own(answer)), reconnect=lambda: store.connect(database))
-    assert run.run(this, 1).lacking
+    assert run.run(this, 1).missing_config
     assert queue.statuses() == {"pending": 1}
 
 
@@ -266,7 +266,7 @@ def test_a_provider_that_cannot_be_loaded_costs_nothing(
     queue.fill(2)
     broken = importlib.metadata.EntryPoint("own", "no_such_module:Own", "send_queue.providers")
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: [broken])
-    assert "cannot be loaded" in str(run.run(of(Providers({})), None).lacking)
+    assert "cannot be loaded" in str(run.run(of(Providers({})), None).missing_config)
     assert queue.statuses() == {"pending": 2}
 
 
@@ -275,7 +275,7 @@ def test_a_provider_that_may_outlast_every_lease_is_refused(own_account: Queue, 
     queue.fill(1)
     own = Own()
     own.longest_call = run.SEND_LEASE
-    assert "give it shorter time-outs" in str(run.run(of(Only(own)), None).lacking)
+    assert "give it shorter time-outs" in str(run.run(of(Only(own)), None).missing_config)
     assert (own.calls, queue.statuses()) == ([], {"pending": 1})
     assert queue.one("select count(*) from send_attempts") == 1
 
@@ -452,7 +452,7 @@ def test_a_persons_word_ends_what_a_repeat_waits_for(own_account: Queue, of: Any
     run.run(of(Only(own)), None)
     own.answer = lambda _: Sent("m-1")
     for at, asking in [(AT + 3 * HOUR, False), (AT + DAY, True)]:
-        this = of(Only(own), asking=asking)
+        this = of(Only(own), resolve_doubts=asking)
         this.now = lambda moment=at: moment
         run.run(this, None)
         if not asking:

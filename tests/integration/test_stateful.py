@@ -115,7 +115,7 @@ class Queue(RuleBasedStateMachine):
         self.final: dict[UUID, dict[str, Any]] = {}
         self.pushed = 0
         self.asked: list[tuple[UUID, datetime]] = []  # the look-ups that were begun: which attempt, until when
-        self.this = run.Pass(self.conn, Providers({}), lambda: self.model.now, "worker", asking=False)
+        self.this = run.Pass(self.conn, Providers({}), lambda: self.model.now, "worker", resolve_doubts=False)
 
     def count(self, name: str) -> None:
         self.counts[name] = self.counts.get(name, 0) + 1
