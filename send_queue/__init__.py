@@ -1,23 +1,19 @@
 """send-queue: messages out of Postgres, slowly, at civil hours, within every cap, never twice.
 
-Reading order, from the words down to the world:
+Reading order, from the words down to the world. Each package imports only those below it.
 
-    model.py                 the words as values: a claimed send, the six outcomes, why a send waits
-    sql/migrations           the tables, and the rules that they keep
-    sql/functions/send_claim.sql, send_remaining_capacity.sql, send_record.sql      what is decided, and where
-    run.py                   one pass: recover, claim, send, record
-    hands.py, results.py     what is under way meanwhile; what became of a send, as the database is told
-    explain.py               why a send has not gone, and when it can
-    forecast.py, board.py, play.py   the queue played forward: what will go on which day
-    report/                  the page that a person shows around
-    calendar.py, backoff.py  pure thinking about time
-    tokens.py                renewing the tokens that accounts send with
-    vault.py, unsubscribe.py what is sealed: tokens at rest, and links that end a subscription
-    intake.py, templates.py  getting messages in, and the texts that are filled in
-    suppression.py           who must not be written to
-    providers/               what carries a message out of the house
-    testing/                 whether a provider keeps the rules
-    cli/                     parse, call, print
+    model.py      values: a claimed send, the six outcomes, why a send waits
+    core/         one pass: run.py claims, calls.py sends, record.py writes; look_up.py settles doubts; explain.py
+    insight/      the queue simulated (forecast), doctor, metrics, report
+    intake/       ways in: enqueue, CSV files, wording, suppression, cross-posts
+    store/        one function for each SQL function that is called; the schema; the embedded Postgres
+    providers/    requests and what their answers mean; a folder for each larger provider
+    sandbox/      imitations of the providers
+    rules/        pure decisions: calendar, back-off, recipients' keys, templates
+    cli/          parse, call, print
+    testing/      checks of a provider of one's own
+
+The deciding SQL: sql/functions/send_claim.sql, send_remaining_capacity.sql, send_record.sql; tables: sql/migrations.
 
 For programs there is one function here, on the caller's own connection and in its transaction: `enqueue`.
 """
