@@ -1,38 +1,43 @@
 -- Why a campaign is not to write to somebody, as a sentence: another campaign of the workspace has, on whatever channel, or
 -- may have, within a time before `at`. Null: none has, or the time is null. Whose prospect is another but whose address is
--- the same is the same person.
+-- the same is the same person (send_same_person), and so is whom a row without a prospect went to.
 create or replace function send_contacted(workspace_id uuid, campaign_id uuid, channel text, recipient text,
     prospect_id uuid, within interval, at timestamptz)
 returns text language plpgsql stable set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_bitmapscan = off as $$
 #variable_conflict use_column
 declare
-    v_key    text;
     v_last   record;
     v_people uuid[];
 begin
-    if within is null or within <= interval '0' then
+    if within is null or within <= interval '0'
+       or not (channel like 'linkedin%' or channel in ('email', 'sms')) and prospect_id is null then
         return null;
     end if;
-    v_key := send_normal_recipient(recipient);
-    v_people := array(
-        select send_contacted.prospect_id where send_contacted.prospect_id is not null
-        union select p.id from send_prospects p
-        where p.workspace_id = send_contacted.workspace_id and p.linkedin_user_id is not null
-          and send_contacted.channel like 'linkedin%' and send_normal_recipient(p.linkedin_user_id) = v_key
-        union select p.id from send_prospects p
-        where p.workspace_id = send_contacted.workspace_id and p.email is not null
-          and send_contacted.channel = 'email' and send_normal_recipient(p.email) = v_key
-        union select p.id from send_prospects p
-        where p.workspace_id = send_contacted.workspace_id and p.phone is not null
-          and send_contacted.channel = 'sms' and send_normal_recipient(p.phone) = v_key);
+    v_people := send_same_person(workspace_id, channel, recipient, prospect_id);
     select q.campaign_id, q.moment into v_last
-    from unnest(v_people) person (id)
-    cross join lateral (
-        select o.campaign_id, coalesce(o.sent_at, o.updated_at) as moment from send_queue o
-        where o.prospect_id = person.id and o.status in ('sent', 'sending', 'uncertain')
-          and o.workspace_id = send_contacted.workspace_id and o.campaign_id <> send_contacted.campaign_id
-        order by coalesce(o.sent_at, o.updated_at) desc limit 1) q
+    from (
+        select o.campaign_id, o.moment from unnest(v_people) person (id)
+        cross join lateral (
+            select o.campaign_id, coalesce(o.sent_at, o.updated_at) as moment from send_queue o
+            where o.prospect_id = person.id and o.status in ('sent', 'sending', 'uncertain')
+              and o.workspace_id = send_contacted.workspace_id and o.campaign_id <> send_contacted.campaign_id
+            order by coalesce(o.sent_at, o.updated_at) desc limit 1) o
+        union all
+        select o.campaign_id, o.moment
+        from (
+            select send_normal_recipient(send_contacted.recipient) as key
+            union select send_normal_recipient(a.address) from unnest(v_people) person (id)
+            cross join lateral (select p.* from send_prospects p where p.id = person.id limit 1) p
+            cross join lateral (values (p.linkedin_user_id), (p.email), (p.phone)) a (address)
+            where a.address is not null) known
+        cross join lateral (
+            select o.campaign_id, coalesce(o.sent_at, o.updated_at) as moment from send_queue o
+            where o.workspace_id = send_contacted.workspace_id and send_normal_recipient(o.recipient) = known.key
+              and o.prospect_id is null and o.status in ('sent', 'sending', 'uncertain')
+              and o.channel in ('email', 'sms', 'linkedin_invite', 'linkedin_message')
+              and o.campaign_id <> send_contacted.campaign_id
+            order by coalesce(o.sent_at, o.updated_at) desc limit 1) o) q
     order by q.moment desc limit 1;
     if v_last.moment is null or v_last.moment <= send_contacted.at - within then
         return null;

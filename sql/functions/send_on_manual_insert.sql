@@ -1,6 +1,7 @@
 -- Rows that are written by hand may name just their campaign: the workspace is the campaign's, the account the one
--- that the queue would choose, the prospect, the lane and the place in the campaign are made. An account that does not
--- serve the channel is refused. What waits must have a recipient to whom something can go; what was sent elsewhere is
+-- that the queue would choose, the prospect the one that is known by the recipient, the lane and the place in the campaign
+-- are made. No prospect is made nor waited for: two transactions that insert rows to the same people, in whatever order,
+-- would deadlock. An account that does not serve the channel is refused. What waits must have a recipient to whom something can go; what was sent elsewhere is
 -- taken as it stands. What our own functions write says its workspace and does not pass here.
 create or replace function send_on_manual_insert() returns trigger language plpgsql as $$
 declare
@@ -16,14 +17,19 @@ begin
         v_wrong := send_check_recipient(new.channel, new.recipient);
         if v_wrong is null then
             new.prospect_id := coalesce(new.prospect_id,
-                send_prospect_of(new.workspace_id, new.channel, btrim(new.recipient)));
+                send_known_prospect(new.workspace_id, new.channel, new.recipient));
         elsif new.status = 'pending' then
             raise exception '%', v_wrong using errcode = 'SQ002';
         end if;
         select p.account_id, p.accounts into v_prospect from send_prospects p where p.id = new.prospect_id;
         new.account_id := send_account_for(new.campaign_id, new.channel, new.account_id, v_prospect.account_id,
             v_prospect.accounts);
-        perform send_know_account(new.prospect_id, new.channel, new.account_id);
+        if not v_prospect.accounts ? new.channel then
+            perform from send_prospects p where p.id = new.prospect_id for no key update skip locked;
+            if found then
+                perform send_know_account(new.prospect_id, new.channel, new.account_id);
+            end if;
+        end if;
         if new.status = 'pending' then
             new.error_message := send_suppressed(new.workspace_id, new.channel, new.recipient);
             if new.error_message is not null then

@@ -1,34 +1,58 @@
 -- Of rows that the caller holds, those that may go by the rules on who was contacted (send_contacted), in their order. Those
 -- that another campaign of their workspace came before are skipped.
 --
--- Two claims may hold rows to one person: each takes the prospect first, and leaves the rows of those that another has, or
--- that an earlier row goes to, here or in `before`, for a later claim (left_alone). It must not be part of the statement that locks the rows, nor of
--- the one that takes the prospects: its look at the queue has to be newer than these.
+-- Two claims may hold rows to one person: each takes the person's prospects first (send_same_person), or the key of who has
+-- none, and leaves the rows of those that another has, or that an earlier row of another campaign goes to, here or in
+-- `before`, for a later claim (left_alone). It must not be part of the statement that locks the rows, nor of the one that
+-- takes the prospects: its look at the queue has to be newer than these.
 create or replace function send_skip_contacted(ids uuid[], before uuid[], at timestamptz, out may_go uuid[],
     out skipped int, out left_alone uuid[])
 language plpgsql as $$
 #variable_conflict use_column
 declare
-    v_held uuid[];
-    v_why  record;
+    v_held  uuid[];
+    v_taken jsonb := '{}'; -- by prospect, and by key, the campaign of the row that goes to them
+    v_row   record;
+    v_why   record;
 begin
     skipped := 0;
-    if to_regclass('pg_temp.send_queue') is null then -- what is played on copies (send_simulate) takes nothing
-        v_held := array(
-            select p.id from send_prospects p
-            where p.id = any (array(select q.prospect_id from send_queue q
-                                    where q.id = any (ids) and q.prospect_id is not null))
-            for no key update skip locked);
-    end if;
-    may_go := array(
-        select i.id from unnest(ids) with ordinality i (id, n)
-        cross join lateral (select q.prospect_id, q.campaign_id from send_queue q where q.id = i.id limit 1) q
-        where q.prospect_id is null or (v_held is null or q.prospect_id = any (v_held)) and not exists (
-            select from unnest(array_cat(before, ids)) with ordinality o (id, n)
-            cross join lateral (select e.prospect_id, e.campaign_id from send_queue e where e.id = o.id limit 1) e
-            where o.n < i.n + cardinality(before) and e.prospect_id = q.prospect_id and e.campaign_id <> q.campaign_id)
-        order by i.n);
-    left_alone := array(select i.id from unnest(ids) i (id) where i.id <> all (may_go));
+    may_go := '{}';
+    left_alone := '{}';
+    v_held := array(
+        select p.id from send_prospects p
+        where p.id = any (array(
+            select person.id from unnest(ids) i (id)
+            cross join lateral (select * from send_queue q where q.id = i.id limit 1) q
+            cross join lateral unnest(send_same_person(q.workspace_id, q.channel, q.recipient, q.prospect_id))
+                person (id)))
+        for no key update skip locked);
+    for v_row in
+        select i.id, i.n > cardinality(before) as is_new, q.workspace_id, q.campaign_id, p.people,
+            array_append(p.people::text[], send_normal_recipient(q.recipient)) as names
+        from unnest(array_cat(before, ids)) with ordinality i (id, n)
+        cross join lateral (select * from send_queue q where q.id = i.id limit 1) q
+        cross join lateral (
+            select case when q.channel like 'linkedin%' or q.channel in ('email', 'sms') or q.prospect_id is not null
+                then send_same_person(q.workspace_id, q.channel, q.recipient, q.prospect_id) end as people) p
+        order by i.n
+    loop
+        if v_row.is_new and v_row.people is not null and (
+                exists (select from unnest(v_row.people) person (id) where person.id <> all (v_held))
+                or exists (select from unnest(v_row.names) known (name)
+                           where v_taken ->> known.name <> v_row.campaign_id::text)
+                or cardinality(v_row.people) = 0 and not pg_try_advisory_xact_lock(hashtextextended(concat_ws(' ',
+                    'send-queue', 'person', v_row.workspace_id::text, v_row.names[1]), 0))) then
+            left_alone := array_append(left_alone, v_row.id);
+            continue;
+        end if;
+        if v_row.people is not null then
+            v_taken := (select jsonb_object_agg(known.name, v_row.campaign_id) from unnest(v_row.names) known (name))
+                || v_taken;
+        end if;
+        if v_row.is_new then
+            may_go := array_append(may_go, v_row.id);
+        end if;
+    end loop;
     for v_why in
         select q.id, w.reason from unnest(may_go) i (id)
         cross join lateral (select * from send_queue q where q.id = i.id limit 1) q

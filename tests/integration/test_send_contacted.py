@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -122,8 +123,8 @@ def test_two_claims_do_not_write_to_one_person(queue: Queue, database: str) -> N
     assert fate(queue, second) == ("skipped", "contacted")
 
 
-def test_rows_put_in_by_hand_have_their_prospect(queue: Queue) -> None:
-    """So they count as contacts too."""
+def test_rows_put_in_by_hand_count_as_contacts(queue: Queue) -> None:
+    """Though no prospect is made for them: by the key of the recipient."""
     rule(queue, "workspace", "default", "90 days")
     queue.do(
         "insert into send_queue (campaign_id, channel, recipient, message, scheduled_for) "
@@ -131,5 +132,53 @@ def test_rows_put_in_by_hand_have_their_prospect(queue: Queue) -> None:
         SLUG, AT,
     )  # fmt: skip
     queue.send()
-    assert queue.one("select count(*) from send_prospects") == 1
+    assert queue.one("select count(*) from send_prospects") == 0
     assert fate(queue, put(queue, "summer", URL, at=AT + timedelta(minutes=1))) == ("skipped", "contacted")
+
+
+def twins(queue: Queue) -> None:
+    """Two prospects with one key, as two programs make that enqueue at once in two spellings."""
+    for slug in (SLUG, URL):
+        queue.do("insert into send_prospects (workspace_id, linkedin_user_id, created_at) "
+                 "select id, %s, '2026-01-01' from send_workspaces", slug)  # fmt: skip
+    first, second = queue.all("select id from send_prospects order by linkedin_user_id")
+    put(queue, "spring", SLUG, prospect=first)
+    put(queue, "summer", URL, prospect=second)
+    rule(queue, "workspace", "default", "90 days")
+
+
+def strangers(queue: Queue) -> None:
+    """Two rows without prospects, to one person."""
+    for campaign, recipient in (("spring", SLUG), ("summer", URL)):
+        queue.do(
+            "insert into send_queue (campaign_id, channel, recipient, message, scheduled_for) "
+            "select id, 'linkedin_invite', %s, 'm', %s from send_campaigns where name = %s",
+            recipient, AT, campaign,
+        )  # fmt: skip
+    rule(queue, "workspace", "default", "90 days")
+
+
+@pytest.mark.parametrize("people", [twins, strangers])
+@pytest.mark.parametrize("claims", [1, 2])
+def test_a_person_is_known_by_their_key(queue: Queue, database: str, people: Callable[[Queue], None],
+                                        claims: int) -> None:  # fmt: skip
+    """One claim takes one of their rows; two claims at once, of two accounts, take one; the other is skipped."""
+    people(queue)
+    if claims == 1:
+        assert len(queue.taken(max_rows=10)) == 1
+    else:
+        queue.account("bob")
+        for campaign in ("spring", "summer"):
+            queue.put("campaign", campaign, accounts=["ada", "bob"])
+        queue.lane("bob", "linkedin_invite", daily_cap=None, max_in_flight=100)
+        queue.do("update send_queue q set account_id = a.id from send_accounts a, send_campaigns c "
+                 "where a.name = 'bob' and c.id = q.campaign_id and c.name = 'summer'")  # fmt: skip
+        with psycopg.connect(database) as other:
+            assert len(Queue(other).taken(max_rows=10, account="ada")) == 1
+            claim = queue.claim(max_rows=10, account="bob")
+            assert (claim["sends"], claim["busy"]) == ([], True)
+    assert queue.taken(max_rows=10) == []
+    assert queue.all("select c.name, q.status, q.error_code from send_queue q join send_campaigns c "
+                     "on c.id = q.campaign_id order by c.name") == [
+        ("spring", "sending", None), ("summer", "skipped", "contacted"),
+    ]  # fmt: skip

@@ -100,3 +100,25 @@ def test_an_account_joins_a_campaign_by_hand(conn: Connection) -> None:
     campaign = queue.campaign(accounts=[])
     queue.do("insert into send_campaign_accounts (campaign_id, account_id) values (%s, %s)", campaign, account)
     assert [queue.enqueue()] == queue.took()
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_two_transactions_insert_rows_to_the_same_people_in_either_order(
+    conn: Connection, database: str, known: bool
+) -> None:
+    """Neither waits for the other."""
+    queue = Queue(conn)
+    queue.account()
+    queue.lane()
+    campaign = queue.campaign()
+    people = ["a@example.org", "b@example.org"]
+    for person in people if known else ():
+        queue.do("insert into send_prospects (workspace_id, email) select id, %s from send_workspaces", person)
+    with psycopg.connect(database) as one, psycopg.connect(database) as other:
+        for each in (one, other):
+            each.execute("set lock_timeout = '2s'")
+        for mine, yours in zip(people, reversed(people), strict=True):
+            one.execute(INSERT, (campaign, "email", mine, "m"))
+            other.execute(INSERT, (campaign, "email", yours, "m"))
+    assert queue.statuses() == {"pending": 4}
+    assert queue.one("select count(*) from send_queue where prospect_id is not null") == 4 * known

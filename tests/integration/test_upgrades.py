@@ -84,3 +84,41 @@ def test_the_queue_is_read_while_the_keys_are_worked_out(old: Connection, tmp_pa
         assert "AccessExclusiveLock" not in queue.all(
             "select mode from pg_locks where relation = 'send_queue'::regclass and pid = pg_backend_pid()"
         )
+
+
+def known(queue: Queue, channel: str, recipient: str) -> object:
+    return queue.one(
+        "insert into send_prospects (workspace_id, email, linkedin_user_id) select id, case when %s = 'email' "
+        "then %s end, case when %s <> 'email' then %s end from send_workspaces returning id",
+        channel, recipient, channel, recipient,
+    )  # fmt: skip
+
+
+def test_people_keep_the_accounts_that_wrote_to_them(old: Connection, tmp_path: Path) -> None:
+    """By each channel the first that sent something; and one that wrote to them from outside the pool has left it."""
+    queue = migrated(old, tmp_path / "sql", 19)
+    person = known(queue, "email", "p@example.org")
+    put(queue, "p@example.org", account="bob", prospect=person, status="failed")
+    put(queue, "p@example.org", account="ada", prospect=person, status="sent", minute=1)
+    put(queue, "p@example.org", account="bob", prospect=person, status="sent", minute=2)
+    put(queue, "ada-p", channel="linkedin_invite", account="bob", prospect=person, minute=3)
+    upgrade(old)
+    accounts = dict(queue.all("select name, id::text from send_accounts"))
+    assert queue.one("select accounts from send_prospects") == {
+        "email": accounts["ada"], "linkedin_invite": accounts["bob"]
+    }  # fmt: skip
+    left = "select account_id::text from send_campaign_accounts where left_at is not null"
+    assert queue.all(left) == [accounts["ada"]]
+    with pytest.raises(psycopg.Error, match="has left the pool") as refused:
+        queue.enqueue(recipient="p@example.org")
+    assert refused.value.sqlstate == "SQ006"
+
+
+def test_who_was_written_to_without_a_prospect_was_written_to(old: Connection, tmp_path: Path) -> None:
+    """A rule on contacts knows rows from before there were prospects."""
+    queue = migrated(old, tmp_path / "sql", 23)
+    put(queue, "P@example.org", status="sent")
+    upgrade(old)
+    queue.campaign("summer", ["bob"], skip_contacted="90 days")
+    send = queue.enqueue(campaign="summer", recipient="p@example.org")
+    assert (queue.row(send)["status"], queue.row(send)["error_code"]) == ("skipped", "contacted")
