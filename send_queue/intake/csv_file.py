@@ -63,6 +63,9 @@ class Imported:
     examples: list[Json] = field(default_factory=list)
 
 
+NAMES = (*(name for name in PERSON if name != "timezone"), "subject")
+"""The columns that are empty where a spreadsheet has written that there is nothing; a wrong zone is refused."""
+
 EACH_ITS_OWN = Wording()
 """Each line brings its own text."""
 
@@ -234,6 +237,11 @@ def _staged(
     fields = {"attributes": others, **row, "recipient": recipient}
     payload = _payload(row.get("payload"), wording, fields)
     values: dict[str, Any] = {name: row.get(name) or None for name in (*PERSON, "subject", "account")}
+    if (
+        not wording.literal
+    ):  # nobody is called '#N/A', and an address like that would make one person of all who have it
+        values |= dict.fromkeys(name for name in NAMES if placeholders.is_nothing(values[name]))
+        others = {name: cell for name, cell in others.items() if not placeholders.is_nothing(cell)}
     if wording.subject is not None:
         values["subject"] = one_line(filled(wording.subject, fields, wording.literal))
     if values["timezone"]:
@@ -253,6 +261,8 @@ def _staged(
     }
     check_texts(channel, values["subject"], values["message"])
     if not wording.literal:
+        if placeholders.is_nothing(values["message"]):
+            raise ValueError(f"the message is {values['message']!r}, which stands for nothing")
         _check_cells(row, wording)
     return [values[name] for name in STAGED]
 

@@ -75,6 +75,7 @@ def check_placeholders(wording: Wording, fields: Iterable[str]) -> None:
         if wording.literal or text is None:
             continue
         if isinstance(text, str):
+            placeholders.refuse_signs(text, what)
             rest = PLACE.sub(lambda at: "\0" if at.lastindex else at[0], text)
             placeholders.refuse(rest, what, fields, "write {first_name}")
         else:
@@ -99,7 +100,21 @@ def check_template(template: str, what: str = "message", literal: bool = False) 
 
 def filled(text: str | Filled, fields: Mapping[str, Any], literal: bool = False) -> str:
     """Fill in a text, of whichever kind. Raises `ValueError`, saying which, where a field is empty."""
-    return render(text, fields, literal) if isinstance(text, str) else text.render(fields)
+    if isinstance(text, str):
+        return render(text, fields, literal)
+    return text.render(fields if literal else without_nothing(fields))
+
+
+def without_nothing(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields, those of `attributes` too, empty where a cell stands for nothing or is a placeholder of another tool."""
+
+    def kept(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return without_nothing(value)
+        empty = isinstance(value, str) and (placeholders.is_nothing(value) or placeholders.is_whole(value))
+        return "" if empty else value
+
+    return {name: kept(value) for name, value in fields.items()}
 
 
 def fields_of(conn: Connection, campaign: str, channel: str, recipient: str, workspace: str | None) -> dict[str, Any]:
@@ -156,6 +171,12 @@ def render(template: str, fields: Mapping[str, str], literal: bool = False) -> s
         value = fields.get(placeholders.meant(name, fields) or "")
         if not value:
             raise ValueError(f"the message needs {{{name}}}, which this line lacks")
+        if not literal and placeholders.is_nothing(value):
+            raise ValueError(
+                f"the message needs {{{name}}}, and this line has {value!r} there, which stands for nothing"
+            )
+        if not literal and placeholders.is_whole(value):
+            raise ValueError(f"the message needs {{{name}}}, and this line has {value!r} there, which is a placeholder")
         size += len(value)
         if size > MAX_CHARS:
             raise ValueError(f"the message is longer than {MAX_CHARS:,} characters: shorten it or its fields")

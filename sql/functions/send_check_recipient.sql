@@ -6,6 +6,13 @@ language plpgsql immutable as $$
 declare
     v_key    text;
     v_quoted text;
+    v_plain  text := '';
+    -- As send_normal_recipient has them.
+    v_unseen constant text := E'[\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f'
+        || E'\\u202a-\\u202e\\u2060-\\u206f\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff9-\\ufffb\\U0001bca0-\\U0001bca3'
+        || E'\\U0001d173-\\U0001d17a\\U000e0000-\\U000e0fff]+';
+    v_edge   constant text := E'^[\\u0001-\\u0020\\u007f-\\u00a0\\u1680\\u2028\\u2029]+'
+        || E'|[\\u0001-\\u0020\\u007f-\\u00a0\\u1680\\u2028\\u2029]+$';
 begin
     if char_length(recipient) > 2000 then -- the key of a long text takes long
         return format('The recipient has %s characters: use 2000 at the most.', char_length(recipient));
@@ -17,7 +24,19 @@ begin
     v_quoted := quote_literal(case when char_length(recipient) > 60 then left(recipient, 59) || '…' else recipient end);
     case
         when channel like 'linkedin%' then
-            if v_key collate "C" ~ (E'^([0-9A-Za-z_%.-]|[^\\u0001-\\u007f])*([A-Za-z\\u00aa\\u00b5\\u00ba\\u00c0-\\u1fff'
+            if lower(v_key collate "C") = any (array['null', 'none', 'nil', 'nan', 'undefined', 'unknown', 'unavailable',
+                    'n.a.', 'n.a', 'na', 'n-a', 'true', 'false', 'yes', 'no', 'tbd', 'me']) then
+                return format('%s stands for nobody, as programs and spreadsheets write it: give the profile''s URL or its '
+                    'id.', v_quoted);
+            end if;
+            if v_key <> recipient then
+                v_plain := regexp_replace(normalize(regexp_replace(recipient, v_unseen, '', 'g'), NFKC) collate "C",
+                    v_unseen, '', 'g');
+                v_plain := regexp_replace(v_plain collate "C", v_edge, '', 'g');
+            end if;
+            if v_plain collate "C" ~ E'[\\u0009-\\u000d\\u0020\\u1680\\u2028\\u2029]|,$' then
+                null; -- two at once, or the rest of a list
+            elsif v_key collate "C" ~ (E'^([0-9A-Za-z_%.-]|[^\\u0001-\\u007f])*([A-Za-z\\u00aa\\u00b5\\u00ba\\u00c0-\\u1fff'
                     || E'\\u2c00-\\u2dff\\u3005-\\u3007\\u3021-\\ufdff\\ufe70-\\uffef\\U00010000-\\U0001efff'
                     || E'\\U00020000-\\U0003ffff])([0-9A-Za-z_%.-]|[^\\u0001-\\u007f])*$')
                or v_key collate "C" ~ '^[0-9]+$' and lower(recipient collate "C") like '%linkedin.com%' then
@@ -27,7 +46,7 @@ begin
                 v_quoted);
         when channel = 'email' then
             if v_key collate "C" ~ ('^[a-z0-9_!#$%&''*+/=?^`{|}~-]+([.][a-z0-9_!#$%&''*+/=?^`{|}~-]+)*@'
-                    '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$')
+                    '([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?[.])+([a-z]{2,63}|xn--[a-z0-9-]{0,58}[a-z0-9])$')
                and char_length(v_key) <= 254 and strpos(v_key, '@') <= 65
                and (v_key = recipient or normalize(recipient, NFKC) collate "C"
                     !~ E'[\\u2190-\\u2bff\\U0001f000-\\U0001faff]') then

@@ -156,6 +156,43 @@ def test_a_message_that_cannot_be_filled_in_is_refused_once(importing: Importing
     assert [line for line in done.stderr.splitlines() if "rehearsing" not in line] == [f"send-queue: {hint}"]
 
 
+@pytest.mark.parametrize("message", [
+    "Hi ${first_name}", "Hi {{ .FirstName }}", "Hi {{{first_name}}}", "Hi [FNAME]", "Hi <%= first_name %>",
+    "Hi $first_name", "Hi @first_name", "Hi __first_name__", "Hi #FirstName#", "Hi ((first_name))", "Hi :first_name:",
+    "Hi |first_name|",
+    "Hi \uff1cfirst_name\uff1e",
+])  # fmt: skip
+def test_a_placeholder_of_another_tool_is_refused(importing: Importing, message: str) -> None:
+    """In the message as in the subject, with how it is written here; --literal sends it as it stands."""
+    text = "recipient,first_name\nada@example.com,Ada\n"
+    args = ("--message", message, "--subject", "Hello")
+    for texts in (args, ("--message", "Hello", "--subject", message)):
+        done = importing(text, *texts, channel="email", check=False)
+        assert done.returncode == 2
+        assert "write {first_name}" in done.stderr or "use one of the fields (first_name, recipient)" in done.stderr
+        assert "add --literal to send" in done.stderr
+        assert importing.rows() == []
+
+
+def test_what_a_spreadsheet_writes_for_nothing_is_not_sent(importing: Importing) -> None:
+    """A line whose text would have it is wrong; in a column that the text has no need of, it is taken for empty."""
+    cells = ("#N/A", "null", "-", "#REF!", "{{last_name}}")
+    text = "recipient,first_name,last_name,email\n" + "".join(f"p{n},Ada,{c},#N/A\n" for n, c in enumerate(cells))
+    done = importing(text, "--message", "Hi {first_name} {last_name}", check=False)
+    assert (done.returncode, importing.rows()) == (2, [])
+    for n, cell in enumerate(cells):
+        said = f"this line has {cell!r} there, which {'is a placeholder' if '{' in cell else 'stands for nothing'}"
+        assert any(f"line {n + 2}: " in line and said in line for line in done.stderr.splitlines()), done.stderr
+    importing("recipient,message\np9,#N/A\n", check=False)
+    assert importing.rows() == []
+    importing(text.replace("{{last_name}}", "x"), *HELLO)
+    assert len(set(importing.rows("prospect_id"))) == 5
+    known = importing.queue.conn.execute("select distinct last_name, email from send_prospects").fetchall()
+    assert sorted(known, key=str) == [("x", None), (None, None)]
+    importing("recipient,last_name\np9,null\n", "--message", "Hi {last_name}", "--literal")
+    assert importing.rows()[-1] == ("p9", "Hi null")
+
+
 def test_of_many_bad_lines_twenty_are_said(importing: Importing) -> None:
     """And how many more there are; --json has all."""
     text = "recipient,message\n" + ",x\n" * 500

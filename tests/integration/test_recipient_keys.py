@@ -100,10 +100,18 @@ JUNK = (
     "#N/A", "N/A", "John Smith", "ada@example.org", "https://www.linkedin.com/company/acme", "-", "\u2013", "\u200b",
     "https://example.org/in/ada", "https://linkedin.com/in/", "linkedin.com/in/%20", "020 7946 0958", "ada", "ada@",
     "ada@example.org, ben@example.org", "Ada <ada@example.org>", "a@b@c", "ada@ex ample.org", "ada@-x.org",
-    "ada@\u2603.org", "+", "+1415", "12/05/2024", "442079460958", "linkedin.com/in/12345", "ftp://example.org", "https://",
+    "ada@\u2603.org", "+", "+1415", "12/05/2024", "442079460958", "linkedin.com/in/12345", "ftp://example.org",
+    "https://",
     "https://a b/", "https://example.org:99999/", "https://example.org:0/x", "https://me:pw@example.org/",
     "https://[::1]:80/x", "http://127.0.0.1:9/x?y#z", "javascript:alert(1)", "a" * 65 + "@example.org",
     "urn:li:member:1", "x" * 300, "x" * 2000, "x" * 2001, "+1" * 2000,
+    "null", "None", "NAN", "undefined", "unknown", "n.a.", "TRUE", "no", "yes", "tbd",
+    "me", "/in/null", "https://www.linkedin.com/in/undefined/", "in/me/", "linkedin.com/in/Unavailable?trk=x",
+    "/in/%6Eull",
+    "https://www.linkedin.com/in/d20 https://x.com/d", "/in/dora smith", "/in/dora17,", "in/dora17,\u200b ",
+    "in/d\u3000e", "in/d\u2028e", "in/dora,x,y", "in/d\u1680e", "Nobody", "Engineer", "metoo", "foo@example",
+    "a@192.168.0.1", "a@b",
+    "a@b.c", "a@b.c1", "a@b.xn--q9jyb4c", "a@b.\u307f\u3093\u306a", "a@b.co.", "a@[127.0.0.1]", "a@b..co", "A@B.CO",
 )  # fmt: skip
 
 
@@ -130,8 +138,12 @@ def test_sql_refuses_whom_the_command_refuses(conn: Connection) -> None:
 
 
 @pytest.mark.parametrize(("channel", "recipient"), [
-    *(("linkedin_invite", junk) for junk in ("#N/A", "John Smith", "ada@example.org", "https://www.linkedin.com/company/acme",
+    *(("linkedin_invite", junk) for junk in ("#N/A", "John Smith", "ada@example.org",
+    "https://www.linkedin.com/company/acme",
                                              "https://example.org/in/ada", "020 7946 0958", "", "\u200b")),
+    *(("linkedin_message", junk) for junk in ("null", "/in/undefined/", "me", "/in/dora smith", "/in/dora17,",
+                                              "https://www.linkedin.com/in/d20 https://x.com/d")),
+    *(("email", junk) for junk in ("foo@example", "a@192.168.0.1", "a@b")),
     *(("email", junk) for junk in ("#N/A", "John Smith", "https://www.linkedin.com/in/ada", "+14155552671", "")),
     *(("sms", junk) for junk in ("#N/A", "John Smith", "ada@example.org", "020 7946 0958", "")),
     ("webhook", ""),

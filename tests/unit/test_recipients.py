@@ -43,7 +43,7 @@ def test_a_url_with_a_password_is_refused_without_repeating_it() -> None:
     assert "hunter2" not in str(refused.value)
 
 
-@pytest.mark.parametrize("address", ["ada@example.org", "Ada+x@bücher.example", "ada@localhost"])
+@pytest.mark.parametrize("address", ["ada@example.org", "Ada+x@bücher.example", "ada@mail.example.org"])
 def test_a_mail_address_is_stored_as_it_is_written(address: str) -> None:
     assert checked("email", f" {address}\n") == address
 
@@ -139,3 +139,37 @@ def test_a_number_is_one_however_it_is_dialled(written: str) -> None:
 def test_what_is_no_profile_is_refused(junk: str) -> None:
     with pytest.raises(ValueError, match="is no profile of LinkedIn's"):
         checked("linkedin_invite", junk)
+
+
+@pytest.mark.parametrize("nobody", ["null", "NONE", "nan", "undefined", "unknown", "n.a.", "TRUE", "no", "tbd", "me",
+                                    "/in/null", "https://www.linkedin.com/in/undefined/", "/in/me/"])  # fmt: skip
+def test_what_programs_write_for_nothing_is_nobody(nobody: str) -> None:
+    """It is no slug, alone or in a URL; a word of people's cannot be told from one."""
+    with pytest.raises(
+        ValueError, match="stands for nobody, as programs and spreadsheets write it: give the profile's"
+    ):
+        checked("linkedin_invite", nobody)
+    assert checked("linkedin_invite", "Engineer") == "Engineer"
+
+
+@pytest.mark.parametrize(
+    "several", ["https://www.linkedin.com/in/d20 https://x.com/d", "/in/dora smith", "/in/dora17,"]
+)
+def test_a_profile_is_one(several: str) -> None:
+    """With a blank in it or a comma behind it, it is a part of something else."""
+    with pytest.raises(ValueError, match="is no profile of LinkedIn's"):
+        checked("linkedin_message", several)
+
+
+@pytest.mark.parametrize("address", ["foo@example", "a@192.168.0.1", "a@b", "ada@localhost", "a@b.c", "a@b.c1"])
+def test_a_mail_goes_to_a_domain(address: str) -> None:
+    """With a dot in it, and a word at its end."""
+    with pytest.raises(ValueError, match="is not a mail address"):
+        checked("email", address)
+
+
+@pytest.mark.parametrize("number", ["12345", "+4412345", "+44 123", "123456"])
+def test_a_number_has_the_length_that_its_country_has(number: str) -> None:
+    """What is dialled only inside of a town is none."""
+    with pytest.raises(ValueError, match="is not a phone number that anybody can have"):
+        checked("sms", number, "GB")
