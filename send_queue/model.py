@@ -211,7 +211,8 @@ LookUp: TypeAlias = Found | NotThere | CannotTell
 
 Rule: TypeAlias = Literal[
     "scheduled_for", "schedule", "weekend", "holiday", "daily_cap", "weekly_cap", "rate_limit", "min_gap",
-    "in_flight", "provider_hold", "paused", "disconnected", "quiet_hours", "behind", "uncertain",
+    "in_flight", "provider_hold", "paused", "disconnected", "quiet_hours", "contacted", "behind",
+    "uncertain",
 ]  # fmt: skip
 
 Verdict: TypeAlias = Literal["due_now", "waiting", "needs_person", "final"]

@@ -380,6 +380,9 @@ def _stopped(row: Json) -> Unsendable:
         case "uncertain":
             detail = f"Of the {what}: they may have gone out."
             mend = _command("list", "--status", "uncertain", "--campaign", name)
+        case "contacted":
+            detail = f"Of the {what}: another campaign writes, or wrote, to the same people, and a rule skips them."
+            mend = _command("campaign", "set", name, "--workspace", row["workspace"], "--skip-contacted", "0d")
         case _:
             detail = f"The {what} is {reason}{': ' + row['said'] if row['said'] else ''}."
             in_it = ("--workspace", row["workspace"]) if kind != "workspace" else ()

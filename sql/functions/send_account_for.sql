@@ -14,6 +14,7 @@ declare
     v_id       uuid := named;
     v_unserved text;
     v_left     uuid;
+    v_unfit    text[];
 begin
     select c.name, c.workspace_id into v_campaign from send_campaigns c where c.id = send_account_for.campaign_id;
     if v_id is not null then
@@ -22,9 +23,9 @@ begin
             raise exception '%: name an account that does, or use another channel.', v_unserved using errcode = 'SQ002';
         end if;
     elsif first is not null then
+        v_unfit := send_not_serving(send_account_for.channel); -- inside the query it would be asked for each account
         select o.account_id, o.left_id into v_id, v_left
-        from send_own_account(send_account_for.campaign_id, send_account_for.channel,
-            send_not_serving(send_account_for.channel), first, accounts) o;
+        from send_own_account(send_account_for.campaign_id, send_account_for.channel, v_unfit, first, accounts) o;
         if v_left is not null then
             perform send_refuse_left(send_account_for.campaign_id, v_left, null);
         end if;

@@ -16,6 +16,8 @@
 -- another campaign wrote, where the campaign or its workspace has a rule on that (send_contacted). Without a rule a notice
 -- says that another campaign has them too.
 --
+-- A program may call it for years on a connection whose plans are from when there was nothing yet: they walk indexes.
+--
 -- Raises, with a sentence that says what to do, and stores nothing: SQ002 where something is invalid or the account does
 -- not serve the channel, SQ005 where there is no such campaign, account, workspace or prospect, SQ006 where the campaign
 -- is done, no account of its pool serves the channel, or the account that the prospect knows has left the pool.
@@ -23,7 +25,8 @@ create or replace function send_enqueue(campaign text, channel text, recipient t
     account text default null, subject text default null, prospect uuid default null, payload jsonb default null,
     priority int default null, scheduled_for timestamptz default null, expires_at timestamptz default null,
     dedupe_key text default null, workspace text default null, at timestamptz default null)
-returns table (id uuid, created boolean) language plpgsql as $$
+returns table (id uuid, created boolean) language plpgsql
+set jit = off set enable_seqscan = off set enable_bitmapscan = off as $$
 #variable_conflict use_column
 declare
     v_at       timestamptz := coalesce(send_enqueue.at, clock_timestamp());

@@ -9,7 +9,8 @@
 -- contended says that others of its lane, or of lanes that may share a limit with it, are due by then, so that next_at
 -- may be another's; ahead counts the rows of the lane that are due at next_at and go first (10,000 at the most are counted); beyond
 -- says that the windows were not enough: more are wanted from `reached` on, to 400 days after it where quiet hours cover
--- all that there are. Quiet hours that cover more than a year of openings cover them for ever. Raises SQ005 where there
+-- all that there are. Quiet hours that cover more than a year of openings cover them for ever. Whom another campaign wrote to by then is
+-- skipped then, by the rule `contacted`. Raises SQ005 where there
 -- is no such send.
 create or replace function send_explain(id uuid, at timestamptz default null, windows tstzrange[] default null,
     counting boolean default true)
@@ -31,7 +32,8 @@ declare
     v_quiet   boolean;
     v_awake   timestamptz := '-infinity'; -- a moment at which it is neither quiet nor closed
 begin
-    select q.*, c.name as campaign, c.max_attempts, c.status as campaign_status, c.pause_reason as campaign_reason,
+    select q.*, c.name as campaign, c.max_attempts, c.status as campaign_status,
+        coalesce(c.skip_contacted, w.skip_contacted) as skip_contacted, c.pause_reason as campaign_reason,
         a.name as account, a.status as account_status, a.status_reason, w.name as workspace,
         w.paused_at as workspace_paused_at, w.pause_reason as workspace_reason, l.paused_at as lane_paused_at,
         l.pause_reason as lane_reason, l.next_at, l.next_at_reason, l.next_at_detail, s.id as schedule_id,
@@ -109,7 +111,16 @@ begin
             select r.rule, r.until, r.detail from send_remaining_capacity(v_send.account_id, v_send.channel, v_moment, null, null) r
             where r.room <= 0 and v_send.next_at <= v_moment
         ) h;
-        exit when v_now is null;
+        if v_now is null then
+            select jsonb_build_array(jsonb_build_object('rule', 'contacted', 'until', null, 'detail',
+                format('%s A run skips it.', w.reason), 'found_at', v_moment)) into v_now
+            from (
+                select send_contacted(v_send.workspace_id, v_send.campaign_id, v_send.channel, v_send.recipient,
+                    v_send.prospect_id, v_send.skip_contacted, v_moment) as reason) w
+            where w.reason is not null;
+            v_holds := v_holds || coalesce(v_now, '[]');
+            exit;
+        end if;
         if v_quiet and not v_person and v_awake < v_moment then
             v_awake := send_quiet_opening(v_send.id, greatest(v_moment, v_send.scheduled_for),
                 case when v_send.schedule_id is not null then v_windows end);

@@ -11,7 +11,7 @@
 --   sought     the lane of the send that is asked for
 --   campaigns  with the rows that wait in them
 --   never      rows that go only when a person acts: {reason, sends, kind, name, channel, workspace, said}:
---              reason paused, disconnected, done, expired, failed or uncertain
+--              reason paused, disconnected, done, expired, failed, uncertain or contacted
 create or replace function send_forecast(at timestamptz default null, send_id uuid default null)
 returns jsonb language sql stable set timezone = 'UTC'
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
@@ -49,7 +49,13 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
         select q.status, 'campaign', c.name, null, w.name, null, count(*)
         from send_queue q join send_campaigns c on c.id = q.campaign_id join send_workspaces w on w.id = c.workspace_id
         where q.status in ('failed', 'uncertain') and send_forecast.send_id is null
-        group by q.status, c.name, w.name)
+        group by q.status, c.name, w.name
+        union all
+        select 'contacted', 'campaign', c.name, null, w.name, null, count(*)
+        from moment m cross join lateral send_forecast_contacted(m.at) s
+        join send_campaigns c on c.id = s.campaign_id join send_workspaces w on w.id = c.workspace_id
+        where send_forecast.send_id is null
+        group by c.name, w.name)
     select jsonb_build_object(
         'at', send_microseconds(m.at),
         'sought', (select jsonb_build_object('account_id', q.account_id, 'channel', q.channel) from sought q),

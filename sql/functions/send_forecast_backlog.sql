@@ -1,6 +1,6 @@
 -- The rows that wait in lanes and campaigns that nobody has stopped, for a forecast: a row for each lane's campaign, in
 -- it what follows each other in the lane's order and is alike (priority, scheduled_for, expires_at, quiet hours), as
--- counts.
+-- counts. Those that a rule on contacts will skip are left out (send_forecast_contacted).
 --
 -- turn is the lane's turn that the campaign took last (0: none). places are their scheduled_for, as it was before quiet hours put them off; quiets the quiet hours of their recipients
 -- as words: from, until, and the zones; empty: none. Where this server does not know a zone, they are scheduled for the
@@ -34,6 +34,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
             select case when asleep.unknown then '9999-12-31' else q.scheduled_for end as due,
                 coalesce(q.place, q.scheduled_for) as place, coalesce(asleep.words, '') as quiet) d
         where q.status = 'pending' and (q.expires_at is null or q.expires_at > send_forecast_backlog.at)
+          and q.id not in (select s.id from send_forecast_contacted(send_forecast_backlog.at) s)
         window lane as (partition by q.account_id, q.channel order by q.priority, d.place, q.id)
     ), alike as (
         select w.*, coalesce(lead(w.nth) over (partition by w.account_id, w.channel order by w.nth), e.past) - w.nth as n

@@ -2,10 +2,11 @@
 -- what is no channel, which other rules refuse.
 create or replace function send_not_serving(channel text) returns text[] language plpgsql stable as $$
 begin
+    if send_not_serving.channel = 'log' or not send_is_channel(send_not_serving.channel) then
+        return '{}';
+    end if;
     return array(
-        select distinct s.provider from send_provider_channels s
-        where send_not_serving.channel <> 'log' and send_is_channel(send_not_serving.channel) and not exists (
-            select from send_provider_channels o
-            where o.provider = s.provider and o.channel = send_not_serving.channel));
+        select s.provider from send_provider_channels s
+        group by s.provider having not bool_or(s.channel = send_not_serving.channel));
 end
 $$;

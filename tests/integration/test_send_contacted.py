@@ -10,6 +10,9 @@ import psycopg
 import pytest
 from builders import AT, DAY, HOUR, Connection, Queue
 
+from send_queue.core.explain import explain
+from send_queue.insight.forecast import forecast
+
 SLUG, URL = "Ada-L", "https://uk.linkedin.com/in/ada-l/"
 
 
@@ -182,3 +185,35 @@ def test_a_person_is_known_by_their_key(queue: Queue, database: str, people: Cal
                      "on c.id = q.campaign_id order by c.name") == [
         ("spring", "sending", None), ("summer", "skipped", "contacted"),
     ]  # fmt: skip
+
+
+def test_explain_says_that_a_rule_will_skip_a_send(queue: Queue) -> None:
+    """As soon as another campaign wrote, and not where the time is over before it can go."""
+    put(queue, "spring")
+    second = put(queue, "summer", URL, "linkedin_message")
+    later = put(queue, "summer", URL, "linkedin_message", scheduled_for=AT + 91 * DAY)
+    rule(queue, "workspace", "default", "90 days")
+    assert explain(queue.conn, second, AT).holds == ()
+    assert len(queue.taken(channel="linkedin_invite")) == 1
+    told = explain(queue.conn, second, AT + HOUR)
+    assert (told.verdict, told.next_at, [hold.rule for hold in told.holds]) == ("needs_person", None, ["contacted"])
+    assert told.holds[0].detail == (
+        "The campaign spring wrote to them on 2026-03-02: nothing else goes to them within 90 days. A run skips it."
+    )
+    assert "contacted" not in [hold.rule for hold in explain(queue.conn, later, AT + HOUR).holds]
+
+
+def test_a_forecast_foresees_whom_a_rule_skips(queue: Queue) -> None:
+    """Of two campaigns to the same people, and of one to people of the past, each person is written to once."""
+    people = [f"person-{n}" for n in range(10)]
+    for campaign in ("spring", "summer"):
+        for person in people:
+            put(queue, campaign, person)
+    rule(queue, "campaign", "summer", "30 days")
+    told = forecast(queue.conn, AT)
+    assert (sum(day.sends for day in told.days), [(n.reason, n.sends) for n in told.never]) == (10, [("contacted", 10)])
+    assert told.never[0].mend == "send-queue campaign set summer --skip-contacted 0d"
+    for _ in range(9):
+        for send in queue.taken(max_rows=100):
+            queue.record(send, "sent")
+    assert queue.statuses() == {"sent": 10, "skipped": 10}
