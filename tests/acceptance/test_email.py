@@ -190,16 +190,17 @@ def test_a_run_killed_at_the_dot_is_never_repeated(queue: Queue, mailer: Real, s
     assert queue.row(send_id)["status"] == "uncertain"
 
 
-def test_a_wrong_password_stops_the_account_and_a_person_resumes_it(queue: Queue, mailer: Real) -> None:
-    """Nothing is lost and no attempt is spent: the account says why, and after `resume` the mail goes."""
+def test_a_wrong_password_holds_the_account_until_it_is_mended(queue: Queue, mailer: Real) -> None:
+    """Nothing is lost and no attempt is spent: stderr names the variable, and after `resume` the mail goes."""
     [send_id] = mails(queue, "post")
-    queue("run", env={"SMTP_PASSWORD": "wrong-3417"})
-    assert queue.row(send_id)["status"] == "pending"
+    refused = queue("run", env={"SMTP_PASSWORD": "wrong-3417"}, check=False)
+    assert (refused.returncode, "SMTP_PASSWORD" in refused.stderr) == (78, True)
+    assert (queue.row(send_id)["status"], queue.row(send_id)["attempts"]) == ("pending", 0)
     explained = queue.explain(send_id)
-    assert explained["verdict"] == "needs_person"
-    assert "disconnected" in [hold["rule"] for hold in explained["holds"]]
+    assert explained["verdict"] == "waiting"
+    assert "provider_hold" in [hold["rule"] for hold in explained["holds"]]
     queue("resume", "account", "post")
-    queue("run", now=MONDAY + HOUR)
+    queue("run", now=MONDAY + MINUTE)
     assert [taken.to for taken in mailer.mails] == ["ana@example.com"]
 
 

@@ -98,7 +98,7 @@ def test_a_worker_runs(queue: Connection, role: Role, cli: Cli) -> None:
     """A worker's role claims, sends, records, skips what has expired, meets its cap and works out windows."""
     env = {"DATABASE_URL": role("work")}
     for n in range(4):
-        enqueue(queue, f"person {n}")
+        enqueue(queue, f"person-{n}")
     enqueue(queue, "late", expires_at=AT + timedelta(minutes=1))
     report = json.loads(cli("run", "--json", now=AT + timedelta(minutes=2), env=env).stdout)
     assert (report["sent"], report["skipped"]) == (3, 1)
