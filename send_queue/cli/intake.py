@@ -216,7 +216,7 @@ def import_command(
         which = "the line above" if n == 1 else f"the {n:,} lines{' above' if n <= SAID else ''}"
         warn(f"Nothing was stored: mend {which} and import the file again.")
         return 2
-    if not result.created and not result.there:
+    if not result.created and not result.there and not result.contacted:
         warn(f"{file.name} has no lines below its header: nothing was stored.")
     if not json_:
         verb = "would be enqueued" if dry_run else "enqueued"

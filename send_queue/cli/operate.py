@@ -45,7 +45,12 @@ def _pausing(verb: str, help: str) -> click.Command:
         if all_:
             what = f"{changed} {'workspace' if changed == 1 else 'workspaces'}"
         if kind and before and not _is_held(kind, before):
-            click.echo(f"{what[0].upper()}{what[1:]} was not paused: nothing to resume.")
+            if before.get("secret_refused"):
+                click.echo(
+                    f"{what[0].upper()}{what[1:]} was not paused: its secret was refused, and is tried again now."
+                )
+            else:
+                click.echo(f"{what[0].upper()}{what[1:]} was not paused: nothing to resume.")
         elif all_ and not changed:
             click.echo(f"No workspace {'is there' if verb == 'pause' else 'was paused'}: nothing to {verb}.")
         else:

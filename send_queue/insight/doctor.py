@@ -37,7 +37,10 @@ CLOCKS_MAY_DIFFER = timedelta(seconds=60)
 YEARS_AHEAD = 10
 """How far the holidays are looked at, however late the last row is scheduled."""
 
-KEYS = {"unipile": "UNIPILE_API_KEY", "sendgrid": "SENDGRID_API_KEY"}
+KEYS = {
+    "unipile": "UNIPILE_API_KEY", "sendgrid": "SENDGRID_API_KEY", "twilio": "TWILIO_AUTH_TOKEN",
+    "webhook": "WEBHOOK_SECRET", "slack": "SLACK_WEBHOOK_URL",
+}  # fmt: skip
 """The variable that holds a provider's key, for the accounts that name none of their own."""
 
 ADDRESSES = {"unipile": "UNIPILE_DSN"}
@@ -118,10 +121,10 @@ def _schema(conn: Connection) -> Iterator[Finding]:
 
 
 def _environment(secrets: Sequence[Json], env: Mapping[str, str]) -> Iterator[Finding]:
-    """What active accounts need; `secrets` has a row for each provider and secret_env."""
+    """What active accounts need; `secrets` has a row for each provider and secret_env, and for own tokens."""
     for row in secrets:
         others = f" (and {row['accounts'] - 1} more)" if row["accounts"] > 1 else ""
-        variable = row["secret_env"] or KEYS.get(row["provider"])
+        variable = row["secret_env"] or (None if row["own_token"] else KEYS.get(row["provider"]))
         if variable and not env.get(variable, "").strip() and (row["waiting"] or row["secret_env"]):
             yield Finding(
                 "environment",
@@ -203,6 +206,13 @@ def _mail(secrets: Sequence[Json], env: Mapping[str, str]) -> Iterator[Finding]:
     if any(row["provider"] == "smtp" for row in waiting) and lacks("SMTP_URL"):
         what = "SMTP_URL is not in this environment, and mails wait whose accounts need it unless they have a smtp_url."
         yield Finding("environment", "worth knowing", what, "export SMTP_URL=…")
+    elif (
+        any(row["provider"] == "smtp" and not row["secret_env"] for row in waiting)
+        and lacks("SMTP_PASSWORD")
+        and "@" in env.get("SMTP_URL", "")  # it names a user
+    ):
+        what = "SMTP_PASSWORD is not in this environment, and SMTP_URL names a user, whom mails wait for."
+        yield Finding("environment", "wrong", what, "export SMTP_PASSWORD=…")
 
 
 # --- the calendar -----------------------------------------------------------------------------------------
@@ -277,6 +287,7 @@ def _quiet(conn: Connection, at: datetime) -> Iterator[Finding]:
 def _zones(conn: Connection, at: datetime) -> Iterator[Finding]:
     """Zones that the server does not know; then those on whose offsets, in the year ahead, it and Python differ."""
     answer = store.zones_doctor(conn)
+    at = at.replace(microsecond=0)  # changes are known by the second: with a part of one, zones that agree would differ
     yield from map(_finding, answer["findings"])
     ahead = at + timedelta(days=366)
     differing = sorted(name for name, *_ in _differences(conn, answer["zones"], at, at, ahead))
@@ -292,7 +303,8 @@ def _zones(conn: Connection, at: datetime) -> Iterator[Finding]:
             mend,
         )
     if more := len(differing[ZONES_SHOWN:]):
-        what = f"Python and the database server have other clocks for {more:,} more zones."
+        named = ", ".join(differing[ZONES_SHOWN:][:ZONES_SHOWN]) + (", …" if more > ZONES_SHOWN else "")
+        what = f"Python and the database server have other clocks for {more:,} more zones: {named}."
         yield Finding("zone_data", "wrong", what, _OLDER[None][1])
 
 

@@ -384,7 +384,7 @@ def _stopped(row: Json) -> Unsendable:
             detail = f"Of the {what}: another campaign writes, or wrote, to the same people, and a rule skips them."
             mend = _command("campaign", "set", name, "--workspace", row["workspace"], "--skip-contacted", "0d")
         case _:
-            detail = f"The {what} is {reason}{': ' + row['said'] if row['said'] else ''}."
+            detail = f"The {what} is {reason}{': ' + row['said'].rstrip('.') if row['said'] else ''}."
             in_it = ("--workspace", row["workspace"]) if kind != "workspace" else ()
             mend = _command("resume", kind, name, channel or "", *in_it)
     return Unsendable(reason, row["sends"], detail, mend)

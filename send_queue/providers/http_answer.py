@@ -133,6 +133,17 @@ def hidden(text: str, secrets: Sequence[str]) -> str:
     return line
 
 
+def advised(detail: str, advice: str) -> str:
+    """What a provider said, and what to do about it: two sentences, of which its own may lack the full stop.
+
+    >>> advised("bad key", "Check the key."), advised("Bad key.", "Check the key."), advised("", "Check the key.")
+    ('bad key. Check the key.', 'Bad key. Check the key.', 'Check the key.')
+    """
+    detail = detail.strip()
+    ends = not detail or not advice or detail[-1] in ".!?:;…"
+    return f"{detail}{'' if ends else '.'} {advice}".strip()
+
+
 def plain(text: str, limit: int = 300) -> str:
     """One printable line of at most `limit` characters: no control characters, nothing Postgres refuses.
 

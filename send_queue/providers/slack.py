@@ -16,7 +16,7 @@ from send_queue.model import CannotTell, Claimed, Failed, Hold, LookUp, Outcome,
 from send_queue.providers.address import checked_url
 from send_queue.providers.credentials import refused, secret_of, variable_of
 from send_queue.providers.http import Http
-from send_queue.providers.http_answer import Answer, Limits, hidden, plain, retry_after
+from send_queue.providers.http_answer import Answer, Limits, advised, hidden, plain, retry_after
 from send_queue.providers.reach import host_of
 
 VARIABLE = "SLACK_WEBHOOK_URL"
@@ -124,7 +124,7 @@ def judge(answer: Answer, hide: tuple[str, ...] = ()) -> Outcome:
             return Failed(code, detail, status)
         case "hold":
             advice = "Make a new incoming webhook, put its address into the variable, then resume the account."
-            return Hold("account", code, f"{detail} {advice}", http_status=status)
+            return Hold("account", code, advised(detail, advice), http_status=status)
         case "uncertain":
             return Uncertain(code, detail, status)
 

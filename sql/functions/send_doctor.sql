@@ -154,7 +154,7 @@ begin
         union all
         select 8, 'dead_rows', 'wrong', format('Autovacuum is far behind on the table %s: %s dead rows.', d.relname, d.n),
             null, format('vacuum (analyze) %I', d.relname)
-        from dead d where d.n::float8 > greatest(10000::float8, 5::float8 * d.vacuumed_at)
+        from dead d where d.n::float8 > greatest(50000::float8, 5::float8 * d.vacuumed_at)
 
         union all
         select 9, 'old_transaction', 'wrong', format('The transaction of process %s (%s, %s) is open for %s and keeps '
@@ -268,11 +268,13 @@ begin
             group by s.timezone, s.hours, s.skip_holidays, s.holiday_country, s.holiday_subdivision, s.closed_on,
                 s.open_on) s),
         'secrets', (select coalesce(jsonb_agg(to_jsonb(s)), '[]') from (
-            select a.provider, a.secret_env, min(a.label) as account, count(*) as accounts,
+            select a.provider, a.secret_env, a.secret_env is null and t.account_id is not null as own_token,
+                min(a.label) as account, count(*) as accounts,
                 coalesce(sum(w.n), 0) as waiting
             from account a
             left join (select account_id, sum(to_provider) as n from waiting group by account_id) w
                 on w.account_id = a.id
-            where a.status = 'active' group by a.provider, a.secret_env) s)));
+            left join send_tokens t on t.account_id = a.id
+            where a.status = 'active' group by a.provider, a.secret_env, own_token) s)));
 end
 $$;

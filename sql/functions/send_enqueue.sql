@@ -52,8 +52,8 @@ begin
     v_found := send_campaign_named(send_enqueue.campaign, send_enqueue.workspace, send_bound_workspaces());
     select c.* into v_campaign from send_campaigns c where c.id = v_found;
     if v_campaign.status = 'done' then
-        raise exception 'The campaign % is done: resume it with `send-queue resume campaign`, or use another.',
-            quote_literal(v_campaign.name) using errcode = 'SQ006';
+        raise exception 'The campaign % is done: resume it with `send-queue resume campaign %`, or use another.',
+            quote_literal(v_campaign.name), quote_literal(v_campaign.name) using errcode = 'SQ006';
     end if;
 
     if v_key is not null then -- seen before anything is locked or made

@@ -43,8 +43,8 @@ begin
     v_found := send_campaign_named(send_import.campaign, send_import.workspace, null);
     select c.* into v_campaign from send_campaigns c where c.id = v_found;
     if v_campaign.status = 'done' then
-        raise exception 'The campaign % is done: resume it with `send-queue resume campaign`, or use another.',
-            quote_literal(v_campaign.name) using errcode = 'SQ006';
+        raise exception 'The campaign % is done: resume it with `send-queue resume campaign %`, or use another.',
+            quote_literal(v_campaign.name), quote_literal(v_campaign.name) using errcode = 'SQ006';
     end if;
 
     select jsonb_agg(jsonb_build_object('line', w.line, 'reason', w.reason) order by w.line) into v_wrong

@@ -51,10 +51,13 @@ def put(conn: Connection, kind: str, name: str, adding: bool = True, **fields: A
     conn.execute("select send_set(%s, %s, %s, adding => %s)", (kind, name, Jsonb(fields), adding))
 
 
-def enqueue(conn: Connection, channel: str = "linkedin_invite", account: str = "anna", day: str = "2026-11-23") -> None:
+def enqueue(
+    conn: Connection, channel: str = "linkedin_invite", account: str = "anna", day: str = "2026-11-23",
+    recipient: str = "a-person",
+) -> None:  # fmt: skip
     conn.execute(
         "select send_enqueue('fall', %s, %s, 'Hi', account => %s, scheduled_for => %s, at => %s)",
-        (channel, "a-person", account, f"{day}T00:00:00Z", AT),
+        (channel, recipient, account, f"{day}T00:00:00Z", AT),
     )
 
 
@@ -162,6 +165,27 @@ def test_what_the_environment_lacks(conn: Connection, doctor_says: Doctor) -> No
     assert doctor_says() == []
 
 
+@pytest.mark.parametrize(("provider", "channel", "recipient", "variable"), [
+    ("twilio", "sms", "+14155552671", "TWILIO_AUTH_TOKEN"),
+    ("webhook", "webhook", "https://x.example/h", "WEBHOOK_SECRET"),
+    ("slack", "webhook", "https://x.example/h", "SLACK_WEBHOOK_URL"),
+    ("sendgrid", "email", "ada@example.com", "SENDGRID_API_KEY"),
+    ("smtp", "email", "ada@example.com", "SMTP_PASSWORD"),
+])  # fmt: skip
+def test_the_secret_of_each_provider_is_missed(
+    conn: Connection, doctor_says: Doctor, provider: str, channel: str, recipient: str, variable: str
+) -> None:
+    """Where its rows wait and no account names another; with it doctor is silent."""
+    put(conn, "account", "desk", provider=provider)
+    put(conn, "campaign", "fall", accounts=["desk"])
+    assert [f for f in doctor_says() if variable in f["mend"]] == []
+    enqueue(conn, channel, "desk", recipient=recipient)
+    env = {"SMTP_URL": "smtp://desk@mail.example.com"}
+    [found] = [f for f in doctor_says(**env) if variable in f["mend"]]
+    assert (found["severity"], found["mend"]) == ("wrong", f"export {variable}=…")
+    assert [f for f in doctor_says(**env, **{variable: "x"}) if f["mend"] == f"export {variable}=…"] == []
+
+
 def test_a_provider_that_is_not_installed(conn: Connection, doctor_says: Doctor) -> None:
     """An account whose provider nobody has registered is found when something waits for it."""
     put(conn, "account", "anna", provider="pigeon")
@@ -256,7 +280,7 @@ def test_mails_without_a_link_to_unsubscribe_by_are_worth_knowing_of(conn: Conne
     put(conn, "account", "post", provider="smtp")
     put(conn, "campaign", "fall", accounts=["post"])
     assert [finding["check"] for finding in doctor_says()] == []
-    enqueue(conn, "email", "post")
+    enqueue(conn, "email", "post", recipient="ada@example.com")
     found = doctor_says()
     assert [(finding["check"], finding["mend"]) for finding in found] == [
         ("unsubscribe", "export SEND_QUEUE_UNSUBSCRIBE_KEY=…"),

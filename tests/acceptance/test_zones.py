@@ -142,6 +142,14 @@ def test_the_doctor_compares_the_zones_of_python_with_the_servers(cli: Cli, tmp_
     }]  # fmt: skip
 
 
+def test_zones_that_agree_agree_at_each_part_of_a_second(cli: Cli) -> None:
+    """The doctor's answer does not depend on the fraction of the second in which it is asked."""
+    cli("schedule", "add", "office", "--timezone", "America/New_York", "--hours", "09:00-17:00")
+    for part in ("", ".4", ".9", ".999999"):
+        done = cli("doctor", "--json", now=f"2026-10-01T00:00:00{part}+00:00", check=False)
+        assert [found for found in json.loads(done.stdout)["findings"] if found["check"] == "zone_data"] == []
+
+
 def test_an_idle_tick_reads_no_zones(cli: Cli) -> None:
     """What a tick with nothing due does not use, it does not import."""
     done = cli("run-once", env={"PYTHONPROFILEIMPORTTIME": "1"})

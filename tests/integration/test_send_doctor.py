@@ -302,12 +302,12 @@ def test_a_table_that_autovacuum_is_far_behind_on(queue: Connection) -> None:
     """Dead rows far beyond where autovacuum should have come are found; a vacuum mends it."""
     queue.execute("alter table send_workspaces set (autovacuum_enabled = off)")
     queue.execute(
-        "insert into send_workspaces (name, timezone) select 'w' || g, 'UTC' from generate_series(1, 20000) g"
+        "insert into send_workspaces (name, timezone) select 'w' || g, 'UTC' from generate_series(1, 60000) g"
     )
     queue.execute("delete from send_workspaces where name <> 'default'")
-    counted(queue, 20_000)
+    counted(queue, 60_000)
     finding = found(queue, "dead_rows")
-    assert finding["what"] == "Autovacuum is far behind on the table send_workspaces: 20000 dead rows."
+    assert finding["what"] == "Autovacuum is far behind on the table send_workspaces: 60000 dead rows."
     queue.execute(finding["mend"])
     counted(queue, 0)
     assert findings(queue, "dead_rows") == []
@@ -440,7 +440,14 @@ def test_what_python_is_told(queue: Connection) -> None:
     assert (schedule["name"], schedule["waiting"]) == ("one", 2)
     assert datetime.fromisoformat(schedule["last"]) == AT + DAY
     assert row[0]["secrets"] == [
-        {"provider": "unipile", "secret_env": "ANNA_KEY", "account": "anna", "accounts": 2, "waiting": 1}
+        {
+            "provider": "unipile",
+            "secret_env": "ANNA_KEY",
+            "own_token": False,
+            "account": "anna",
+            "accounts": 2,
+            "waiting": 1,
+        }
     ]
 
 

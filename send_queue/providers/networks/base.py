@@ -36,7 +36,16 @@ from send_queue.model import (
 from send_queue.providers.address import base_url, checked_url
 from send_queue.providers.credentials import secret_of
 from send_queue.providers.http import Http
-from send_queue.providers.http_answer import MAX_WAIT, Answer, Limits, NoAnswer, answered_at, plain, retry_after
+from send_queue.providers.http_answer import (
+    MAX_WAIT,
+    Answer,
+    Limits,
+    NoAnswer,
+    advised,
+    answered_at,
+    plain,
+    retry_after,
+)
 from send_queue.providers.reach import host_of
 
 POST = Limits(connect=10, read=45, total=60)
@@ -123,7 +132,7 @@ def judge(
         meaning = meanings.get(f"http_{status}", REFUSED)
     if meaning is None:
         return odd(status, answer.text, send)
-    detail = plain(f"{detail} {meaning.advice}".strip())
+    detail = plain(advised(detail, meaning.advice))
     match meaning.kind:
         case "failed":
             return Failed(name, detail, status)

@@ -15,7 +15,16 @@ from typing import Literal, TypeAlias
 
 from send_queue.model import Failed, Hold, Outcome, Retry, Uncertain
 from send_queue.providers.credentials import TRY_AGAIN
-from send_queue.providers.http_answer import MAX_WAIT, Answer, NoAnswer, answered_at, hidden, plain, retry_after
+from send_queue.providers.http_answer import (
+    MAX_WAIT,
+    Answer,
+    NoAnswer,
+    advised,
+    answered_at,
+    hidden,
+    plain,
+    retry_after,
+)
 from send_queue.providers.intermediary import IN_DOUBT_BY_STATUS, MAX_LANE_HOLDS, judge_stranger
 
 
@@ -141,7 +150,7 @@ def _meaning(status: int, errors: Sequence[Error]) -> Meaning:
 
 
 def _outcome(meaning: Meaning, answer: Answer, detail: str, now: datetime, held: int) -> Outcome:
-    detail = f"{detail} {meaning.advice}".strip()
+    detail = advised(detail, meaning.advice)
     if meaning.kind == "failed":
         return Failed(meaning.code, detail, answer.status)
     if meaning.may_be_its_own and held >= MAX_LANE_HOLDS:

@@ -23,7 +23,7 @@ from typing import Literal, TypeAlias
 
 from send_queue.model import Failed, Hold, Retry
 from send_queue.providers.credentials import TRY_AGAIN
-from send_queue.providers.http_answer import hidden, plain
+from send_queue.providers.http_answer import advised, hidden, plain
 from send_queue.providers.intermediary import MAX_LANE_HOLDS
 
 Stage: TypeAlias = Literal["hello", "auth", "mail", "rcpt", "data"]
@@ -204,7 +204,7 @@ def judge(stage: Stage, code: int, text: str, *, hide: Sequence[str], held: int 
     The strings of `hide` are kept out of the detail; `held` is how many tries of the send did not count.
     """
     meaning = meaning_of(stage, code, text)
-    detail = f"{plain(hidden(f'{code} {text}', hide))} {meaning.advice}".strip()
+    detail = advised(plain(hidden(f"{code} {text}", hide)), meaning.advice)
     if meaning.kind == "failed":
         return Failed(meaning.code, detail, code)
     if meaning.kind == "retry":

@@ -13,7 +13,7 @@ from typing import Literal
 
 from send_queue.model import Failed, Hold, Outcome, Retry, Uncertain
 from send_queue.providers.credentials import TRY_AGAIN
-from send_queue.providers.http_answer import Answer, NoAnswer, hidden, plain, retry_after
+from send_queue.providers.http_answer import Answer, NoAnswer, advised, hidden, plain, retry_after
 from send_queue.providers.intermediary import IN_DOUBT_BY_STATUS, MAX_LANE_HOLDS, judge_stranger
 
 
@@ -128,7 +128,7 @@ def judge(answer: Answer | NoAnswer, *, now: datetime, hide: Sequence[str], held
     if status < 400 or (code is None and status != 429):
         return judge_stranger(status, said, whose="Twilio's API: check TWILIO_BASE_URL", held=held)
     meaning = MEANINGS.get(code or 0) or BY_STATUS.get(status) or Meaning("failed", f"twilio_{code}")
-    return _outcome(meaning, answer, f"{said} {meaning.advice}".strip(), now, held)
+    return _outcome(meaning, answer, advised(said, meaning.advice), now, held)
 
 
 def sid_of(message: Mapping[str, object]) -> str | None:

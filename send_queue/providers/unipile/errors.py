@@ -13,7 +13,7 @@ from typing import Literal
 
 from send_queue.model import AlreadyDone, Failed, Hold, Outcome, Uncertain
 from send_queue.providers.credentials import TRY_AGAIN
-from send_queue.providers.http_answer import Answer, NoAnswer, hidden, plain, retry_after
+from send_queue.providers.http_answer import Answer, NoAnswer, advised, hidden, plain, retry_after
 from send_queue.providers.intermediary import IN_DOUBT_BY_STATUS, judge_stranger
 
 
@@ -168,7 +168,7 @@ def judge(answer: Answer | NoAnswer, *, now: datetime, hide: Sequence[str], held
         return judge_stranger(status, detail, whose="Unipile's API: check UNIPILE_DSN", held=held)
     code = code or "too_many_requests"
     meaning = MEANINGS.get(code) or UNKNOWN_BY_STATUS.get(status, REFUSED)
-    detail = f"{detail} {meaning.advice}".strip()
+    detail = advised(detail, meaning.advice)
     match meaning.kind:
         case "already_done":
             return AlreadyDone(code, detail, status)
