@@ -44,7 +44,7 @@ set enable_incremental_sort = off as $$
 #variable_conflict use_column
 declare
     v_at        timestamptz := coalesce(send_claim.at, clock_timestamp());
-    v_to_come   boolean := keeping and send_to_come(send_claim.at); -- it rehearses, and is set back
+    v_to_come   boolean := send_rehearse(send_claim.at); -- what it writes is marked, and undone (send_end_rehearsal)
     v_lane      record;
     v_turn      timestamptz; -- of the last lane that was taken; null: there was none left
     v_passed    text[] := '{}';  -- lanes that are done with for this call without having moved their next_at
@@ -85,6 +85,11 @@ begin
     perform send_refuse_copy();
     perform send_check_filters(account, channel, campaign);
 
+    if not v_to_come and exists (
+            select from send_rehearsed_lanes union all select from send_rehearsed_rows) then
+        perform send_end_rehearsal('{}');
+    end if;
+
     -- Rows past their expires_at are skipped, a few hundred a call, so that they never pile up before the due ones.
     update send_queue q
     set status = 'skipped', error_code = 'expired', updated_at = v_at,
@@ -95,13 +100,6 @@ begin
         where late.status = 'pending' and late.expires_at <= v_at
         order by late.expires_at limit 500 for update skip locked));
     get diagnostics v_expired = row_count;
-    if v_to_come and v_expired > 0 then
-        perform send_note_rehearsal(array_agg(q.account_id), array_agg(q.channel), v_at)
-        from send_queue q where q.status = 'skipped' and q.error_code = 'expired' and q.updated_at = v_at;
-    end if;
-    if keeping and send_claim.at is null and exists (select from send_rehearsed_lanes) then
-        perform send_end_rehearsal();
-    end if;
 
     select jsonb_agg(to_jsonb(s)) into v_stale
     from (select * from send_schedules s
@@ -173,7 +171,11 @@ begin
              order by q.account_id, q.channel, q.scheduled_for limit 1) as has_woken,
             w.skip_contacted is not null or exists (
                 select from send_campaigns c
-                where c.workspace_id = w.id and c.skip_contacted is not null) as skipping
+                where c.workspace_id = w.id and c.skip_contacted is not null) as skipping,
+            not v_to_come and exists (
+                select from send_rehearsed_lanes r where r.account_id = l.account_id and r.channel = l.channel
+                union all
+                select from send_rehearsed_rows r where r.account_id = l.account_id and r.channel = l.channel) as rehearsed
         into v_lane
         from send_lanes l
         join send_accounts a on a.id = l.account_id and a.status = 'active'
@@ -182,9 +184,12 @@ begin
           and l.next_at <= v_at and l.paused_at is null;
         continue when not found; -- paused or held in between: the next look at the lanes will not meet it
 
-        if v_to_come then
-            perform send_note_rehearsal(array[v_lane.account_id], array[v_lane.channel], v_at);
+        if v_lane.rehearsed then -- not undone yet, since somebody held it or a row of it
+            v_busy := true;
+            v_passed := array_append(v_passed, v_lane.account_id::text || v_lane.channel);
+            continue;
         end if;
+
         select min(r.room) into v_room from send_remaining_capacity(v_lane.account_id, v_lane.channel, v_at, null, null) r;
         if v_room <= 0 then
             select r.* into v_wait from send_remaining_capacity(v_lane.account_id, v_lane.channel, v_at, null, null) r
@@ -192,11 +197,6 @@ begin
             order by r.reach = 'lane', r.until desc nulls first limit 1;
             if found then
                 if v_wait.reach <> 'lane' then -- all that count together are told at once, not met one by one
-                    if v_to_come then
-                        perform send_note_rehearsal(array_agg(o.account_id), array_agg(o.channel), v_at)
-                        from send_lanes o join send_accounts a on a.id = o.account_id
-                        where a.workspace_id = v_lane.workspace_id and o.next_at <= v_at;
-                    end if;
                     update send_lanes l
                     set next_at = v_wait.until, next_at_reason = v_wait.rule, next_at_detail = v_wait.detail
                     from (select o.account_id, o.channel from send_lanes o join send_accounts a on a.id = o.account_id
@@ -306,9 +306,10 @@ begin
         v_day := (v_at at time zone v_lane.cap_timezone)::date;
         -- The attempts are written before the sends: what may have gone out is never forgotten.
         v_attempts := array(select send_uuid() from unnest(v_ids));
-        insert into send_attempts (id, send_id, workspace_id, account_id, channel, number, day, started_at, worker)
+        insert into send_attempts (id, send_id, workspace_id, account_id, channel, number, day, started_at, worker,
+            rehearsed)
         select i.attempt_id, i.id, v_lane.workspace_id, v_lane.account_id, v_lane.channel, 1 + coalesce(b.number, 0),
-               v_day, v_at, worker
+               v_day, v_at, worker, v_to_come
         from unnest(v_ids, v_attempts) i (id, attempt_id)
         left join lateral (
             select max(b.number) as number from send_attempts b where b.send_id = i.id) b on true;
@@ -322,22 +323,24 @@ begin
             perform set_config('synchronous_commit', 'local', true);
         end if;
 
-        insert into send_usage as u (account_id, channel, day, used)
-        values (v_lane.account_id, v_lane.channel, v_day, cardinality(v_ids))
-        on conflict (account_id, channel, day) do update set used = u.used + excluded.used;
-
-        if v_lane.is_shared then
-            insert into send_turns as t (account_id, channel, campaign_id, turn)
-            select v_lane.account_id, v_lane.channel, o.id, v_lane.turns + max(o.nth)
-            from unnest(v_of) with ordinality o (id, nth) group by o.id
-            on conflict (account_id, channel, campaign_id) do update set turn = excluded.turn;
+        if not v_to_come then -- those that are rehearsed are counted by their marks
+            insert into send_usage as u (account_id, channel, day, used)
+            values (v_lane.account_id, v_lane.channel, v_day, cardinality(v_ids))
+            on conflict (account_id, channel, day) do update set used = u.used + excluded.used;
         end if;
+
         -- The gap and its jitter are drawn now and kept on the lane, so that they survive this process.
         update send_lanes l
         set next_at = v_at + make_interval(secs => l.min_gap_seconds::float8 + random() * l.jitter_seconds::float8),
             next_at_reason = case when l.min_gap_seconds + l.jitter_seconds > 0 then 'min_gap' end,
             next_at_detail = null, served_at = clock_timestamp(), turns = l.turns + cardinality(v_ids)
         where l.account_id = v_lane.account_id and l.channel = v_lane.channel;
+        if v_lane.is_shared then -- later than the lane, with which a rehearsal notes the turns that there were
+            insert into send_turns as t (account_id, channel, campaign_id, turn)
+            select v_lane.account_id, v_lane.channel, o.id, v_lane.turns + max(o.nth)
+            from unnest(v_of) with ordinality o (id, nth) group by o.id
+            on conflict (account_id, channel, campaign_id) do update set turn = excluded.turn;
+        end if;
 
         v_sends := array_cat(v_sends, v_attempts);
         v_calls := v_calls + (cardinality(v_ids) + v_batch - 1) / v_batch;

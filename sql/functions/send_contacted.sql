@@ -9,6 +9,7 @@ set enable_seqscan = off set enable_bitmapscan = off as $$
 declare
     v_last   record;
     v_people uuid[];
+    v_rehearsing boolean := coalesce(current_setting('send_queue.rehearsed_at', true), '') <> '';
 begin
     if within is null or within <= interval '0'
        or not (channel like 'linkedin%' or channel in ('email', 'sms')) and prospect_id is null then
@@ -22,6 +23,7 @@ begin
             select o.campaign_id, coalesce(o.sent_at, o.updated_at) as moment from send_queue o
             where o.prospect_id = person.id and o.status in ('sent', 'sending', 'uncertain')
               and o.workspace_id = send_contacted.workspace_id and o.campaign_id <> send_contacted.campaign_id
+              and (v_rehearsing or not exists (select from send_rehearsed_rows r where r.send_id = o.id))
             order by coalesce(o.sent_at, o.updated_at) desc limit 1) o
         union all
         select o.campaign_id, o.moment
@@ -37,6 +39,7 @@ begin
               and o.prospect_id is null and o.status in ('sent', 'sending', 'uncertain')
               and o.channel in ('email', 'sms', 'linkedin_invite', 'linkedin_message')
               and o.campaign_id <> send_contacted.campaign_id
+              and (v_rehearsing or not exists (select from send_rehearsed_rows r where r.send_id = o.id))
             order by coalesce(o.sent_at, o.updated_at) desc limit 1) o) q
     order by q.moment desc limit 1;
     if v_last.moment is null or v_last.moment <= send_contacted.at - within then

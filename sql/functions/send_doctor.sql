@@ -46,7 +46,7 @@ begin
             select b.account_id, b.channel, b.day from send_attempts b
             where (b.workspace_id, b.started_at) -- two zones differ by less than two days
                   between (w.id, v_day - interval '2 days') and (w.id, 'infinity')
-              and (b.outcome is null or b.outcome in ('sent', 'uncertain'))
+              and not b.rehearsed and (b.outcome is null or b.outcome in ('sent', 'uncertain'))
             order by b.workspace_id, b.started_at offset 0) b
         group by b.account_id, b.channel, b.day
     ), tally as (
@@ -187,11 +187,22 @@ begin
         join (select account_id, sum(n) as n from waiting group by account_id) w on w.account_id = a.id
         where a.status = 'disconnected'
         union all
-        select 15, 'rehearsal', 'worth knowing', format('A rehearsal has left %s %s with holds and attempts of moments to '
-                'come (%s): the next run that rehearses nothing ends them.', a.label, r.channel,
-                date_trunc('second', r.rehearsed_at)),
+        select 15, 'rehearsal', 'worth knowing', format('A rehearsal (%s) has changed %s %s: the next run that rehearses '
+                'nothing undoes it.', date_trunc('second', r.rehearsed_at), a.label, r.channel),
             '["resume", "lane"]' || jsonb_build_array(a.name, r.channel) || a.place, null
-        from send_rehearsed_lanes r join account a on a.id = r.account_id where r.rehearsed_at > v_at
+        from send_rehearsed_lanes r join account a on a.id = r.account_id
+        union all
+        select 15, 'hold', 'wrong', format('The lane %s %s waits for a limit (%s, to %s) that has '
+                'room: end the wait.', a.label, l.channel, l.next_at_reason, date_trunc('second', l.next_at)),
+            '["resume", "lane"]' || jsonb_build_array(a.name, l.channel) || a.place, null
+        from send_lanes l join account a on a.id = l.account_id
+        cross join lateral (
+            select min(r.room) as room from send_remaining_capacity(l.account_id, l.channel, v_at,
+                '{daily_cap,weekly_cap,rate_limit}', null) r) c
+        where l.next_at_reason in ('daily_cap', 'weekly_cap', 'rate_limit') and l.next_at > v_at
+          and coalesce(c.room, 1) > 0
+          and not exists (
+              select from send_rehearsed_lanes r where r.account_id = l.account_id and r.channel = l.channel)
         union all
         select 14, 'secret_refused', 'wrong', format('The provider %s refuses the secret in %s (%s: %s), and sends wait for '
                 'it: %s: put a working one there, then resume one account.', a.provider, a.secret_refused,

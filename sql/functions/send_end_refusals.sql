@@ -7,6 +7,7 @@ declare
     v_code    text;
 begin
     perform from send_accounts a where a.id = any (account_ids) order by a.id for no key update;
+    perform send_end_rehearsal(account_ids); -- else it would put back holds that end here
     for v_account, v_code in
         select a.id, a.secret_refused_as from send_accounts a
         where a.id = any (account_ids) and a.secret_refused is not null order by a.id

@@ -1,57 +1,91 @@
--- End what a rehearsal of a moment to come has left, so that it changes nothing now: lanes wait as before it, or for the
--- gap after the last send of ours; its attempts count no more (they are released, with the code rehearsed), nor does the
--- tally of its days; what it had in hand, in doubt, or let expire before its time waits again. What it sent or failed is
--- over: rehearse with a queue of its own. Attempts within the hour count: they may be of a server whose clock is ahead.
--- A lane whose rehearsed moment has come by now stays as it is.
+-- Undo what a rehearsal has left: lane by lane, the lane and its rows are as they were before (send_on_rehearsal), and
+-- the marked attempts are gone. A lane's wait for a limit is not put back: it looks again.
 --
--- Like a claim it passes lanes by that somebody holds. Returns how many lanes it has set back.
-create or replace function send_end_rehearsal() returns int language plpgsql set lock_timeout = '2s' as $$
+-- Like a claim it waits for no lock: a lane that somebody holds, or of which somebody holds a noted row, is left as it
+-- is for the next run, and claims pass it by until then. Who is about to change lanes of certain accounts in earnest
+-- names them: where one stays noted, it gives up with an error after which callers try again.
+create or replace function send_end_rehearsal(account_ids uuid[]) returns void language plpgsql as $$
 #variable_conflict use_column
 declare
-    v_at       timestamptz := clock_timestamp();
-    v_ahead    timestamptz := v_at + interval '1 hour';
-    v_n        int := 0;
-    v_lane     record;
-    v_attempts uuid[];
-    v_sends    uuid[];
-    v_after    timestamptz;
+    v_lane  record;
+    v_ids   uuid[];
+    v_held  int;
+    v_after timestamptz;
 begin
     for v_lane in
-        select r.*, l.min_gap_seconds from send_rehearsed_lanes r
-        join send_lanes l on l.account_id = r.account_id and l.channel = r.channel
-        order by r.account_id, r.channel for no key update of l skip locked
+        select l.account_id, l.channel, l.min_gap_seconds
+        from (select r.account_id, r.channel from send_rehearsed_lanes r
+              union select r.account_id, r.channel from send_rehearsed_rows r) noted
+        cross join lateral (
+            select * from send_lanes l where l.account_id = noted.account_id and l.channel = noted.channel limit 1) l
+        order by l.account_id, l.channel
     loop
-        delete from send_rehearsed_lanes r where r.account_id = v_lane.account_id and r.channel = v_lane.channel;
-        continue when v_lane.rehearsed_at <= v_at;
-        v_attempts := array(
-            select b.id from send_attempts b
-            where b.account_id = v_lane.account_id and b.channel = v_lane.channel and b.started_at > v_ahead
-              and (b.outcome is null or b.outcome in ('sent', 'uncertain')));
-        v_sends := array(select distinct b.send_id from send_attempts b where b.id = any (v_attempts));
-        perform from send_queue q where q.id = any (v_sends) order by q.id for no key update;
-        perform from send_attempts b where b.id = any (v_attempts) order by b.send_id, b.number for no key update;
-        update send_usage u set used = u.used - d.n
-        from (select b.day, count(*)::int as n from send_attempts b where b.id = any (v_attempts) group by b.day) d
-        where u.account_id = v_lane.account_id and u.channel = v_lane.channel and u.day = d.day;
-        update send_attempts b set outcome = 'released', finished_at = coalesce(b.finished_at, b.started_at),
-            error_code = 'rehearsed', error_message = 'It was rehearsed.'
-        where b.id = any (v_attempts);
+        perform from send_lanes l
+        where l.account_id = v_lane.account_id and l.channel = v_lane.channel for no key update skip locked;
+        continue when not found;
+        -- Later than the lock: whatever the rehearsal has committed is seen.
+        v_ids := array(
+            select r.send_id from send_rehearsed_rows r
+            where r.account_id = v_lane.account_id and r.channel = v_lane.channel order by r.send_id);
+        perform from send_queue q where q.id = any (v_ids) order by q.id for no key update skip locked;
+        get diagnostics v_held = row_count;
+        continue when v_held < cardinality(v_ids);
+
+        -- Not where somebody has changed the row since; but what is in hand or over by a marked attempt never went out.
+        v_ids := array(
+            select q.id from send_rehearsed_rows r
+            cross join lateral (select * from send_queue q where q.id = r.send_id limit 1) q
+            left join lateral (
+                select b.rehearsed from send_attempts b where b.send_id = q.id
+                order by b.send_id desc, b.number desc limit 1) b on true
+            where r.account_id = v_lane.account_id and r.channel = v_lane.channel
+              and (q.updated_at = r.left_at or b.rehearsed and q.status in ('sending', 'uncertain', 'sent', 'failed'))
+            order by q.id);
+        delete from send_attempts b
+        where b.rehearsed and b.send_id in (
+            select r.send_id from send_rehearsed_rows r
+            where r.account_id = v_lane.account_id and r.channel = v_lane.channel);
         update send_queue q
-        set status = 'pending', attempt_id = null, claimed_by = null, lease_expires_at = null, look_up_at = null,
-            look_ups = 0, absent_since = null, error_code = null, error_message = null, updated_at = v_at
-        where q.id = any (v_sends) and q.status in ('sending', 'uncertain') and not exists (
-            select from send_attempts b where b.send_id = q.id and (b.outcome is null or b.outcome = 'uncertain'));
-        update send_queue q set status = 'pending', error_code = null, error_message = null, updated_at = v_at
-        where q.account_id = v_lane.account_id and q.channel = v_lane.channel and q.status = 'skipped'
-          and q.error_code = 'expired' and q.updated_at > v_ahead and q.expires_at > v_at;
+        set status = r.status, scheduled_for = case when q.scheduled_for = r.left_for then r.scheduled_for
+                                                    else q.scheduled_for end,
+            place = case when q.scheduled_for = r.left_for then r.place end, attempts = r.attempts, claimed_by = null,
+            lease_expires_at = null, attempt_id = null, sent_at = r.sent_at,
+            provider_message_id = r.provider_message_id, error_code = r.error_code, error_message = r.error_message,
+            look_up_at = r.look_up_at, look_ups = r.look_ups, absent_since = r.absent_since, repeat_by = r.repeat_by,
+            updated_at = r.updated_at
+        from send_rehearsed_rows r where r.send_id = q.id and q.id = any (v_ids);
+        delete from send_rehearsed_rows r where r.account_id = v_lane.account_id and r.channel = v_lane.channel;
+
         v_after := send_after_gap(v_lane.account_id, v_lane.channel, v_lane.min_gap_seconds);
         update send_lanes l
-        set next_at = greatest(v_lane.next_at, v_after), consecutive_holds = v_lane.consecutive_holds, idle_until = 'epoch',
-            next_at_reason = case when v_after > v_lane.next_at then 'min_gap' else v_lane.next_at_reason end,
-            next_at_detail = case when v_after <= v_lane.next_at then v_lane.next_at_detail end
-        where l.account_id = v_lane.account_id and l.channel = v_lane.channel;
-        v_n := v_n + 1;
+        set next_at = case when n.gap then v_after when n.limited then 'epoch' else r.next_at end,
+            next_at_reason = case when n.gap then 'min_gap' when not n.limited then r.next_at_reason end,
+            next_at_detail = case when not n.gap and not n.limited then r.next_at_detail end,
+            consecutive_holds = r.consecutive_holds, turns = coalesce(r.turns, l.turns),
+            served_at = coalesce(r.served_at, l.served_at), idle_until = 'epoch'
+        from send_rehearsed_lanes r
+        cross join lateral (
+            select coalesce(r.next_at_reason in ('daily_cap', 'weekly_cap', 'rate_limit'), false) as limited,
+                v_after > clock_timestamp() and v_after > r.next_at as gap) n
+        where l.account_id = v_lane.account_id and l.channel = v_lane.channel
+          and r.account_id = l.account_id and r.channel = l.channel;
+        delete from send_turns t
+        using send_rehearsed_lanes r
+        where t.account_id = v_lane.account_id and t.channel = v_lane.channel
+          and r.account_id = t.account_id and r.channel = t.channel and r.turns is not null;
+        insert into send_turns (account_id, channel, campaign_id, turn)
+        select r.account_id, r.channel, c.id, (r.campaign_turns ->> c.id::text)::bigint
+        from send_rehearsed_lanes r
+        cross join lateral jsonb_object_keys(r.campaign_turns) k (campaign)
+        join send_campaigns c on c.id = k.campaign::uuid
+        where r.account_id = v_lane.account_id and r.channel = v_lane.channel;
+        delete from send_rehearsed_lanes r where r.account_id = v_lane.account_id and r.channel = v_lane.channel;
     end loop;
-    return v_n;
+    if cardinality(account_ids) > 0 and exists (
+        select from (select r.account_id from send_rehearsed_lanes r
+                     union all select r.account_id from send_rehearsed_rows r) noted
+        where noted.account_id = any (account_ids)) then
+        raise exception 'a lane that was rehearsed is held by others' using errcode = 'lock_not_available';
+    end if;
 end
 $$;

@@ -20,6 +20,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
 declare
     v_at      timestamptz := coalesce(send_explain.at, clock_timestamp());
+    v_to_come boolean := send_rehearse(send_explain.at);
     v_moment  timestamptz;
     v_send    record;
     v_windows tstzrange[] := send_explain.windows;

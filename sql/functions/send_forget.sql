@@ -109,6 +109,7 @@ begin
         updated_at = case when q.status = 'pending' then v_at else q.updated_at end,
         status = case when q.status = 'pending' then 'skipped' else q.status end
     where q.id = any (v_ids);
+    update send_rehearsed_rows r set error_message = null, provider_message_id = null where r.send_id = any (v_ids);
     update send_attempts b set error_message = null, provider_message_id = null where b.send_id = any (v_ids);
     update send_prospects p
     set name = null, first_name = null, last_name = null, company = null, linkedin_user_id = null, email = null,

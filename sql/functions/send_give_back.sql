@@ -10,7 +10,8 @@ declare
 begin
     select * into v_attempt from send_attempts b where b.id = send_give_back.attempt_id;
     update send_usage u set used = u.used - 1
-    where u.account_id = v_attempt.account_id and u.channel = v_attempt.channel and u.day = v_attempt.day;
+    where u.account_id = v_attempt.account_id and u.channel = v_attempt.channel and u.day = v_attempt.day
+      and not v_attempt.rehearsed;
     update send_lanes l
     set next_at = case when l.next_at_reason = 'min_gap' then greatest(
             least(l.next_at, v_attempt.started_at), send_after_gap(l.account_id, l.channel, l.min_gap_seconds))
@@ -22,6 +23,7 @@ begin
             select from send_attempts b
             where b.account_id = v_attempt.account_id and b.channel = v_attempt.channel
               and b.started_at >= v_attempt.started_at and b.id <> v_attempt.id
+              and (v_attempt.rehearsed or not b.rehearsed)
               and (b.outcome is null or b.outcome in ('sent', 'uncertain'))));
 end
 $$;

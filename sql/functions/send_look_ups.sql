@@ -7,15 +7,17 @@ create or replace function send_look_ups(max_rows int, lease interval, at timest
 returns setof jsonb language sql set timezone = 'UTC'
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$
+    select send_rehearse(send_look_ups.at);
     with due as (
         select q.id from send_queue q
         where not send_is_copy()
           and q.status = 'uncertain' and q.look_up_at <= coalesce(send_look_ups.at, clock_timestamp())
           and (select a.status from send_accounts a where a.id = q.account_id) = 'active'
-          -- A rehearsal asks a sandbox: of what went out in earnest that knows nothing.
-          and (not send_to_come(send_look_ups.at) or not exists (
+          -- A rehearsal asks a sandbox: of what went out in earnest that knows nothing. Nor does a provider of what was
+          -- rehearsed.
+          and not exists (
               select from send_attempts b where b.send_id = q.id and b.outcome = 'uncertain'
-              and b.started_at <= clock_timestamp() + interval '1 hour'))
+              and b.rehearsed <> send_to_come(send_look_ups.at))
         order by q.look_up_at limit max_rows for no key update of q skip locked
     ), taken as (
         update send_queue q set look_up_at = coalesce(send_look_ups.at, clock_timestamp()) + lease

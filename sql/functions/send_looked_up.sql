@@ -21,6 +21,7 @@ set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
 declare
+    v_to_come boolean := send_rehearse(send_looked_up.at);
     v_at      timestamptz := coalesce(send_looked_up.at, clock_timestamp());
     v_verdict text := verdict;
     v_attempt send_attempts;

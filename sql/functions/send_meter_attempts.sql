@@ -31,7 +31,7 @@ begin
     end if;
     insert into send_meter as m (account_id, channel, outcome, attempts)
     select b.account_id, b.channel, b.outcome, count(*) from send_attempts b
-    where b.id >= v_from and b.id < v_to and b.outcome is not null
+    where b.id >= v_from and b.id < v_to and b.outcome is not null and not b.rehearsed
     group by b.account_id, b.channel, b.outcome
     on conflict on constraint send_meter_pkey do update set attempts = m.attempts + excluded.attempts;
     update send_meter_mark m set counted_to = v_to;

@@ -19,6 +19,9 @@ declare
     v_told    int := 0;
     v_n       record;
 begin
+    if send_rehearse(send_notify.at) then
+        return 0; -- nothing has happened
+    end if;
     for v_n in
         select n.*, w.name as workspace, c.name as campaign, a.name as account
         from send_notifications n

@@ -15,10 +15,9 @@ $$;
 create or replace trigger outcome_is_final before update of outcome on send_attempts for each row
 when (old.outcome is not null and new.outcome is distinct from old.outcome
       and (old.outcome, coalesce(new.outcome, '')) not in
-          (('uncertain', 'sent'), ('uncertain', 'released'), ('released', 'sent'))
-      and (new.outcome, new.error_code) is distinct from ('released', 'rehearsed'))
+          (('uncertain', 'sent'), ('uncertain', 'released'), ('released', 'sent')))
 execute function send_on_attempt_change();
 
--- Depth 0: somebody's own statement, not the cascade from send_queue.
-create or replace trigger attempts_are_kept before delete on send_attempts for each statement
-when (pg_trigger_depth() = 0) execute function send_on_attempt_change();
+-- Depth 0: somebody's own statement, not the cascade from send_queue. What was rehearsed is no part of the ledger.
+create or replace trigger attempts_are_kept before delete on send_attempts for each row
+when (pg_trigger_depth() = 0 and not old.rehearsed) execute function send_on_attempt_change();

@@ -36,7 +36,7 @@ begin
                       order by o.send_id, o.number for no key update) held
                 where b.id = held.id and held.day <> (b.started_at at time zone new.cap_timezone)::date
                 returning held.day as from_day, b.day as to_day,
-                    b.outcome is null or b.outcome in ('sent', 'uncertain') as counts
+                    not b.rehearsed and (b.outcome is null or b.outcome in ('sent', 'uncertain')) as counts
             )
             select d.day, sum(d.n)::int as n
             from (select from_day as day, -1 as n from moved where counts

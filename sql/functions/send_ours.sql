@@ -8,7 +8,7 @@ create or replace function send_ours() returns table (catalog text, oid oid) lan
             'send_definitions', 'send_grants', 'send_lane_defaults', 'send_lanes', 'send_limit_defaults', 'send_limits',
             'send_meter', 'send_meter_mark', 'send_migrations', 'send_notifications', 'send_phone_zones',
             'send_prospects', 'send_provider_channels', 'send_queue', 'send_quiet_hours', 'send_rehearsed_lanes',
-            'send_runs', 'send_schedules', 'send_successors', 'send_suppressions', 'send_tokens', 'send_turns',
+            'send_rehearsed_rows', 'send_runs', 'send_schedules', 'send_successors', 'send_suppressions', 'send_tokens', 'send_turns',
             'send_usage', 'send_wakes',
             'send_workspaces', 'send_zone_names'])
         or exists (select from send_definitions d

@@ -59,8 +59,11 @@ begin
                     quote_nullable(send_pause.channel) using errcode = 'SQ005';
             end if;
             if not paused then
-                perform send_end_rehearsal();
+                perform send_end_rehearsal(array[v_id]);
                 perform send_end_holds(v_id, send_pause.channel, null);
+                update send_lanes l set next_at = 'epoch', next_at_reason = null, next_at_detail = null
+                where l.account_id = v_id and l.channel = send_pause.channel
+                  and l.next_at_reason in ('daily_cap', 'weekly_cap', 'rate_limit'); -- it is counted again
             end if;
             return v_n;
     end case;

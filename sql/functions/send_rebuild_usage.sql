@@ -11,7 +11,7 @@ begin
     where l.account_id = send_rebuild_usage.account_id and l.channel = send_rebuild_usage.channel for no key update;
     select count(*) into v_used from send_attempts b
     where b.account_id = send_rebuild_usage.account_id and b.channel = send_rebuild_usage.channel
-      and b.day = send_rebuild_usage.day and (b.outcome is null or b.outcome in ('sent', 'uncertain'))
+      and b.day = send_rebuild_usage.day and not b.rehearsed and (b.outcome is null or b.outcome in ('sent', 'uncertain'))
       and b.started_at > send_rebuild_usage.day - interval '2 days'; -- what the index knows; zones differ by less
     insert into send_usage as u (account_id, channel, day, used)
     values (send_rebuild_usage.account_id, send_rebuild_usage.channel, send_rebuild_usage.day, v_used)

@@ -34,6 +34,7 @@ declare
     v_counts   boolean;
     v_late     boolean;
     v_status   text;
+    v_to_come  boolean := send_rehearse(send_record.at);
     v_refusing uuid[] := '{}'; -- the sends whose recipients may not be written to any more
 begin
     if exists (select from jsonb_to_recordset(results) r (outcome text, hold_seconds float8, secret text)
@@ -80,12 +81,9 @@ begin
               where r.outcome = 'sent' and b.outcome is null and b.account_id = l.account_id and b.channel = l.channel);
     end if;
 
-    if v_accounts is not null then
-        if send_to_come(send_record.at) then
-            perform send_note_rehearsal(v_accounts, v_channels, v_at);
-        elsif send_record.at is null and exists (select from send_rehearsed_lanes) then
-            perform send_end_rehearsal(); -- else a hold would be set back with what was rehearsed
-        end if;
+    if v_accounts is not null and not v_to_come and exists (
+            select from send_rehearsed_lanes union all select from send_rehearsed_rows) then
+        perform send_end_rehearsal(v_accounts); -- else a hold would be put back with what was rehearsed
     end if;
 
     for v_result in
@@ -121,6 +119,10 @@ begin
             perform send_give_back(v_attempt);
         end if;
         if v_result.outcome = 'held' then
+            if v_to_come then -- a sandbox disconnects no account and refuses no secret: the lanes wait for a day
+                v_result.hold_seconds := coalesce(v_result.hold_seconds, 86400);
+                v_result.secret := null;
+            end if;
             perform send_hold(v_result.account_id, v_result.channel, v_result.scope, v_result.error_code,
                 v_result.error_message, v_result.hold_seconds, v_result.ceiling_seconds, v_at);
             if v_result.secret is not null then
@@ -137,7 +139,8 @@ begin
         if v_result.outcome = 'already_done' then
             select b.id into v_ours from send_attempts b
             where b.send_id = v_send.id
-              and (b.outcome = 'uncertain' or b.outcome = 'released' and b.error_code <> 'rehearsed')
+              and (b.outcome = 'uncertain' or b.outcome = 'released' and b.error_code is not null)
+              and b.rehearsed = v_to_come
             order by b.outcome = 'uncertain' desc, b.number desc limit 1;
             if found then
                 perform send_mark_sent(v_ours, null, v_at);
@@ -174,13 +177,13 @@ begin
             error_message = case when v_status <> 'sent' then v_result.error_message end
         where q.id = v_send.id;
         perform send_set_message_id(v_send.id, v_result.provider_message_id);
-        if v_result.suppress and v_status = 'failed' then
+        if v_result.suppress and v_status = 'failed' and not v_to_come then
             v_refusing := array_append(v_refusing, v_send.id);
         end if;
 
         if v_status = 'sent' then
             perform send_after_sent(v_send.id, v_at);
-        elsif v_result.error_code = 'already_connected' then
+        elsif v_result.error_code = 'already_connected' and not v_to_come then
             update send_prospects p set status = 'connected' where p.id = v_send.prospect_id;
         end if;
         return query select v_send.id, true, v_status;

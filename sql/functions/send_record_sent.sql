@@ -19,6 +19,7 @@ declare
     v_sends    uuid[]; -- of rows that are ours: their sends, and their attempts
     v_attempts uuid[];
 begin
+    perform send_rehearse(send_record_sent.at);
     if exists (select from send_lanes l where l.consecutive_holds > 0) then
         perform from unnest(attempt_ids) i (id)
         cross join lateral (select b.account_id, b.channel from send_attempts b where b.id = i.id limit 1) b

@@ -7,6 +7,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
 declare
     v_at   timestamptz := coalesce(send_recover.at, clock_timestamp());
+    v_to_come boolean := send_rehearse(send_recover.at);
     v_id   uuid;
     v_sent uuid;
     v_said text := 'The run that sent it did not come back to say what became of it.';
@@ -14,8 +15,8 @@ begin
     for v_id in
         select q.id from send_queue q
         where q.status = 'sending' and q.lease_expires_at <= v_at
-          -- A rehearsal declares nobody dead whose send may be under way now.
-          and (not send_to_come(send_recover.at) or q.lease_expires_at > clock_timestamp() + interval '1 hour')
+          -- A rehearsal declares nobody dead whose send may be under way in earnest, and the other way around.
+          and v_to_come = exists (select from send_attempts b where b.id = q.attempt_id and b.rehearsed)
         order by q.id for no key update of q skip locked
     loop
         update send_attempts b

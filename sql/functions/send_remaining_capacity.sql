@@ -3,6 +3,7 @@
 -- This is the one place where limits are counted. The claim calls it while it holds the lane's lock, in a statement
 -- of its own (a snapshot taken before the lock would miss what the last holder committed: measured, 117 to 144 sends
 -- through a cap of 100); explain and forecast call it for moments to come.
+-- What was rehearsed counts in a rehearsal only, and never in the tally (send_rehearse).
 -- Room does not shrink as time goes by, only by what is sent: forecast keeps an answer until it is used up (insight/simulation.py).
 --
 -- room       how many more may start now; 0 or less: none
@@ -23,6 +24,7 @@ declare
     v_used  int;
     v_limit record;
     v_last  timestamptz;
+    v_rehearsing boolean := coalesce(current_setting('send_queue.rehearsed_at', true), '') <> '';
 begin
     select l.*, a.workspace_id into strict v_lane
     from send_lanes l join send_accounts a on a.id = l.account_id
@@ -49,7 +51,8 @@ begin
     end if;
     if v_cap is not null then
         v_used := coalesce((select u.used from send_usage u
-            where u.account_id = v_lane.account_id and u.channel = v_lane.channel and u.day = v_today), 0);
+            where u.account_id = v_lane.account_id and u.channel = v_lane.channel and u.day = v_today), 0)
+            + case when v_rehearsing then send_rehearsed_on(v_lane.account_id, v_lane.channel, v_today, v_today) else 0 end;
         return query select 'daily_cap', v_cap - v_used, case when v_used >= v_cap then (
                 select send_day_start(v_today + k, v_lane.cap_timezone)
                 from generate_series(1, case when v_lane.warm_up_start is null then 1 else 400 end) k
@@ -62,13 +65,17 @@ begin
     if v_lane.weekly_cap is not null and 'weekly_cap' = any (rules) is not false then
         v_used := coalesce((select sum(u.used) from send_usage u
             where u.account_id = v_lane.account_id and u.channel = v_lane.channel
-              and u.day between v_today - 6 and v_today), 0);
+              and u.day between v_today - 6 and v_today), 0)
+            + case when v_rehearsing then send_rehearsed_on(v_lane.account_id, v_lane.channel, v_today - 6, v_today)
+                   else 0 end;
         return query select 'weekly_cap', v_lane.weekly_cap - v_used, case when v_used >= v_lane.weekly_cap then (
                 select send_day_start(v_today + k, v_lane.cap_timezone)
                 from generate_series(1, 7) k
                 where v_lane.weekly_cap > coalesce((select sum(u.used) from send_usage u
                     where u.account_id = v_lane.account_id and u.channel = v_lane.channel
                       and u.day between v_today + k - 6 and v_today), 0)
+                    + case when v_rehearsing then send_rehearsed_on(v_lane.account_id, v_lane.channel,
+                          v_today + k - 6, v_today) else 0 end
                 order by k limit 1) end,
             format('Weekly limit reached (%s/%s)', v_used, v_lane.weekly_cap), 'lane';
     end if;
@@ -89,6 +96,7 @@ begin
                 select t.started_at from send_attempts t
                 where t.workspace_id = v_lane.workspace_id and t.started_at > send_remaining_capacity.at - v_limit.period
                   and (t.outcome is null or t.outcome in ('sent', 'uncertain'))
+                  and (v_rehearsing or t.rehearsed is not true)
                   and (v_limit.channel is null or t.channel = v_limit.channel)
                 order by t.started_at desc limit v_limit.max_sends) s;
         else
@@ -96,6 +104,7 @@ begin
                 select t.started_at from send_attempts t
                 where t.account_id = v_lane.account_id and t.started_at > send_remaining_capacity.at - v_limit.period
                   and (t.outcome is null or t.outcome in ('sent', 'uncertain'))
+                  and (v_rehearsing or t.rehearsed is not true)
                   and (v_limit.channel is null or t.channel = v_limit.channel)
                 order by t.started_at desc limit v_limit.max_sends) s;
         end if;

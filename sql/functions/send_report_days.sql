@@ -39,7 +39,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
               select q.id, q.status from send_queue q where q.status = 'sending') q
         cross join lateral (
             select b.account_id, b.channel, b.day from send_attempts b
-            where b.send_id = q.id and (b.outcome is null or b.outcome = 'uncertain') offset 0) b
+            where b.send_id = q.id and not b.rehearsed and (b.outcome is null or b.outcome = 'uncertain') offset 0) b
         join send_lanes l on l.account_id = b.account_id and l.channel = b.channel
         where b.day = send_local_time(send_report_days.at, l.cap_timezone)::date
     ), busiest as (

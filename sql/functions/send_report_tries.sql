@@ -13,7 +13,7 @@ set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$
     with newest as materialized (
         select b.send_id, b.number, b.started_at, b.finished_at, b.outcome, b.error_code
-        from (select * from send_attempts b order by b.id desc limit send_report_tries.tries) b
+        from (select * from send_attempts b where not b.rehearsed order by b.id desc limit send_report_tries.tries) b
         where b.started_at <= send_report_tries.at
           and b.started_at > send_report_tries.at - make_interval(days => send_report_tries.days)
     ), accepted as materialized (

@@ -9,26 +9,36 @@ begin
     perform send_prepare_copies();
     execute format($copy$
         create temporary table send_usage on commit drop as
-        select u.account_id, u.channel, u.day, u.used from %1$I.send_usage u where u.day >= $1::date - 8;
-    $copy$, current_schema()) using at;
+        select d.account_id, d.channel, d.day, sum(d.used)::int as used
+        from (select u.account_id, u.channel, u.day, u.used from %1$I.send_usage u where u.day >= $1::date - 8
+              union all
+              select b.account_id, b.channel, b.day, 1 from %1$I.send_rehearsed_rows r
+              join %1$I.send_attempts b on b.send_id = r.send_id and b.rehearsed
+              where $2 and (b.outcome is null or b.outcome in ('sent', 'uncertain'))) d
+        group by d.account_id, d.channel, d.day
+    $copy$, current_schema()) using at, send_to_come(at);
     execute format($copy$
         create temporary table send_attempts on commit drop as
-        select distinct t.id, t.workspace_id, t.account_id, t.channel, t.started_at, t.outcome
+        select distinct t.id, t.workspace_id, t.account_id, t.channel, t.started_at, t.outcome, false as rehearsed,
+            null::date as day
         from send_limits m cross join lateral (
             select b.* from %1$I.send_attempts b
             where m.account_id is null and b.workspace_id = m.workspace_id
-              and b.started_at > $1 - send_period(m.per) and (b.outcome is null or b.outcome in ('sent', 'uncertain'))
+              and b.started_at > $1 - send_period(m.per) and ($2 or not b.rehearsed)
+              and (b.outcome is null or b.outcome in ('sent', 'uncertain'))
               and (m.channel is null or b.channel = m.channel)
             order by b.started_at desc limit m.max_sends) t
         union
-        select distinct t.id, t.workspace_id, t.account_id, t.channel, t.started_at, t.outcome
+        select distinct t.id, t.workspace_id, t.account_id, t.channel, t.started_at, t.outcome, false as rehearsed,
+            null::date as day
         from send_limits m cross join lateral (
             select b.* from %1$I.send_attempts b
             where b.account_id = m.account_id
-              and b.started_at > $1 - send_period(m.per) and (b.outcome is null or b.outcome in ('sent', 'uncertain'))
+              and b.started_at > $1 - send_period(m.per) and ($2 or not b.rehearsed)
+              and (b.outcome is null or b.outcome in ('sent', 'uncertain'))
               and (m.channel is null or b.channel = m.channel)
             order by b.started_at desc limit m.max_sends) t
-    $copy$, current_schema()) using at;
+    $copy$, current_schema()) using at, send_to_come(at);
     create unique index on send_usage (account_id, channel, day);
     create index on send_attempts (workspace_id, started_at);
     if exists (select from send_limits m where m.account_id is not null) then

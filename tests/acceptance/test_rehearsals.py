@@ -117,58 +117,12 @@ def test_a_call_is_looked_at_once_more(queue: Queue) -> None:
 # --- real time --------------------------------------------------------------------------------------------
 
 
-def moments(queue: Queue, ids: list[str]) -> dict[str, Json]:
-    """When each goes, and why not before, in real time."""
-    found = {}
-    for send_id in ids:
-        said = queue.json("explain", send_id, now=None)
-        found[send_id] = {name: said[name] for name in ("status", "verdict", "next_at")}
-    return found
-
-
-def findings(queue: Queue) -> set[str]:
-    return {found["check"] for found in queue.json("doctor", now=None, check=False)["findings"]}
-
-
 def limits(queue: Queue) -> object:
     """What decides when lanes go, without what only says when they were last looked at."""
     return queue.conn.execute(
         "select account_id, channel, next_at, next_at_reason, next_at_detail, consecutive_holds, idle_until > now() + "
         "interval '2 hours', (select sum(used)::int from send_usage) from send_lanes order by 1, 2"
     ).fetchall()
-
-
-def test_invariant_23_what_was_rehearsed_changes_no_real_moment(queue: Queue) -> None:
-    """With caps of a day and a week, a gap, limits of an account and of the workspace, office and quiet hours: after a
-    rehearsal of several days to come, and one run, each row goes when it would have gone without."""
-    now = datetime.now(UTC)
-    queue.schedule("office", "UTC", ["09:00-17:00"], "mon-fri")
-    queue.account("anna", daily_cap=3, weekly_cap=5, min_gap_seconds=1800)
-    queue.account("bert", daily_cap=2, schedule="office")
-    queue.campaign("fall", "anna")
-    queue.campaign("spring", "bert", quiet_from="20:00", quiet_until="11:00")
-    queue.conn.execute("select send_set_limit(2, '2 hours', account => 'anna')")
-    queue.conn.execute("select send_set_limit(6, '1 day')")
-    ids = [*queue.enqueue(6, campaign="fall", at=now - DAY), *queue.enqueue(4, campaign="spring", at=now - DAY)]
-    queue("run", now=None)
-    before, held = moments(queue, ids), limits(queue)
-
-    for name, account in (("probe-anna", "anna"), ("probe-bert", "bert")):
-        queue.campaign(name, account)
-        queue.enqueue(8, campaign=name, scheduled_for=now + 2 * DAY, at=now)
-    for n in range(3, 7):
-        noon = (now + n * DAY).replace(hour=12)
-        queue("run", "--campaign", "probe-anna", now=noon)
-        queue("run", "--campaign", "probe-bert", now=noon)
-    assert queue.statuses()["sent"] > sum(said["status"] == "sent" for said in before.values()) + 3
-    queue("cancel", "--campaign", "probe-anna", now=None)
-    queue("cancel", "--campaign", "probe-bert", now=None)
-    assert "rehearsal" in findings(queue)
-
-    queue("run", now=None)
-    assert limits(queue) == held
-    assert moments(queue, ids) == before
-    assert not findings(queue) & {"rehearsal", "tally"}
 
 
 def test_a_hold_of_the_provider_outlasts_a_rehearsal(queue: Queue) -> None:
