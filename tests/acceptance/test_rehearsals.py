@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from acceptance.conftest import DAY, MINUTE, MONDAY, Json, Queue
+from acceptance.conftest import DAY, MINUTE, MONDAY, Queue
 from send_queue.providers.reach import is_here
 from send_queue.sandbox import Fault
 
