@@ -4,5 +4,5 @@ create or replace function send_after_sent(send_id uuid, at timestamptz) returns
     set status = 'connection_request_sent', follow_up_due_at = at + c.follow_up_after
     from send_queue q join send_campaigns c on c.id = q.campaign_id
     where q.id = send_id and q.channel = 'linkedin_invite' and p.id = q.prospect_id
-      and not exists (select from send_rehearsed_rows r where r.send_id = q.id) -- a sandbox has said so, if anybody
+      and not send_leaves_no_trace() -- a sandbox has said so, if anybody
 $$;

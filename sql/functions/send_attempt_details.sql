@@ -9,7 +9,7 @@ create or replace function send_attempt_details(attempt_ids uuid[]) returns seto
 language sql stable set timezone = 'UTC' set jit = off set enable_seqscan = off as $$
     select json_build_object('account_id', a.id, 'workspace_id', a.workspace_id, 'channel', h.channel,
         'account', a.name, 'provider', a.provider, 'provider_account_id', a.provider_account_id,
-        'secret_env', a.secret_env, 'secret_refused', case when not h.rehearsed then a.secret_refused end,
+        'secret_env', a.secret_env, 'secret_refused', case when not (h.rehearsed and send_leaves_no_trace()) then a.secret_refused end,
         'settings', a.settings || p.settings, 'token', t.access_token, 'campaign', c.name,
         'max_attempts', c.max_attempts, 'backoff_seconds', c.backoff_seconds, 'started_at', h.started_at,
         'finished_at', h.finished_at, 'sends', h.sends)

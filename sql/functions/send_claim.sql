@@ -323,11 +323,11 @@ begin
             perform set_config('synchronous_commit', 'local', true);
         end if;
 
-        if not v_to_come then -- those that are rehearsed are counted by their marks
-            insert into send_usage as u (account_id, channel, day, used)
-            values (v_lane.account_id, v_lane.channel, v_day, cardinality(v_ids))
-            on conflict (account_id, channel, day) do update set used = u.used + excluded.used;
-        end if;
+        insert into send_usage as u (account_id, channel, day, used, rehearsed)
+        values (v_lane.account_id, v_lane.channel, v_day, cardinality(v_ids),
+            case when v_to_come then cardinality(v_ids) else 0 end)
+        on conflict (account_id, channel, day) do update
+        set used = u.used + excluded.used, rehearsed = u.rehearsed + excluded.rehearsed;
 
         -- The gap and its jitter are drawn now and kept on the lane, so that they survive this process.
         update send_lanes l

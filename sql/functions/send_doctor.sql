@@ -46,7 +46,7 @@ begin
             select b.account_id, b.channel, b.day from send_attempts b
             where (b.workspace_id, b.started_at) -- two zones differ by less than two days
                   between (w.id, v_day - interval '2 days') and (w.id, 'infinity')
-              and not b.rehearsed and (b.outcome is null or b.outcome in ('sent', 'uncertain'))
+              and (b.outcome is null or b.outcome in ('sent', 'uncertain'))
             order by b.workspace_id, b.started_at offset 0) b
         group by b.account_id, b.channel, b.day
     ), tally as (

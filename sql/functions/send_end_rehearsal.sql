@@ -41,10 +41,15 @@ begin
             where r.account_id = v_lane.account_id and r.channel = v_lane.channel
               and (q.updated_at = r.left_at or b.rehearsed and q.status in ('sending', 'uncertain', 'sent', 'failed'))
             order by q.id);
+        delete from send_usage u
+        where u.account_id = v_lane.account_id and u.channel = v_lane.channel and u.used = u.rehearsed;
+        update send_usage u set used = u.used - u.rehearsed, rehearsed = 0
+        where u.account_id = v_lane.account_id and u.channel = v_lane.channel and u.rehearsed > 0;
         delete from send_attempts b
         where b.rehearsed and b.send_id in (
             select r.send_id from send_rehearsed_rows r
             where r.account_id = v_lane.account_id and r.channel = v_lane.channel);
+        perform set_config('send_queue.undoing', 'on', true); -- a rehearsed row that was sent went to nobody
         update send_queue q
         set status = r.status, scheduled_for = case when q.scheduled_for = r.left_for then r.scheduled_for
                                                     else q.scheduled_for end,
@@ -54,6 +59,7 @@ begin
             look_up_at = r.look_up_at, look_ups = r.look_ups, absent_since = r.absent_since, repeat_by = r.repeat_by,
             updated_at = r.updated_at
         from send_rehearsed_rows r where r.send_id = q.id and q.id = any (v_ids);
+        perform set_config('send_queue.undoing', '', true);
         delete from send_rehearsed_rows r where r.account_id = v_lane.account_id and r.channel = v_lane.channel;
 
         v_after := send_after_gap(v_lane.account_id, v_lane.channel, v_lane.min_gap_seconds);

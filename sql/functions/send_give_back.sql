@@ -9,9 +9,8 @@ declare
     v_attempt record;
 begin
     select * into v_attempt from send_attempts b where b.id = send_give_back.attempt_id;
-    update send_usage u set used = u.used - 1
-    where u.account_id = v_attempt.account_id and u.channel = v_attempt.channel and u.day = v_attempt.day
-      and not v_attempt.rehearsed;
+    update send_usage u set used = u.used - 1, rehearsed = u.rehearsed - v_attempt.rehearsed::int
+    where u.account_id = v_attempt.account_id and u.channel = v_attempt.channel and u.day = v_attempt.day;
     update send_lanes l
     set next_at = case when l.next_at_reason = 'min_gap' then greatest(
             least(l.next_at, v_attempt.started_at), send_after_gap(l.account_id, l.channel, l.min_gap_seconds))

@@ -7,10 +7,11 @@ declare
     v_attempt record;
 begin
     select b.* into v_attempt from send_attempts b where b.id = attempt_id for no key update;
-    if v_attempt.outcome not in ('sent', 'uncertain') and not v_attempt.rehearsed then
-        insert into send_usage as u (account_id, channel, day, used)
-        values (v_attempt.account_id, v_attempt.channel, v_attempt.day, 1)
-        on conflict (account_id, channel, day) do update set used = u.used + 1;
+    if v_attempt.outcome not in ('sent', 'uncertain') then
+        insert into send_usage as u (account_id, channel, day, used, rehearsed)
+        values (v_attempt.account_id, v_attempt.channel, v_attempt.day, 1, v_attempt.rehearsed::int)
+        on conflict (account_id, channel, day) do update
+        set used = u.used + 1, rehearsed = u.rehearsed + excluded.rehearsed;
     end if;
     update send_attempts b
     set outcome = 'sent', finished_at = coalesce(b.finished_at, send_mark_sent.at),

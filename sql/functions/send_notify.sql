@@ -19,7 +19,7 @@ declare
     v_told    int := 0;
     v_n       record;
 begin
-    if send_rehearse(send_notify.at) then
+    if send_rehearse(send_notify.at) and send_leaves_no_trace() then
         return 0; -- nothing has happened
     end if;
     for v_n in

@@ -36,17 +36,17 @@ begin
                       order by o.send_id, o.number for no key update) held
                 where b.id = held.id and held.day <> (b.started_at at time zone new.cap_timezone)::date
                 returning held.day as from_day, b.day as to_day,
-                    not b.rehearsed and (b.outcome is null or b.outcome in ('sent', 'uncertain')) as counts
+                    b.outcome is null or b.outcome in ('sent', 'uncertain') as counts, b.rehearsed::int as rehearsed
             )
-            select d.day, sum(d.n)::int as n
-            from (select from_day as day, -1 as n from moved where counts
-                  union all select to_day, 1 from moved where counts) d group by d.day
+            select d.day, sum(d.n)::int as n, sum(d.n * d.rehearsed)::int as rehearsed
+            from (select from_day as day, -1 as n, rehearsed from moved where counts
+                  union all select to_day, 1, rehearsed from moved where counts) d group by d.day
         loop
-            update send_usage u set used = u.used + v_day.n
+            update send_usage u set used = u.used + v_day.n, rehearsed = u.rehearsed + v_day.rehearsed
             where u.account_id = new.account_id and u.channel = new.channel and u.day = v_day.day;
             if not found then
-                insert into send_usage (account_id, channel, day, used)
-                values (new.account_id, new.channel, v_day.day, v_day.n);
+                insert into send_usage (account_id, channel, day, used, rehearsed)
+                values (new.account_id, new.channel, v_day.day, v_day.n, v_day.rehearsed);
             end if;
         end loop;
     end if;

@@ -1,8 +1,8 @@
 -- A sent row is final: nobody sends it again, not by hand either.
 create or replace function send_on_sent_change() returns trigger language plpgsql as $$
 begin
-    if exists (select from send_rehearsed_rows r where r.send_id = old.id) then
-        return new; -- it was rehearsed, and went to nobody
+    if coalesce(current_setting('send_queue.undoing', true), '') = 'on' then
+        return new; -- a rehearsal is undone (send_end_rehearsal)
     end if;
     raise exception 'Send % was sent at %: it cannot become % again; enqueue a new message instead.', old.id, old.sent_at, new.status
             using errcode = 'SQ006';

@@ -35,6 +35,7 @@ declare
     v_late     boolean;
     v_status   text;
     v_to_come  boolean := send_rehearse(send_record.at);
+    v_traceless boolean := send_leaves_no_trace();
     v_refusing uuid[] := '{}'; -- the sends whose recipients may not be written to any more
 begin
     if exists (select from jsonb_to_recordset(results) r (outcome text, hold_seconds float8, secret text)
@@ -119,7 +120,7 @@ begin
             perform send_give_back(v_attempt);
         end if;
         if v_result.outcome = 'held' then
-            if v_to_come then -- a sandbox disconnects no account and refuses no secret: the lanes wait for a day
+            if v_traceless then -- a sandbox disconnects no account and refuses no secret: the lanes wait for a day
                 v_result.hold_seconds := coalesce(v_result.hold_seconds, 86400);
                 v_result.secret := null;
             end if;
@@ -177,13 +178,13 @@ begin
             error_message = case when v_status <> 'sent' then v_result.error_message end
         where q.id = v_send.id;
         perform send_set_message_id(v_send.id, v_result.provider_message_id);
-        if v_result.suppress and v_status = 'failed' and not v_to_come then
+        if v_result.suppress and v_status = 'failed' and not v_traceless then
             v_refusing := array_append(v_refusing, v_send.id);
         end if;
 
         if v_status = 'sent' then
             perform send_after_sent(v_send.id, v_at);
-        elsif v_result.error_code = 'already_connected' and not v_to_come then
+        elsif v_result.error_code = 'already_connected' and not v_traceless then
             update send_prospects p set status = 'connected' where p.id = v_send.prospect_id;
         end if;
         return query select v_send.id, true, v_status;

@@ -3,7 +3,7 @@
 -- This is the one place where limits are counted. The claim calls it while it holds the lane's lock, in a statement
 -- of its own (a snapshot taken before the lock would miss what the last holder committed: measured, 117 to 144 sends
 -- through a cap of 100); explain and forecast call it for moments to come.
--- What was rehearsed counts in a rehearsal only, and never in the tally (send_rehearse).
+-- What was rehearsed counts in a rehearsal only (send_rehearse).
 -- Room does not shrink as time goes by, only by what is sent: forecast keeps an answer until it is used up (insight/simulation.py).
 --
 -- room       how many more may start now; 0 or less: none
@@ -25,6 +25,7 @@ declare
     v_limit record;
     v_last  timestamptz;
     v_rehearsing boolean := coalesce(current_setting('send_queue.rehearsed_at', true), '') <> '';
+    v_real    int := (not v_rehearsing)::int; -- 1: what was rehearsed is taken off the tally
 begin
     select l.*, a.workspace_id into strict v_lane
     from send_lanes l join send_accounts a on a.id = l.account_id
@@ -50,9 +51,8 @@ begin
         v_cap := send_cap_on(v_lane.daily_cap, v_lane.warm_up_start, v_lane.warm_up_step, v_lane.warm_up_began, v_today);
     end if;
     if v_cap is not null then
-        v_used := coalesce((select u.used from send_usage u
-            where u.account_id = v_lane.account_id and u.channel = v_lane.channel and u.day = v_today), 0)
-            + case when v_rehearsing then send_rehearsed_on(v_lane.account_id, v_lane.channel, v_today, v_today) else 0 end;
+        v_used := coalesce((select u.used - u.rehearsed * v_real from send_usage u
+            where u.account_id = v_lane.account_id and u.channel = v_lane.channel and u.day = v_today), 0);
         return query select 'daily_cap', v_cap - v_used, case when v_used >= v_cap then (
                 select send_day_start(v_today + k, v_lane.cap_timezone)
                 from generate_series(1, case when v_lane.warm_up_start is null then 1 else 400 end) k
@@ -63,19 +63,15 @@ begin
     end if;
 
     if v_lane.weekly_cap is not null and 'weekly_cap' = any (rules) is not false then
-        v_used := coalesce((select sum(u.used) from send_usage u
+        v_used := coalesce((select sum(u.used - u.rehearsed * v_real) from send_usage u
             where u.account_id = v_lane.account_id and u.channel = v_lane.channel
-              and u.day between v_today - 6 and v_today), 0)
-            + case when v_rehearsing then send_rehearsed_on(v_lane.account_id, v_lane.channel, v_today - 6, v_today)
-                   else 0 end;
+              and u.day between v_today - 6 and v_today), 0);
         return query select 'weekly_cap', v_lane.weekly_cap - v_used, case when v_used >= v_lane.weekly_cap then (
                 select send_day_start(v_today + k, v_lane.cap_timezone)
                 from generate_series(1, 7) k
-                where v_lane.weekly_cap > coalesce((select sum(u.used) from send_usage u
+                where v_lane.weekly_cap > coalesce((select sum(u.used - u.rehearsed * v_real) from send_usage u
                     where u.account_id = v_lane.account_id and u.channel = v_lane.channel
                       and u.day between v_today + k - 6 and v_today), 0)
-                    + case when v_rehearsing then send_rehearsed_on(v_lane.account_id, v_lane.channel,
-                          v_today + k - 6, v_today) else 0 end
                 order by k limit 1) end,
             format('Weekly limit reached (%s/%s)', v_used, v_lane.weekly_cap), 'lane';
     end if;

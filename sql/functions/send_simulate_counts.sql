@@ -9,13 +9,9 @@ begin
     perform send_prepare_copies();
     execute format($copy$
         create temporary table send_usage on commit drop as
-        select d.account_id, d.channel, d.day, sum(d.used)::int as used
-        from (select u.account_id, u.channel, u.day, u.used from %1$I.send_usage u where u.day >= $1::date - 8
-              union all
-              select b.account_id, b.channel, b.day, 1 from %1$I.send_rehearsed_rows r
-              join %1$I.send_attempts b on b.send_id = r.send_id and b.rehearsed
-              where $2 and (b.outcome is null or b.outcome in ('sent', 'uncertain'))) d
-        group by d.account_id, d.channel, d.day
+        select u.account_id, u.channel, u.day, case when $2 then u.used else u.used - u.rehearsed end as used,
+            0 as rehearsed
+        from %1$I.send_usage u where u.day >= $1::date - 8
     $copy$, current_schema()) using at, send_to_come(at);
     execute format($copy$
         create temporary table send_attempts on commit drop as

@@ -132,7 +132,10 @@ def test_a_rehearsal_counts_its_own(queue: Queue) -> None:
     assert queue.json("run", now=then)["sent"] == 2
     assert queue.json("run", now=then + MINUTE)["sent"] == 0
     assert queue.json("run", now=then + DAY)["sent"] == 1
-    assert queue.used() == 0
+    assert queue.used() == 3
+    queue.sandbox.restart_clean()
+    assert queue.json("run", now=None)["sent"] == 2
+    assert queue.used() == 2
 
 
 def test_the_rest_of_a_day_may_be_rehearsed(queue: Queue) -> None:
@@ -218,8 +221,9 @@ def test_who_was_written_to_in_a_rehearsal_was_not_contacted(queue: Queue) -> No
 
 @pytest.mark.parametrize("kind", ["disconnected_account", "missing_credentials", "invalid_recipient"])
 def test_a_sandbox_disconnects_and_suppresses_nobody(queue: Queue, kind: str) -> None:
-    """In a rehearsal a lane is held at the most, and nobody is told."""
-    queue.ready(rows=2)
+    """Where something was sent in earnest, a rehearsal holds a lane at the most, and tells nobody."""
+    queue.ready(rows=3)
+    queue.run_once(None)
     queue.account("teller", "webhook", provider="webhook")
     queue.campaign("news", "teller")
     for event in ("disconnected", "failed"):
@@ -243,6 +247,20 @@ def test_a_sandbox_disconnects_and_suppresses_nobody(queue: Queue, kind: str) ->
     assert len(after["rows"]) == len(before["rows"])
     queue.conn.execute("select send_end_rehearsal('{}')")
     assert state(queue) == before
+
+
+def test_a_queue_of_its_own_shows_all_that_would_happen(queue: Queue) -> None:
+    """Nothing was ever sent in earnest: caps are used, an invitation changes its prospect, a seat is disconnected."""
+    queue.ready(rows=2)
+    then = datetime.now(UTC) + 3 * DAY
+    queue.run_once(then)
+    assert queue.used() == 1
+    assert queue.conn.execute("select status from send_prospects order by id limit 1").fetchone() == (
+        "connection_request_sent",
+    )
+    queue.sandbox.order(Fault(op="invite", status=401, type="disconnected_account", times=1))
+    queue("run-once", now=then + MINUTE, check=False)
+    assert queue.conn.execute("select status from send_accounts").fetchone() == ("disconnected",)
 
 
 def test_a_hold_that_a_person_has_ended_stays_ended(queue: Queue) -> None:
