@@ -40,7 +40,7 @@ names = (f"q{n}" for n in count())
 people = count()
 
 ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Asia/Kathmandu", "America/Havana")
-starts = st.datetimes(datetime(2026, 10, 20), datetime(2027, 1, 10)).map(  # noqa: DTZ001 — zone follows
+starts = st.datetimes(datetime(2025, 10, 20), datetime(2026, 1, 10)).map(  # noqa: DTZ001 — zone follows
     lambda m: m.replace(second=0, microsecond=0, tzinfo=UTC)
 )
 schedules = st.none() | st.fixed_dictionaries({
