@@ -111,7 +111,7 @@ def _short(text: str) -> str:
 
 _LOCAL = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_TOP = r"(?:[a-z]{2,63}|xn--[a-z0-9-]{0,58}[a-z0-9])"
+_TOP = r"(?:[a-z]{1,63}|xn--[a-z0-9-]{0,58}[a-z0-9])"
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+{_TOP}", re.IGNORECASE)
 """Of two labels at least, the last of which is a word: neither a machine's own name nor the number of one."""
 

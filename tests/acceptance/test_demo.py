@@ -50,12 +50,17 @@ def left_behind(tmp: Path) -> list[str]:
                     if str(tmp) in " ".join(p.info["cmdline"] or ())]  # fmt: skip
 
 
+def unexpected(complaints: str) -> list[str]:
+    """What stderr has beside the remark on the two people who stand twice in the file."""
+    return [line for line in complaints.splitlines() if "has the same recipient twice, stored once" not in line]
+
+
 def test_it_plays_a_week_twice_at_once_and_leaves_nothing(tmp: Path) -> None:
     """Caps and calendars hold through the week of Thanksgiving, nobody is sent to twice, the numbers add up."""
     for demo in [start(tmp), start(tmp)]:
         printed, complaints = demo.communicate(timeout=2 * LONGEST)
         assert demo.returncode == 0, complaints
-        assert complaints == ""
+        assert unexpected(complaints) == []
         check(printed)
     assert left_behind(tmp) == []
 
@@ -108,7 +113,7 @@ def test_it_cleans_up_when_it_is_ended(tmp: Path, ending: signal.Signals, when: 
             assert demo.poll() is None
     os.killpg(demo.pid, ending) if ending == signal.SIGINT else demo.send_signal(ending)
     _, complaints = demo.communicate(timeout=LONGEST)
-    assert (demo.returncode, complaints.strip()) == (128 + ending, "")
+    assert (demo.returncode, unexpected(complaints)) == (128 + ending, [])
     assert left_behind(tmp) == []
 
 

@@ -516,7 +516,7 @@ def test_what_the_build_copies_makes_a_command_that_works(
     subprocess.run([*pip, "--python", there / "bin/python", "install", *offline, wheel], check=True)
 
     [packages] = there.glob("lib/python*/site-packages")
-    assert list(packages.glob("send_queue/__pycache__/run.*.pyc"))
+    assert list(packages.glob("send_queue/core/__pycache__/run.*.pyc"))
     assert not (packages / "pip").exists()
     [ours] = {Path(module.__file__).parents[1] for module in (psycopg,) if module.__file__}
     (packages / "dependencies.pth").write_text(f"{ours}\n")  # after its own, so send-queue is the wheel's

@@ -338,8 +338,9 @@ def on_a_terminal(args: list[str], env: dict[str, str]) -> str:
 
 def test_a_recipient_cannot_write_to_the_terminal(queue: Queue) -> None:
     """Control characters of others are shown by their names."""
-    queue.ready(rows=0)
-    queue.enqueue(recipient="eve\x1b[31m")
+    queue.account(channel="log", provider="log")
+    queue.campaign()
+    queue.enqueue(channel="log", recipient="eve\x1b[31m")
     done = queue("run-once")
     assert "\x1b" not in done.stdout
     assert "eve\\x1b[31m" in done.stdout

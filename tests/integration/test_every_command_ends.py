@@ -44,7 +44,7 @@ campaigns = st.lists(st.tuples(
 limits = st.lists(st.tuples(st.integers(1, 3), st.sampled_from([600, 86_400, 2_500_000]), st.booleans()),
                   max_size=2, unique_by=lambda limit: limit[1:])  # fmt: skip
 NUMBERS = ("+8131234567", "+1212555010", "+1415555010", "+3361234567", "+5511999", "+3519123456", "+1800555010",
-           "+6129374400", "+551")  # fmt: skip
+           "+6129374400", "+5511000")  # fmt: skip
 rows = st.lists(st.tuples(
     st.integers(0, 3), st.sampled_from(NUMBERS), st.sampled_from([100, 100, 1]),
     st.sampled_from([0, 0, -30, 5, 400, 9_000]),  # due after so many hours

@@ -211,7 +211,7 @@ def test_a_prospect_keeps_an_account_of_its_workspace(two_tenants: Queue) -> Non
 def test_a_row_written_by_hand_names_an_account_of_its_workspace(two_tenants: Queue) -> None:
     wrong = (
         "insert into send_queue (campaign_id, account_id, channel, recipient, message)"
-        " select c.id, a.id, 'email', 'x', 'm' from send_campaigns c, send_accounts a"
+        " select c.id, a.id, 'email', 'x@example.com', 'm' from send_campaigns c, send_accounts a"
         " where c.name = 'spring' and a.name = 'eve'"
     )
     assert refused(two_tenants, wrong) == "account_is_of_the_workspace"

@@ -133,7 +133,7 @@ def test_invariant_1_overlapping_claims_keep_caps_and_turns(queue: Queue, databa
 
     def take(_: int) -> list[Any]:
         with psycopg.connect(database, autocommit=True) as conn:
-            return [row for _ in range(40) for row in Queue(conn).took(AT, 3)]
+            return [row for _ in range(400) for row in Queue(conn).took(AT, 3)]
 
     with ThreadPoolExecutor(8) as pool:
         took = [row for rows in pool.map(take, range(8)) for row in rows]
