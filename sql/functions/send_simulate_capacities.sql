@@ -19,8 +19,8 @@ declare
     v_at constant timestamptz := 'epoch'::timestamptz + send_simulate_capacities.at::float8 * interval '1 microsecond';
 begin
     if jsonb_array_length(send_simulate_capacities.used) > 0 then
-        insert into send_usage as u (account_id, channel, day, used)
-        select l.account_id, l.channel, (d.at at time zone l.cap_timezone)::date, sum(d.n)
+        insert into send_usage as u (account_id, channel, day, used, rehearsed)
+        select l.account_id, l.channel, (d.at at time zone l.cap_timezone)::date, sum(d.n), 0
         from (select (s ->> 0)::uuid as account_id, s ->> 1 as channel, (s ->> 3)::int as n,
                      'epoch'::timestamptz + (s ->> 2)::bigint::float8 * interval '1 microsecond' as at
               from jsonb_array_elements(send_simulate_capacities.used) s) d

@@ -267,7 +267,9 @@ FILES: dict[str, tuple[bytes, str | None]] = {
     "a quote in the middle": (HEAD + b'a@b.c,"m"x,n\n', "cannot be read as CSV"),
     "carriage returns": (b"email,message\ra@b.c,m\r", None),
     "too few fields": (HEAD + b"a@b.c\n", "1 field,"),
-    "an address of 100 KB": (HEAD + random.Random(2).randbytes(50_000).hex().encode() + b"@b.c,m,n\n", "use 2000 at the most"),
+    "an address of 100 KB": (
+        HEAD + random.Random(2).randbytes(50_000).hex().encode() + b"@b.c,m,n\n", "use 2000 at the most",
+    ),
     "a payload too deep": (b"email,message,payload\na@b.c,m," + b'"{""a"":' * 1 + b"[" * 50_000 + b'"\n', "payload"),
     "a year far away": (b"email,message,scheduled_for\na@b.c,m,9999-12-31T23:59:59-14:00\n", "beyond the calendar"),
     "an archive": (b"PK\x03\x04" + bytes(range(256)) * 20, "not UTF-8"),
@@ -482,7 +484,7 @@ def test_a_provider_that_echoes_a_secret_does_not_make_us_tell_it(
     queue.sandbox.order(fault)
     monkeypatch.setenv("SEND_QUEUE_NOW", MONDAY.isoformat())
     told = ""
-    for args in (["run"], ["--debug", "run-once", "--json"], ["status"], ["list"], ["list", "--json"], ["doctor"]):
+    for args in (["run"], ["run-once", "--json"], ["status"], ["list"], ["list", "--json"], ["doctor"]):
         said = here(*args)
         assert said.status in (0, 1, 78), said
         told += said.out + said.err

@@ -161,7 +161,7 @@ def test_a_profile_is_one(several: str) -> None:
         checked("linkedin_message", several)
 
 
-@pytest.mark.parametrize("address", ["foo@example", "a@192.168.0.1", "a@b", "ada@localhost", "a@b.c", "a@b.c1"])
+@pytest.mark.parametrize("address", ["foo@example", "a@192.168.0.1", "a@b", "ada@localhost", "a@b.1"])
 def test_a_mail_goes_to_a_domain(address: str) -> None:
     """With a dot in it, and a word at its end."""
     with pytest.raises(ValueError, match="is not a mail address"):
