@@ -139,7 +139,7 @@ def _older(ours: Sequence[Change], theirs: Sequence[Change], first: int) -> Lite
         return None
     as_before = _offset(ours, earlier)
     same = _offset(ours, within) == as_before, _offset(theirs, within) == as_before
-    return {(True, False): "ours", (False, True): "theirs"}.get(same)  # type: ignore[return-value]
+    return {(True, False): "ours", (False, True): "theirs"}.get(same)  # type: ignore[return-value]  # of a dict, mypy knows str only
 
 
 def _moments(ours: Sequence[Change], theirs: Sequence[Change]) -> Iterator[int]:

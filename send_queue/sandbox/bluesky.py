@@ -41,14 +41,14 @@ class Bluesky(PostProvider):
     def revoked(self) -> SandboxResponse:
         return self.error(400, "InvalidToken", None, "Token could not be verified")
 
-    def between(self, op: str, request: Request, named: Sequence[str]) -> tuple[str | None, str | None]:  # noqa: ARG002 — Plain's
+    def between(self, op: str, request: Request, named: Sequence[str]) -> tuple[str | None, str | None]:  # noqa: ARG002 — the base's
         try:
             repo = json_object(request.body).get("repo") if op == "put_record" else request.query.get("repo")
         except BadBody:
             repo = None
         return (repo, repo) if isinstance(repo, str) else (None, None)
 
-    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:  # noqa: ARG002 — Plain's
+    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:  # noqa: ARG002 — the base's
         if op == "put_record":
             self.token(request)
             return self._put(request, hidden)

@@ -40,7 +40,7 @@ class Facebook(PostProvider):
             400, "190/460", None, "The session has been invalidated because the user changed the password"
         )
 
-    def between(self, op: str, request: Request, named: Sequence[str]) -> tuple[str | None, str | None]:  # noqa: ARG002 — Plain's
+    def between(self, op: str, request: Request, named: Sequence[str]) -> tuple[str | None, str | None]:  # noqa: ARG002 — the base's
         return (named[0], named[0]) if named else (None, None)
 
     def token(self, request: Request) -> str:

@@ -41,14 +41,14 @@ class LinkedIn(PostProvider):
             401, "REVOKED_ACCESS_TOKEN", None, "The token used in the request has been revoked by the user"
         )
 
-    def between(self, op: str, request: Request, named: Sequence[str]) -> tuple[str | None, str | None]:  # noqa: ARG002 — Plain's
+    def between(self, op: str, request: Request, named: Sequence[str]) -> tuple[str | None, str | None]:  # noqa: ARG002 — the base's
         try:
             author = json_object(request.body).get("author")
         except BadBody:
             author = None
         return (author, author) if isinstance(author, str) else (None, None)
 
-    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:  # noqa: ARG002 — Plain's
+    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:  # noqa: ARG002 — the base's
         self.token(request)
         version = request.headers.get("linkedin-version", "")
         if not version:

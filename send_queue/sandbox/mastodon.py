@@ -43,7 +43,7 @@ class Mastodon(PostProvider):
         usual = {401: "The access token is invalid", 422: "Validation failed", 429: "Too many requests"}
         return json_answer(status, {"error": detail or title or code or usual.get(status, "Record not found")})
 
-    def between(self, op: str, request: Request, named: Sequence[str]) -> tuple[str | None, str | None]:  # noqa: ARG002 — Plain's
+    def between(self, op: str, request: Request, named: Sequence[str]) -> tuple[str | None, str | None]:  # noqa: ARG002 — the base's
         me = number_of(request.headers.get("authorization", "").partition(" ")[2], _OURS)
         return me, me
 

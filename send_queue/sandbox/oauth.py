@@ -83,7 +83,7 @@ class Tokens(BaseProvider):
 
     # --- what the sandbox calls ---------------------------------------------------------------------------
 
-    def between(self, op: str, request: Request, named: Sequence[str]) -> tuple[str | None, str | None]:  # noqa: ARG002 — Plain's
+    def between(self, op: str, request: Request, named: Sequence[str]) -> tuple[str | None, str | None]:  # noqa: ARG002 — the base's
         with self.lock:
             shown = id_of(self.shown(request)) or ""
             token = self.grants.refresh.get(shown) or self.grants.access.get(shown)
@@ -182,7 +182,7 @@ class X(_OAuth):
     life = timedelta(hours=2)
     refresh_life = timedelta(days=180)
 
-    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:  # noqa: ARG002 — Plain's
+    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:  # noqa: ARG002 — the base's
         given = self._asked(request)
         self._must(bool(given.get("client_id") or _basic(request)), 401, "unauthorized_client",
                    "Missing valid authorization header")  # fmt: skip
@@ -206,7 +206,7 @@ class LinkedIn(_OAuth):
     life = timedelta(days=60)
     refresh_life = timedelta(days=365)
 
-    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:  # noqa: ARG002 — Plain's
+    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:  # noqa: ARG002 — the base's
         given = self._asked(request, "client_id", "client_secret")
         with self.lock:
             token = self.grants.refresh.get(id_of(given["refresh_token"]) or "")
@@ -231,7 +231,7 @@ class Bluesky(Tokens):
     refresh_life = timedelta(days=90)
     grace = timedelta(hours=2)
 
-    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:  # noqa: ARG002 — Plain's
+    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:  # noqa: ARG002 — the base's
         self._must(not request.body, 400, "InvalidRequest", "No body was expected.")
         self._must(bool(self.shown(request)), 401, "AuthMissing", "Authentication Required")
         with self.lock:
@@ -263,7 +263,7 @@ class Facebook(Tokens):
     life = timedelta(seconds=5_183_944)
     refresh_life = None
 
-    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:  # noqa: ARG002 — Plain's
+    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:  # noqa: ARG002 — the base's
         given = request.query
         self._must(
             given.get("grant_type") == "fb_exchange_token", 400, "100", "The grant_type is not fb_exchange_token."

@@ -33,11 +33,11 @@ class Slack(BaseProvider):
                     text=text, **({"blocks": body["blocks"]} if "blocks" in body else {}))  # fmt: skip
         return _words("ok")
 
-    def between(self, op: str, request: Request, named: Sequence[str]) -> tuple[str | None, str | None]:  # noqa: ARG002 — Plain's
+    def between(self, op: str, request: Request, named: Sequence[str]) -> tuple[str | None, str | None]:  # noqa: ARG002 — the base's
         webhook = "/".join(named[:2])
         return webhook, webhook
 
-    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:  # noqa: ARG002 — Plain's
+    def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:  # noqa: ARG002 — the base's
         usual = next((word for word, usual in STATUS_OF.items() if usual == status), "rollup_error")
         return _words(code or usual, status)
 

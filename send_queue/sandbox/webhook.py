@@ -46,7 +46,7 @@ class Webhook(BaseProvider):
             )  # fmt: skip
         return json_answer(200, {"received": name, "again": again})
 
-    def between(self, op: str, request: Request, named: Sequence[str]) -> tuple[str | None, str | None]:  # noqa: ARG002 — Plain's
+    def between(self, op: str, request: Request, named: Sequence[str]) -> tuple[str | None, str | None]:  # noqa: ARG002 — the base's
         return named[0], request.path
 
     def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:

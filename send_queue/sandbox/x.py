@@ -38,11 +38,11 @@ class X(PostProvider):
         kind = f"https://api.x.com/2/problems/{code}" if code else "about:blank"
         return json_answer(status, {"title": title, "type": kind, "detail": detail or title, "status": status})
 
-    def between(self, op: str, request: Request, named: Sequence[str]) -> tuple[str | None, str | None]:  # noqa: ARG002 — Plain's
+    def between(self, op: str, request: Request, named: Sequence[str]) -> tuple[str | None, str | None]:  # noqa: ARG002 — the base's
         me = number_of(request.headers.get("authorization", "").partition(" ")[2])
         return me, me
 
-    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:  # noqa: ARG002 — Plain's
+    def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:  # noqa: ARG002 — the base's
         me = number_of(self.token(request))
         match op:
             case "tweet":
