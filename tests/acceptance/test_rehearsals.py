@@ -121,7 +121,7 @@ def limits(queue: Queue) -> object:
     """What decides when lanes go, without what only says when they were last looked at."""
     return queue.conn.execute(
         "select account_id, channel, next_at, next_at_reason, next_at_detail, consecutive_holds, idle_until > now() + "
-        "interval '2 hours', (select sum(used)::int from send_usage) from send_lanes order by 1, 2"
+        "interval '2 hours', (select coalesce(sum(used), 0)::int from send_usage) from send_lanes order by 1, 2"
     ).fetchall()
 
 
