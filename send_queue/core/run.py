@@ -175,7 +175,7 @@ def take(
     while not pass_.stop.is_set():
         claim = _claim(pass_, max_rows, batches)
         report.skipped += claim.expired
-        report.in_doubt = report.in_doubt or claim.in_doubt
+        report.in_doubt = report.in_doubt or claim.look_ups_due
         if claim.lacking:
             report.missing_config = report.missing_config or ConfigurationError(claim.lacking)
         if claim.refused:
@@ -187,8 +187,8 @@ def take(
                 pass_.log(log_lines.log_event("claimed", send, "sending"))
         begin(claim.sends)
         # Each may find that somebody holds what it needs: then it is for later.
-        recovered = claim.left and (_recover(pass_, report) or not looked)
-        looked = looked or claim.left  # it says nothing of what has turned out to be sent
+        recovered = claim.expired_leases and (_recover(pass_, report) or not looked)
+        looked = looked or claim.expired_leases  # it says nothing of what has turned out to be sent
         worked_out = claim.stale and not pass_.dry_run and _refresh_windows(pass_, claim.stale, claim.at)
         if claim.sends:
             return claim.sends
@@ -196,7 +196,7 @@ def take(
             continue
         if claim.in_flight != seen:
             seen, waited_since = claim.in_flight, clock()
-        others = claim.busy or claim.left or claim.stale or claim.in_flight is not None
+        others = claim.lock_skipped or claim.expired_leases or claim.stale or claim.in_flight is not None
         given_up = clock() > min(waited_since + LOCK_WAIT_SECONDS, began + MAX_WAIT_SECONDS, until)
         if not patient or not others or given_up or (report.in_doubt and pass_.resolve_doubts):
             break

@@ -35,10 +35,10 @@ class Claim:
 
     sends: tuple[Claimed, ...]
     expired: int
-    busy: bool
+    lock_skipped: bool
     in_flight: str | None
-    left: bool
-    in_doubt: bool
+    expired_leases: bool
+    look_ups_due: bool
     stale: tuple[Json, ...]
     at: datetime
     refused: Json | None
@@ -81,12 +81,12 @@ def claim(
         batches=dict(batches) or None, without=list(without) or None, keeping=None if keeping else False,
     )  # fmt: skip
     return Claim(
-        sends=_claimed(answer["in_hand"], leave_by),
+        sends=_claimed(answer["claimed"], leave_by),
         expired=answer["expired"],
-        busy=answer["busy"],
+        lock_skipped=answer["lock_skipped"],
         in_flight=answer["in_flight"],
-        left=answer["left"],
-        in_doubt=answer["in_doubt"],
+        expired_leases=answer["expired_leases"],
+        look_ups_due=answer["look_ups_due"],
         stale=tuple(answer["stale"]),
         at=datetime.fromisoformat(answer["at"]),
         lacking=answer["lacking"],

@@ -14,7 +14,7 @@
 -- queries with a limit: a join that is taken the wrong way around reads all of them for each lane.
 --
 -- It never waits for a lock: a lane or a limit that somebody holds is passed by, so that claims cannot deadlock with
--- anything, and `busy` says that it was so. The lanes that need nothing more than a look are looked at without a lock.
+-- anything, and `lock_skipped` says that it was so. The lanes that need nothing more than a look are looked at without a lock.
 --
 -- Its plans are made once, and walk indexes, whatever the statistics say: there is one good way for each of its looks,
 -- and planning them anew would be half of what a claim costs. JIT is off: up to Postgres 17 each setting below adds 1e10
@@ -28,7 +28,7 @@
 -- keeping   false: it is going to be taken back, perhaps after a while. Then no lane is let sleep meanwhile, which keeps
 --           out who writes into it
 --
--- Returns {in_hand, expired, busy, in_flight, left, in_doubt, stale, at, lacking, refused}: what was claimed (as
+-- Returns {claimed, expired, lock_skipped, in_flight, expired_leases, look_ups_due, stale, at, lacking, refused}: what was claimed (as
 -- send_attempt_details says it); how many rows were skipped because nobody wants them any more; whether locks kept us from a lane
 -- that may send, or a thousand rows that were put off or came back; a token that changes with the sends in flight that
 -- keep us from a due row; whether a dead run left rows behind; whether the provider is to be asked
@@ -391,15 +391,15 @@ begin
             order by greatest(l.next_at, l.closed_until, l.idle_until) limit 5) lanes;
     end if;
 
-    return json_build_object('in_hand', (select coalesce(json_agg(s), '[]') from send_attempt_details(v_sends) s),
-        'expired', v_expired, 'busy', v_busy, 'in_flight', v_in_flight,
+    return json_build_object('claimed', (select coalesce(json_agg(s), '[]') from send_attempt_details(v_sends) s),
+        'expired', v_expired, 'lock_skipped', v_busy, 'in_flight', v_in_flight,
         'stale', coalesce(v_stale, '[]'), 'at', v_at,
         'lacking', coalesce(v_lacking, case when exists (select from send_lanes l where l.next_at_reason = 'cap_timezone')
             then send_first_unknown_zone(v_at, account, channel, campaign) end),
         'refused', case when exists (select from send_accounts a where a.secret_refused is not null)
             then send_refused_secret(v_at, account, channel, campaign) end,
-        'left', exists (select from send_queue q where q.status = 'sending' and q.lease_expires_at <= v_at),
-        'in_doubt', exists (
+        'expired_leases', exists (select from send_queue q where q.status = 'sending' and q.lease_expires_at <= v_at),
+        'look_ups_due', exists (
             select from send_queue q join send_accounts a on a.id = q.account_id and a.status = 'active'
             where q.status = 'uncertain' and q.look_up_at <= v_at));
 end

@@ -553,7 +553,7 @@ def stocked(queue: Queue) -> Queue:
             window_since = %(at)s""", {"at": MONDAY})  # fmt: skip
     for outcome in ("sent", "uncertain", None):
         [[claim]] = conn.execute("select send_claim('a run', at => %s)", (MONDAY,)).fetchall()
-        [[_, _, attempt_id, *_]] = claim["in_hand"][0]["sends"]
+        [[_, _, attempt_id, *_]] = claim["claimed"][0]["sends"]
         if outcome:
             result = [{"attempt_id": attempt_id, "outcome": outcome, "error_code": "read_timeout"}]
             conn.execute("select send_record(%s, at => %s)", (Jsonb(result), MONDAY))

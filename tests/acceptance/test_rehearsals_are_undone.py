@@ -42,7 +42,7 @@ def findings(queue: Queue) -> set[str]:
 def claim(conn: psycopg.Connection[Any], at: datetime | None = None) -> list[str]:
     """What a claim in earnest, or at a moment to come, takes in hand, without a provider."""
     [row] = conn.execute("select send_claim('w', 9, at => %s)", (at,)).fetchall()
-    return [send[1] for group in row[0]["in_hand"] for send in group["sends"]]
+    return [send[1] for group in row[0]["claimed"] for send in group["sends"]]
 
 
 def test_invariant_23_a_rehearsal_changes_nothing(queue: Queue) -> None:

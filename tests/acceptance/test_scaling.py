@@ -34,6 +34,6 @@ def test_queues_in_two_schemas_know_nothing_of_each_other(conn: Connection, data
         store.upsert(other, "account", "anna", {"provider": "log"}, adding=True)
         store.upsert(other, "campaign", "fall", {"accounts": ["anna"]}, adding=True)
         other.execute("select send_enqueue('fall', 'log', 'you', 'hi')")
-        claim = "select json_array_length(send_claim('a run') -> 'in_hand')"
+        claim = "select json_array_length(send_claim('a run') -> 'claimed')"
         assert conn.execute(claim).fetchone() == (0,)
         assert other.execute(claim).fetchone() == (1,)

@@ -295,14 +295,14 @@ def sends_of(claim: Json) -> list[Json]:
         "created_at",
         "repeat_by",
     )
-    sends = [{**group, **dict(zip(names, row, strict=True))} for group in claim["in_hand"] for row in group["sends"]]
+    sends = [{**group, **dict(zip(names, row, strict=True))} for group in claim["claimed"] for row in group["sends"]]
     return sorted(sends, key=lambda send: int(send["nth"]))
 
 
 def look_up(queue: Queue, at: datetime, lease: timedelta = MINUTE) -> Json:
     """The one send in doubt that the provider is to be asked about, as `sends_of` says it."""
     [doubt] = queue.rows("send_look_ups", max_rows=1, lease=lease, at=at)
-    [send] = sends_of({"in_hand": [doubt]})
+    [send] = sends_of({"claimed": [doubt]})
     return send
 
 

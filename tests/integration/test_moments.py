@@ -81,4 +81,4 @@ def test_what_is_there_already_is_brought_into_the_calendar(empty_database: str,
         [(row,)] = conn.execute("select to_jsonb(q) from send_queue q").fetchall()
         assert (row["scheduled_for"], row["created_at"]) == ("0002-01-01T00:00:00+00:00", "9998-12-31T00:00:00+00:00")
         assert (row["expires_at"], row["sent_at"]) == (None, None)
-        assert Queue(conn).claim()["in_hand"] != []
+        assert Queue(conn).claim()["claimed"] != []
