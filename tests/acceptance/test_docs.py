@@ -130,7 +130,7 @@ def to_run() -> list[tuple[str, str, list[str]]]:
     for b in blocks("sh", among=DOCS[1:]):
         if b.text == block("docs/operations.md", "sh", -1):
             continue  # the list of all commands, which runs as a whole
-        for line in b.text.splitlines():
+        for line in b.text.replace("\\\n", " ").splitlines():
             found += [(str(b), line, words) for words in in_shell(line) if words[0] not in NOT_RUN]
     return found
 
