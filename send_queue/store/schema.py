@@ -152,6 +152,7 @@ def _install(
 
 def _apply_migrations(conn: Connection, files: Sequence[File]) -> tuple[str, ...]:
     recorded = {version: (name, digest) for version, name, digest in _rows(conn, _MIGRATIONS)}
+    _refuse_other(recorded, files)
     _refuse_newer(recorded, files)
     for file in files:
         if file.version in recorded and recorded[file.version][1] != file.digest:
@@ -246,6 +247,7 @@ def check(conn: Connection, folder: Path | None = None) -> None:
         raise ConfigurationError("The tables are not there yet: run `send-queue migrate`.") from error
     recorded = {number: (name, digest) for kind, number, name, digest in installed if kind == "migration"}
     migrations = _files(folder / "migrations")
+    _refuse_other(recorded, migrations)
     _refuse_newer(recorded, migrations)
     if len(recorded) < len(migrations):
         raise ConfigurationError("The database is older than this send-queue: run `send-queue migrate`.")
@@ -274,6 +276,14 @@ def missing(error: BaseException) -> ConfigurationError | None:
         "The tables are not there yet, or are not those of this send-queue "
         f"({error.diag.message_primary}): run `send-queue migrate`."
     )
+
+
+def _refuse_other(recorded: dict[int, tuple[str, str]], files: Sequence[File]) -> None:
+    if any(file.version in recorded and recorded[file.version][0] != file.name for file in files):
+        raise ConfigurationError(
+            "This database was made before the first release of send-queue, with other tables: "
+            "make a new, empty one and run `send-queue migrate` there."
+        )
 
 
 def _refuse_newer(recorded: dict[int, tuple[str, str]], files: Sequence[File]) -> None:

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-from uuid import uuid4
-
 import psycopg
 import pytest
 from builders import Connection, Queue
-
-from send_queue.store import schema
 
 
 @pytest.fixture
@@ -52,33 +46,3 @@ def test_a_table_keeps_the_calendar(queue: Queue, change: str, rule: str, moment
     with pytest.raises(psycopg.errors.CheckViolation) as raised:
         queue.conn.execute(change, (moment,))
     assert raised.value.diag.constraint_name == rule
-
-
-def test_what_is_there_already_is_brought_into_the_calendar(empty_database: str, tmp_path: Path) -> None:
-    """A queue of an earlier version that holds such moments is migrated, and its rows can be sent and shown."""
-    folder = tmp_path / "sql"
-    shutil.copytree(schema.sql_dir(), folder)
-    for path in (folder / "migrations").iterdir():
-        if path.stem >= "0011":
-            path.unlink()
-    with psycopg.connect(empty_database, autocommit=True) as conn:
-        for name in ("functions", "views"):  # of that version: those that need what came later are left out
-            shutil.rmtree(folder / name)
-            (folder / name).mkdir()
-        schema.migrate(conn, folder)
-        account, campaign = uuid4(), uuid4()
-        conn.execute("""
-            with w as (select id from send_workspaces), a as (
-                insert into send_accounts (id, workspace_id, name, provider) select %(a)s, id, 'anna', 'log' from w),
-            c as (insert into send_campaigns (id, workspace_id, name) select %(c)s, id, 'fall' from w),
-            l as (insert into send_lanes (account_id, channel, next_at) values (%(a)s, 'log', '-infinity')),
-            p as (insert into send_campaign_accounts (workspace_id, campaign_id, account_id)
-                  select id, %(c)s, %(a)s from w)
-            insert into send_queue (workspace_id, campaign_id, account_id, channel, recipient, message, scheduled_for,
-                created_at) select id, %(c)s, %(a)s, 'log', 'you', 'hi', '-infinity', 'infinity' from w
-            """, {"a": account, "c": campaign})  # fmt: skip
-        schema.migrate(conn)
-        [(row,)] = conn.execute("select to_jsonb(q) from send_queue q").fetchall()
-        assert (row["scheduled_for"], row["created_at"]) == ("0002-01-01T00:00:00+00:00", "9998-12-31T00:00:00+00:00")
-        assert (row["expires_at"], row["sent_at"]) == (None, None)
-        assert Queue(conn).claim()["claimed"] != []

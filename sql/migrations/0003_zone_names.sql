@@ -1,11 +1,13 @@
--- Zones have one name each, and no row is lost on a server that knows fewer of them.
+-- A time zone has one name. The time zone database renames zones and keeps old names as links, which not every server
+-- has (Debian 13 leaves them out). So here are all old names with the names of today, and each name of today as its
+-- own, since the server reads names in any case and Python does not.
 --
--- The time zone database renames zones, and keeps the old names as links. Not every server has those: Debian 13, and the
--- images made of it, leave them out. Here are all old names with those that took their place, and each of today's names
--- as its own, since the server reads names in any case and Python does not. From the files tzdata.zi (its links) and
--- zone.tab (the names in use) of the time zone database 2026f, which is in the public domain. Where it now links a place
--- to one of another country, the place keeps its own name, as in its file "backward". Abbreviations (EST, CET) are no
--- zones.
+-- Source: tzdata.zi (links) and zone.tab (names in use) of the time zone database 2026f, in the public domain. Where it
+-- links a place to one of another country, the place keeps its own name, as in its file "backward". Abbreviations (EST,
+-- CET) are no zones.
+--
+-- No CHECK asks for a known zone: a restore on a server that knows fewer of them would refuse rows. A trigger looks at
+-- new rows instead (send_on_zone_change).
 create table send_zone_names (
     written text primary key,
     name    text not null
@@ -135,58 +137,3 @@ select n, n from unnest(string_to_array(
     'Pacific/Pitcairn Pacific/Pohnpei Pacific/Port_Moresby Pacific/Rarotonga Pacific/Saipan Pacific/Tahiti '
     'Pacific/Tarawa Pacific/Tongatapu Pacific/Wake Pacific/Wallis UTC',
     ' ')) n;
-
--- A restore evaluates each CHECK anew, with the zones of the new server, and would refuse rows there. So triggers look
--- at new rows instead (send_on_zone_change), and each use of a zone bears one that the server does not know.
-alter table send_workspaces drop constraint timezone_is_known;
-alter table send_schedules drop constraint timezone_is_known;
-alter table send_prospects drop constraint timezone_is_known;
-alter table send_lanes drop constraint cap_timezone_is_known, drop constraint next_at_reason_is_known,
-    add constraint next_at_reason_is_known check (next_at_reason in
-        ('daily_cap', 'weekly_cap', 'rate_limit', 'min_gap', 'provider_hold', 'cap_timezone'));
--- Each claim asks whether there are any.
-create index lanes_of_unknown_zones on send_lanes (account_id, channel) where next_at_reason = 'cap_timezone';
--- It begins a subtransaction, which a parallel query may not.
-alter function send_is_timezone(text) stable parallel unsafe;
-
-update send_workspaces w set timezone = n.name from send_zone_names n
-where lower(n.written) = lower(w.timezone) and n.name <> w.timezone and send_is_timezone(n.name);
-update send_schedules s set timezone = n.name from send_zone_names n
-where lower(n.written) = lower(s.timezone) and n.name <> s.timezone and send_is_timezone(n.name);
-update send_lanes l set cap_timezone = n.name from send_zone_names n
-where lower(n.written) = lower(l.cap_timezone) and n.name <> l.cap_timezone and send_is_timezone(n.name);
-update send_prospects p set timezone = n.name from send_zone_names n
-where lower(n.written) = lower(p.timezone) and n.name <> p.timezone and send_is_timezone(n.name);
-
--- Where a phone number lives: zones that 0008 left out, since the server did not know them, are back under the names
--- that it knows, or today's where it knows none. Rows that an operator has changed stay as they are.
-with meant as (
-    select p.prefix, string_to_array(v.timezones, ',') as zones
-    from (values
-        ('Africa/Asmera', '291'),
-        ('America/Buenos_Aires', '54'),
-        ('America/Godthab', '2991 2992 2993 2994 2995 2996 2998 2999'),
-        ('America/Godthab,America/Thule', '299'),
-        ('Asia/Calcutta', '91'),
-        ('Asia/Choibalsan,Asia/Hovd', '976'),
-        ('Asia/Katmandu', '977'),
-        ('Asia/Rangoon', '95'),
-        ('Atlantic/Faeroe', '298'),
-        ('Europe/Kyiv', '380'),
-        ('Pacific/Enderbury,Pacific/Kiritimati,Pacific/Tarawa', '686'),
-        ('Pacific/Kosrae,Pacific/Truk', '691'),
-        ('Pacific/Truk', '6913')
-    ) v (timezones, prefixes), unnest(string_to_array(v.prefixes, ' ')) p (prefix)
-), known as (
-    select m.prefix, m.zones, array_agg(coalesce(case when send_is_timezone(n.name) then n.name end, k.written, n.name)
-        order by z.nth) as timezones
-    from meant m
-    cross join unnest(m.zones) with ordinality z (zone, nth)
-    join send_zone_names n on n.written = z.zone
-    left join lateral (select o.written from send_zone_names o where o.name = n.name and send_is_timezone(o.written)
-                       order by o.written limit 1) k on true
-    group by m.prefix, m.zones
-)
-update send_phone_zones p set timezones = k.timezones from known k
-where p.prefix = k.prefix and p.timezones::text <> k.timezones::text
-  and not exists (select unnest(p.timezones) except select unnest(k.zones));

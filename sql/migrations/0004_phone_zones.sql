@@ -1,33 +1,23 @@
--- Nobody is written to at night: quiet hours are those of the recipient, in their own time zone. Channels have some from
--- the start, as data; a campaign may have its own, or none (from and until alike).
-create table send_quiet_hours (
-    channel     text primary key,
-    quiet_from  time not null,
-    quiet_until time not null,
-    constraint channel_is_known check (send_is_channel(channel))
-);
--- 47 CFR 64.1200 (c)(1): no calls, which text messages are, before 8 in the morning or after 9 in the evening, local time
--- at the called party's location.
-insert into send_quiet_hours (channel, quiet_from, quiet_until) values ('sms', '21:00', '08:00');
-
-alter table send_campaigns add column quiet_from time, add column quiet_until time,
-    add constraint quiet_hours_are_whole check (num_nulls(quiet_from, quiet_until) in (0, 2));
-
--- Where a phone number lives, by its first digits (at most four), the longest that fits; several zones: in one of them,
--- nobody knows which. Numbers of all of a wide country are left out. From the public numbering plans; zones that keep the
--- same time the year round are one.
+-- Where a phone number lives, by its first digits (at most four): the longest prefix that fits decides. Several zones:
+-- the number is in one of them, and nobody knows which. Numbers of a whole wide country are left out. From the public
+-- numbering plans; zones that keep the same time all year are one. Data of the operator's.
 create table send_phone_zones (
     prefix    text primary key,
     timezones text[] not null,
     constraint prefix_is_digits check (prefix ~ '^[0-9]{1,4}$')
 );
+-- A zone that the server knows by an older name only gets that name.
 insert into send_phone_zones (prefix, timezones)
-select p.prefix, array(select z from unnest(string_to_array(v.timezones, ',')) z where send_is_timezone(z))
+select p.prefix, array(
+    select coalesce(case when send_is_timezone(z.name) then z.name end, (
+        select n.written from send_zone_names n where n.name = z.name and send_is_timezone(n.written)
+        order by n.written limit 1), z.name)
+    from unnest(string_to_array(v.timezones, ',')) with ordinality z (name, nth) order by z.nth)
 from (values
     ('Africa/Abidjan', '225'),
     ('Africa/Accra', '233'),
     ('Africa/Addis_Ababa', '251'),
-    ('Africa/Asmera', '291'),
+    ('Africa/Asmara', '291'),
     ('Africa/Bamako', '223'),
     ('Africa/Bangui', '236'),
     ('Africa/Banjul', '220'),
@@ -78,7 +68,7 @@ from (values
     ('America/Belize', '501'),
     ('America/Bogota', '57'),
     ('America/Boise,America/Los_Angeles', '1775 1986'),
-    ('America/Buenos_Aires', '54'),
+    ('America/Argentina/Buenos_Aires', '54'),
     ('America/Caracas', '58'),
     ('America/Cayenne', '594'),
     ('America/Cayman', '1345'),
@@ -97,8 +87,8 @@ from (values
     ('America/Edmonton', '1368 1403 1587 1780 1825'),
     ('America/El_Salvador', '503'),
     ('America/Fort_Nelson', '1867'),
-    ('America/Godthab', '2991 2992 2993 2994 2995 2996 2998 2999'),
-    ('America/Godthab,America/Thule', '299'),
+    ('America/Nuuk', '2991 2992 2993 2994 2995 2996 2998 2999'),
+    ('America/Nuuk,America/Thule', '299'),
     ('America/Grand_Turk', '1649'),
     ('America/Grenada', '1473'),
     ('America/Guadeloupe', '590'),
@@ -175,8 +165,8 @@ from (values
     ('Asia/Beirut', '961'),
     ('Asia/Bishkek', '996'),
     ('Asia/Brunei', '673'),
-    ('Asia/Calcutta', '91'),
-    ('Asia/Choibalsan,Asia/Hovd', '976'),
+    ('Asia/Kolkata', '91'),
+    ('Asia/Ulaanbaatar,Asia/Hovd', '976'),
     ('Asia/Colombo', '94'),
     ('Asia/Damascus', '963'),
     ('Asia/Dhaka', '880'),
@@ -194,7 +184,7 @@ from (values
     ('Asia/Kabul', '93'),
     ('Asia/Kamchatka', '7415'),
     ('Asia/Karachi', '92'),
-    ('Asia/Katmandu', '977'),
+    ('Asia/Kathmandu', '977'),
     ('Asia/Krasnoyarsk', '7384 7385 7388 7390 7391 7394'),
     ('Asia/Kuching', '60'),
     ('Asia/Kuwait', '965'),
@@ -207,7 +197,7 @@ from (values
     ('Asia/Omsk', '7381'),
     ('Asia/Phnom_Penh', '855'),
     ('Asia/Qatar', '974'),
-    ('Asia/Rangoon', '95'),
+    ('Asia/Yangon', '95'),
     ('Asia/Riyadh', '966'),
     ('Asia/Sakhalin', '7424'),
     ('Asia/Seoul', '82 850'),
@@ -230,7 +220,7 @@ from (values
     ('Atlantic/Canary', '212'),
     ('Atlantic/Canary,Europe/Madrid', '34'),
     ('Atlantic/Cape_Verde', '238'),
-    ('Atlantic/Faeroe', '298'),
+    ('Atlantic/Faroe', '298'),
     ('Atlantic/Reykjavik', '231 245 354'),
     ('Atlantic/St_Helena', '247 290'),
     ('Atlantic/Stanley', '500'),
@@ -288,7 +278,7 @@ from (values
     ('Pacific/Auckland', '641 642 643 644 645 646 647 648 649'),
     ('Pacific/Auckland,Pacific/Chatham', '64'),
     ('Pacific/Efate', '678'),
-    ('Pacific/Enderbury,Pacific/Kiritimati,Pacific/Tarawa', '686'),
+    ('Pacific/Kanton,Pacific/Kiritimati,Pacific/Tarawa', '686'),
     ('Pacific/Fakaofo', '690'),
     ('Pacific/Fiji', '679'),
     ('Pacific/Funafuti', '688'),
@@ -296,7 +286,7 @@ from (values
     ('Pacific/Guadalcanal', '677'),
     ('Pacific/Guam', '1671'),
     ('Pacific/Honolulu', '1808'),
-    ('Pacific/Kosrae,Pacific/Truk', '691'),
+    ('Pacific/Kosrae,Pacific/Chuuk', '691'),
     ('Pacific/Majuro', '692'),
     ('Pacific/Nauru', '674'),
     ('Pacific/Niue', '683'),
@@ -309,6 +299,6 @@ from (values
     ('Pacific/Saipan', '1670'),
     ('Pacific/Tahiti', '6894'),
     ('Pacific/Tongatapu', '676'),
-    ('Pacific/Truk', '6913'),
+    ('Pacific/Chuuk', '6913'),
     ('Pacific/Wallis', '681')
 ) v (timezones, prefixes), unnest(string_to_array(v.prefixes, ' ')) p (prefix);

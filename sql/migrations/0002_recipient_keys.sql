@@ -1,9 +1,16 @@
--- One person of LinkedIn is one however their slug is written, without its URL too: LinkedIn makes no difference between
--- capitals and small letters there, but in its ids it does. And prospects are found by the key of an address.
-
--- As before, and a word that stands alone is a slug or an id. An index stands on it: it never changes, whatever the
--- database's locale is, and calls nothing of ours, since an index is built without our search_path.
-create or replace function send_normal_recipient(recipient text) returns text
+-- One recipient has one key, however a person is written. Suppressions, dedupe keys, prospects and "was this person
+-- written to" compare keys. Python makes the same key (rules/recipients.py), and a provider gets the recipient of the
+-- key.
+--
+-- email     small letters; the domain as the DNS has it (IDNA 2008)
+-- phone     digits, with the + where it is given (00 is a +), without the 0 that people dial at home only
+-- LinkedIn  of any URL of a profile, and of a word that stands alone: the slug in small letters, or the id as it stands
+-- other     as it stands
+--
+-- Invisible characters count for nothing, and letters of another width are the same. The shape decides and not the
+-- channel, so that a suppression for all channels holds on each. Indexes use the function: it never changes, reads no
+-- locale, and calls nothing of ours, since Postgres builds an index without our search_path.
+create function send_normal_recipient(recipient text) returns text
 language plpgsql immutable strict parallel safe as $$
 declare
     v_unseen constant text := E'[\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f'
@@ -190,44 +197,3 @@ begin
     return v_text;
 end
 $$;
-
--- Not unique: two prospects may have been one all along.
-create index send_prospects_linkedin on send_prospects (workspace_id, send_normal_recipient(linkedin_user_id))
-    where linkedin_user_id is not null;
-create index send_prospects_email on send_prospects (workspace_id, send_normal_recipient(email)) where email is not null;
-create index send_prospects_phone on send_prospects (workspace_id, send_normal_recipient(phone)) where phone is not null;
-
--- What was two people is one: the first reason stays.
-delete from send_suppressions s using (
-    select o.id, row_number() over (partition by o.workspace_id, send_normal_recipient(o.recipient),
-        coalesce(o.channel, '') order by o.since, o.id) as nth
-    from send_suppressions o) o
-where s.id = o.id and o.nth > 1;
-update send_suppressions s set recipient = send_normal_recipient(s.recipient)
-where s.recipient <> send_normal_recipient(s.recipient);
-
--- A file that was imported before is found to be there, by whichever spelling it gave the keys to its lines. The key of a
--- recipient is worked out once a row, and that of the spelling only where it differs.
-with given as materialized (
-    select q.id, q.workspace_id, q.dedupe_key, concat_ws(':', c.name, q.channel, '') as start,
-        send_normal_recipient(q.recipient) as key
-    from send_queue q join send_campaigns c on c.id = q.campaign_id
-    where q.channel in ('email', 'sms', 'linkedin_invite', 'linkedin_message')
-      and left(q.dedupe_key, length(c.name) + length(q.channel) + 2) = c.name || ':' || q.channel || ':'
-), other as (
-    select distinct on (g.workspace_id, g.start || g.key) g.id, g.workspace_id, g.start || g.key as now from given g
-    where g.dedupe_key <> g.start || g.key
-      and case when g.dedupe_key <> g.start || g.key
-               then send_normal_recipient(substr(g.dedupe_key, length(g.start) + 1)) = g.key end
-    order by g.workspace_id, g.start || g.key, g.id
-)
-update send_queue q set dedupe_key = o.now from other o
-where q.id = o.id
-  and not exists (select from send_queue w where w.workspace_id = o.workspace_id and w.dedupe_key = o.now);
-
--- Last: until the migration has committed, this lock keeps everybody out of the queue. The keys of the new index are
--- worked out before it.
-create index send_queue_recipient_key on send_queue (workspace_id, send_normal_recipient(recipient))
-    where status = 'pending';
-drop index send_queue_recipient;
-alter index send_queue_recipient_key rename to send_queue_recipient;
