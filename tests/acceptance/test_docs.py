@@ -127,7 +127,7 @@ def test_every_command_is_in_the_documents() -> None:
 
 def to_run() -> list[tuple[str, str, list[str]]]:
     found = []
-    for b in blocks("sh", among=DOCS[1:]):
+    for b in blocks("sh", among=[path for path in DOCS[1:] if path.name != "linkedin.md"]):
         if b.text == block("docs/operations.md", "sh", -1):
             continue  # the list of all commands, which runs as a whole
         for line in b.text.replace("\\\n", " ").splitlines():
@@ -206,6 +206,29 @@ def test_the_first_campaign_of_the_readme_runs(
     assert [entry["recipient"] for entry in sandbox.accepted()] == ["ACoAAAexample1"]
     assert said["run-once"].startswith("1 sent to ACoAAAexample1")
     assert "min_gap" in said["explain"]
+
+
+def test_the_steps_for_linkedin_run(
+    cli: Cli, empty_database: str, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """docs/linkedin.md leads, command by command, from a list to a report; a stopped person gets nothing more."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("people.csv", "accepted.csv"):
+        (tmp_path / name).write_text(block("docs/linkedin.md", "csv"))
+    env = {"DATABASE_URL": empty_database, "UNIPILE_DSN": sandbox.url, "UNIPILE_API_KEY": "any"}
+    lines = [words for b in blocks("sh", among=[ROOT / "docs/linkedin.md"]) for words in in_shell(b.text)]
+    assert {words[0] for words in lines} >= {"migrate", "import", "forecast", "run-once", "status", "report"}
+    said: dict[str, str] = {}
+    for n, words in enumerate(lines):  # doctor exits with 1: the server of the tests has no autovacuum
+        done = cli(*words, env=env, now=MONDAY + n * MINUTE, check=words[0] != "doctor")
+        said[words[0]] = said[" ".join(words[:3])] = done.stdout
+    assert [(entry["channel"], entry["text"]) for entry in sandbox.accepted()] == [
+        ("linkedin_invite", "Hi Ada, I follow Analytical Engines.")
+    ]
+    assert " sent " in said["list"]
+    assert said["suppress"].endswith("One waiting send is skipped.\n")
+    assert said["import accepted.csv --campaign"].startswith("2 enqueued")
+    assert "lena" in (tmp_path / "week.html").read_text()
 
 
 def pending_id(listing: str) -> str:
