@@ -229,6 +229,8 @@ begin
         select d.rank, d."check", d.severity, d.what, d.command, null from send_doctor_unserved() d
         union all
         select 5, d."check", 'wrong', d.what, null, d.mend from send_doctor_collations() d
+        union all
+        select 1, d."check", 'wrong', d.what, null, d.mend from send_doctor_counts() d
 
         union all
         select 16, 'split_days', 'worth knowing', d.said,

@@ -146,10 +146,11 @@ begin
         create temporary table send_import_pool on commit drop as
         select p.account_id, a.name,
             greatest(coalesce(l.daily_cap, d.daily_cap, 100), 1)::float8 as a_day,
-            (select count(*) from send_queue q where q.account_id = p.account_id
-             and q.channel = send_import.channel and q.status = 'pending')::float8
-            + (select count(*) from send_import_lines s where s.account_id = p.account_id)::float8 as load
+            (coalesce(w.n, 0::numeric) + coalesce(g.n, 0)::numeric)::float8 as load
         from send_campaign_accounts p
+        left join (select n.account_id, sum(n.n) as n from send_counts n
+                   where n.channel = send_import.channel and n.status = 'pending' group by n.account_id) w using (account_id)
+        left join (select s.account_id, count(*) as n from send_import_lines s group by s.account_id) g using (account_id)
         join send_accounts a on a.id = p.account_id
         left join send_lanes l on l.account_id = p.account_id and l.channel = send_import.channel
         left join send_lane_defaults d on d.channel = send_import.channel and d.tier = coalesce(a.tier, 'free')

@@ -5,7 +5,8 @@
 --          the next runs; else a rule as `explain` has it. `ready` says for how long a run could have taken one.
 -- trouble  rows that are in flight, failed or uncertain.
 --
--- What waits is counted from an index, by lane and campaign, and what holds it is asked once for each of these.
+-- What waits is counted from an index, by lane and campaign, and what holds it is asked once for each of these. Trouble
+-- is known (send_counts).
 create or replace function send_metrics(at timestamptz default null) returns jsonb language sql stable
 set timezone = 'UTC' set extra_float_digits = 1
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
@@ -57,13 +58,12 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
                   group by h.workspace, h.channel) v),
         'trouble', (
             select coalesce(jsonb_agg(to_jsonb(v) order by v.workspace, v.channel, v.status), '[]')
-            from (select w.name as workspace, q.channel, q.status, count(*) as sends
-                  from (select q.workspace_id, q.channel, q.status from send_queue q
-                        where q.status in ('failed', 'uncertain')
-                        union all
-                        select q.workspace_id, q.channel, q.status from send_queue q where q.status = 'sending') q
-                  join send_workspaces w on w.id = q.workspace_id
-                  group by w.name, q.channel, q.status) v),
+            from (select w.name as workspace, n.channel, n.status, sum(n.n)::bigint as sends
+                  from send_counts n
+                  join send_campaigns c on c.id = n.campaign_id
+                  join send_workspaces w on w.id = c.workspace_id
+                  where n.status in ('failed', 'uncertain', 'sending')
+                  group by w.name, n.channel, n.status having sum(n.n) > 0::numeric) v),
         'accounts', (
             select coalesce(jsonb_agg(jsonb_build_object('workspace', w.name, 'account', a.name, 'provider', a.provider,
                 'connected', (a.status <> 'disconnected')::int) order by w.name, a.name), '[]')

@@ -142,13 +142,19 @@ create table send_usage (
     constraint rehearsed_is_a_part_of_used check (rehearsed between 0 and greatest(used, 0))
 ) with (fillfactor = 50);
 
--- How many rows each campaign has in each status, so that nobody counts millions of them. A statement that changes rows
--- adds a line that says by how much; the sum is the count. Lines are only added, so that nobody waits for another's
--- count, and folded together now and then (send_fold_counts).
+-- How many rows each campaign, account and channel has in each status, so that nobody counts millions of them. A statement
+-- that changes rows adds lines that say by how much; the sum is the count. Lines are only added, so that nobody waits for
+-- another's count, and folded together now and then (send_fold_counts). The rows' own foreign keys keep campaigns and
+-- accounts: a line checks and locks nothing. Lines of a removed account add up to nothing.
 create table send_counts (
-    campaign_id uuid not null references send_campaigns on delete cascade,
+    campaign_id uuid not null,
+    account_id  uuid not null,
+    channel     text not null,
     status      text not null,
-    n           bigint not null
+    n           bigint not null,
+    folded      boolean not null default false -- the sum of earlier lines
 ) with (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
+-- A fold looks up the sums that it adds to, and only it writes here: a line that is added costs no index.
+create index counts_folded on send_counts (campaign_id, account_id, channel, status) where folded;
 -- A publication of all tables lets nobody delete from a table without a key otherwise.
 alter table send_counts replica identity full;
