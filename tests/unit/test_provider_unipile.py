@@ -11,11 +11,13 @@ from email.message import Message
 from email.parser import BytesParser
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import pytest
+from combinations import each_once, pairwise
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -34,6 +36,7 @@ from send_queue.model import (
     Uncertain,
 )
 from send_queue.providers import Provider
+from send_queue.providers.credentials import Refusals
 from send_queue.providers.http_answer import Limits
 from send_queue.providers.intermediary import MAX_LANE_HOLDS
 from send_queue.providers.unipile.api import MAX_PAGES
@@ -180,12 +183,19 @@ def api(running: Api) -> Api:
     return running
 
 
-@pytest.fixture
-def unipile(running: Api) -> Iterator[Unipile]:
+@pytest.fixture(scope="module")
+def connected(running: Api) -> Iterator[Unipile]:
     env = {"UNIPILE_DSN": running.dsn, "UNIPILE_API_KEY": KEY + "\n", "ANAS_KEY": "anas-own-key"}
     made = Unipile(env, post=QUICK, get=QUICK)
     yield made
     made.close()
+
+
+@pytest.fixture
+def unipile(connected: Unipile) -> Unipile:
+    """One whom nobody has refused a key; its connections are those of all these tests."""
+    connected._refusals = Refusals()
+    return connected
 
 
 # --- configuration ----------------------------------------------------------------------------------------
@@ -516,20 +526,22 @@ def test_every_documented_error_type_has_a_meaning() -> None:
     assert {kind for _, kind in TYPES} == set(MEANINGS)
 
 
-@pytest.mark.parametrize("send", [INVITE, MESSAGE], ids=["invite", "message"])
-@pytest.mark.parametrize(("status", "kind"), TYPES)
-def test_what_an_error_type_means(api: Api, unipile: Unipile, send: Claimed, status: int, kind: str) -> None:
+@pytest.mark.parametrize("status", DOCUMENTED)
+def test_what_an_error_type_means(api: Api, unipile: Unipile, status: int) -> None:
     """Each error type becomes its outcome; the code is the type, the detail says what Unipile said."""
-    path = "users/invite" if send is INVITE else "chats"
-    api.order(f"POST /api/v1/{path}", error(status, kind))
     api.order("GET /api/v1/users/ACoAAana", (200, STRANGER))
-    outcome = unipile.send(send)
+    sends = ((INVITE, "users/invite"), (MESSAGE, "chats"))
+    for kind, (send, path) in product(DOCUMENTED[status].split(), sends):
+        api.asked.clear()
+        api.order(f"POST /api/v1/{path}", error(status, kind))
+        unipile._refusals = Refusals()
+        outcome = unipile.send(send)
 
-    assert shape(outcome) == expected_shape(status, kind)
-    assert not isinstance(outcome, Sent)
-    assert (outcome.code, outcome.http_status) == (kind, status)
-    assert outcome.detail.startswith("Title: Detail.")
-    assert len([a for a in api.asked if a.method == "POST"]) == 1
+        assert not isinstance(outcome, Sent)
+        assert (outcome.code, outcome.http_status) == (kind, status)
+        assert (kind, shape(outcome)) == (kind, expected_shape(status, kind))
+        assert outcome.detail.startswith("Title: Detail.")
+        assert len([a for a in api.asked if a.method == "POST"]) == 1
 
 
 def test_a_wrong_key_is_named(api: Api, unipile: Unipile) -> None:
@@ -555,16 +567,15 @@ def test_a_key_that_was_refused_is_not_shown_again(api: Api, unipile: Unipile) -
 
 
 @pytest.mark.parametrize(
-    ("header", "after", "ceiling"),
+    ("body", "header", "after", "ceiling"),
     [
-        ({}, 6 * HOUR, 72 * HOUR),
-        ({"Retry-After": "60"}, 6 * HOUR, 72 * HOUR),
-        ({"Retry-After": "36000"}, 10 * HOUR, 72 * HOUR),
-        ({"Retry-After": str(96 * 3600)}, 96 * HOUR, 96 * HOUR),
-        ({"Retry-After": "later"}, 6 * HOUR, 72 * HOUR),
+        (error(429, "too_many_requests")[1], {}, 6 * HOUR, 72 * HOUR),
+        (b"<html>slow down", {"Retry-After": "60"}, 6 * HOUR, 72 * HOUR),
+        (b"<html>slow down", {"Retry-After": "36000"}, 10 * HOUR, 72 * HOUR),
+        (error(429, "new")[1], {"Retry-After": str(96 * 3600)}, 96 * HOUR, 96 * HOUR),
+        (error(429, "too_many_requests")[1], {"Retry-After": "later"}, 6 * HOUR, 72 * HOUR),
     ],
 )
-@pytest.mark.parametrize("body", [error(429, "too_many_requests")[1], b"<html>slow down", error(429, "new")[1]])
 def test_a_throttle_may_ask_for_longer(
     api: Api, unipile: Unipile, body: Any, header: dict[str, str], after: timedelta, ceiling: timedelta
 ) -> None:
@@ -584,8 +595,10 @@ def test_a_yes_that_cannot_be_read(api: Api, unipile: Unipile, body: Any) -> Non
     assert (outcome.code, outcome.http_status) == ("unreadable_answer", 200)
 
 
-@pytest.mark.parametrize("status", [500, 501, 502, 503, 504, 520, 599])
-@pytest.mark.parametrize("body", [b"<html>Bad gateway</html>", b"", {"type": "errors/brand_new"}])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    each_once([500, 501, 502, 503, 504, 520, 599], [b"<html>Bad gateway</html>", {"type": "errors/brand_new"}, b""]),
+)
 def test_a_5xx_is_uncertain(api: Api, unipile: Unipile, status: int, body: Any) -> None:
     """LinkedIn's limit can come as a 500, and a gateway gives up before Unipile does."""
     api.order("POST /api/v1/users/invite", (status, body))
@@ -602,9 +615,11 @@ def test_a_throttle_with_a_5xx_status_is_uncertain(api: Api, unipile: Unipile) -
     assert isinstance(unipile.send(INVITE), Uncertain)
 
 
-@pytest.mark.parametrize("status", [408, 499])
 @pytest.mark.parametrize(
-    "body", [b"<html>Request Time-out</html>", {}, error(408, "brand_new")[1], error(408, "limit_exceeded")[1]]
+    ("body", "status"),
+    each_once(
+        [b"<html>Request Time-out</html>", {}, error(408, "limit_exceeded")[1], error(408, "brand_new")[1]], [408, 499]
+    ),
 )
 def test_a_gateways_time_out_is_uncertain(api: Api, unipile: Unipile, status: int, body: Any) -> None:
     """A 408 is not Unipile's answer to the message: what stands behind the gateway may have taken it."""
@@ -629,8 +644,7 @@ def test_a_redirected_post_holds_the_lane(api: Api, unipile: Unipile, status: in
 NOT_UNIPILES = [b"<html>Not here</html>", {}, {"type": None}, {"type": "about:blank"}, []]
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 405, 407, 410])
-@pytest.mark.parametrize("body", NOT_UNIPILES)
+@pytest.mark.parametrize(("status", "body"), each_once([401, 403, 404, 405, 407, 410], NOT_UNIPILES))
 def test_a_4xx_that_is_not_unipiles(api: Api, unipile: Unipile, status: int, body: Any) -> None:
     """Some other server's refusal fails no message: the lane waits, the address is to be checked."""
     api.order("POST /api/v1/users/invite", (status, body))
@@ -643,8 +657,7 @@ def test_a_4xx_that_is_not_unipiles(api: Api, unipile: Unipile, status: int, bod
     assert ("Not here" in outcome.detail) == isinstance(body, bytes)
 
 
-@pytest.mark.parametrize("status", [400, 413, 414, 415, 422, 431])
-@pytest.mark.parametrize("body", NOT_UNIPILES)
+@pytest.mark.parametrize(("status", "body"), each_once([400, 413, 414, 415, 422, 431], NOT_UNIPILES))
 def test_a_4xx_that_is_not_unipiles_and_about_this_request(api: Api, unipile: Unipile, status: int, body: Any) -> None:
     """What a proxy finds too large or malformed did not go out: tried again, as often as tries are left, while the
     others go on."""
@@ -656,8 +669,7 @@ def test_a_4xx_that_is_not_unipiles_and_about_this_request(api: Api, unipile: Un
     assert "UNIPILE_DSN" in outcome.detail
 
 
-@pytest.mark.parametrize("status", [302, 401, 403, 404])
-@pytest.mark.parametrize("tried", [0, 1])
+@pytest.mark.parametrize(("status", "tried"), each_once([302, 401, 403, 404], [0, 1]))
 def test_one_message_does_not_stop_its_lane_for_ever(api: Api, unipile: Unipile, status: int, tried: int) -> None:
     """A firewall may dislike one text. It holds the lane a few times; then its tries count, and others go on."""
     api.order("POST /api/v1/users/invite", (status, b"<html>Blocked</html>"))
@@ -700,17 +712,16 @@ def test_a_detail_says_nothing_secret(api: Api, unipile: Unipile) -> None:
         "The\x00 key {key}",
     ],
 )
-@pytest.mark.parametrize("status", [403, 413, 502])
-@pytest.mark.parametrize("before", [0, 200, 270, 285, 1990])
-def test_a_key_is_hidden_before_a_text_is_cut(api: Api, unipile: Unipile, status: int, echo: str, before: int) -> None:
+def test_a_key_is_hidden_before_a_text_is_cut(api: Api, unipile: Unipile, echo: str) -> None:
     """An error page that repeats the request's headers, the key across the end of what is kept: no part of it is."""
-    page = "<html>" + "x" * before + " " + echo.format(key=KEY) + "</html>"
-    api.order("POST /api/v1/users/invite", (status, page.encode()))
-    outcome = unipile.send(INVITE)
+    for before, status in each_once([0, 200, 270, 285, 1990], [403, 413, 502]):
+        page = "<html>" + "x" * before + " " + echo.format(key=KEY) + "</html>"
+        api.order("POST /api/v1/users/invite", (status, page.encode()))
+        outcome = unipile.send(INVITE)
 
-    assert not isinstance(outcome, Sent)
-    assert KEY[:5] not in outcome.detail
-    assert len(outcome.detail) <= 300
+        assert not isinstance(outcome, Sent)
+        assert KEY[:5] not in outcome.detail
+        assert len(outcome.detail) <= 300
 
 
 @pytest.mark.parametrize(
@@ -797,12 +808,12 @@ def test_already_invited_is_checked(api: Api, unipile: Unipile, profile: Reply, 
         (None, Retry),
     ],
 )
-@pytest.mark.parametrize("send", [INVITE, MESSAGE, replace(INVITE, recipient="linkedin.com/in/ana")])
-def test_what_was_not_found(api: Api, unipile: Unipile, send: Claimed, account: Reply, expected: object) -> None:
+def test_what_was_not_found(api: Api, unipile: Unipile, account: Reply, expected: object) -> None:
     """A 404 fails the send only if the account is there; a wrong account id must not fail a whole queue."""
     api.order("GET /api/v1/accounts/acc1", account)
 
-    assert shape(unipile.send(send)) == expected
+    for send in (INVITE, MESSAGE, replace(INVITE, recipient="linkedin.com/in/ana")):
+        assert shape(unipile.send(send)) == expected
 
 
 @pytest.mark.parametrize(
@@ -852,13 +863,13 @@ def invitation(recipient: object, number: object = "i1") -> dict[str, object]:
         [{"status": None}],
     ],
 )
-@pytest.mark.parametrize("send", [INVITE, MESSAGE])
-def test_a_broken_account_proves_nothing(api: Api, unipile: Unipile, send: Claimed, sources: object) -> None:
+def test_a_broken_account_proves_nothing(api: Api, unipile: Unipile, sources: object) -> None:
     """Unipile answers for a disconnected account from what it knew before."""
     api.order("GET /api/v1/accounts/acc1", (200, {**CONNECTED, "sources": sources}))
 
-    assert isinstance(unipile.look_up(send), CannotTell)
-    assert api.paths() == ["GET /api/v1/accounts/acc1"]
+    for send in (INVITE, MESSAGE):
+        assert isinstance(unipile.look_up(send), CannotTell)
+    assert api.paths() == ["GET /api/v1/accounts/acc1"] * 2
 
 
 @pytest.mark.parametrize(
@@ -1089,10 +1100,15 @@ def test_a_missing_inmail_proves_nothing(api: Api, unipile: Unipile) -> None:
     assert isinstance(unipile.look_up(replace(MESSAGE, payload=payload)), CannotTell)
 
 
-@pytest.mark.parametrize("ahead", [timedelta(), 4 * MINUTE, 6 * MINUTE, HOUR, 14 * HOUR, 3 * DAY])
-@pytest.mark.parametrize("asked_after", [2 * SECOND, 4 * MINUTE, 20 * HOUR])
-@pytest.mark.parametrize("put_right", [False, True])
-@pytest.mark.parametrize("in_chat", [False, True])
+@pytest.mark.parametrize(
+    ("ahead", "asked_after", "put_right", "in_chat"),
+    pairwise(
+        [timedelta(), 4 * MINUTE, 6 * MINUTE, HOUR, 14 * HOUR, 3 * DAY],
+        [2 * SECOND, 4 * MINUTE, 20 * HOUR],
+        [False, True],
+        [False, True],
+    ),
+)
 def test_invariant_3_a_clock_that_is_ahead_hides_no_message(
     api: Api, unipile: Unipile, ahead: timedelta, asked_after: timedelta, put_right: bool, in_chat: bool
 ) -> None:
@@ -1116,7 +1132,6 @@ def test_invariant_3_a_clock_that_is_ahead_hides_no_message(
         assert found == Found("m1")
 
 
-@pytest.mark.parametrize("now", [None, NOON + 2 * MINUTE, NOON + 5 * DAY])
 @pytest.mark.parametrize(
     ("at", "expected"),
     [
@@ -1128,15 +1143,13 @@ def test_invariant_3_a_clock_that_is_ahead_hides_no_message(
         (NOON - 400 * DAY, NotThere),
     ],
 )
-def test_an_older_message_is_not_taken_for_ours(
-    api: Api, unipile: Unipile, at: datetime, expected: type, now: datetime | None
-) -> None:
+def test_an_older_message_is_not_taken_for_ours(api: Api, unipile: Unipile, at: datetime, expected: type) -> None:
     """The same text from well before the attempt is another message, unless a clock was wrong: a person can tell. From
     over a day before it is certainly another's, also where the list gives more than it was asked for."""
-    api.now = now
     api.order("GET /api/v1/chats/c9/messages", listed(written(at=at)))
 
-    assert isinstance(unipile.look_up(replace(MESSAGE, payload={"chat_id": "c9"})), expected)
+    for api.now in (None, NOON + 2 * MINUTE, NOON + 5 * DAY):
+        assert isinstance(unipile.look_up(replace(MESSAGE, payload={"chat_id": "c9"})), expected)
 
 
 @pytest.mark.parametrize("other", [NOON - 20 * HOUR, NOON - MINUTE, NOON, NOON + HOUR])
