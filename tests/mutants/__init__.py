@@ -1,0 +1,1 @@
+"""Faults that the tests must find: `make mutants` puts one at a time into a copy of the tree."""
