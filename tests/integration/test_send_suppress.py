@@ -339,8 +339,8 @@ def test_an_import_stores_them_as_skipped(queue: Queue) -> None:
 
 
 def test_the_statement_of_the_documents_suppresses(conn: psycopg.Connection[Any]) -> None:
-    """The unsubscribe page of docs/email.md stores a recipient as it is written, and it is folded."""
-    page = (Path(__file__).parents[2] / "docs" / "email.md").read_text()
+    """The endpoint of examples/unsubscribe.py stores a recipient as it is written, and it is folded."""
+    page = (Path(__file__).parents[2] / "examples" / "unsubscribe.py").read_text()
     [statement] = re.findall(r'SUPPRESS = """(.*?)"""', page, re.DOTALL)
     [[workspace]] = conn.execute("select id from send_workspaces").fetchall()
     for _ in range(2):

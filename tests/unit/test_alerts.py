@@ -1,4 +1,4 @@
-"""docs/alerts.md: its table is the code's, and its rules speak of figures that there are."""
+"""docs/alerts.md has the code's figures and each alert of examples/alerts.yaml, whose rules use figures that exist."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import yaml  # type: ignore[import-untyped]  # its types are a package of their 
 from send_queue.insight.metrics import FAMILIES
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/alerts.md").read_text()
-[BLOCK] = re.findall(r"^```yaml\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
-RULES: list[dict[str, Any]] = yaml.safe_load(BLOCK)["groups"][0]["rules"]
+EXAMPLE = (Path(__file__).parents[2] / "examples/alerts.yaml").read_text()
+RULES: list[dict[str, Any]] = yaml.safe_load(EXAMPLE)["groups"][0]["rules"]
 LABELS = {f"send_queue_{family.name}": set(family.labels) for family in FAMILIES}
 
 
@@ -21,6 +21,11 @@ def test_the_table_has_each_figure_with_its_kind_and_labels() -> None:
     """In the order in which they are written, and no other."""
     rows = re.findall(r"^\| `(\w+)` \| (counter|gauge) \| ([a-z, ]+) \|", DOCUMENT, re.MULTILINE)
     assert rows == [(family.name, family.kind, ", ".join(family.labels)) for family in FAMILIES]
+
+
+def test_the_document_names_each_alert() -> None:
+    """In the order of the file, and no other."""
+    assert re.findall(r"^\| `(SendQueue\w+)` \|", DOCUMENT, re.MULTILINE) == [rule["alert"] for rule in RULES]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -114,9 +113,9 @@ def test_a_provider_keeps_the_rule(name: str, check: Check) -> None:
 
 def example() -> Any:
     """The provider of the documents, which keeps every rule."""
-    text = (Path(__file__).parents[2] / "docs/providers.md").read_text()
+    text = (Path(__file__).parents[2] / "examples/pigeon_post.py").read_text()
     names: dict[str, Any] = {"__name__": "pigeon_post"}
-    exec(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0], names)
+    exec(text, names)
     return names["Pigeon"]
 
 

@@ -1,4 +1,4 @@
-"""docs/email.md is true: each code is in the row of its outcome, and the endpoint does what RFC 8058 asks."""
+"""docs/email.md is true: each code is in the row of its outcome, and the example endpoint does what RFC 8058 asks."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ def test_each_variable_is_in_the_documents(variable: str) -> None:
     assert f"| `{variable}` |" in TEXT
 
 
-def test_the_endpoint_of_the_documents_takes_one_click(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_endpoint_takes_one_click(monkeypatch: pytest.MonkeyPatch) -> None:
     """A POST with a token suppresses whom it names and is answered with nothing; a GET does nothing; another token is
     not found."""
     names: dict[str, Any] = {"__name__": "endpoint"}
-    [block] = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-    exec(compile(block, "docs/email.md", "exec"), names)
+    example = (Path(__file__).parents[2] / "examples/unsubscribe.py").read_text()
+    exec(compile(example, "examples/unsubscribe.py", "exec"), names)
     suppressed: list[tuple[UUID, str, str]] = []
     names["suppress"] = lambda *whom: suppressed.append(whom)
     key = Fernet.generate_key().decode()
