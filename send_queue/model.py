@@ -1,7 +1,7 @@
 """The words of the project as values: what is sent, when it may go, and what became of it.
 
 Everything here is frozen and knows nothing of databases, HTTP or the command line. A provider answers a send
-with one of six outcomes and never with an exception; `core/record.py` matches them exhaustively.
+with one of six outcomes and never with an exception; `core/results.py` matches them exhaustively.
 
     Sent          it was accepted
     AlreadyDone   the provider says that it was done before

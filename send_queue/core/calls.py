@@ -18,8 +18,9 @@ from queue import Empty, SimpleQueue
 from threading import Event
 from typing import Any
 
-from send_queue.core.record import SEND_LEASE, Pass, RunReport, record
+from send_queue.core.record import record
 from send_queue.core.results import LookUpResult, Released, Result, Results, Written
+from send_queue.core.state import SEND_LEASE, Pass, RunReport
 from send_queue.model import (
     Claimed,
     ConfigurationError,

@@ -19,8 +19,8 @@ from typing import assert_never
 from send_queue import store
 from send_queue.core import log_lines
 from send_queue.core.calls import InFlight
-from send_queue.core.record import LOCK_WAIT_SECONDS, SEND_LEASE, Pass, RunReport
 from send_queue.core.results import LookUpResult
+from send_queue.core.state import LOCK_WAIT_SECONDS, SEND_LEASE, Pass, RunReport
 from send_queue.model import (
     CannotTell,
     Claimed,

@@ -26,17 +26,8 @@ from send_queue import store
 from send_queue.core import log_lines
 from send_queue.core.calls import InFlight, call_provider, provider_calls
 from send_queue.core.look_up import ask_about_doubts, settle_doubt
-from send_queue.core.record import (
-    LOCK_WAIT_SECONDS,
-    SEND_LEASE,
-    Pass,
-    ResultWriter,
-    RunReport,
-    count,
-    explain_idle,
-    note_refusal,
-    record,
-)
+from send_queue.core.record import ResultWriter, count, explain_idle, note_refusal, record
+from send_queue.core.state import LOCK_WAIT_SECONDS, SEND_LEASE, Pass, RunReport
 from send_queue.model import (
     Claimed,
     ConfigurationError,

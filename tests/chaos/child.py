@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from send_queue import cli, model, store
-from send_queue.core import calls, look_up, record, run
+from send_queue.core import calls, look_up, record, run, state
 from send_queue.model import DatabaseUnreachable
 from send_queue.providers import http
 from send_queue.providers.unipile import provider as unipile
@@ -77,7 +77,7 @@ RECORDS = ("record_sent", "record")
 
 def move_clock(ahead: Path) -> None:
     """As if the run had been suspended for that long."""
-    for module in (run, calls, record, queue, http):
+    for module in (run, calls, record, state, queue, http):
         assert "clock" in vars(module), module
         vars(module)["clock"] = lambda: model.clock() + float(ahead.read_text())
 
