@@ -21,6 +21,9 @@ from math import inf
 from typing import Any, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
+Json: TypeAlias = dict[str, Any]
+"""A JSON object."""
+
 Weekday: TypeAlias = int
 """0 is Monday, 6 is Sunday, as in `datetime.date.weekday`."""
 

@@ -69,8 +69,8 @@ def end_run(this: Pass, command: str, report: RunReport, began: float, counting:
     counting = counting and report.remaining is None
     try:
         remaining = store.end_run(
-            this.conn, command, this.filters, this.worker, clock() - began, report.sent, report.processed, this.now(),
-            counting,
+            this.database.conn, command, this.filters, this.worker, clock() - began, report.sent, report.processed,
+            this.database.now(), counting,
         )  # fmt: skip
         if counting:
             report.remaining = remaining

@@ -47,13 +47,13 @@ def run_once_command(
 
     if dry_run:
         with _pass(app, filters, calling=False) as this:
-            report = run.RunReport()
-            _print_rehearsal(run.rehearse(this, limit, report), report, json_)
+            claimed, report = run.rehearse(this, limit)
+            _print_rehearsal(claimed, report, json_)
         return
     began = clock()
     with watched(app), _pass(app, filters, log) as this:
-        report = run.run(this, limit, telling=_telling(json_))
-        end_run(this, "run-once", report, began, _telling(json_))
+        report = run.run(this, limit, explain=_explains(json_))
+        end_run(this, "run-once", report, began, _explains(json_))
         _print(report, json_)
 
 
@@ -79,8 +79,8 @@ def run_command(
     until = began + max_runtime.total_seconds() if max_runtime else inf
     with watched(app), _pass(app, filters, log) as this:
         with _bar(this, json_) as progress:
-            report = run.run(this, None, concurrency, until, _telling(json_), progress)
-        end_run(this, "run", report, began, _telling(json_))
+            report = run.run(this, None, concurrency, until, explain=_explains(json_), on_progress=progress)
+        end_run(this, "run", report, began, _explains(json_))
         _print(report, json_)
 
 
@@ -92,7 +92,7 @@ def _bar(this: Pass, json_: bool) -> Iterator[Callable[[RunReport], None]]:
         return
     from send_queue import store
 
-    waiting = store.remaining(this.conn, this.filters)
+    waiting = store.remaining(this.database.conn, this.filters)
     with click.progressbar(length=waiting, label="Sending", file=sys.stderr, hidden=not waiting) as bar:
         yield lambda report: bar.update(report.processed - bar.pos)
 
@@ -105,8 +105,9 @@ def _pass(
     rehearsal is refused where one of them is not on this machine."""
     from send_queue import store
     from send_queue.core import run
+    from send_queue.core.log_lines import Listener
 
-    told = log_of(app, log)
+    log_to = log_of(app, log)
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -117,15 +118,14 @@ def _pass(
                 from send_queue.core import rehearsal
 
                 rehearsal.check_run(conn, app.env, providers, store.Filters(**filters))
-            this = run.Pass(conn, providers, app.now, app.worker, store.Filters(**filters), stop, warn,
-                           app.reconnect, told)  # fmt: skip
-            yield this
-            this.conn.close()
+            database = store.Database(conn, app.now, app.reconnect)
+            yield run.Pass(database, providers, app.worker, store.Filters(**filters), stop, Listener(warn, log_to))
+            database.conn.close()
     finally:
         providers.close()
 
 
-def _telling(json_: bool) -> bool:
+def _explains(json_: bool) -> bool:
     """Whether somebody is told what happened when nothing did."""
     return json_ or sys.stdout.isatty()
 

@@ -12,11 +12,11 @@ from send_queue.cli.app import COUNTRY, App, json_option, warn, workspace_option
 from send_queue.cli.intake import SAID
 from send_queue.cli.output import as_json, printable, table, terminal_width
 from send_queue.cli.whole import Whole
-from send_queue.model import CHANNELS, UserError
+from send_queue.model import CHANNELS, Json, UserError
 
 if TYPE_CHECKING:
     from send_queue.intake.suppression import Entry
-    from send_queue.store import Connection, Json
+    from send_queue.store import Connection
 
 channel_option = click.option("--channel", metavar="CH", help="On this channel only (default: on all of them).")
 country_option = click.option("--country", metavar="CC", type=COUNTRY, help="Where phone numbers are from that do not "

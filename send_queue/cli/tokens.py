@@ -179,6 +179,7 @@ def tokens_refresh(
     """
     from send_queue.core import rehearsal, token_renewal
     from send_queue.providers.oauth.renew import Renewers
+    from send_queue.store import Database
 
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):  # what was answered is stored before it ends
@@ -188,12 +189,13 @@ def tokens_refresh(
     try:
         with app.database() as conn:
             rehearsal.check_renewals(conn, app.env, app.now())
-            this = token_renewal.TokenRenewal(conn, renewers, app.env, app.now, app.reconnect, stop)
+            database = Database(conn, app.now, app.reconnect)
+            this = token_renewal.TokenRenewal(database, renewers, app.env, stop)
             for one in this.run(token_renewal.RenewalFilter(within, account, workspace)):
                 told.append(one)
                 if one.became == "disconnected":
                     warn(f"The account {one.account} is disconnected: {one.message}")
-            this.conn.close()
+            database.conn.close()
     finally:
         renewers.close()
     count = {name: sum(one.became == name for one in told) for name in ("renewed", "put_off", "disconnected")}

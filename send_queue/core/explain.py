@@ -14,9 +14,9 @@ from datetime import datetime
 from uuid import UUID
 
 from send_queue import store
-from send_queue.model import Blocker, Explanation, Rule, Verdict, Window
+from send_queue.model import Blocker, Explanation, Json, Rule, Verdict, Window
 from send_queue.rules import sms
-from send_queue.store import Connection, Json
+from send_queue.store import Connection
 
 FORGOTTEN = "forgotten"
 """The recipient of a send whose recipient send_forget has removed: nothing can be done about it."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -47,6 +48,24 @@ def log_event(
         "http_status": http_status,
         "seconds": None if seconds is None else round(seconds, 3),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who hears of a run: `warn` gets sentences for a person, `log` each step of each send."""
+
+    warn: Callable[[str], None] = lambda _: None
+    log: Log | None = None
+
+    def step(self, event: str, send: Claimed, status: str, **known: Any) -> None:
+        """Log a step of one send, in the arguments of `log_event`."""
+        if self.log:
+            self.log(log_event(event, send, status, **known))
+
+    def note(self, event: str, **known: Any) -> None:
+        """Log a step of which less is known."""
+        if self.log:
+            self.log({"event": event, **known})
 
 
 def as_json(step: Transition, at: datetime) -> str:

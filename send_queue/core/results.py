@@ -1,7 +1,6 @@
-"""What became of a send, and how is it told to the database? An outcome, or that it was not begun, in the words of
-send_record.
+"""Results of sends and look-ups, in the words of send_record and send_looked_up.
 
-What a provider of one's own says may be anything: what no column takes is made such that one does.
+A foreign provider may return anything: values that no column takes are made to fit.
 """
 
 from __future__ import annotations
@@ -17,24 +16,25 @@ from send_queue.model import (
     ConfigurationError,
     Failed,
     Hold,
+    Json,
     Outcome,
     Retry,
     Sent,
     Uncertain,
 )
+from send_queue.providers import Providers
 from send_queue.rules.backoff import retry_seconds
-from send_queue.store import Json
 
 MAX_HOLD_SECONDS = timedelta(days=3650).total_seconds()
-"""Seconds that a provider may ask us to wait, at the most: as long as a rolling limit may be."""
+"""The longest wait that a provider can request: as long as the longest rolling limit."""
 
 STATUSES = range(1000)
-"""What an HTTP status can be; what a provider of one's own says may be anything."""
+"""The HTTP statuses that a column takes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """Not begun: the lease would not have outlasted it, the run is told to stop, or something is lacking here."""
+    """Not begun: its lease is too short, the run is told to stop, or configuration is missing."""
 
     missing_config: ConfigurationError | None = None
 
@@ -43,17 +43,22 @@ Result: TypeAlias = Outcome | Released
 
 Results: TypeAlias = list[tuple[Claimed, Result]]
 
+Recorded: TypeAlias = tuple[Claimed, Result, str]
+"""A result that is recorded, with the status that the row has now."""
+
 
 class Written(NamedTuple):
-    """Results that are written down, each with the status that the row has now, and why one could not be."""
+    """Recorded results, and the error of one that the database refused."""
 
-    rows: list[tuple[Claimed, Result, str]]
+    rows: list[Recorded]
     error: Exception | None = None
 
 
 class LookUpResult(NamedTuple):
-    """As send_looked_up takes it: the verdict, the provider's id of the send, when to ask or to send again, and until
-    when a repeat is known again."""
+    """A verdict as send_looked_up takes it.
+
+    `again` is the wait until the next look-up or the repeat; `repeat_by` the end of the provider's memory of a repeat.
+    """
 
     verdict: str
     provider_message_id: str | None = None
@@ -61,13 +66,18 @@ class LookUpResult(NamedTuple):
     repeat_by: datetime | None = None
 
 
-def as_row(send: Claimed, outcome: Result) -> Json:
-    """A result as send_record takes it."""
-    return _storable(as_json(send, outcome))
+def as_row(send: Claimed, outcome: Result, providers: Providers) -> Json:
+    """Return a result as send_record takes it; a refusal for good, as its provider names them, suppresses."""
+    row = _storable(as_json(send, outcome))
+    if isinstance(outcome, Failed):
+        provider = providers.serving(send.provider, send.channel)
+        if outcome.code in getattr(provider, "suppresses", ()):
+            row["suppress"] = True
+    return row
 
 
 def as_json(send: Claimed, outcome: Result) -> Json:
-    """A result in the words of send_record."""
+    """Return a result in the words of send_record."""
     result: Json = {"attempt_id": str(send.attempt_id)}
     if isinstance(outcome, Released):
         return result | {"outcome": "released"}
@@ -97,7 +107,7 @@ def as_json(send: Claimed, outcome: Result) -> Json:
 
 
 def clean_message_id(sent: Sent) -> Sent:
-    """As the database takes it: a provider may name a message with a NUL."""
+    """Return a success that the database takes: a provider may name a message with a NUL."""
     name, status = sent.provider_message_id, sent.http_status
     if (name is None or (isinstance(name, str) and name.isprintable())) and (status is None or status in STATUSES):
         return sent
@@ -108,12 +118,12 @@ def clean_message_id(sent: Sent) -> Sent:
 
 
 def _text(text: str) -> str:
-    """A text as the database takes it: without NUL, and without halves of letters (surrogates)."""
+    """Return a text without NUL and without lone surrogates: the database takes neither."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def _storable(result: Json) -> Json:
-    """What the database takes: a provider may name a message with a NUL, or hold for longer than there are days."""
+    """Return a result that the database takes: without NULs, odd statuses and endless holds."""
     if result.get("http_status") not in STATUSES:
         result.pop("http_status", None)
     return {

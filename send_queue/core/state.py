@@ -1,39 +1,51 @@
-"""What a pass is given, and what it has counted so far."""
+"""What a run is given (`Pass`), what it prints (`RunReport`), and what it remembers between claims (`Progress`)."""
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
-from send_queue.core import log_lines
-from send_queue.model import ConfigurationError, DatabaseBusy, DatabaseUnreachable, clock
+from send_queue.core.log_lines import Listener
+from send_queue.model import ConfigurationError
 from send_queue.providers import Providers
-from send_queue.store import Connection, Filters
+from send_queue.store import Connection, Database, Filters
 
 T = TypeVar("T")
 
-Now: TypeAlias = Callable[[], datetime | None]
-"""The moment that it is believed to be; None: the database's clock decides."""
-
 SEND_LEASE = timedelta(minutes=10)
-"""How long a send may last. Longer than the longest call of any provider (`Provider.longest_call`)."""
+"""How long a claimed send is ours. Every provider's longest call is shorter (`Provider.longest_call`)."""
 
 LOCK_WAIT_SECONDS = 2.0
-"""Seconds to wait for other runs that hold what we need, counted anew whenever one of them gets on."""
+"""Seconds to wait for other runs that hold what we need; the count starts again whenever one of them progresses."""
 
-NO_FILTERS = Filters()
+MAX_LOOK_UPS = 10
+"""Look-ups of one run at the most: each may take as long as a send."""
+
+
+@dataclass(slots=True)
+class Pass:
+    """What a run is given."""
+
+    database: Database
+    providers: Providers
+    worker: str
+    filters: Filters = Filters()  # noqa: RUF009 — it is frozen
+    stop: Event = field(default_factory=Event)
+    listener: Listener = Listener()  # noqa: RUF009 — it is frozen
+
+    def call(self, function: Callable[[Connection, datetime | None], T], seconds: float = LOCK_WAIT_SECONDS) -> T:
+        """Call the database with the moment last; while it is away, try again for `seconds`."""
+        return self.database.call(function, seconds, self.stop)
 
 
 @dataclass(slots=True)
 class RunReport:
-    """What a run did. The counts are of rows; `processed` is their sum."""
+    """What a run prints. The counts are of rows; `processed` is their sum."""
 
     sent: int = 0
     retried: int = 0
@@ -48,22 +60,13 @@ class RunReport:
     next_at: datetime | None = None
     remaining: int | None = None
     missing_config: ConfigurationError | None = None
-    """What the environment, or the database server, lacks for an account that had something to send."""
+    """What the environment, or the database server, lacks for an account with due sends."""
     refusals: dict[tuple[str, str], ConfigurationError] = field(default_factory=dict)
-    """By provider and variable, what is said of a secret that was refused while something waits for it."""
-    connect_failures: Counter[UUID] = field(default_factory=Counter)
-    """How often nothing was reached for an account."""
-    uncertain_ids: set[UUID] = field(default_factory=set)
-    """The sends that became uncertain in this run."""
-    mended: set[UUID] = field(default_factory=set)
-    """The accounts whose secret was refused before, and that have sent."""
-    in_doubt: bool = False
-    """Whether there may be sends of which a provider is to be asked now."""
-    look_ups_done: int = 0
+    """Secrets that a provider refused while sends wait for them, by provider and variable."""
 
     @property
     def problem(self) -> ConfigurationError | None:
-        """Why the command exits with 78 when all others had their turn."""
+        """Why the command exits with 78 after all other sends had their turn."""
         return self.missing_config or next(iter(self.refusals.values()), None)
 
     @property
@@ -72,54 +75,24 @@ class RunReport:
 
 
 @dataclass(slots=True)
-class Pass:
-    """What a pass needs: a connection in autocommit, providers, a clock, a name, and a word to stop.
+class Progress:
+    """How far a run is: its report, and what it remembers between claims."""
 
-    `reconnect` makes a new connection when this one is lost; without it a lost one is lost for good. `log` is told of
-    each step of each send.
-    `resolve_doubts` False leaves alone what is in doubt.
-    """
-
-    conn: Connection
-    providers: Providers
-    now: Now
-    worker: str
-    filters: Filters = NO_FILTERS
-    stop: Event = field(default_factory=Event)
-    warn: Callable[[str], None] = lambda _: None
-    reconnect: Callable[[], Connection] | None = None
-    log: log_lines.Log | None = None
-    resolve_doubts: bool = True
-    dry_run: bool = False
-    """In a transaction that is taken back: mark no lane idle, since that lock blocks writers until the rollback."""
+    report: RunReport = field(default_factory=RunReport)
+    look_ups_due: bool = False
+    """Whether the last claim saw look-ups that are due, or a send became uncertain since."""
+    look_ups_left: int = MAX_LOOK_UPS
+    """0: the run leaves uncertain sends alone."""
+    uncertain_ids: set[UUID] = field(default_factory=set)
+    """The sends that became uncertain in this run."""
     skip_accounts: set[UUID] = field(default_factory=set)
-    """Accounts that cannot send here, since something is lacking: passed by for the rest of the run."""
+    """Accounts that this run claims nothing more for: it cannot send for them here."""
+    connect_failures: Counter[UUID] = field(default_factory=Counter)
+    """Failed connections, by account."""
+    mended: set[UUID] = field(default_factory=set)
+    """The accounts whose secret was refused before, and that have sent in this run."""
 
-    def call(self, seconds: float, call: Callable[[], T]) -> T:
-        """Call the database. If it is gone, try again on a new connection for `seconds` (of a record: while its lease
-        lasts), or for a moment after the word to stop. Raises `DatabaseUnreachable` afterwards.
-
-        An earlier try may have come through unheard: an attempt is finished once, and a lease gives back what was
-        claimed.
-        """
-        stopped_at: float | None = None
-        last = clock() + seconds
-        while True:
-            try:
-                return call()
-            except DatabaseUnreachable as error:
-                if self.stop.is_set() and stopped_at is None:
-                    stopped_at = clock()
-                until = last if stopped_at is None else min(last, stopped_at + LOCK_WAIT_SECONDS)
-                if self.reconnect is None or clock() > until:
-                    raise
-                time.sleep(0.1)  # seconds; a server that is away can only be tried again
-                if not isinstance(error, DatabaseBusy):
-                    with suppress(DatabaseUnreachable):
-                        self.conn = like(self.conn, self.reconnect())
-
-
-def like(known: Connection, new: Connection) -> Connection:
-    """A new connection that knows what the other has learned of the server's isolation level."""
-    new.isolation_level = known.isolation_level
-    return new
+    @property
+    def asks(self) -> bool:
+        """Whether a look-up may begin."""
+        return self.look_ups_due and self.look_ups_left > 0

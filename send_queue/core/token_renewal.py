@@ -15,10 +15,8 @@ is away, the new tokens are held on to as long as the lease lasts.
 from __future__ import annotations
 
 import shlex
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from threading import Event
@@ -26,11 +24,11 @@ from typing import Literal, assert_never
 from uuid import UUID
 
 from send_queue import store
-from send_queue.model import ConfigurationError, DatabaseUnreachable, clock
+from send_queue.model import ConfigurationError, Json, clock
 from send_queue.providers.oauth.errors import NotNow, Refused, Renewal, Renewed
 from send_queue.providers.oauth.renew import LIMITS, RULES, Granted, Renewers
 from send_queue.rules.vault import Vault
-from send_queue.store import Connection, Json
+from send_queue.store import Connection, Database
 
 RENEWAL_LEASE = timedelta(minutes=3)
 """How long a run that took tokens in hand is believed to be at work: a call, and then to store what it answered."""
@@ -70,23 +68,18 @@ class RenewalFilter:
 
 @dataclass
 class TokenRenewal:
-    """One run: a connection in autocommit, who asks the providers, a clock, and a word to stop.
+    """One run over the tokens. `env` has the keys of the seals, and our clients' secrets."""
 
-    `reconnect` makes a new connection when this one is lost. `env` has the keys of the seals, and our clients' secrets.
-    """
-
-    conn: Connection
+    database: Database
     renewers: Renewers
     env: Mapping[str, str]
-    now: Callable[[], datetime | None]
-    reconnect: Callable[[], Connection] | None = None
     stop: Event = field(default_factory=Event)
     lacking: ConfigurationError | None = None
     """What this environment has not, where it kept something from being renewed; the others had their turn."""
 
     def run(self, want: RenewalFilter) -> Iterator[RenewalResult]:
         """Renew all that is wanted, one after the other, and tell of each. Runs may overlap."""
-        for row in store.end_tokens(self.conn, self.now()):
+        for row in store.end_tokens(self.database.conn, self.database.now()):
             yield RenewalResult(row["account"], row["provider"], "disconnected", row["code"], row["message"])
         tried: list[UUID] = []
         unanswered: Counter[str] = Counter()
@@ -94,8 +87,9 @@ class TokenRenewal:
             leave_by = clock() + RENEWAL_LEASE.total_seconds() - LIMITS.total
             away = [provider for provider, times in unanswered.items() if times >= MAX_SILENT_RENEWALS]
             taken = store.take_token(
-                self.conn, RENEWAL_LEASE, want.within, want.account, want.workspace, tried, away, self.now()
-            )
+                self.database.conn, RENEWAL_LEASE, want.within, want.account, want.workspace, tried, away,
+                self.database.now(),
+            )  # fmt: skip
             if taken is None:
                 return
             renewal = self._ask(taken, leave_by)
@@ -127,16 +121,16 @@ class TokenRenewal:
         """Write down what became of it, before anything else is done."""
         match renewal:
             case Renewed():
-                kept = self._until_stored(lambda: self._keep(taken, renewal))
+                kept = self._store(lambda conn, at: self._keep(conn, taken, renewal, at))
                 return RenewalResult(taken["account"], taken["provider"], "renewed" if kept else "superseded")
             case NotNow(code, message):
                 if code == "client_refused":
                     self._refuse(taken["provider"], taken["account"])
-                self._until_stored(lambda: self._put_off(taken, renewal))
+                self._store(lambda conn, at: _put_off(conn, taken, renewal, at))
                 return RenewalResult(taken["account"], taken["provider"], "put_off", code, message)
             case Refused():
                 code, message = _refused(taken, renewal)
-                ours = self._until_stored(lambda: store.token_refused(self.conn, *_lease(taken), code, message))
+                ours = self._store(lambda conn, _: store.token_refused(conn, *_lease(taken), code, message))
                 return RenewalResult(
                     taken["account"], taken["provider"], "disconnected" if ours else "superseded", code, message
                 )
@@ -151,13 +145,13 @@ class TokenRenewal:
                 f" {client}_CLIENT_ID and {client}_CLIENT_SECRET into the environment of `tokens refresh`."
             )
 
-    def _keep(self, taken: Json, renewed: Renewed) -> bool:
+    def _keep(self, conn: Connection, taken: Json, renewed: Renewed, at: datetime | None) -> bool:
         vault, rule = Vault(self.env), RULES[taken["provider"]]
         refresh_token = vault.seal(renewed.refresh_token) if renewed.refresh_token else None
         if refresh_token is None and rule.once_used == "stays":
             refresh_token = taken["refresh_token"]
         return store.store_token(
-            self.conn,
+            conn,
             UUID(taken["account_id"]),
             datetime.fromisoformat(taken["refreshed_at"]),
             vault.seal(renewed.access_token),
@@ -165,30 +159,19 @@ class TokenRenewal:
             renewed.lasts or rule.life,
             renewed.refresh_lasts or (rule.refresh_life if rule.once_used != "stays" else None),
             rule.can_renew(refresh_token),
-            self.now(),
+            at,
         )
 
-    def _put_off(self, taken: Json, not_now: NotNow) -> bool:
-        return store.defer_token(
-            self.conn, *_lease(taken), not_now.code, not_now.detail, not_now.after or AGAIN,
-            taken["doubtful"] or not_now.answer_lost, self.now(),
-        )  # fmt: skip
+    def _store(self, write: Callable[[Connection, datetime | None], bool]) -> bool:
+        """Write while the lease lasts, on new connections if need be: the provider may give these tokens only once."""
+        return self.database.call(write, RENEWAL_LEASE.total_seconds())
 
-    def _until_stored(self, write: Callable[[], bool]) -> bool:
-        """Write; while the database is away, again: what the provider gave may be all that there is.
 
-        Raises `DatabaseUnreachable` when the lease is over, or there is nothing to reconnect with.
-        """
-        until = clock() + RENEWAL_LEASE.total_seconds()
-        while True:
-            try:
-                return write()
-            except DatabaseUnreachable:
-                if self.reconnect is None or clock() > until:
-                    raise
-                time.sleep(0.1)  # seconds; a server that is away can only be tried again
-                with suppress(DatabaseUnreachable):
-                    self.conn = self.reconnect()
+def _put_off(conn: Connection, taken: Json, not_now: NotNow, at: datetime | None) -> bool:
+    return store.defer_token(
+        conn, *_lease(taken), not_now.code, not_now.detail, not_now.after or AGAIN,
+        taken["doubtful"] or not_now.answer_lost, at,
+    )  # fmt: skip
 
 
 def _lease(taken: Json) -> tuple[UUID, datetime]:

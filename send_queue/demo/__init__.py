@@ -140,7 +140,8 @@ def _pass(stage: Stage, account: Account, week: Week) -> None:
     """What one start of `run-once --account NAME` does; only the database knows of those before it."""
     providers = Providers(stage.env)
     try:
-        this = run.Pass(stage.conn, providers, lambda: stage.now, "demo", Filters(account=account.name))
+        database = store.Database(stage.conn, lambda: stage.now)
+        this = run.Pass(database, providers, "demo", Filters(account=account.name))
         _note(stage, account, run.run(this), week)
     finally:
         providers.close()

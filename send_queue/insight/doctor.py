@@ -23,12 +23,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias
 
 from send_queue import store
-from send_queue.model import ConfigurationError, Schedule
+from send_queue.model import ConfigurationError, Json, Schedule
 from send_queue.providers import Providers
 from send_queue.providers.oauth.renew import lacking
 from send_queue.rules import unsubscribe, zones
 from send_queue.rules.vault import VARIABLE, Vault
-from send_queue.store import Connection, Json, schema
+from send_queue.store import Connection, schema
 
 Severity: TypeAlias = Literal["wrong", "worth knowing"]
 

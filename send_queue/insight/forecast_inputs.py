@@ -14,8 +14,8 @@ from uuid import UUID
 
 from send_queue import store
 from send_queue.insight.simulation import FOR_EVER, Backlog, Capacity, Lane, Moment, Question, SameRows, SentRows, Tally
-from send_queue.model import Schedule
-from send_queue.store import Connection, Json
+from send_queue.model import Json, Schedule
+from send_queue.store import Connection
 
 MICROSECOND = timedelta(microseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

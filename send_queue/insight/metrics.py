@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 from send_queue import store
-from send_queue.store import Connection, Json
+from send_queue.model import Json
+from send_queue.store import Connection
 
 LANE = ("workspace", "account", "channel")
 RUN = ("command", "filters")

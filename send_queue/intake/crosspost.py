@@ -15,9 +15,9 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from send_queue import store
 from send_queue.intake import enqueue
-from send_queue.model import UserError
+from send_queue.model import Json, UserError
 from send_queue.providers import installed
-from send_queue.store import Connection, Json
+from send_queue.store import Connection
 
 CAMPAIGN = "posts"
 """The campaign of posts that name none."""

@@ -29,9 +29,9 @@ from send_queue.intake.wording import (
     filled,
     one_line,
 )
-from send_queue.model import CHANNELS, UserError
+from send_queue.model import CHANNELS, Json, UserError
 from send_queue.rules import placeholders, recipients
-from send_queue.store import STAGED, Connection, Json
+from send_queue.store import STAGED, Connection
 
 ADDRESS = {
     "linkedin_invite": "linkedin_user_id",

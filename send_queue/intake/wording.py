@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from send_queue import store
-from send_queue.model import ConfigurationError, UserError
+from send_queue.model import ConfigurationError, Json, UserError
 from send_queue.rules import placeholders, sms
-from send_queue.store import Connection, Json
+from send_queue.store import Connection
 
 PERSON = ("name", "first_name", "last_name", "company", "email", "phone", "linkedin_user_id", "timezone")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Any
 
 import pendulum
 
-from send_queue.model import Minutes, Schedule, Weekday, Window
+from send_queue.model import Json, Minutes, Schedule, Weekday, Window
 from send_queue.rules.calendar import (
     _CLOCK,
     _MIDNIGHT,
@@ -22,6 +22,7 @@ from send_queue.rules.calendar import (
     _unknown_holidays,
     _unknown_zone,
     next_window,
+    openings,
 )
 
 # --- what an operator writes ------------------------------------------------------------------------------
@@ -99,6 +100,32 @@ def check(schedule: Schedule, at: datetime) -> Window:
     for day in sorted(schedule.closed_on & schedule.open_on):
         raise ScheduleError(f"{day} is both closed and open: name it in --closed or in --open, not in both.")
     return next_window(schedule, at)
+
+
+CACHED_WINDOWS = 5
+"""Windows of a schedule that the database knows ahead."""
+
+NEVER_OPENS = Window(datetime(9999, 12, 30, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
+
+
+def window_row(row: Mapping[str, Any], at: datetime) -> tuple[Json, ScheduleError | None]:
+    """Return the windows of a schedule after `at` as send_set_windows takes them, and why it never opens, if so.
+
+    `row` is that of `schedule_from`, with `id` and `version`.
+    """
+    never: ScheduleError | None = None
+    try:
+        first, *later = openings(schedule_from(row), at, CACHED_WINDOWS)
+    except ScheduleError as error:
+        never, first, later = error, NEVER_OPENS, []
+    return {
+        "id": row["id"],
+        "version": row["version"],
+        "window_since": at.isoformat(),
+        "opens_at": first.opens_at.isoformat(),
+        "closes_at": first.closes_at.isoformat(),
+        "later": [[window.opens_at.isoformat(), window.closes_at.isoformat()] for window in later],
+    }, never
 
 
 def check_zone(name: str) -> None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, TypeAlias
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
+from threading import Event
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import unquote
 
 import psycopg
@@ -18,11 +23,13 @@ from send_queue.model import (
     DatabaseBusy,
     DatabaseUnreachable,
     UserError,
+    clock,
 )
 from send_queue.store import schema, signatures
 
+T = TypeVar("T")
+
 Connection: TypeAlias = psycopg.Connection[Any]
-Json: TypeAlias = dict[str, Any]
 
 
 # --- the connection ---------------------------------------------------------------------------------------
@@ -70,6 +77,60 @@ def connected(url: str, warn: Callable[[str], None] = lambda _: None) -> Iterato
         yield conn
     finally:
         conn.close()
+
+
+RETRY_PAUSE_SECONDS = 0.1
+"""Seconds between tries while the database is away."""
+
+MAX_RETRY_SECONDS = 600.0
+"""Seconds of tries at the most: no lease lasts longer."""
+
+STOP_RETRY_SECONDS = 2.0
+"""Seconds of tries at the most once a run is told to stop."""
+
+
+@dataclass(slots=True)
+class Database:
+    """A connection in autocommit that is replaced when it is lost, and the clock that our functions are given.
+
+    `now` returns None where the database's clock decides. Without `reconnect` a lost connection stays lost.
+    """
+
+    conn: Connection
+    now: Callable[[], datetime | None] = lambda: None
+    reconnect: Callable[[], Connection] | None = None
+
+    def call(
+        self, function: Callable[[Connection, datetime | None], T], seconds: float, stop: Event | None = None
+    ) -> T:
+        """Call `function` with the connection and the moment; while the database is away, try again for `seconds`.
+
+        Raises `DatabaseUnreachable` afterwards. A try whose answer was lost may have committed: a result is recorded
+        once, and a lease returns what was claimed.
+        """
+        seconds = max(0.0, min(seconds, MAX_RETRY_SECONDS))
+        until = clock() + seconds
+        stopped = False
+        for tries_left in reversed(range(1 + ceil(seconds / RETRY_PAUSE_SECONDS))):
+            try:
+                return function(self.conn, self.now())
+            except DatabaseUnreachable as error:
+                if stop and stop.is_set() and not stopped:
+                    stopped, until = True, min(until, clock() + STOP_RETRY_SECONDS)
+                if self.reconnect is None or not tries_left or clock() > until:
+                    raise
+                time.sleep(RETRY_PAUSE_SECONDS)
+                if not isinstance(error, DatabaseBusy):
+                    with suppress(DatabaseUnreachable):
+                        self.renew()
+        raise AssertionError("the last try returns or raises")
+
+    def renew(self) -> None:
+        """Connect anew, keeping the isolation level that the lost connection learned the server needs."""
+        if self.reconnect:
+            level = self.conn.isolation_level
+            self.conn = self.reconnect()
+            self.conn.isolation_level = level
 
 
 def _secrets(url: str) -> list[str]:

@@ -9,7 +9,9 @@ from uuid import UUID
 
 import psycopg
 
-from .connection import Connection, Json, fetch_rows, fetch_value, transaction
+from send_queue.model import Json
+
+from .connection import Connection, fetch_rows, fetch_value, transaction
 
 # --- getting messages in ----------------------------------------------------------------------------------
 

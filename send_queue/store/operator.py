@@ -8,7 +8,9 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from .connection import Connection, Json, change, fetch_rows, fetch_value
+from send_queue.model import Json
+
+from .connection import Connection, change, fetch_rows, fetch_value
 
 
 def zone_changes(

@@ -13,11 +13,12 @@ from psycopg.types.json import Jsonb
 
 from send_queue.model import (
     Claimed,
+    Json,
     Sent,
     clock,
 )
 
-from .connection import Connection, Json, fetch_rows, fetch_value
+from .connection import Connection, fetch_rows, fetch_value
 
 
 @dataclass(frozen=True, slots=True)

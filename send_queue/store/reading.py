@@ -9,10 +9,11 @@ from uuid import UUID
 from psycopg.types.range import TimestamptzRange
 
 from send_queue.model import (
+    Json,
     Window,
 )
 
-from .connection import Connection, Json, fetch_rows, fetch_value, function_call, translate_errors
+from .connection import Connection, fetch_rows, fetch_value, function_call, translate_errors
 from .queue import Filters
 
 

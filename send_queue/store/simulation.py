@@ -9,7 +9,9 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from .connection import Connection, Json, fetch_rows, fetch_value
+from send_queue.model import Json
+
+from .connection import Connection, fetch_rows, fetch_value
 
 # --- rehearsing -------------------------------------------------------------------------------------------
 

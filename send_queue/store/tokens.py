@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from .connection import Connection, Json, fetch_rows, fetch_value
+from send_queue.model import Json
+
+from .connection import Connection, fetch_rows, fetch_value
 
 # --- tokens -----------------------------------------------------------------------------------------------
 

@@ -50,7 +50,7 @@ def no_transaction_is_open(subject: Subject, database_url: str) -> None:
             store.enqueue(conn, campaign=name, channel=send.channel, recipient=send.recipient, message=send.message,
                           subject=send.subject, payload=dict(send.payload), workspace=name)  # fmt: skip
             mine = store.Filters(account=name)
-            run.run(run.Pass(conn, _Only(provider), lambda: None, "conformance", mine, resolve_doubts=False))
+            run.run(run.Pass(store.Database(conn), _Only(provider), "conformance", mine), resolve_doubts=False)
         finally:
             server.close()
             provider.close()

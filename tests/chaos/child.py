@@ -28,11 +28,11 @@ from pathlib import Path
 from typing import Any
 
 from send_queue import cli, model, store
-from send_queue.core import calls, look_up, record, run, state
+from send_queue.core import calls, look_up, record, run
 from send_queue.model import DatabaseUnreachable
 from send_queue.providers import http
 from send_queue.providers.unipile import provider as unipile
-from send_queue.store import queue
+from send_queue.store import connection, queue
 
 
 def before(owner: Any, name: str, act: Callable[[], None], when: Callable[..., bool] = lambda *_, **__: True) -> None:
@@ -77,7 +77,7 @@ RECORDS = ("record_sent", "record")
 
 def move_clock(ahead: Path) -> None:
     """As if the run had been suspended for that long."""
-    for module in (run, calls, record, state, queue, http):
+    for module in (run, calls, record, connection, queue, http):
         assert "clock" in vars(module), module
         vars(module)["clock"] = lambda: model.clock() + float(ahead.read_text())
 
@@ -87,7 +87,7 @@ def arm(place: str, act: Callable[[], None]) -> None:
         case "after-claim":
             after(store, "claim", act, lambda claim: bool(claim.sends))
         case "before-send":
-            before(run, "call_provider", act)
+            before(calls, "call_provider", act)
         case "before-request":
             before(unipile.Unipile, "send", act)
         case "leaving":

@@ -85,7 +85,9 @@ class Keyring:
         return list(self.one_run(renewers).run(token_renewal.RenewalFilter(**want)))
 
     def one_run(self, renewers: Renewers | None = None) -> token_renewal.TokenRenewal:
-        return token_renewal.TokenRenewal(self.conn, renewers or self.renewers, self.env, lambda: self.now[0])
+        return token_renewal.TokenRenewal(
+            store.Database(self.conn, lambda: self.now[0]), renewers or self.renewers, self.env
+        )
 
     def killed(self, **want: Any) -> None:
         """A run that is killed between the provider's answer and the commit."""

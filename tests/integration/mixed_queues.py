@@ -140,8 +140,8 @@ def laid(conn: Connection[Any], queue: Mixed) -> list[UUID]:
 def ran(conn: Connection[Any], at: datetime, limit: int | None = None) -> Iterator[Went]:
     """What one run at a moment sends, one row at a time; all of it goes out."""
     for _ in range(limit or 10_000):
-        this = run.Pass(conn, PROVIDERS, partial(_same, at), "test")
-        taken = run.take(this, 1, run.RunReport(), patient=False)
+        this = run.Pass(store.Database(conn, partial(_same, at)), PROVIDERS, "test")
+        taken = run.take(this, 1, run.Progress(), patient=False)
         if not taken:
             return
         store.record(conn, [{"attempt_id": str(c.attempt_id), "outcome": "sent"} for c in taken], at)

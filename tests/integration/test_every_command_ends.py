@@ -88,10 +88,10 @@ def in_time(call: Any) -> Any:
 
 def a_run(conn: Connection[Any], at: datetime) -> None:
     """One run-once, which says why where it takes nothing."""
-    this = run.Pass(conn, PROVIDERS, lambda: at, "test")
-    taken = run.take(this, 1, run.RunReport(), patient=False)
+    this = run.Pass(store.Database(conn, lambda: at), PROVIDERS, "test")
+    taken = run.take(this, 1, run.Progress(), patient=False)
     store.record(conn, [{"attempt_id": str(c.attempt_id), "outcome": "sent"} for c in taken], at)
-    run.explain_idle(this, run.RunReport(), counting=False)
+    run.explain_idle(this, run.RunReport(), with_remaining=False)
 
 
 def a_queue(

@@ -53,8 +53,8 @@ limits = st.lists(st.tuples(st.integers(1, 4), st.sampled_from([60, 600, 3600, 8
 
 def claim(conn: Connection[Any], at: datetime, account: str) -> tuple[Claimed, ...]:
     """What a run at that moment has in hand; it sends all of it at once, and all of it goes out."""
-    this = run.Pass(conn, PROVIDERS, lambda: at, "test", Filters(account=account))
-    taken = run.take(this, 1, run.RunReport(), patient=False)
+    this = run.Pass(store.Database(conn, lambda: at), PROVIDERS, "test", Filters(account=account))
+    taken = run.take(this, 1, run.Progress(), patient=False)
     store.record(conn, [{"attempt_id": str(c.attempt_id), "outcome": "sent"} for c in taken], at)
     return taken
 

@@ -181,7 +181,7 @@ def played(
     before = len(sandbox.accepted())
     now, end = at, datetime(at.year, at.month, at.day, tzinfo=UTC) + DAYS * DAY
     while now < end and store.remaining(conn, store.Filters()):
-        run.run(run.Pass(conn, providers, partial(_same, now), "test"), limit, telling=False)
+        run.run(run.Pass(store.Database(conn, partial(_same, now)), providers, "test"), limit, explain=False)
         now += every
     providers.close()
     sent = conn.execute(

@@ -42,17 +42,17 @@ def put(queue: Queue, recipient: str, campaign: str = "spring") -> UUID:
 
 def took(queue: Queue, at: datetime) -> list[UUID]:
     """What a run takes in hand, once it has worked the windows out."""
-    this = run.Pass(queue.conn, PROVIDERS, lambda: at, "test")
-    return [send.send_id for send in run.take(this, 9, run.RunReport(), patient=False)]
+    this = run.Pass(store.Database(queue.conn, lambda: at), PROVIDERS, "test")
+    return [send.send_id for send in run.take(this, 9, run.Progress(), patient=False)]
 
 
 def a_run(queue: Queue, at: datetime) -> run.RunReport:
     """What a run says that finds nothing to send."""
-    this = run.Pass(queue.conn, PROVIDERS, lambda: at, "test")
-    report = run.RunReport()
-    assert run.take(this, 1, report, patient=False) == ()
-    run.explain_idle(this, report, counting=True)
-    return report
+    this = run.Pass(store.Database(queue.conn, lambda: at), PROVIDERS, "test")
+    progress = run.Progress()
+    assert run.take(this, 1, progress, patient=False) == ()
+    run.explain_idle(this, progress.report, with_remaining=True)
+    return progress.report
 
 
 def test_explain_says_never_and_why(queue: Queue) -> None:

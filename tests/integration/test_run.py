@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 from threading import Event, Thread
 from time import sleep
 from typing import Any
@@ -15,6 +16,7 @@ from builders import AT, DAY, HOUR, MINUTE, SECOND, Connection, Queue
 
 from send_queue import store
 from send_queue.core import calls, run
+from send_queue.core.log_lines import Listener
 from send_queue.model import (
     CHANNELS,
     Claimed,
@@ -97,13 +99,16 @@ def of(database: str) -> Iterator[Callable[[Providers], run.Pass]]:
     """Makes runs, each with a connection of its own."""
     made = []
 
-    def new(providers: Providers, **more: Any) -> run.Pass:
-        made.append(this := run.Pass(store.connect(database), providers, lambda: AT, "test", **more))
+    def new(providers: Providers, again: bool = False, **more: Any) -> run.Pass:
+        reconnect = partial(store.connect, database) if again else None
+        made.append(this := run.Pass(
+            store.Database(store.connect(database), lambda: AT, reconnect), providers, "test", **more
+        ))  # fmt: skip
         return this
 
     yield new
     for this in made:
-        this.conn.close()
+        this.database.conn.close()
 
 
 def in_doubt(queue: Queue, **named: Any) -> None:
@@ -168,15 +173,15 @@ def test_nobody_is_asked_when_the_time_is_up(own_account: Queue, of: Any) -> Non
     assert own.asked == ["doubted@example.org"]
 
 
-def test_what_is_let_go_of_is_kept_over_a_lost_connection(own_account: Queue, of: Any, database: str) -> None:
+def test_what_is_let_go_of_is_kept_over_a_lost_connection(own_account: Queue, of: Any) -> None:
     queue = own_account
     queue.fill(1)
 
     def answer(_: Claimed) -> Outcome:
-        queue.all("select pg_terminate_backend(%s)", this.conn.info.backend_pid)
+        queue.all("select pg_terminate_backend(%s)", this.database.conn.info.backend_pid)
         raise ConfigurationError("KEY is not set: set it.")
 
-    this = of(Only(Own(answer)), reconnect=lambda: store.connect(database))
+    this = of(Only(Own(answer)), again=True)
     assert run.run(this, 1).missing_config
     assert queue.statuses() == {"pending": 1}
 
@@ -216,7 +221,7 @@ def test_a_result_that_cannot_be_written_takes_no_other_with_it(own_account: Que
                 sleep(0.01)  # the first is being written down
         return Sent("b")
 
-    this = of(Only(Own(answer)), reconnect=lambda: store.connect(database))
+    this = of(Only(Own(answer)), again=True)
     with pytest.raises(psycopg.Error, match="torn page"):
         run.run(this, None, 2)
     assert queue.statuses() == {"sending": 1, "sent": 1}
@@ -227,23 +232,21 @@ ASLEEP = "select pid from pg_stat_activity where wait_event = 'PgSleep' and datn
 
 
 def test_nothing_is_begun_while_results_cannot_be_written(
-    own_account: Queue, of: Any, database: str, monkeypatch: pytest.MonkeyPatch
+    own_account: Queue, of: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else a run would send more and more of which nothing is written down: here its patience is over at once."""
     queue = own_account
     queue.fill(200)
     queue.do(SLOW.format(times=1, then="insert into slow values (began, clock_timestamp());"))
     monkeypatch.setattr(calls, "WRITE_STALL_SECONDS", -1.0)
-    this = of(Only(Own()), reconnect=lambda: store.connect(database))
-    this.now = lambda: None  # the server's own time tells what was begun while it was slow
+    this = of(Only(Own()), again=True)
+    this.database.now = lambda: None  # the server's own time tells what was begun while it was slow
     run.run(this, None, 4)
     assert queue.statuses() == {"sent": 200}
     assert queue.one("select count(*) from send_attempts, slow where started_at between began and ended") == 0
 
 
-def test_what_waits_for_a_hand_is_let_go_of_by_a_run_that_is_told_to_stop(
-    own_account: Queue, of: Any, database: str
-) -> None:
+def test_what_waits_for_a_hand_is_let_go_of_by_a_run_that_is_told_to_stop(own_account: Queue, of: Any) -> None:
     """Between the signal and the end there is time for the calls that have begun, not for others after them."""
     queue, stop = own_account, Event()
     queue.fill(30)
@@ -254,7 +257,7 @@ def test_what_waits_for_a_hand_is_let_go_of_by_a_run_that_is_told_to_stop(
         return Sent(None)
 
     own = Own(answer)
-    run.run(of(Only(own), stop=stop, reconnect=lambda: store.connect(database)), None, 1)
+    run.run(of(Only(own), stop=stop, again=True), None, 1)
     assert len(own.calls) == 20
     assert queue.statuses() == {"sent": 20, "pending": 10}
 
@@ -297,7 +300,7 @@ def test_what_a_provider_answers_oddly_is_not_lost(own_account: Queue, of: Any, 
 @pytest.mark.parametrize("answer", [Sent("odd"), Failed("odd", "")])
 @pytest.mark.parametrize("desk", [False, True])
 def test_one_result_that_the_database_refuses_takes_no_other_with_it(
-    own_account: Queue, of: Any, database: str, answer: Outcome, desk: bool
+    own_account: Queue, of: Any, answer: Outcome, desk: bool
 ) -> None:
     """All others are written down; then the run ends with the reason, and its lease will put that one in doubt."""
     queue = own_account
@@ -306,7 +309,7 @@ def test_one_result_that_the_database_refuses_takes_no_other_with_it(
     queue.do("alter table send_queue add constraint no_odd_ones_either check (error_code <> 'odd')")
     bulk = Bulk(lambda s: answer if s.recipient == "p5" else Sent(f"m-{s.recipient}"))
     said: list[str] = []
-    this = of(Only(bulk), reconnect=(lambda: store.connect(database)) if desk else None, warn=said.append)
+    this = of(Only(bulk), again=desk, listener=Listener(said.append))
     with pytest.raises(UserError, match="no odd ones"):
         run.run(this, None if desk else 9, 2)
     [odd] = queue.all("select id from send_queue where recipient = 'p5'")
@@ -399,7 +402,7 @@ def test_what_its_provider_knows_again_goes_again_and_is_not_asked_about(own_acc
     assert 5 * MINUTE <= queue.row(row)["scheduled_for"] - AT <= 5.5 * MINUTE
     assert (own.calls, own.asked) == ([], [])
     later = of(Only(own))
-    later.now = lambda: AT + 6 * MINUTE
+    later.database.now = lambda: AT + 6 * MINUTE
     assert run.run(later, None).sent == 1
     assert (own.calls, own.asked) == ([["doubted@example.org"]], [])
     assert queue.all("select outcome from send_attempts order by number") == ["uncertain", "sent"]
@@ -415,7 +418,7 @@ def test_invariant_3_a_repeat_that_may_come_too_late_is_not_sent(own_account: Qu
     assert run.run(of(Only(own)), None).retried == 1
     queue.lane(next_at=None, paused_at=None, max_in_flight=99)
     later = of(Only(own))
-    later.now = lambda: AT + 40 * MINUTE + SECOND  # within the hour; with its lease it may be over
+    later.database.now = lambda: AT + 40 * MINUTE + SECOND  # within the hour; with its lease it may be over
     report = run.run(later, None)
     assert (report.sent, own.calls, own.asked) == (1, [], ["doubted@example.org"])
     assert queue.all("select error_code from send_attempts where number = 2") == ["too_late_to_repeat"]
@@ -437,7 +440,7 @@ def test_repeats_are_tries_and_end(own_account: Queue, of: Any) -> None:
     at = AT
     for _ in range(5):
         this = of(Only(own))
-        this.now = lambda moment=at: moment
+        this.database.now = lambda moment=at: moment
         run.run(this, None)
         at += 2 * HOUR
     assert len(own.calls) == 3
@@ -452,9 +455,9 @@ def test_a_persons_word_ends_what_a_repeat_waits_for(own_account: Queue, of: Any
     run.run(of(Only(own)), None)
     own.answer = lambda _: Sent("m-1")
     for at, asking in [(AT + 3 * HOUR, False), (AT + DAY, True)]:
-        this = of(Only(own), resolve_doubts=asking)
-        this.now = lambda moment=at: moment
-        run.run(this, None)
+        this = of(Only(own))
+        this.database.now = lambda moment=at: moment
+        run.run(this, None, resolve_doubts=asking)
         if not asking:
             assert queue.row(send_id)["error_code"] == "too_late_to_repeat"
             queue.call("send_settle", id=send_id, sent=False, at=at)

@@ -115,7 +115,7 @@ class Queue(RuleBasedStateMachine):
         self.final: dict[UUID, dict[str, Any]] = {}
         self.pushed = 0
         self.asked: list[tuple[UUID, datetime]] = []  # the look-ups that were begun: which attempt, until when
-        self.this = run.Pass(self.conn, Providers({}), lambda: self.model.now, "worker", resolve_doubts=False)
+        self.this = run.Pass(store.Database(self.conn, lambda: self.model.now), Providers({}), "worker")
 
     def count(self, name: str) -> None:
         self.counts[name] = self.counts.get(name, 0) + 1
@@ -217,7 +217,7 @@ class Queue(RuleBasedStateMachine):
         stale = self._rows("select * from send_schedules where closes_at is null or closes_at <= %s", m.now)
         if stale and worked_out:
             stale = self._work_out_windows()
-        taken = run.take(self._of(only), max_rows, run.RunReport(), patient=False)
+        taken = run.take(self._of(only), max_rows, run.Progress(look_ups_left=0), patient=False)
         # Where a lane met a limit in the same call, its next turn is when that ends: chance had no part in it.
         lanes = {(r["account"], r["channel"]): r["next_at"] if r["next_at_reason"] in (None, "min_gap") else None
                  for r in self._rows(LANES)}  # fmt: skip

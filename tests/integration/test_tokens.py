@@ -142,7 +142,7 @@ def test_each_is_renewed_by_one_run_however_many_there_are(ring: Keyring, databa
 
     def one(queue: object, _: int) -> list[str]:
         assert isinstance(queue, type(ring.queue))
-        run = token_renewal.TokenRenewal(queue.conn, ring.renewers, ring.env, lambda: ring.now[0])
+        run = token_renewal.TokenRenewal(store.Database(queue.conn, lambda: ring.now[0]), ring.renewers, ring.env)
         return became(list(run.run(token_renewal.RenewalFilter())))
 
     assert Counter(chain.from_iterable(at_once(database, 8, one))) == {"renewed": 20}
@@ -321,7 +321,7 @@ def test_tokens_wait_for_a_database_that_is_away(ring: Keyring, database: str) -
         def renew(self, granted: Granted) -> Renewal:
             renewal = super().renew(granted)
             with psycopg.connect(database, autocommit=True) as other:
-                other.execute("select pg_terminate_backend(%s)", (run.conn.info.backend_pid,))
+                other.execute("select pg_terminate_backend(%s)", (run.database.conn.info.backend_pid,))
             return renewal
 
     ring.account("x")
@@ -335,11 +335,11 @@ def test_tokens_wait_for_a_database_that_is_away(ring: Keyring, database: str) -
 
     lost = psycopg.connect(database, autocommit=True)
     cut = Cut(ring.env)
-    run = token_renewal.TokenRenewal(lost, cut, ring.env, lambda: ring.now[0], reconnect)
+    run = token_renewal.TokenRenewal(store.Database(lost, lambda: ring.now[0], reconnect), cut, ring.env)
     told = list(run.run(token_renewal.RenewalFilter()))
     assert became(told) == ["renewed"]
     assert ring.is_good("x")
-    run.conn.close()
+    run.database.conn.close()
     cut.close()
 
 

@@ -11,9 +11,9 @@ from send_queue.core import explain
 from send_queue.insight import forecast
 from send_queue.insight.report import week
 from send_queue.insight.report.advice import Advice, advice
-from send_queue.model import UserError
+from send_queue.model import Json, UserError
 from send_queue.rules import calendar, schedule_text
-from send_queue.store import Connection, Json
+from send_queue.store import Connection
 
 if TYPE_CHECKING:
     from send_queue.insight.forecast import Forecast

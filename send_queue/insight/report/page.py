@@ -15,9 +15,8 @@ from markupsafe import Markup
 from send_queue.insight.report import charts
 from send_queue.insight.report.charts import Column
 from send_queue.insight.report.figures import Calendar, Figures
-from send_queue.model import CHANNELS
+from send_queue.model import CHANNELS, Json
 from send_queue.rules import zones
-from send_queue.store import Json
 
 CAMPAIGNS = 40
 """Campaigns that are told one by one: those that go on, then those that sent last."""
