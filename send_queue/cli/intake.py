@@ -127,7 +127,7 @@ SAID = 20
 
 
 @click.command("import")
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE.csv")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 @click.option("--campaign", metavar="C", required=True, help="The campaign that they belong to.")
 @click.option("--channel", metavar="CH", required=True, help="linkedin_invite, linkedin_message, log, …")
 @click.option("--message", metavar="M", help="The text, {fields} filled in from the columns.")
@@ -136,6 +136,9 @@ SAID = 20
 @click.option("--subject", metavar="S", help="The subject, filled in as the text is (default: the column subject).")
 @click.option("--skip-contacted", type=DURATION, metavar="D", help="Leave out whom another campaign of the workspace "
               "wrote to within this time: 90d (default: as the campaign or its workspace has it).")  # fmt: skip
+@click.option("--map", "mapped", metavar="'COLUMN=FIELD'", multiple=True, help="The column holds this field: "
+              "--map 'Person Linkedin Url=linkedin_user_id'.")  # fmt: skip
+@click.option("--skip-incomplete", is_flag=True, help="Leave out lines without an address, instead of refusing them.")
 @click.option("--dry-run", is_flag=True, help="Check the whole file, show three texts, store nothing.")
 @literal_option
 @workspace_option
@@ -143,15 +146,16 @@ SAID = 20
 @click.pass_obj
 def import_command(
     app: App, /, file: Path, campaign: str, channel: str, message: str | None, template: Path | None,
-    html: Path | None, subject: str | None, skip_contacted: timedelta | None, dry_run: bool, literal: bool,
-    workspace: str | None, json_: bool,
+    html: Path | None, subject: str | None, skip_contacted: timedelta | None, mapped: tuple[str, ...],
+    skip_incomplete: bool, dry_run: bool, literal: bool, workspace: str | None, json_: bool,
 ) -> int:  # fmt: skip
-    """Put a CSV file into the queue: the whole file, or nothing if a line is wrong.
+    """Put a list into the queue, CSV or Excel: the whole file, or nothing if a line is wrong.
 
     The first line names the columns: recipient (or linkedin_user_id, email, phone), message, subject, name,
     first_name, last_name, company, timezone, priority, scheduled_for, expires_at, account, dedupe_key, payload; any
-    other is kept with the prospect. A line that is in the queue already (campaign, channel and recipient) is left
-    alone, so that a file may be imported again.
+    other is kept with the prospect. The usual names in exports of other tools count too; --map names any
+    other. A line that is in the queue already (campaign, channel and recipient) is left alone, so that a file may be
+    imported again.
 
     In templates, the fields are the columns, by name, and `attributes` with those that have no meaning here. Fields are
     known in spite of case, blanks and underscores. What looks like a placeholder and is none is refused.
@@ -167,6 +171,12 @@ def import_command(
     if message is not None and template is not None:
         raise UserError("The text is given twice: leave out --message or --template.")
     words = _wording(message, template, html, subject, literal)
+    columns: dict[str, str] = {}
+    for each in mapped:
+        column, equals, name = each.rpartition("=")
+        if not equals or not column.strip() or not name.strip():
+            raise UserError(f"--map {each!r} is not COLUMN=FIELD: write it as --map 'Work Email=email'.")
+        columns[column] = name.strip()
     size = 0
     with suppress(OSError):  # what is wrong with the file is said when it is read
         size = file.stat().st_size
@@ -184,8 +194,9 @@ def import_command(
                 read = position
 
         result = csv_file.import_file(
-            conn, file, campaign, channel, words, workspace, at, dry_run, progress, skip_contacted
-        )
+            conn, file, campaign, channel, words, workspace, at, dry_run, progress, skip_contacted, columns,
+            skip_incomplete,
+        )  # fmt: skip
     for number, reason in result.wrong[:SAID]:
         warn(f"{file.name}, line {number}: {reason}")
     if result.differing:
@@ -199,7 +210,7 @@ def import_command(
     if json_:
         click.echo(as_json({
             "created": result.created, "there": result.there, "differing": result.differing,
-            "elsewhere": result.elsewhere, "contacted": result.contacted,
+            "elsewhere": result.elsewhere, "contacted": result.contacted, "incomplete": len(result.incomplete),
             "twice": [{"line": line, "first": first} for line, first in result.twice],
             "wrong": [{"line": number, "reason": reason} for number, reason in result.wrong], "dry_run": dry_run,
             **({"examples": result.examples} if dry_run else {}),
@@ -214,9 +225,12 @@ def import_command(
         if n > SAID:
             warn(f"{file.name}: … and {n - SAID:,} more lines are wrong; --json names them all.")
         which = "the line above" if n == 1 else f"the {n:,} lines{' above' if n <= SAID else ''}"
-        warn(f"Nothing was stored: mend {which} and import the file again.")
+        skip = ""
+        if any(reason.startswith("the recipient is missing") for _, reason in result.wrong):
+            skip = ", or leave out those without an address with --skip-incomplete"
+        warn(f"Nothing was stored: mend {which} and import the file again{skip}.")
         return 2
-    if not result.created and not result.there and not result.contacted:
+    if not (result.created or result.there or result.contacted or result.incomplete):
         warn(f"{file.name} has no lines below its header: nothing was stored.")
     if not json_:
         verb = "would be enqueued" if dry_run else "enqueued"

@@ -1,24 +1,25 @@
-"""Import a CSV file: its columns, its lines, and all that is wrong with them."""
+"""Import a list of people: its columns, its lines, and all that is wrong with them."""
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import chain
+from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from types import MappingProxyType
+from typing import Any
 
 from send_queue import store
-from send_queue.intake import files
+from send_queue.intake import columns, tables
+from send_queue.intake.columns import ADDRESS, KNOWN, PERSON, Columns
 from send_queue.intake.enqueue import NAMED, country_of
+from send_queue.intake.tables import Table
 from send_queue.intake.wording import (
     EXAMPLES,
     LITERAL_PLACE,
-    PERSON,
     PLACE,
     SHOWN,
     Filled,
@@ -33,23 +34,13 @@ from send_queue.model import CHANNELS, Json, UserError
 from send_queue.rules import placeholders, recipients
 from send_queue.store import STAGED, Connection
 
-ADDRESS = {
-    "linkedin_invite": "linkedin_user_id",
-    "linkedin_message": "linkedin_user_id",
-    "email": "email",
-    "sms": "phone",
-}
-"""The column that holds the recipient where the file has none of that name."""
-KNOWN = {"recipient", "message", "subject", "priority", "scheduled_for", "expires_at", "account", "dedupe_key",
-         "payload", *PERSON}  # fmt: skip
-"""The columns that have a meaning; any other is kept with the prospect, and may be used in the message."""
-
 
 @dataclass(slots=True)
 class Imported:
     """What became of a file. Where `wrong` is not empty, nothing was stored. `examples` are the first good lines, as
     they are stored; `twice` are lines that are one of earlier lines again, each with the number of that. `elsewhere`
-    counts the created whom another campaign of the workspace has too, `contacted` those left out; `remarks` are
+    counts the created whom another campaign of the workspace has too, `contacted` those left out; `incomplete` are the
+    lines left out since they have no address; `remarks` are
     sentences about what may not be meant."""
 
     created: int = 0
@@ -59,6 +50,7 @@ class Imported:
     twice: list[tuple[int, int]] = field(default_factory=list)
     elsewhere: int = 0
     contacted: int = 0
+    incomplete: list[int] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     examples: list[Json] = field(default_factory=list)
 
@@ -81,11 +73,14 @@ def import_file(
     dry_run: bool = False,
     progress: Callable[[int], None] = lambda _: None,
     skip_contacted: timedelta | None = None,
+    mapped: Mapping[str, str] = MappingProxyType({}),
+    skip_incomplete: bool = False,
 ) -> Imported:
-    """Put a CSV file into the queue: the whole file, or nothing where any line is wrong or on a dry run.
+    """Put a list (CSV or Excel) into the queue: the whole file, or nothing where any line is wrong or on a dry run.
 
     The fields of `wording` are the columns, `recipient`, and `attributes` with those that have no meaning of their own.
-    `progress` is told the bytes read so far. `skip_contacted`: leave out whom another campaign wrote to within this
+    `mapped` gives columns their fields, {column: field}. `skip_incomplete` leaves out lines without an address.
+    `progress` gets the bytes read so far. `skip_contacted`: leave out whom another campaign wrote to within this
     time, instead of what the campaign or its workspace says.
     Raises `UserError` where the file as a whole cannot be read.
     """
@@ -97,9 +92,12 @@ def import_file(
     def keep(_: Json) -> bool:
         return not (dry_run or result.wrong)
 
-    with files.opened(file, "a CSV file") as text:
+    with tables.opened(file, partial(columns.score, channel=channel, mapped=mapped), progress) as table:
+        result.remarks += table.remarks
+        matched = columns.match(table.header, channel, mapped)
+        _check_header(table.header, matched, channel, wording)
         country = country_of(conn, channel, campaign, workspace)
-        lines = _lines(text, campaign, channel, wording, result, progress, country)
+        lines = _lines(table, matched, campaign, channel, wording, result, country, skip_incomplete)
         answer = store.import_lines(conn, lines, campaign, channel, workspace, at, keep, skip_contacted)
     result.wrong = sorted(result.wrong + [(w["line"], w["reason"]) for w in answer["wrong"]])
     result.created, result.there, result.differing = answer["created"], answer["there"], answer["differing"]
@@ -119,6 +117,10 @@ def import_file(
     if result.contacted:
         which = "One recipient was" if result.contacted == 1 else f"{result.contacted:,} recipients were"
         result.remarks.append(f"{which} left out: another campaign of this workspace wrote to them not long ago.")
+    if result.incomplete:
+        which = "One line has" if len(result.incomplete) == 1 else f"{len(result.incomplete):,} lines have"
+        named = ", ".join(map(str, result.incomplete[:NAMED])) + (", …" if len(result.incomplete) > NAMED else "")
+        result.remarks.append(f"{which} no {ADDRESS.get(channel, 'recipient')} and were left out: line {named}.")
     if suppressed := answer["suppressed"]:
         which = "One recipient is" if suppressed == 1 else f"{suppressed:,} recipients are"
         result.remarks.append(f"{which} suppressed, and nothing goes to them: see `send-queue suppress list`.")
@@ -128,36 +130,26 @@ def import_file(
 
 
 def _lines(
-    text: TextIO,
+    table: Table,
+    columns: Columns,
     campaign: str,
     channel: str,
     wording: Wording,
     result: Imported,
-    progress: Callable[[int], None],
     country: str | None = None,
+    skip_incomplete: bool = False,
 ) -> Iterator[Sequence[Any]]:
-    """Yield the good lines as `STAGED` wants them, and add the others to those that are wrong."""
-    reader = _records(text)
-    header = [_column(name) for name in _next(reader, 1) or []]
-    _check_header(header, channel, wording)
-    began = reader.line_num + 1
-    while (cells := _next(reader, began)) is not None:
-        number, began = began, reader.line_num + 1
-        if number % 1000 < 2 and text.seekable():
-            progress(text.buffer.tell())
-        if not any(cells):
+    """Yield the good lines as `STAGED` wants them; the others join those that are wrong, or incomplete."""
+    for number, cells in table.rows:
+        if isinstance(cells, str):
+            result.wrong.append((number, cells))
             continue
-        if len(cells) != len(header):
-            result.wrong.append(
-                (
-                    number,
-                    f"it has {len(cells)} {'field' if len(cells) == 1 else 'fields'}, the header has {len(header)}",
-                )
-            )
+        row = {name: cell.strip() for name, cell in zip(columns.names, cells, strict=True)}
+        if not (row.get("recipient") or row.get(ADDRESS.get(channel, ""))) and skip_incomplete:
+            result.incomplete.append(number)
             continue
-        row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
         try:
-            staged = _staged(number, row, campaign, channel, country, wording)
+            staged = _staged(number, row, campaign, channel, country, wording, columns.renamed)
         except ValueError as error:
             result.wrong.append((number, str(error)))
             continue
@@ -166,48 +158,24 @@ def _lines(
         yield staged
 
 
-def _next(reader: Iterator[list[str]], number: int) -> list[str] | None:
-    """The next record, which begins on line `number`; None: there is none."""
-    try:
-        return next(reader, None)
-    except csv.Error as error:
-        reason = str(error)
-        if "unexpected end" in reason:
-            reason = "a quote is opened and not closed"
-        elif "field larger" in reason:
-            reason = f"field larger than {csv.field_size_limit():,} characters; is a quote not closed?"
-        raise UserError(
-            f"The file cannot be read as CSV from line {number} on ({reason}): mend it and import again."
-        ) from None
-
-
-def _records(text: TextIO) -> Any:
-    """A csv.reader of fields parted by commas, semicolons or tabs, as the first line tells; a pipe is read once."""
-    first = text.readline()
-    delimiter = max(",;\t", key=first.count)
-    return csv.reader(chain([first] if first else [], text), delimiter=delimiter, strict=True)
-
-
-def _column(name: str) -> str:
-    """The name of a column: a known one however it is written, any other in small letters with underscores."""
-    return placeholders.meant(name, KNOWN) or re.sub(r"\W+", "_", name.strip().lower()).strip("_")
-
-
 def _simple(text: str | Filled | None) -> str:
     """A text with {fields}; empty where it is of another kind, or none."""
     return text if isinstance(text, str) else ""
 
 
-def _check_header(header: Sequence[str], channel: str, wording: Wording) -> None:
-    if twice := {name for name in header if header.count(name) > 1}:
-        raise UserError(f"The file has the column {min(twice)!r} twice: rename one.")
+def _check_header(written: Sequence[str], matched: Columns, channel: str, wording: Wording) -> None:
+    header = [*filter(None, matched.names), *matched.renamed]
     address = ADDRESS.get(channel)
-    there = ", ".join(filter(None, header))
+    there = ", ".join(cell.strip() for cell in written if cell.strip())
     if "recipient" not in header and address not in header:
         names = " or ".join(filter(None, ("recipient", address)))
         if not there:
             raise UserError(f"The file is empty, so it has no column {names}: its first line must name the columns.")
-        raise UserError(f"The file has no column {names}: its first line must name the columns, and it has {there}.")
+        options = columns.hint(written, channel)
+        add = f" Add {options}." if options else f' Say which has it with --map "Column={address or "recipient"}".'
+        raise UserError(
+            f"The file has no column {names}: its first line must name the columns, and it has {there}.{add}"
+        )
     if wording.message is None and "message" not in header:
         raise UserError("The file has no column message: add it, or give the message with --message or --template.")
     if channel == "email" and wording.subject is None and "subject" not in header:
@@ -224,17 +192,19 @@ def _check_header(header: Sequence[str], channel: str, wording: Wording) -> None
 
 
 def _staged(
-    number: int, row: dict[str, str], campaign: str, channel: str, country: str | None, wording: Wording
-) -> Sequence[Any]:
+    number: int, row: dict[str, str], campaign: str, channel: str, country: str | None, wording: Wording,
+    renamed: Mapping[str, str] = MappingProxyType({}),
+) -> Sequence[Any]:  # fmt: skip
     """A line as `STAGED` wants it. Raises `ValueError` with the reason where it is wrong."""
     recipient = row.get("recipient") or row.get(ADDRESS.get(channel, ""))
     if not recipient:
-        raise ValueError("the recipient is missing")
+        raise ValueError(f"the recipient is missing{': it has no ' + ADDRESS[channel] if channel in ADDRESS else ''}")
     if any("\0" in cell for cell in row.values()):
         raise ValueError("it holds a NUL character, which no text may")
     recipient = recipients.checked(channel, recipient, country)
     others = {name: cell for name, cell in row.items() if name and name not in KNOWN}
-    fields = {"attributes": others, **row, "recipient": recipient}
+    spelled = {own: row[name] for own, name in renamed.items()}
+    fields = {"attributes": others, **spelled, **row, "recipient": recipient}
     payload = _payload(row.get("payload"), wording, fields)
     values: dict[str, Any] = {name: row.get(name) or None for name in (*PERSON, "subject", "account")}
     if (

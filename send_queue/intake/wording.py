@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from send_queue import store
+from send_queue.intake.columns import PERSON
 from send_queue.model import ConfigurationError, Json, UserError
 from send_queue.rules import placeholders, sms
 from send_queue.store import Connection
-
-PERSON = ("name", "first_name", "last_name", "company", "email", "phone", "linkedin_user_id", "timezone")
 
 
 class Filled(Protocol):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import doctest
-import io
+import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from send_queue.intake import csv_file, wording
+from send_queue.intake import columns, csv_file, tables, wording
 from send_queue.intake.csv_file import Imported
 from send_queue.intake.wording import Wording, check_template, render
 from send_queue.model import UserError
@@ -101,13 +103,23 @@ def lines(
     return lines, imported.wrong
 
 
+def staged_lines(content: bytes, wording: Wording, channel: str, **others: Any) -> tuple[Imported, list[Sequence[Any]]]:
+    """A file as an import reads it, without a database."""
+    imported, mapped = Imported(), others.pop("mapped", {})
+    with tempfile.NamedTemporaryFile(suffix=".csv") as file:
+        Path(file.name).write_bytes(content)
+        score = partial(columns.score, channel=channel, mapped=mapped)
+        with tables.opened(Path(file.name), score, lambda _: None) as table:
+            matched = columns.match(table.header, channel, mapped)
+            csv_file._check_header(table.header, matched, channel, wording)
+            staged = list(csv_file._lines(table, matched, "fall", channel, wording, imported, **others))
+    imported.remarks += table.remarks
+    return imported, staged
+
+
 def read(text: str, template: str | None = None, channel: str = "linkedin_invite") -> tuple[list[Line], Imported]:
     """The good lines of a file, and what is said of it."""
-    imported = Imported()
-    file = io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8-sig", newline="")
-    staged: list[Sequence[Any]] = list(
-        csv_file._lines(file, "fall", channel, Wording(template), imported, lambda _: None)
-    )
+    imported, staged = staged_lines(text.encode(), Wording(template), channel)
     return [dict(zip(STAGED, line, strict=True)) for line in staged], imported
 
 
@@ -213,9 +225,8 @@ def test_placeholders_in_cells_are_refused_with_their_line() -> None:
 
 def test_what_is_literal_is_sent_as_it_stands() -> None:
     """With --literal only {field} is filled in, and doubled braces are braces."""
-    imported, file = Imported(), io.TextIOWrapper(io.BytesIO(b"recipient,first_name\na,Ada\n"), newline="")
     wording = Wording("{first_name} {{first_name}} [First Name] %NICK%", literal=True)
-    [line] = csv_file._lines(file, "fall", "linkedin_invite", wording, imported, lambda _: None)
+    _, [line] = staged_lines(b"recipient,first_name\na,Ada\n", wording, "linkedin_invite")
     assert line[STAGED.index("message")] == "Ada {first_name} [First Name] %NICK%"
 
 
