@@ -210,9 +210,10 @@ def import_command(
     if json_:
         click.echo(as_json({
             "created": result.created, "there": result.there, "differing": result.differing,
-            "elsewhere": result.elsewhere, "contacted": result.contacted, "incomplete": len(result.incomplete),
+            "elsewhere": result.elsewhere, "contacted": result.contacted,
             "twice": [{"line": line, "first": first} for line, first in result.twice],
             "wrong": [{"line": number, "reason": reason} for number, reason in result.wrong], "dry_run": dry_run,
+            **({"incomplete": result.incomplete} if skip_incomplete else {}),
             **({"examples": result.examples} if dry_run else {}),
         }))  # fmt: skip
     elif dry_run:
@@ -226,8 +227,8 @@ def import_command(
             warn(f"{file.name}: … and {n - SAID:,} more lines are wrong; --json names them all.")
         which = "the line above" if n == 1 else f"the {n:,} lines{' above' if n <= SAID else ''}"
         skip = ""
-        if any(reason.startswith("the recipient is missing") for _, reason in result.wrong):
-            skip = ", or leave out those without an address with --skip-incomplete"
+        if all(reason.startswith("the recipient is missing") for _, reason in result.wrong):
+            skip = ", or leave out lines without an address with --skip-incomplete"
         warn(f"Nothing was stored: mend {which} and import the file again{skip}.")
         return 2
     if not (result.created or result.there or result.contacted or result.incomplete):

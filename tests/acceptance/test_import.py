@@ -66,11 +66,32 @@ def test_quotes_commas_and_line_breaks_in_fields(importing: Importing) -> None:
     assert importing.rows() == [("a", 'Hi "Ada", dear\nsecond line; third')]
 
 
-def test_latin_1_is_refused(importing: Importing) -> None:
-    """Names would be garbled: the sentence says how to save the file."""
-    done = importing("recipient,first_name\na,Zoë\n".encode("latin-1"), *HELLO, check=False)
+def test_windows_1252_is_read_and_said(importing: Importing) -> None:
+    """Excel writes it where nobody chooses: names keep their accents, and a person is asked to look at one."""
+    done = importing("recipient,first_name\na,Zoë\n".encode("cp1252"), *HELLO)
+    assert importing.rows("message") == [("Hi Zoë",)]
+    assert "is not UTF-8 and was read as Windows-1252: check a name with an accent." in done.stderr
+
+
+def test_lines_without_an_address_are_refused_or_left_out(importing: Importing) -> None:
+    """An exported list has people without a profile; the refusal says how to leave them out."""
+    text = "First Name,URL,Connected On\nAda,,3 Nov\nBea,https://www.linkedin.com/in/bea-l,3 Nov\nCy,,3 Nov\n"
+    done = importing(text, *HELLO, check=False)
     assert (done.returncode, importing.rows()) == (2, [])
-    assert "is not UTF-8 (there is a byte 0xeb): save it as 'CSV UTF-8'" in done.stderr
+    assert "line 2: the recipient is missing: it has no linkedin_user_id" in done.stderr
+    assert "or leave out lines without an address with --skip-incomplete." in done.stderr
+    done = importing(text, *HELLO, "--skip-incomplete", "--json")
+    assert (json.loads(done.stdout)["created"], json.loads(done.stdout)["incomplete"]) == (1, [2, 4])
+    assert "2 lines have no linkedin_user_id and were left out: line 2, 4." in done.stderr
+
+
+def test_a_mapping_names_the_column(importing: Importing) -> None:
+    """The refusal prints the complete option to add, and with it the import works."""
+    text = "Kontakt LinkedIn,Vorname\nhttps://www.linkedin.com/in/ada-l,Ada\n"
+    refused = importing(text, *HELLO, check=False)
+    assert 'Add --map "Kontakt LinkedIn=linkedin_user_id".' in refused.stderr
+    importing(text, *HELLO, "--map", "Kontakt LinkedIn=linkedin_user_id")
+    assert importing.rows("message") == [("Hi Ada",)]
 
 
 @pytest.mark.parametrize(("text", "hint"), [
@@ -200,7 +221,8 @@ def test_of_many_bad_lines_twenty_are_said(importing: Importing) -> None:
     said = [line for line in done.stderr.splitlines() if "rehearsing" not in line]
     assert (done.returncode, len(said)) == (2, 22)
     assert said[20:] == ["send-queue: people.csv: … and 480 more lines are wrong; --json names them all.",
-                         "send-queue: Nothing was stored: mend the 500 lines and import the file again."]  # fmt: skip
+                         "send-queue: Nothing was stored: mend the 500 lines and import the file again, or leave out "
+                         "lines without an address with --skip-incomplete."]  # fmt: skip
     assert len(json.loads(importing(text, "--json", check=False).stdout)["wrong"]) == 500
 
 
@@ -336,4 +358,4 @@ def test_a_pipe_is_read_as_a_file_is(importing: Importing) -> None:
 def test_a_folder_is_not_a_file(importing: Importing, tmp_path: Path) -> None:
     """The sentence says what to name instead."""
     done = importing.queue("import", tmp_path, "--campaign", "fall", "--channel", "log", check=False)
-    assert (done.returncode, "is a folder: name a CSV file" in done.stderr) == (2, True)
+    assert (done.returncode, "is a folder: name a CSV or Excel file" in done.stderr) == (2, True)
