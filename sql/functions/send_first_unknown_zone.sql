@@ -4,15 +4,10 @@ create or replace function send_first_unknown_zone(at timestamptz, account text 
     campaign text default null) returns text language sql stable as $$
     select l.next_at_detail
     from send_lanes l
-    join send_accounts a on a.id = l.account_id and a.status = 'active'
-    join send_workspaces w on w.id = a.workspace_id and w.paused_at is null
     where l.next_at_reason = 'cap_timezone' and l.paused_at is null
-      and (send_first_unknown_zone.account is null or a.name = send_first_unknown_zone.account)
       and (send_first_unknown_zone.channel is null or l.channel = send_first_unknown_zone.channel)
-      and exists (
-          select from send_open_campaigns(l.account_id, a.schedule_id, send_first_unknown_zone.at, send_first_unknown_zone.campaign) c
-          join send_queue q on q.account_id = l.account_id and q.channel = l.channel and q.campaign_id = c.id
-            and q.status = 'pending' and q.scheduled_for <= send_first_unknown_zone.at)
+      and exists (select from send_due(l.account_id, l.channel, send_first_unknown_zone.at,
+                                       send_first_unknown_zone.account, send_first_unknown_zone.campaign))
       and send_local_time(send_first_unknown_zone.at, l.cap_timezone) is null
     limit 1
 $$;

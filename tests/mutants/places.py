@@ -19,7 +19,11 @@ TESTS = {
         "send_claim", "send_remaining_capacity", "lanes_take_turns", "turns", "send_suppress", "send_contacted",
         "quiet_hours", "send_adopt", "run", "stateful", "explain_is_exact",
     ),
-    "sql/functions/send_open_campaigns.sql": ("send_claim", "send_close_lanes", "stateful", "explain_is_exact"),
+    "sql/functions/send_choose_rows.sql": (
+        "send_claim", "turns", "send_suppress", "send_contacted", "quiet_hours", "stateful", "explain_is_exact",
+    ),
+    "sql/functions/send_sweep.sql": ("send_claim", "send_recover", "run", "stateful"),
+    "sql/functions/send_due.sql": ("send_claim", "send_close_lanes", "stateful", "explain_is_exact"),
     "sql/functions/send_remaining_capacity.sql": (
         "send_remaining_capacity", "send_claim", "limit_defaults", "stateful", "explain_is_exact",
     ),
@@ -42,7 +46,9 @@ TESTS = {
 """The tests of each file, nearest first: tests/integration/test_NAME.py, or test_NAME.py of another folder."""
 
 CLAIM = "sql/functions/send_claim.sql"
-OPEN = "sql/functions/send_open_campaigns.sql"
+CHOOSE_ROWS = "sql/functions/send_choose_rows.sql"
+DUE = "sql/functions/send_due.sql"
+SWEEP = "sql/functions/send_sweep.sql"
 CAPACITY = "sql/functions/send_remaining_capacity.sql"
 RECORD = "sql/functions/send_record.sql"
 RECORD_SENT = "sql/functions/send_record_sent.sql"
@@ -59,16 +65,15 @@ UNIPILE = "send_queue/providers/unipile/errors.py"
 
 MUTANTS = (
     # --- the claim
-    Mutant("a row that has expired goes out", CLAIM, "late.expires_at <= v_at",
-           "late.expires_at <= v_at - interval '1 day'"),
+    Mutant("a row that has expired goes out", SWEEP, "late.expires_at <= send_sweep.at",
+           "late.expires_at <= send_sweep.at - interval '1 day'"),
     Mutant("a claim waits for a limit that is held", CLAIM, "for update of m skip locked", "for update of m"),
-    Mutant("a full lane is not told when to look again", CLAIM, "if v_room <= 0 then", "if v_room < 0 then"),
+    Mutant("a full lane is not told when to look again", CLAIM, "if v_room <= 0 and", "if v_room < 0 and"),
     Mutant("of two full limits the sooner one decides", CLAIM, "r.until desc nulls first", "r.until nulls last"),
     Mutant("each lane takes as many as the whole claim may", CLAIM, "(max_rows - v_calls)::bigint", "max_rows::bigint"),
-    Mutant("jitter alone makes no gap", CLAIM, "if v_lane.min_gap_seconds + v_lane.jitter_seconds > 0 then",
-           "if v_lane.min_gap_seconds > 0 then"),
-    Mutant("campaigns forget whose turn it is", CLAIM, "nulls first, t.turn nulls first, due.first_at",
-           "nulls first, due.first_at"),
+    Mutant("jitter alone makes no gap", CLAIM, "v_lane.min_gap_seconds + v_lane.jitter_seconds > 0 then 1",
+           "v_lane.min_gap_seconds > 0 then 1"),
+    Mutant("campaigns forget whose turn it is", CHOOSE_ROWS, "t.turn nulls first, due.first_at", "due.first_at"),
     Mutant("a cap's day is that of UTC", CLAIM, "v_day := (v_at at time zone v_lane.cap_timezone)::date",
            "v_day := (v_at at time zone 'UTC')::date"),
     Mutant("the tally of a day starts anew with each claim", CLAIM, "set used = u.used + excluded.used",
@@ -76,18 +81,18 @@ MUTANTS = (
     Mutant("no jitter is drawn", CLAIM, "random() * l.jitter_seconds", "0.0 * l.jitter_seconds"),
     Mutant("asynchronous commit may forget a claim", CLAIM, "current_setting('synchronous_commit') = 'off'",
            "current_setting('synchronous_commit') = 'no'"),
-    Mutant("who was suppressed meanwhile is written to", CLAIM, "if v_suppressing then", "if false then"),
-    Mutant("a dead run's rows are not reported", CLAIM, "q.status = 'sending' and q.lease_expires_at <= v_at",
-           "q.status = 'sending' and q.lease_expires_at <= v_at - interval '1 hour'"),
-    Mutant("doubts of a disconnected account are reported", CLAIM, "a.id = q.account_id and a.status = 'active'",
+    Mutant("who was suppressed meanwhile is written to", CHOOSE_ROWS, "if v_suppressing then", "if false then"),
+    Mutant("a dead run's rows are not reported", SWEEP, "q.status = 'sending' and q.lease_expires_at <= send_sweep.at",
+           "q.status = 'sending' and q.lease_expires_at <= send_sweep.at - interval '1 hour'"),
+    Mutant("doubts of a disconnected account are reported", SWEEP, "a.id = q.account_id and a.status = 'active'",
            "a.id = q.account_id"),
     Mutant("a copy of the database sends", CLAIM, "perform send_refuse_copy();", ""),
     Mutant("a claim counts on an old snapshot", CLAIM, "<> 'read committed'", "= 'serializable'"),
     Mutant("the lease is twice as long", CLAIM, "lease_expires_at = v_at + lease",
            "lease_expires_at = v_at + 2 * lease"),
-    Mutant("a paused campaign sends", OPEN, "and c.status = 'active'", ""),
-    Mutant("a window is open at its end", OPEN, "at < s.closes_at", "at <= s.closes_at"),
-    Mutant("cached windows are believed for ten weeks", OPEN, "interval '168 hours'", "interval '1680 hours'"),
+    Mutant("a paused campaign sends", DUE, "and c.status = 'active'", ""),
+    Mutant("a window is open at its end", DUE, "at < s.closes_at", "at <= s.closes_at"),
+    Mutant("cached windows are believed for ten weeks", DUE, "interval '168 hours'", "interval '1680 hours'"),
     # --- remaining capacity
     Mutant("an expired lease takes room", CAPACITY, "and q.lease_expires_at > send_remaining_capacity.at;", ";"),
     Mutant("a warm-up runs past its cap", "sql/functions/send_cap_on.sql", "least(daily_cap, ", "greatest(0, "),

@@ -1,0 +1,34 @@
+-- Say why a claim took nothing, of lanes that may send (send_due) and that it did not look into (`passed`).
+--
+-- lock_skipped  somebody holds such a lane just now, or it has been given back its turn since the claim's look
+-- in_flight     all its sends are in flight: a token of their leases, which changes when another run moves on; null: no
+create or replace function send_idle_reason(at timestamptz, account text, channel text, campaign text, without uuid[],
+    passed text[], out lock_skipped boolean, out in_flight text)
+language plpgsql as $$
+#variable_conflict use_column
+begin
+    lock_skipped := exists ( -- a lane that could not be woken
+        select from send_wakes s
+        join send_lanes l on l.account_id = s.account_id and l.channel = s.channel and l.paused_at is null
+            and greatest(l.next_at, l.closed_until) <= send_idle_reason.at
+        join send_accounts a on a.id = l.account_id
+        where (send_idle_reason.account is null or a.name = send_idle_reason.account)
+          and (send_idle_reason.channel is null or l.channel = send_idle_reason.channel));
+    -- Ordered, so that the planner walks lanes_by_turn from its start, and no lane that waits.
+    select lock_skipped or coalesce(bool_or(lanes.n < lanes.max_in_flight), false),
+        string_agg(lanes.last_lease::text, ' ' order by lanes.last_lease)
+    into lock_skipped, in_flight
+    from (
+        select l.max_in_flight, f.n, f.last_lease
+        from send_lanes l
+        cross join lateral (
+            select count(*) as n, max(q.lease_expires_at) as last_lease from send_queue q
+            where q.account_id = l.account_id and q.channel = l.channel and q.status = 'sending') f
+        where greatest(l.next_at, l.closed_until, l.idle_until) <= send_idle_reason.at and l.paused_at is null
+          and (send_idle_reason.channel is null or l.channel = send_idle_reason.channel)
+          and l.account_id <> all (without) and l.account_id::text || l.channel <> all (passed)
+          and exists (select from send_due(l.account_id, l.channel, send_idle_reason.at, send_idle_reason.account,
+                                           send_idle_reason.campaign))
+        order by greatest(l.next_at, l.closed_until, l.idle_until) limit 5) lanes;
+end
+$$;
