@@ -1,9 +1,9 @@
-"""The command line: parse, call, print. One module for each group of commands, loaded when one of them is called,
-because cron pays for every import on every tick.
+"""The command line: parse, call, print.
 
-What goes wrong is one sentence on stderr that says what to do next, and an exit status: 2 wrong usage, 69 the
-database cannot be reached, 74 the output cannot be written, 78 configuration missing or wrong; a traceback only with
---debug.
+Each group of commands is a module, loaded when one of them is called: cron pays for every import on every tick.
+
+An error is one sentence on stderr that says what to do next, and an exit status: 2 wrong usage, 69 database out of
+reach, 74 output could not be written, 78 configuration missing or wrong. Only --debug prints a traceback.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ COMMANDS = {
     "embedded": "embedded",
     "demo": "system",
 }
-"""Each command, and the module that has it, under its name with `_` for `-`."""
+"""The module of each command, which defines it as NAME_command, with `_` for `-`."""
 
 
 class Commands(click.Group):
@@ -67,7 +67,7 @@ class Commands(click.Group):
         return list(COMMANDS)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List them, each with its whole first sentence: click would cut it where the line ends."""
+        """List the commands with their whole first sentences: click would cut them at the end of the line."""
         there = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
         with formatter.section("Commands"):
             formatter.write_dl([(name, command.get_short_help_str(500)) for name, command in there if command])
@@ -113,18 +113,18 @@ def cli(ctx: click.Context, debug: bool) -> None:
 def main() -> None:
     """Run the command and exit with its status.
 
-    Cron pays for each start: rubbish is looked for seldom, and the interpreter is left, not taken apart.
+    Garbage is collected seldom and the interpreter is not torn down: cron pays for each start.
     """
     gc.set_threshold(50_000)
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # it was closed before we began
+        if getattr(sys, name) is None:  # closed before the start
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     status = _status(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (AttributeError, ValueError, BrokenPipeError):
-            pass  # it is closed: whoever read us has seen enough
+            pass  # the reader closed it
         except OSError as error:
             status = status or error.errno or 1
     os._exit(status)
@@ -140,7 +140,7 @@ def _status(args: list[str]) -> int:
         return 2
     except click.ClickException as error:
         if isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter):
-            warn(f"{error.format_message().rstrip('.')}.")  # it says itself how to write the value
+            warn(f"{error.format_message().rstrip('.')}.")  # the message says how to write the value
             return 2
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "send-queue"
@@ -155,12 +155,12 @@ def _status(args: list[str]) -> int:
     except UnicodeEncodeError:
         if debug:
             raise
-        warn("What was given is not text in UTF-8, and cannot be stored: check the shell's encoding.")
+        warn("An argument is not text in UTF-8: check the shell's encoding.")
         return 2
     except (click.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
-        # Whoever read us has seen enough; the interpreter must not try to flush what is left.
+        # The reader closed stdout: flushing the rest would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
@@ -168,8 +168,8 @@ def _status(args: list[str]) -> int:
             raise
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF):
             warn(
-                f"What there is to say could not be written ({os.strerror(error.errno)}): make room, and see what was"
-                " done with `send-queue status`."
+                f"The output could not be written ({os.strerror(error.errno)}): make room on the disk, and look at the"
+                " queue with `send-queue status`."
             )
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 74

@@ -1,4 +1,4 @@
-"""adopt: a copy of a database may send from here on."""
+"""adopt: let a copy of a database send."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from send_queue.model import UserError
 @click.command("adopt")
 @click.option("--nothing-was-sent", is_flag=True, help="Nothing went out after the copy was made.")
 @click.option("--since", type=MOMENT, metavar="TIME", help="The copy was made then, and sends may have gone out after "
-              "it: those that were due or in flight become uncertain, and runs query their providers.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Say how many sends it concerns, and change nothing.")
+              "it: those due or in flight become uncertain, and runs query their providers.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Count the sends concerned, and change nothing.")
 @json_option
 @click.pass_obj
 def adopt_command(app: App, /, nothing_was_sent: bool, since: datetime | None, dry_run: bool, json_: bool) -> None:
-    """Let a copy of a database send: one that was restored, or copied elsewhere.
+    """Let a restored or copied database send.
 
     Until then runs send nothing and exit with 78. First stop all that sends from the original: each recipient would get
     its message twice. A copy for tests needs no adoption: everything but sending works in it.
@@ -31,7 +31,7 @@ def adopt_command(app: App, /, nothing_was_sent: bool, since: datetime | None, d
     from send_queue import store
 
     if nothing_was_sent == (since is not None):
-        raise UserError("Say what went out after the copy was made: give either --nothing-was-sent or --since TIME.")
+        raise UserError("It is unknown whether sends went out after the copy: give --nothing-was-sent or --since TIME.")
     with app.database() as conn:
         if dry_run:
             with store.rolled_back(conn):
@@ -41,7 +41,7 @@ def adopt_command(app: App, /, nothing_was_sent: bool, since: datetime | None, d
     if json_:
         click.echo(as_json(adopted))
     elif not adopted["copy"] and since is None:
-        click.echo("This database is no copy: nothing is to be done.")
+        click.echo("This database is not a copy: nothing to do.")
     else:
         verb = "would be" if dry_run else "are"
         click.echo(f"Sends that wait to go out: {adopted['waiting']:,}; that {verb} uncertain because of this: "

@@ -1,4 +1,4 @@
-"""What every command needs: the environment, a connection, a clock, and words that mean the same everywhere."""
+"""The surroundings of every command: environment, connection, clock, shared options."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from send_queue.cli.values import DURATION, ZONE, Kind, _zone_of_the_terminal, d
 
 
 class App:
-    """The command's surroundings. Only here and in cli/__init__.py is the process's environment read."""
+    """The command's surroundings. Only this class and cli/__init__.py read the process's environment."""
 
     def __init__(self, env: Mapping[str, str], debug: bool = False) -> None:
         self.env = env
@@ -34,7 +34,7 @@ class App:
 
     @contextmanager
     def database(self) -> Iterator[Connection]:
-        """Connect; from now on the clock runs."""
+        """Connect and start the clock."""
         from send_queue import store
 
         with store.connected(self.database_url(), warn) as conn:
@@ -42,13 +42,13 @@ class App:
             yield conn
 
     def reconnect(self) -> Connection:
-        """Connect once more, after the connection was lost."""
+        """Connect again after a loss."""
         from send_queue import store
 
         return store.connect(self.database_url(), warn)
 
     def database_url(self) -> str:
-        """DATABASE_URL, or that of the embedded Postgres, which is started if need be."""
+        """Return DATABASE_URL, else the URL of the embedded Postgres, which this starts if needed."""
         if url := self.env.get("DATABASE_URL"):
             return url
         from send_queue.store import embedded
@@ -60,37 +60,37 @@ class App:
         return embedded.url(folder)
 
     def now(self) -> datetime | None:
-        """The moment that SEND_QUEUE_NOW says it is, time running on from there; None: the database's clock decides."""
+        """Return the rehearsed moment: SEND_QUEUE_NOW plus the time since the start. None: use the database's clock."""
         if self._rehearsed is None:
             return None
         return self._rehearsed + timedelta(seconds=time.monotonic() - self._since)
 
     def start_clock(self) -> None:
-        """Begin to rehearse, where SEND_QUEUE_NOW asks for it."""
+        """Start the rehearsed clock if SEND_QUEUE_NOW is set. Raises `ConfigurationError` if it is not a moment."""
         if text := self.env.get("SEND_QUEUE_NOW"):
             try:
                 self._rehearsed = moment(text)
             except ValueError as error:
                 raise ConfigurationError(f"SEND_QUEUE_NOW: {error}.") from None
             self._since = time.monotonic()
-            warn(f"rehearsing: it is taken to be {self._rehearsed.isoformat()}.")
+            warn(f"rehearsing as of {self._rehearsed.isoformat()}.")
 
     @property
     def worker(self) -> str:
-        """The name of this process, for people who look at what is in flight."""
+        """Name this process, HOST:PID, in the rows that it claims."""
         return f"{socket.gethostname()}:{os.getpid()}"
 
 
-# --- what is written and read -----------------------------------------------------------------------------
+# --- output and shared options -----------------------------------------------------------------------------
 
 
 def warn(sentence: str) -> None:
-    """Say something on stderr that does not end the command."""
+    """Print a sentence on stderr; the command goes on."""
     print(f"send-queue: {printable(sentence)}", file=sys.stderr)
 
 
 def _country(text: str) -> str:
-    from send_queue.rules import recipients  # phonenumbers, which it needs, is dear
+    from send_queue.rules import recipients  # late: it imports phonenumbers
 
     return recipients.country(text)
 
@@ -102,11 +102,11 @@ DURATION_OR_NONE = Kind("duration|none", duration, clearable=True)
 json_option = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 tz_option = click.option("--tz", type=ZONE, default=_zone_of_the_terminal, show_default="the terminal's",
                          help="The time zone to show days and times in.")  # fmt: skip
-workspace_option = click.option("--workspace", metavar="W", help="The workspace, where the name alone is not clear.")
+workspace_option = click.option("--workspace", metavar="W", help="The workspace, if several have this name.")
 
 
 def filter_options(command: Any) -> Any:
-    """The options that say which sends a command is about."""
+    """Add the options that select sends."""
     return with_options(
         command,
         click.option("--campaign", metavar="C", help="Only sends of this campaign."),
@@ -116,26 +116,26 @@ def filter_options(command: Any) -> Any:
 
 
 def simulation_options(command: Any) -> Any:
-    """The options that say what cron starts, for what plays the queue forward."""
+    """Add the options that describe cron's run, for a simulation."""
     return with_options(
         command,
         click.option("--every", type=DURATION, default="5m", show_default=True, callback=_often_enough,
                      help="How often cron starts the run."),
         click.option("--limit", type=Whole(1), default=1, show_default=True,
-                     help="That of `run-once`, a run."),
+                     help="The --limit of each `run-once`."),
         click.option("--drain", is_flag=True,
-                     help="Cron starts `run`, which sends all that may go, and not `run-once`."),
+                     help="Cron starts `run`, which sends all due rows, instead of `run-once`."),
     )  # fmt: skip
 
 
 def _often_enough(_ctx: click.Context, _param: click.Parameter, every: timedelta) -> timedelta:
     if every < timedelta(seconds=1):
-        raise click.BadParameter("cron starts nothing more often than once a second: write 5m")
+        raise click.BadParameter("the interval is shorter than a second: write 5m")
     return every
 
 
 def with_options(command: Any, *options: Any) -> Any:
-    """Give a command options, which its help then lists in this order."""
+    """Add options to a command; its help lists them in this order."""
     for option in reversed(options):
         command = option(command)
     return command

@@ -1,4 +1,4 @@
-"""What an operator sets up: workspaces, accounts, lanes, schedules, campaigns, limits."""
+"""Commands of workspaces, accounts and lanes."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from send_queue.model import UserError
 # --- workspaces -------------------------------------------------------------------------------------------
 
 skip_contacted_option = click.option(
-    "--skip-contacted", metavar="D|none", type=DURATION_OR_NONE, help="Skip whom another campaign of the workspace "
-    "wrote to within this time: 90d; 0d skips nobody. A campaign's rule goes before its workspace's (default: none).",
+    "--skip-contacted", metavar="D|none", type=DURATION_OR_NONE, help="Skip recipients to whom another campaign of "
+    "the workspace wrote within this time: 90d; 0d skips nobody. A campaign overrides its workspace (default: none).",
 )  # fmt: skip
 
 
 def _timed(fields: dict[str, Any]) -> dict[str, Any]:
-    """Durations as the database reads them, in days where they are some."""
+    """Write durations as Postgres intervals, in whole days plus seconds."""
     return {
         name: f"{value.days} days {value.seconds} seconds" if isinstance(value, timedelta) else value
         for name, value in fields.items()
@@ -44,12 +44,12 @@ workspace_command = _group("workspace", "Tenants: each owns accounts, campaigns,
 
 @workspace_command.command("add")
 @click.argument("name")
-@click.option("--timezone", metavar="TZ", type=TIMEZONE, help="Where its people are (default UTC).")
+@click.option("--timezone", metavar="TZ", type=TIMEZONE, help="The time zone of its people (default UTC).")
 @skip_contacted_option
 @json_option
 @click.pass_obj
 def workspace_add(app: App, /, name: str, json_: bool, **options: Any) -> None:
-    """Add a workspace (there is one from the start: default).
+    """Add a workspace, besides the first one, named default.
 
     \b
     Example: send-queue workspace add acme --timezone Europe/Paris
@@ -59,7 +59,7 @@ def workspace_add(app: App, /, name: str, json_: bool, **options: Any) -> None:
 
 @workspace_command.command("set")
 @click.argument("name")
-@click.option("--timezone", metavar="TZ", type=TIMEZONE, help="Where its people are.")
+@click.option("--timezone", metavar="TZ", type=TIMEZONE, help="The time zone of its people.")
 @skip_contacted_option
 @json_option
 @click.pass_obj
@@ -80,21 +80,21 @@ account_command = _group("account", "Sending identities: a LinkedIn seat, a mail
 def _account_options(command: Any) -> Any:
     return with_options(
         command,
-        click.option("--provider-account-id", metavar="ID", type=TEXT_OR_NONE, help="The provider's id of it."),
-        click.option("--tier", type=click.Choice(["free", "premium", "sales_navigator"]), help="Decides the caps."),
+        click.option("--provider-account-id", metavar="ID", type=TEXT_OR_NONE, help="Its id at the provider."),
+        click.option("--tier", type=click.Choice(["free", "premium", "sales_navigator"]), help="Sets new lanes' caps."),
         click.option("--schedule", metavar="NAME", type=TEXT_OR_NONE, help="When it may send: `always` for "
                      "round the clock (default: office hours for LinkedIn, else always)."),
         click.option("--secret-env", metavar="VAR", type=VARIABLE, help="The name of the environment variable "
-                     "that holds its secret; not the secret."),
-        click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", type=SETTING, help="What its provider "
-                     "must know of it, such as from=anna@example.com; NAME= takes one out. Repeatable."),
+                     "with its secret; not the secret."),
+        click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", type=SETTING, help="A setting for its "
+                     "provider, such as from=anna@example.com; NAME= removes it. Repeatable."),
         workspace_option,
         json_option,
     )  # fmt: skip
 
 
 def _provider_channels(name: str) -> list[str]:
-    """The channels of a provider. Raises `UserError` where there is none so named."""
+    """List the provider's channels. Raises `UserError` for an unknown provider."""
     from send_queue.providers import installed
 
     if name not in (known := installed.names()):
@@ -115,7 +115,7 @@ def _account_fields(options: Mapping[str, Any]) -> dict[str, Any]:
     "--provider",
     metavar="P",
     required=True,
-    help="What carries its messages: unipile, sendgrid, smtp, log, or your own.",
+    help="The service that carries its messages: unipile, sendgrid, smtp, log, or your own.",
 )
 @_account_options
 @click.pass_obj
@@ -126,20 +126,20 @@ def account_add(app: App, /, name: str, provider: str, workspace: str | None, js
     Example: send-queue account add anna --provider unipile --provider-account-id Xb3c --tier premium
     """
     served = _provider_channels(provider)
-    # The provider `log` takes every channel; only its own is worth a lane from the start.
+    # The provider `log` takes every channel; start it with the lane of its own.
     fields = _account_fields(options) | {"provider": provider, "channels": ["log"] if provider == "log" else served}
     _put(app, "account", name, fields, json_, adding=True, workspace=workspace, served={provider: served})
 
 
 @account_command.command("set")
 @click.argument("name")
-@click.option("--provider", metavar="P", help="What carries its messages.")
+@click.option("--provider", metavar="P", help="The service that carries its messages.")
 @_account_options
 @click.pass_obj
 def account_set(
     app: App, /, name: str, provider: str | None, workspace: str | None, json_: bool, **options: Any
 ) -> None:
-    """Change an account. A new tier does not change the caps of its lanes: see `lane set`.
+    """Change an account. A new tier leaves the caps of its lanes: see `lane set`.
 
     \b
     Example: send-queue account set anna --schedule new-york
@@ -172,24 +172,27 @@ def _lane_set(app: App, /, account: str, channel: str, workspace: str | None, js
 
 
 for _name in ("set", "add"):
-    _command: Any = click.pass_obj(_lane_set)  # wrapped anew: options given to _lane_set itself would add up
+    _command: Any = click.pass_obj(_lane_set)  # wrapped anew: options on _lane_set itself would add up
     for _option in (
         json_option,
         workspace_option,
         click.option(
-            "--cap-timezone", metavar="TZ", type=TIMEZONE, help="Where the cap's day begins at midnight (default UTC)."
+            "--cap-timezone",
+            metavar="TZ",
+            type=TIMEZONE,
+            help="The zone whose midnight begins the cap's day (default UTC).",
         ),
-        click.option("--warm-up", type=RAMP, help="A ramp from today on: 5+2 is 5, then 2 more each day."),
-        click.option("--max-in-flight", type=Whole(1), help="How many at the same time (default 1)."),
-        click.option("--jitter", "jitter_seconds", type=SECONDS, help="Chance adds up to this to each gap."),
-        click.option("--min-gap", "min_gap_seconds", type=SECONDS, help="The least time between two sends."),
-        click.option("--weekly-cap", type=CAP, help="The most in seven days, today included."),
-        click.option("--daily-cap", type=CAP, help="The most in a day."),
+        click.option("--warm-up", type=RAMP, help="Ramp up the daily cap: 5+2 is 5 today, then 2 more each day."),
+        click.option("--max-in-flight", type=Whole(1), help="The most sends at the same time (default 1)."),
+        click.option("--jitter", "jitter_seconds", type=SECONDS, help="Lengthen each gap by a random time up to this."),
+        click.option("--min-gap", "min_gap_seconds", type=SECONDS, help="The shortest time between two sends."),
+        click.option("--weekly-cap", type=CAP, help="The most sends in seven days, today included."),
+        click.option("--daily-cap", type=CAP, help="The most sends in a day."),
         click.argument("channel"),
         click.argument("account"),
     ):
         _command = _option(_command)
-    lane_command.command(_name, help="Set what a lane may do; it is made if need be. `none` takes a limit away.\n\n"
+    lane_command.command(_name, help="Set a lane's caps and pace, adding it if needed. `none` removes a cap.\n\n"
                          f"\b\nExample: send-queue lane {_name} anna linkedin_invite --daily-cap 20 --min-gap 30m"
                          )(_command)  # fmt: skip
 

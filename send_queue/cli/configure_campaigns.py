@@ -28,22 +28,21 @@ campaign_command = _group("campaign", "Sends that belong together: a pool of acc
 def _campaign_options(command: Any) -> Any:
     return with_options(
         command,
-        click.option("--account", "accounts", multiple=True, metavar="A", help="An account of its pool; repeatable."),
+        click.option("--account", "accounts", multiple=True, metavar="A", help="An account of its pool. Repeatable."),
         click.option("--schedule", metavar="S", type=TEXT_OR_NONE, help="When it may send (default: the account's)."),
-        click.option("--max-attempts", type=Whole(1), help="Tries before it is failed (default 3)."),
+        click.option("--max-attempts", type=Whole(1), help="Tries before a send fails (default 3)."),
         click.option("--backoff", "backoff_seconds", type=BACKOFF, help="Waits between tries (default 5m,15m,1h)."),
-        click.option("--on-uncertain", type=click.Choice(["hold", "resend"]), help="What to do with a send that may "
+        click.option("--on-uncertain", type=click.Choice(["hold", "resend"]), help="The fate of a send that may "
                      "have gone out and cannot be looked up (default hold: a person decides)."),
-        click.option("--follow-up", "follow_up_after", type=DURATION, help="When a follow-up is due after an "
-                     "invitation (default 3d)."),
-        click.option("--quiet-hours", metavar="FROM-UNTIL|none", type=QUIET, help="When nobody is written to, in the "
-                     "recipient's own time zone: 21:00-08:00 (default: those for sms; none for other channels)."),
+        click.option("--follow-up", "follow_up_after", type=DURATION, help="The time from an invitation to its "
+                     "follow-up (default 3d)."),
+        click.option("--quiet-hours", metavar="FROM-UNTIL|none", type=QUIET, help="Hours without sends, in the "
+                     "recipient's time zone (default: 21:00-08:00 for sms; none for other channels)."),
         skip_contacted_option,
-        click.option("--country", metavar="CC|none", type=COUNTRY_OR_NONE, help="Where phone numbers are from that "
-                     "do not name their country: GB (default none: such numbers are refused)."),
-        click.option("--set", "settings", multiple=True, metavar="A:NAME=VALUE", type=PLACE_SETTING, help="What the "
-                     "account A's provider must know in this campaign, before what the account says: "
-                     "anna:from=fall@example.com. Repeatable."),
+        click.option("--country", metavar="CC|none", type=COUNTRY_OR_NONE, help="The country of phone numbers "
+                     "without one: GB (default none: such numbers are refused)."),
+        click.option("--set", "settings", multiple=True, metavar="A:NAME=VALUE", type=PLACE_SETTING, help="A setting "
+                     "for the account A in this campaign, over its own: anna:from=fall@example.com. Repeatable."),
     )  # fmt: skip
 
 
@@ -82,15 +81,17 @@ def campaign_add(app: App, /, name: str, workspace: str | None, json_: bool, **o
 @campaign_command.command("set")
 @click.argument("name")
 @_campaign_options
-@click.option("--remove-account", "remove_accounts", multiple=True, metavar="A", help="It leaves the pool.")
-@click.option("--done", "status", flag_value="done", help="It is over: nothing more goes out.")
+@click.option(
+    "--remove-account", "remove_accounts", multiple=True, metavar="A", help="Remove an account from the pool."
+)
+@click.option("--done", "status", flag_value="done", help="End the campaign: nothing more goes out.")
 @workspace_option
 @json_option
 @click.pass_obj
 def campaign_set(app: App, /, name: str, workspace: str | None, json_: bool, **options: Any) -> None:
-    """Change a campaign; accounts are added to the pool.
+    """Change a campaign; --account adds to its pool.
 
-    What waits for an account that leaves still goes out from it, until `reassign` moves it.
+    Sends that wait for a removed account still go out from it, until `reassign` moves them.
 
     \b
     Example: send-queue campaign set fall --account carla --remove-account ben

@@ -1,4 +1,4 @@
-"""What the commands of settings share."""
+"""Shared parts of the commands that configure."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ SPARE = {
     "schedule": ("holiday_subdivision", "open_on", "closes_at", "closed_on", "skip_holidays"),
     "campaign": ("workspace", "backoff_seconds", "schedule", "on_uncertain"),
 }
-"""The columns that a list leaves out where the terminal is too narrow, the first of them first; `show` has them all."""
+"""Columns that a list drops on a narrow terminal, in this order; `show` has them all."""
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were given; `none` as null."""
+    """Keep the given options; `none` becomes null."""
     return {k: None if v is CLEARED else v for k, v in options.items() if v is not None and v != ()}
 
 
@@ -53,7 +53,7 @@ def _show(kind: str, row: Mapping[str, Any], json_: bool) -> None:
 
 
 def _readable(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A row as people read it: the hours of a schedule and the period of a limit as they are typed."""
+    """Write a schedule's hours and a limit's period as options take them."""
     if isinstance(row.get("hours"), dict):
         row = {**row, "hours": _week(row["hours"])}
     if isinstance(row.get("per"), str):
@@ -62,7 +62,7 @@ def _readable(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _week(hours: Mapping[str, Any]) -> str:
-    """Hours as they are typed: "mon-fri 07:00-18:00"."""
+    """Write hours as options take them: "mon-fri 07:00-18:00"."""
     week = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
     runs: list[tuple[list[str], str]] = []
     for day in week:
@@ -75,7 +75,7 @@ def _week(hours: Mapping[str, Any]) -> str:
 
 
 def _period(interval: str) -> str:
-    """An interval as Postgres writes it, `1 day 02:30:00`, as a duration is typed: 1d2h30m."""
+    """Write Postgres's `1 day 02:30:00` as options take it: 1d2h30m."""
     parts = re.fullmatch(r"(?:(\d+) days? ?)?(?:(\d+):(\d\d):(\d\d))?", interval)
     if not parts:
         return interval
@@ -83,7 +83,7 @@ def _period(interval: str) -> str:
 
 
 def _group(kind: str, help: str) -> click.Group:
-    """A group with `list` and `show`, which are alike for all kinds but lanes and limits."""
+    """Make a group with `list`, and with `show` for all kinds but lanes and limits, which have their own."""
 
     @click.group(kind, help=help)
     def group() -> None: ...
@@ -122,7 +122,7 @@ def _group(kind: str, help: str) -> click.Group:
 
 
 def _with_windows(app: App, kind: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Schedules with the window that holds the moment, or comes next, whether a run has worked it out yet or not."""
+    """Add each schedule's current or next window, computed here: a run may not have stored it yet."""
     if kind != "schedule" or not rows:
         return rows
     from send_queue.rules import calendar, schedule_text
@@ -130,7 +130,7 @@ def _with_windows(app: App, kind: str, rows: list[dict[str, Any]]) -> list[dict[
     at = app.now() or datetime.now(UTC)
     for row in rows:
         row |= {"opens_at": None, "closes_at": None}
-        with suppress(calendar.ScheduleError):  # it was spoilt by hand, or does not open again
+        with suppress(calendar.ScheduleError):  # edited by hand, or never opens again
             window = calendar.next_window(schedule_text.schedule_from(row), at)
             row |= {"opens_at": window.opens_at.isoformat(), "closes_at": window.closes_at.isoformat()}
     return rows
@@ -166,4 +166,4 @@ def _put(app: App, kind: str, name: str, fields: dict[str, Any], json_: bool, *,
 
 
 def _unchanged(kind: str, name: str) -> str:
-    return f"Nothing was named to set: the {kind} {printable(name)} stays as it is, see `send-queue {kind} set --help`."
+    return f"The {kind} {printable(name)} stays as it was: give an option, see `send-queue {kind} set --help`."

@@ -22,7 +22,7 @@ limit_command = _group("limit", "Rolling limits of an account or a whole workspa
 _scope = (
     click.argument("rate", type=RATE, metavar="N/DURATION"),
     click.option("--channel", metavar="C", help="Only sends of this channel."),
-    click.option("--account", metavar="A", help="Of this account (default: of the whole workspace)."),
+    click.option("--account", metavar="A", help="The account (default: the whole workspace)."),
     workspace_option,
 )
 
@@ -45,10 +45,10 @@ def _limit(verb: str, help: str) -> None:
     limit_command.command(verb, help=help)(click.pass_obj(decorated))
 
 
-_limit("add", "Add a limit, or change the one for the same period.\n\n"
+_limit("add", "Add a limit, or change the one of the same period.\n\n"
        "\b\nExample: send-queue limit add --account anna 10/10m")  # fmt: skip
 _limit("set", "Change a limit (the same as add).\n\n\b\nExample: send-queue limit set --workspace acme 1000/1h")
-_limit("remove", "Remove the limit for this period.\n\n\b\nExample: send-queue limit remove --account anna 10/10m")
+_limit("remove", "Remove the limit of this period.\n\n\b\nExample: send-queue limit remove --account anna 10/10m")
 
 
 @limit_command.command("show")

@@ -26,13 +26,13 @@ def _schedule_options(command: Any) -> Any:
     return with_options(
         command,
         click.option("--hours", multiple=True, metavar="FROM-TO", help="07:00-18:00; several: 9:00-12:00,13:00-17:00; "
-                     "over midnight: 22:00-02:00; of some days only: 'fri 9:00-12:00'. May be given again."),
-        click.option("--days", help="The days that --hours is about: mon-fri (default), sun-thu, mon,wed,fri."),
-        click.option("--holidays", type=TEXT_OR_NONE, metavar="COUNTRY", help="Closed on its public holidays: US, DE."),
-        click.option("--holidays-subdivision", type=TEXT_OR_NONE, metavar="CODE", help="Of this state too: CA, BY."),
-        click.option("--closed", multiple=True, metavar="DATE", help="Closed on this day too. May be given again."),
-        click.option("--open", "open_", multiple=True, metavar="DATE", help="Open on this day too, in spite of a "
-                     "weekend or a holiday. May be given again."),
+                     "over midnight: 22:00-02:00; for some days: 'fri 9:00-12:00'. Repeatable."),
+        click.option("--days", help="The days of --hours: mon-fri (default), sun-thu, mon,wed,fri."),
+        click.option("--holidays", type=TEXT_OR_NONE, metavar="COUNTRY", help="Close on its public holidays: US, DE."),
+        click.option("--holidays-subdivision", type=TEXT_OR_NONE, metavar="CODE", help="And on this state's: CA, BY."),
+        click.option("--closed", multiple=True, metavar="DATE", help="Close on this day too. Repeatable."),
+        click.option("--open", "open_", multiple=True, metavar="DATE", help="Open on this day, even if it is a "
+                     "weekend or a holiday. Repeatable."),
     )  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def _schedule_fields(options: Mapping[str, Any]) -> dict[str, Any]:
     if "hours" in given:
         fields["hours"] = schedule_text.hours_from_text(given["hours"], given.get("days"))
     elif "days" in given:
-        raise UserError("--days says which days --hours is about: give both.")
+        raise UserError("--days has no --hours: give both.")
     if "holidays" in given:
         fields |= {"skip_holidays": given["holidays"] is not None, "holiday_country": given["holidays"],
                    "holiday_subdivision": None}  # fmt: skip
@@ -57,12 +57,11 @@ def _schedule_fields(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 DAYS = {"closed": "closed_on", "open_": "open_on"}
-"""The options that name days, and the columns that hold them."""
+"""Options that name days, and their columns."""
 
 
 def _with_days(there: Mapping[str, Any], fields: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """The days of a schedule with those that are added and without those that are taken out; `none` empties the list
-    first."""
+    """Add and remove days; `none` empties the list first. Raises `UserError` for a removed day that is not there."""
     for option, column in DAYS.items():
         removed = {_date(text) for text in options[f"remove_{option.rstrip('_')}"]}
         if option not in _given(options) and not removed:
@@ -75,7 +74,7 @@ def _with_days(there: Mapping[str, Any], fields: dict[str, Any], options: Mappin
 
 
 def _changes(there: Mapping[str, Any], row: Mapping[str, Any]) -> str:
-    """What a schedule says now and said otherwise before, in the order of its columns."""
+    """List the changed columns, in their order, with the old values."""
     changed = []
     before, after = _readable(there), _readable(row)
     for column in COLUMNS["schedule"][1:]:
@@ -101,7 +100,7 @@ def _date(text: str) -> str:
 
 
 def _checked(app: App, fields: Mapping[str, Any], name: str) -> None:
-    """Refuse a schedule that cannot be read or never opens."""
+    """Refuse an unreadable schedule, and one that never opens."""
     from send_queue.rules import schedule_text
 
     schedule_text.check(schedule_text.schedule_from({"name": name, **fields}), app.now() or datetime.now(UTC))
@@ -135,15 +134,15 @@ def schedule_add(app: App, /, name: str, json_: bool, **options: Any) -> None:
 @click.argument("name")
 @click.option("--timezone", metavar="TZ", type=TIMEZONE, help="An IANA name: America/New_York.")
 @_schedule_options
-@click.option("--remove-closed", multiple=True, metavar="DATE", help="Not closed on this day. May be given again.")
-@click.option("--remove-open", multiple=True, metavar="DATE", help="Not open on this day. May be given again.")
+@click.option("--remove-closed", multiple=True, metavar="DATE", help="Remove this day of --closed. Repeatable.")
+@click.option("--remove-open", multiple=True, metavar="DATE", help="Remove this day of --open. Repeatable.")
 @json_option
 @click.pass_obj
 def schedule_set(app: App, /, name: str, json_: bool, **options: Any) -> None:
-    """Change a schedule; what is not named stays.
+    """Change a schedule; columns without an option stay.
 
-    --hours replaces the hours of the whole week. --closed and --open add days to those that are there;
-    --remove-closed and --remove-open take days out, `--closed none` and `--open none` take out all.
+    --hours replaces the hours of the whole week. --closed and --open add days; --remove-closed and --remove-open remove
+    them; `--closed none` and `--open none` remove all.
 
     \b
     Example: send-queue schedule set new-york --closed 2026-12-24 --closed 2026-12-31
@@ -161,5 +160,5 @@ def schedule_set(app: App, /, name: str, json_: bool, **options: Any) -> None:
     elif changes := _changes(there, row):
         click.echo(f"Set the schedule {printable(name)}: {printable(changes)}.")
     else:
-        click.echo(f"Set the schedule {printable(name)}: it says what it said before." if fields
+        click.echo(f"Set the schedule {printable(name)}: nothing changed." if fields
                    else _unchanged("schedule", name))  # fmt: skip

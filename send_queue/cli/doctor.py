@@ -1,4 +1,4 @@
-"""doctor: what is wrong, and what mends it."""
+"""doctor: findings and their remedies."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from send_queue.cli.output import as_json, printable
 @json_option
 @click.pass_obj
 def doctor_command(app: App, /, json_: bool) -> int:
-    """Look for what is wrong with the queue, its database and this environment, and say what mends it.
+    """Check the queue, its database and this environment; print each problem with its remedy.
 
-    Exits with 1 when something is wrong. Run it in the environment of your cron job, which has the secrets.
+    Exits with 1 if it finds an error. Run it in your cron job's environment, which has the secrets.
 
     \b
     Example: send-queue doctor

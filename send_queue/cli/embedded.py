@@ -13,13 +13,13 @@ from send_queue.model import UserError
 
 @click.group("embedded")
 def embedded_command() -> None:
-    """The embedded Postgres, which is used where DATABASE_URL is not set and stays up."""
+    """The embedded Postgres: send-queue uses it without DATABASE_URL, and leaves it running."""
 
 
 @embedded_command.command("url")
 @click.pass_obj
 def embedded_url(app: App) -> None:
-    """Start it if need be and print its URL.
+    """Print its URL, starting it if needed.
 
     \b
     Example: psql "$(send-queue embedded url)"
@@ -34,9 +34,9 @@ def embedded_url(app: App) -> None:
 @json_option
 @click.pass_obj
 def embedded_dump(app: App, /, file: Path, json_: bool) -> None:
-    """Write all of it into FILE, which you alone may read: a backup.
+    """Back it up into FILE, readable by you alone.
 
-    Runs may go on meanwhile. An older FILE is replaced once the new one is complete.
+    Runs may go on meanwhile. The new FILE replaces an older one once it is complete.
 
     \b
     Example: send-queue embedded dump queue.dump
@@ -49,13 +49,13 @@ def embedded_dump(app: App, /, file: Path, json_: bool) -> None:
 
 @embedded_command.command("restore")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--replace", is_flag=True, help="Replace all that is in the database now; it is lost.")
+@click.option("--replace", is_flag=True, help="Replace the database; its present content is lost.")
 @json_option
 @click.pass_obj
 def embedded_restore(app: App, /, file: Path, replace: bool, json_: bool) -> None:
-    """Restore what `embedded dump` wrote into FILE, whole or not at all.
+    """Restore a FILE of `embedded dump`, whole or not at all.
 
-    Stop cron first. What was restored is a copy, and sends nothing before `send-queue adopt`.
+    Stop cron first. A restored database is a copy, and sends nothing before `send-queue adopt`.
 
     \b
     Example: send-queue embedded restore queue.dump
@@ -69,15 +69,15 @@ def embedded_restore(app: App, /, file: Path, replace: bool, json_: bool) -> Non
         with store.connected(embedded.url(folder)) as conn:
             if not store.is_blank(conn):
                 raise UserError(
-                    f"The embedded Postgres in {folder} is in use, and nothing was restored: dump it first, if you want"
-                    " to keep it, then add --replace."
+                    f"The embedded Postgres in {folder} has content, so nothing was restored: dump it if you need it,"
+                    " then add --replace."
                 )
     backup.restore(folder, file)
     if json_:
         click.echo(as_json({"file": str(file), "copy": True}))
     else:
-        click.echo("Restored. It is a copy and sends nothing until you run `send-queue adopt --since` with the moment"
-                   " of the dump, or `send-queue adopt --nothing-was-sent` if nothing went out after it.")  # fmt: skip
+        click.echo("Restored as a copy that sends nothing: run `send-queue adopt --since` with the moment of the dump,"
+                   " or `send-queue adopt --nothing-was-sent` if nothing went out after it.")  # fmt: skip
 
 
 @embedded_command.command("stop")

@@ -1,4 +1,4 @@
-"""CSV for the people who live in spreadsheets: RFC 4180, and no cell that a spreadsheet takes for a formula."""
+"""CSV for spreadsheets: RFC 4180, and no cell that a spreadsheet runs as a formula."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import IO, Any
 from send_queue.cli.output import printable
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a text must not begin with: a spreadsheet would work it out, and what others wrote could send data away."""
+"""First characters that make a spreadsheet run a text as a formula, which could send data away."""
 
 
 def write_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], to: IO[str] | None = None) -> None:
-    """Write a header and the rows, as they come. Lines end in CR LF, as RFC 4180 has it."""
+    """Write a header and the rows. Lines end in CR LF (RFC 4180)."""
     to = to or sys.stdout
     lines = csv.writer(to)
     lines.writerow(columns)
@@ -24,8 +24,8 @@ def write_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], to: IO[
 
 
 def _cell(value: Any) -> Any:
-    """A value as it is safely shown: of a text, control characters are named, but for the ends of its lines; one that
-    begins like a formula has an apostrophe before it, but for a phone number, which works out to its digits."""
+    """Make a value safe to show: name control characters except line ends, and put an apostrophe before a formula. A
+    phone number needs none: as a formula it yields its digits."""
     if not isinstance(value, str):
         return value
     text = "\n".join(map(printable, value.split("\n")))

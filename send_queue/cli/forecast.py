@@ -1,4 +1,4 @@
-"""What will happen: forecast."""
+"""forecast: when each send goes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from send_queue.insight.forecast import Day, Forecast
 
 WIDEST_BAR = 20
-"""Letters of the bar of the day on which most goes."""
+"""Characters of the busiest day's bar."""
 
 LANES_NAMED = 2
-"""How many lanes of a day are named for people; the others are counted."""
+"""Lanes that a day names for people; it counts the others."""
 
 
 @click.command("forecast")
-@click.option("--days", type=Whole(1, 3660), default=7, show_default=True, help="How many, today included.")
+@click.option("--days", type=Whole(1, 3660), default=7, show_default=True, help="The days to show, today included.")
 @simulation_options
 @tz_option
 @json_option
@@ -32,7 +32,7 @@ LANES_NAMED = 2
 def forecast_command(
     app: App, /, days: int, every: timedelta, limit: int, drain: bool, tz: tzinfo, json_: bool
 ) -> None:
-    """Play the queue forward: what goes on which day, when each campaign is done, what never goes and why.
+    """Simulate the queue: sends a day, the end of each campaign, and sends that never go, with the reason.
 
     \b
     Example: send-queue forecast --days 10 --every 30m --limit 5
@@ -65,7 +65,7 @@ def _object(found: Forecast) -> dict[str, Any]:
 
 
 def _lines(found: Forecast) -> Iterator[str]:
-    """A forecast for people."""
+    """Write a forecast for people."""
     how = "run" if found.limit is None else f"run-once --limit {found.limit}"
     yield f"Forecast from {short(found.at, found.tz)}, with `send-queue {how}` every {_length(found.every)}."
     yield ""
@@ -99,24 +99,24 @@ def _lines(found: Forecast) -> Iterator[str]:
         yield table(campaigns, columns, terminal_width(), ("workspace",))
     if found.never:
         yield ""
-        yield "What does not go unless somebody acts:"
+        yield "These do not go unless somebody acts:"
         for never in found.never:
             yield f"  {never.sends:,} {never.reason}: {printable(never.detail)} Mend it: {printable(never.mend)}"
 
 
 def _ends(found: Forecast) -> Iterator[str]:
-    """When all is done; and aloud, where that is so, that the cadence is what holds it."""
+    """Say when all is done, and whether cron's cadence delays it."""
     pace = f"{found.limit or 0:,} messages" if found.limit != 1 else "one message"
     at_this = f"At {pace} every {_length(found.every)} " if found.at_its_limit else ""
     if found.later:
         yield f"{at_this or 'It takes longer: '}{found.later:,} are left after five years."
     elif found.finishes_at:
-        yield f"{at_this}{'all' if at_this else 'All'} that can go has gone by {short(found.finishes_at, found.tz)}."
+        yield f"{at_this}{'all' if at_this else 'All'} that can go are out by {short(found.finishes_at, found.tz)}."
     else:
         yield "Nothing goes."
     if found.at_its_limit:
         yield (
-            f"In {found.at_its_limit:,} runs more could go than they take: `send-queue run` would send it, see "
+            f"{found.at_its_limit:,} runs could send more than their limit: `send-queue run` would, see "
             "`send-queue forecast --drain`."
         )
 
@@ -129,7 +129,7 @@ def _by_lane(day: Day) -> str:
 
 
 def _length(length: timedelta) -> str:
-    """As durations are written: 1h30m."""
+    """Write a duration as options take it: 1h30m."""
     seconds = int(length.total_seconds())
     parts = []
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):

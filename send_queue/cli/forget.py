@@ -1,4 +1,4 @@
-"""Forgetting: what is stored of a person is removed."""
+"""forget: remove a person's data."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from send_queue.cli.output import as_json, printable
 
 @click.command("forget")
 @click.argument("whom", metavar="RECIPIENT|PROSPECT")
-@click.option("--dry-run", is_flag=True, help="Count what would be removed, and remove nothing.")
+@click.option("--dry-run", is_flag=True, help="Count, and remove nothing.")
 @workspace_option
 @json_option
 @click.pass_obj
 def forget_command(app: App, /, whom: str, dry_run: bool, workspace: str | None, json_: bool) -> None:
-    """Remove what is stored of a person: by their address, however it is written, or a prospect's id.
+    """Remove a person's data, by an address in any spelling or a prospect's id.
 
-    What waits for them is skipped; the counts, the tally and the suppressions stay.
+    Their waiting sends are skipped; counts, tally and suppressions stay.
 
     \b
     Example: send-queue forget ada@example.com
@@ -43,7 +43,7 @@ def forget_command(app: App, /, whom: str, dry_run: bool, workspace: str | None,
     if not report["suppressions_kept"]:
         place = [] if report["workspace"] == "default" else ["--workspace", report["workspace"]]
         add = shlex.join(["send-queue", "suppress", "add", whom, *place])
-        warn(f"Nothing keeps them from being written to again: to see to that, which stores the address, `{add}`.")
+        warn(f"Later sends to them are not blocked: to block them, which stores the address, run `{add}`.")
 
 
 def _counted(report: dict[str, Any], what: str) -> str:

@@ -1,4 +1,4 @@
-"""The whole life of a send: history."""
+"""history: all steps of a send."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLUMNS = ("at", "event", "attempt", "worker", "seconds", "http_status", "code",
 @json_option
 @click.pass_obj
 def history_command(app: App, /, id: UUID, csv_: bool, json_: bool) -> None:
-    """Tell the whole life of a send: each step, when, and what came of it.
+    """Print every step of a send, with its time and outcome.
 
     \b
     Example: send-queue history 01939c5e-…
@@ -40,7 +40,6 @@ def history_command(app: App, /, id: UUID, csv_: bool, json_: bool) -> None:
 
 
 def _line(step: dict[str, Any]) -> str:
-    """A step for a person."""
     words = [f"{short(step['at']):24}", f"{step['event']:13}"]
     if step["attempt"] is not None:
         words.append(f"attempt {step['attempt']}")

@@ -1,4 +1,4 @@
-"""Getting messages in: enqueue, import."""
+"""enqueue, import."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ if TYPE_CHECKING:
 FILE = click.Path(path_type=Path)
 
 
-literal_option = click.option("--literal", is_flag=True, help="Send what looks like a placeholder and is none as it "
-                              "stands.")  # fmt: skip
+literal_option = click.option("--literal", is_flag=True, help="Send text that looks like a placeholder and is none "
+                              "unchanged.")  # fmt: skip
 
 
 @click.command("enqueue")
-@click.option("--campaign", metavar="C", required=True, help="The campaign that it belongs to.")
+@click.option("--campaign", metavar="C", required=True, help="Its campaign.")
 @click.option("--channel", metavar="CH", required=True, help="linkedin_invite, linkedin_message, log, …")
-@click.option("--recipient", metavar="R", required=True, help="The provider's id of the person, or an address.")
-@click.option("--message", metavar="M", help="The text, as it stands.")
+@click.option("--recipient", metavar="R", required=True, help="An address, or the person's id at the provider.")
+@click.option("--message", metavar="M", help="The text, unchanged.")
 @click.option("--template", metavar="FILE", type=FILE, help="Instead of --message: a Jinja template of the text.")
 @click.option("--html", metavar="FILE", type=FILE, help="A Jinja template of the same in HTML, for email.")
-@click.option("--field", "fields", multiple=True, metavar="NAME=VALUE", type=FIELD, help="A field of the templates, "
-              "beside what is known of the recipient. Repeatable.")  # fmt: skip
+@click.option("--field", "fields", multiple=True, metavar="NAME=VALUE", type=FIELD, help="A field for the "
+              "templates, besides the recipient's own. Repeatable.")  # fmt: skip
 @click.option(
     "--account",
     metavar="A",
-    help="Who sends it, in the campaign's pool or not (default: the least loaded of the pool).",
+    help="The sending account, in the campaign's pool or not (default: the pool's least loaded).",
 )
-@click.option("--subject", metavar="S", help="The subject, where the channel has one; with --template, a template too.")
+@click.option("--subject", metavar="S", help="The subject, if the channel has one; with --template, a template too.")
 @click.option("--at", "scheduled_for", type=MOMENT, metavar="T", help="Not before: 2026-11-23T09:00:00+01:00.")
 @click.option("--priority", type=Whole(-32768, 32767), help="Lower goes first (default 100).")
-@click.option("--dedupe-key", metavar="K", help="Unique in the workspace: the same key is stored once.")
-@click.option("--expires", "expires_at", type=MOMENT, metavar="T", help="Not after: it is skipped then.")
-@click.option("--payload", metavar="JSON", help="What else the provider needs, as a JSON object.")
+@click.option("--dedupe-key", metavar="K", help="Unique in the workspace: a second send with the key is not stored.")
+@click.option("--expires", "expires_at", type=MOMENT, metavar="T", help="Skip it after this moment.")
+@click.option("--payload", metavar="JSON", help="Further data for the provider, as a JSON object.")
 @literal_option
 @workspace_option
 @json_option
@@ -56,7 +56,7 @@ def enqueue_command(
 ) -> None:  # fmt: skip
     """Put one message into the queue.
 
-    Nothing tells two messages to one person apart from a mistake, unless each has a --dedupe-key.
+    Give each message a --dedupe-key: without one, a repeated command sends twice.
 
     \b
     Example: send-queue enqueue --campaign fall --channel linkedin_invite --recipient ACoAAB… \\
@@ -65,9 +65,9 @@ def enqueue_command(
     from send_queue.intake import enqueue, wording
 
     if (message["message"] is None) == (template is None):
-        raise UserError("Say what to send: --message TEXT, or --template FILE.")
+        raise UserError("The text is missing or given twice: give --message TEXT or --template FILE.")
     if fields and not (template or html):
-        raise UserError("--field is for templates: leave it out, or give --template or --html.")
+        raise UserError("--field has no template: give --template or --html, or leave it out.")
     words = _wording(None, template, html, message["subject"] if template else None, literal)
     message["payload"] = _object(payload)
     with app.database() as conn:
@@ -88,13 +88,13 @@ def enqueue_command(
 def _wording(
     message: str | None, template: Path | None, html: Path | None, subject: str | None, literal: bool
 ) -> Wording:
-    """How texts are made, by the options: a subject is of the same kind as the text beside it."""
+    """Read the templates that the options name; --subject is a template if the text is one."""
     from send_queue.intake.wording import Wording
 
     if not (template or html):
         return Wording(message, subject, literal=literal)
     from send_queue.intake import files
-    from send_queue.rules.templates import MAX_TEMPLATE, Template  # jinja2, which it needs, is dear
+    from send_queue.rules.templates import MAX_TEMPLATE, Template  # late: it imports jinja2
 
     def read(file: Path, *, html: bool) -> Template:
         with files.opened(file, "a text file") as text:
@@ -123,19 +123,19 @@ def _object(text: str | None) -> dict[str, Any] | None:
 
 
 SAID = 20
-"""How many lines are named at the most."""
+"""Lines named on stderr; the rest are counted."""
 
 
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
-@click.option("--campaign", metavar="C", required=True, help="The campaign that they belong to.")
+@click.option("--campaign", metavar="C", required=True, help="Their campaign.")
 @click.option("--channel", metavar="CH", required=True, help="linkedin_invite, linkedin_message, log, …")
-@click.option("--message", metavar="M", help="The text, {fields} filled in from the columns.")
+@click.option("--message", metavar="M", help="The text, with {fields} filled in from the columns.")
 @click.option("--template", metavar="FILE", type=FILE, help="Instead of --message: a Jinja template of the text.")
 @click.option("--html", metavar="FILE", type=FILE, help="A Jinja template of the same in HTML, for email.")
-@click.option("--subject", metavar="S", help="The subject, filled in as the text is (default: the column subject).")
-@click.option("--skip-contacted", type=DURATION, metavar="D", help="Leave out whom another campaign of the workspace "
-              "wrote to within this time: 90d (default: as the campaign or its workspace has it).")  # fmt: skip
+@click.option("--subject", metavar="S", help="The subject, filled in like the text (default: the column subject).")
+@click.option("--skip-contacted", type=DURATION, metavar="D", help="Leave out recipients to whom another campaign of "
+              "the workspace wrote within this time: 90d (default: the campaign's or workspace's rule).")  # fmt: skip
 @click.option("--map", "mapped", metavar="'COLUMN=FIELD'", multiple=True, help="The column holds this field: "
               "--map 'Person Linkedin Url=linkedin_user_id'.")  # fmt: skip
 @click.option("--skip-incomplete", is_flag=True, help="Leave out lines without an address, instead of refusing them.")
@@ -149,18 +149,18 @@ def import_command(
     html: Path | None, subject: str | None, skip_contacted: timedelta | None, mapped: tuple[str, ...],
     skip_incomplete: bool, dry_run: bool, literal: bool, workspace: str | None, json_: bool,
 ) -> int:  # fmt: skip
-    """Put a list into the queue, CSV or Excel: the whole file, or nothing if a line is wrong.
+    """Put a list into the queue, CSV or Excel: all of it, or nothing if a line is wrong.
 
     The first line names the columns: recipient (or linkedin_user_id, email, phone), message, subject, name,
     first_name, last_name, company, timezone, priority, scheduled_for, expires_at, account, dedupe_key, payload; any
     other is kept with the prospect. The usual names in exports of other tools count too; --map names any
-    other. A line that is in the queue already (campaign, channel and recipient) is left alone, so that a file may be
-    imported again.
+    other. A line already in the queue (same campaign, channel and recipient) is left alone: a file may be imported
+    again.
 
-    In templates, the fields are the columns, by name, and `attributes` with those that have no meaning here. Fields are
-    known in spite of case, blanks and underscores. What looks like a placeholder and is none is refused.
+    The fields of templates are the columns, by name, in any case and with blanks or underscores, and `attributes` with
+    the unknown columns. Text that looks like a placeholder and is none is refused.
 
-    It says who is in another campaign of the workspace too; --skip-contacted leaves out those it wrote to.
+    It counts recipients of the workspace's other campaigns; --skip-contacted leaves out those they wrote to.
 
     \b
     Example: send-queue import people.csv --campaign fall --channel linkedin_invite \\
@@ -178,7 +178,7 @@ def import_command(
             raise UserError(f"--map {each!r} is not COLUMN=FIELD: write it as --map 'Work Email=email'.")
         columns[column] = name.strip()
     size = 0
-    with suppress(OSError):  # what is wrong with the file is said when it is read
+    with suppress(OSError):  # reading it reports the error
         size = file.stat().st_size
     bar: Any = nullcontext()
     if sys.stderr.isatty() and size:
@@ -202,7 +202,7 @@ def import_command(
     if result.differing:
         lines = ", ".join(map(str, result.differing[:SAID])) + (", …" if len(result.differing) > SAID else "")
         warn(
-            f"Already in the queue (or earlier in the file) with another message or recipient, and left as they are:"
+            f"Left unchanged, since the queue (or an earlier line) has them with another message or recipient:"
             f" {file.name}, line {lines}."
         )
     for remark in result.remarks:

@@ -1,4 +1,4 @@
-"""Watching from outside: what a run says of itself (log, ping, its end), metrics, notify."""
+"""Observe runs from outside: log lines, ping, metrics, notify."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ EVENTS = ("failed", "uncertain", "disconnected", "finished")
 LOGS = ("json", "text", "auto", "none")
 
 log_option = click.option("--log", type=click.Choice(LOGS),
-                          help="A line on stderr for each step of each send; auto: JSON where no terminal looks on. "
-                               "Without it SEND_QUEUE_LOG decides, else none.")  # fmt: skip
+                          help="Write each step of each send to stderr; auto: JSON unless stderr is a terminal. "
+                               "Default: SEND_QUEUE_LOG, else none.")  # fmt: skip
 
 
 # --- a run ------------------------------------------------------------------------------------------------
@@ -35,7 +35,7 @@ log_option = click.option("--log", type=click.Choice(LOGS),
 
 @contextmanager
 def watched(app: App) -> Iterator[None]:
-    """Tell the dead-man's switch of SEND_QUEUE_PING_URL that a run begins, and how it ends."""
+    """Report the run's start and end to the dead-man's switch SEND_QUEUE_PING_URL."""
     ping = None
     if url := app.env.get("SEND_QUEUE_PING_URL"):
         from send_queue.providers import reach
@@ -46,7 +46,7 @@ def watched(app: App) -> Iterator[None]:
                 reach.refuse(reach.host_of(url), "the dead-man's switch")
             ping = Ping(url, str(uuid4()))
         except ConfigurationError as wrong:
-            warn(f"SEND_QUEUE_PING_URL is left alone: {str(wrong).rstrip('.')}.")
+            warn(f"SEND_QUEUE_PING_URL is not called: {str(wrong).rstrip('.')}.")
     if ping is None:
         yield
         return
@@ -80,10 +80,10 @@ def end_run(this: Pass, command: str, report: RunReport, began: float, counting:
 
 
 def log_of(app: App, choice: str | None) -> Log | None:
-    """Where steps are written, as --log or SEND_QUEUE_LOG says; None: nowhere, for cron mails what is printed."""
+    """Return the writer of steps that --log or SEND_QUEUE_LOG selects. Default None: cron mails all output."""
     choice = choice or app.env.get("SEND_QUEUE_LOG") or "none"
     if choice not in LOGS:
-        raise ConfigurationError(f"SEND_QUEUE_LOG is not one of {', '.join(LOGS)}: set it to json, for instance.")
+        raise ConfigurationError(f"SEND_QUEUE_LOG has an unknown value: set it to one of {', '.join(LOGS)}.")
     if choice == "none":
         return None
     from send_queue.core import log_lines
@@ -92,7 +92,7 @@ def log_of(app: App, choice: str | None) -> Log | None:
     line: Callable[[Transition, datetime], str] = log_lines.as_text if for_person else log_lines.as_json
 
     def write(step: Transition) -> None:
-        # A stderr that nobody holds any more is no reason to stop sending.
+        # A closed stderr does not stop the sending.
         with suppress(OSError, ValueError, AttributeError):
             sys.stderr.write(line(step, app.now() or datetime.now(UTC)) + "\n")
             sys.stderr.flush()
@@ -105,10 +105,10 @@ def log_of(app: App, choice: str | None) -> Log | None:
 
 @click.command("metrics")
 @click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
-              help="Write it there, whole or not at all, readable by all; else to stdout.")  # fmt: skip
+              help="Write to FILE, whole or not at all, readable by all (default: stdout).")  # fmt: skip
 @click.pass_obj
 def metrics_command(app: App, /, output: Path | None) -> None:
-    """Print how the queue stands, as Prometheus reads it.
+    """Print the queue's metrics in Prometheus's text format.
 
     \b
     Example: send-queue metrics -o /var/lib/node_exporter/textfile/send_queue.prom
@@ -131,7 +131,7 @@ def _events(text: str) -> tuple[str, ...]:
     events = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     unknown = [event for event in events if event not in EVENTS]
     if unknown or not events:
-        raise ValueError(f"{', '.join(unknown) or 'nothing'} is no event: name some of {', '.join(EVENTS)}")
+        raise ValueError(f"{', '.join(unknown) or 'nothing'} is not an event: use {', '.join(EVENTS)}")
     return events
 
 
@@ -141,23 +141,23 @@ COLUMNS = ("id", "workspace", "event", "provider", "to", "every", "told_at")
 
 @click.group("notify")
 def notify_command() -> None:
-    """Tell somebody what happens: by messages through the queue itself."""
+    """Notify somebody of events, by messages through the queue itself."""
 
 
 @notify_command.command("add")
 @click.option("--to", required=True, metavar="URL|VAR",
-              help="The URL of a webhook; with --slack the name of the variable that holds it.")  # fmt: skip
-@click.option("--on", type=ON, required=True, help=f"Of what, with commas: {', '.join(EVENTS)}.")
-@click.option("--slack", is_flag=True, help="It is an incoming webhook of Slack.")
+              help="A webhook's URL; with --slack the name of the variable that holds it.")  # fmt: skip
+@click.option("--on", type=ON, required=True, help=f"The events, with commas: {', '.join(EVENTS)}.")
+@click.option("--slack", is_flag=True, help="--to is an incoming webhook of Slack.")
 @click.option("--every", type=DURATION, default="15m", show_default=True,
-              help="Tell at most once in this time; what happens meanwhile is counted together.")  # fmt: skip
-@click.option("--workspace", metavar="W", help="Of this workspace; without it of the one named default.")
+              help="Notify at most once in this time, counting the events in between.")  # fmt: skip
+@click.option("--workspace", metavar="W", help="The workspace (default: the one named default).")
 @json_option
 @click.pass_obj
 def notify_add_command(
     app: App, /, to: str, on: tuple[str, ...], slack: bool, every: timedelta, workspace: str | None, json_: bool
 ) -> None:
-    """Have somebody told of what happens from now on.
+    """Notify somebody of events from now on.
 
     \b
     Example: send-queue notify add --on failed,uncertain,disconnected,finished --slack --to SLACK_WEBHOOK_URL
@@ -165,7 +165,7 @@ def notify_add_command(
     from send_queue import store
 
     if not timedelta(minutes=1) <= every <= timedelta(days=31):
-        raise UserError("--every is a minute at the least and 31 days at the most: 15m, for instance.")
+        raise UserError("--every is out of range: give 1m to 31d.")
     variable = _variable(to) if slack else None
     recipient = to if slack else _url(to, app.env)
     with app.database() as conn:
@@ -174,31 +174,31 @@ def notify_add_command(
         )
     _print(rows, json_)
     if variable and not app.env.get(variable) and not json_:
-        warn(f"{variable} is not set here: the runs need it, with the URL of the webhook.")
+        warn(f"{variable} is not set here: set it in the runs' environment to the webhook's URL.")
 
 
 def _variable(text: str) -> str:
     if "/" in text or ":" in text:
-        # It is not shown: it is the secret itself.
-        raise UserError("The URL of a Slack webhook is a secret, and is not kept in the database: put it into a "
-                        "variable of the runs' environment, and give its name: --to SLACK_WEBHOOK_URL.")  # fmt: skip
+        # Not shown: it is the secret itself.
+        raise UserError("The URL of a Slack webhook is a secret: put it into a variable of the runs' environment, and "
+                        "give its name: --to SLACK_WEBHOOK_URL.")  # fmt: skip
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
         raise UserError("--to is not the name of an environment variable: write --to SLACK_WEBHOOK_URL.")
     return text
 
 
 def _url(text: str, env: Mapping[str, str]) -> str:
-    """The URL, if the provider `webhook` calls such; what its host's name leads to is for the run to say."""
+    """Check the URL by the rules of the provider `webhook`. Only the run resolves its host."""
     from send_queue.providers import url_guard
     from send_queue.rules.recipients import endpoint
 
     try:
         endpoint(text)
-    except ValueError:  # it may hold a password: it is not repeated
-        raise UserError("--to is not the URL of a webhook: write it as https://example.com/hooks/send-queue, without a "
-                        "password in it, or add --slack and name a variable.") from None  # fmt: skip
+    except ValueError:  # not repeated: it may hold a password
+        raise UserError("--to is not a webhook's URL: write it as https://example.com/hooks/send-queue, without a "
+                        "password, or add --slack and name a variable.") from None  # fmt: skip
     if refused := url_guard.refused(text, url_guard.allowed_hosts(env)):
-        raise UserError(f"Nobody would be told there: {refused.detail}")
+        raise UserError(f"The runs would not call this URL: {refused.detail}")
     return text
 
 
@@ -206,7 +206,7 @@ def _url(text: str, env: Mapping[str, str]) -> str:
 @json_option
 @click.pass_obj
 def notify_list_command(app: App, /, json_: bool) -> None:
-    """List who is told of what.
+    """List the notifications.
 
     \b
     Example: send-queue notify list
@@ -223,7 +223,7 @@ def notify_list_command(app: App, /, json_: bool) -> None:
 @json_option
 @click.pass_obj
 def notify_remove_command(app: App, /, ids: tuple[UUID, ...], json_: bool) -> None:
-    """Tell somebody no more; the ids are those of `notify list`.
+    """Remove notifications, by the ids of `notify list`.
 
     \b
     Example: send-queue notify remove 01939c5e-…
@@ -242,4 +242,4 @@ def _print(rows: Sequence[dict[str, Any]], json_: bool) -> None:
     elif rows:
         click.echo(table(rows, COLUMNS, terminal_width(), ("provider", "workspace", "told_at")))
     else:
-        click.echo("Nobody is told of anything: see `send-queue notify add --help`.")
+        click.echo("There are no notifications: see `send-queue notify add --help`.")

@@ -1,7 +1,6 @@
-"""The schedules that `--schedule` makes: `always`, and the office hours of an account that names none.
+"""Make the schedules `always` and office hours.
 
-An account that writes to people on LinkedIn sends in office hours unless somebody says otherwise: sends at night look
-like a machine's, and cost the seat. Round the clock is asked for by name.
+A LinkedIn account without a schedule gets office hours: sends at night look automatic and can cost the seat.
 """
 
 from __future__ import annotations
@@ -17,13 +16,15 @@ from send_queue.store import Connection
 
 ALWAYS = "always"
 AT_ANY_HOUR = ("email", "sms")
-"""The other channels to people: their accounts send round the clock unless they name a schedule."""
+"""Other channels to people: without a schedule their accounts send round the clock."""
 LINKEDIN = ("linkedin_invite", "linkedin_message")
 
 
 def give(conn: Connection, name: str, fields: dict[str, Any], workspace: str | None, at: datetime | None) -> str | None:
-    """Give a new account a schedule where it needs one and names none; returns a sentence that says so, or that an
-    account that writes to people has no hours."""
+    """Give a new LinkedIn account office hours if it names no schedule.
+
+    Returns a sentence about that, or about an account for other people's channels without hours; else None.
+    """
     if "schedule" in fields:
         return None
     if not set(LINKEDIN) & set(fields["channels"]):
@@ -36,12 +37,12 @@ def give(conn: Connection, name: str, fields: dict[str, Any], workspace: str | N
     zone = home["timezone"]
     fields["schedule"] = f"office-hours-{zone}"
     _make(conn, fields["schedule"], zone, "mon-fri", "09:00-17:00", at)
-    return (f"{name} sends in the hours of the schedule {fields['schedule']}, which begins as mon-fri 09:00-17:00 in "
-            "its zone: name another with --schedule, or give --schedule always for round the clock.")  # fmt: skip
+    return (f"{name} sends in the hours of the schedule {fields['schedule']}, mon-fri 09:00-17:00 unless changed: name "
+            "another with --schedule, or give --schedule always for round the clock.")  # fmt: skip
 
 
 def count_days(conn: Connection, account: Mapping[str, Any], at: datetime | None) -> None:
-    """Count the days of an account's caps in the zone of the schedule that was given to it."""
+    """Begin the days of the account's caps at midnight of its schedule's zone."""
     [schedule] = store.listed(conn, "schedule", store.find(conn, "schedule", account["schedule"], None))
     for channel in LINKEDIN:
         if store.listed(conn, "lane", store.find(conn, "account", account["name"], account["workspace"]), channel):
@@ -50,13 +51,13 @@ def count_days(conn: Connection, account: Mapping[str, Any], at: datetime | None
 
 
 def make_always(conn: Connection, fields: Mapping[str, Any], at: datetime | None) -> None:
-    """Make the schedule `always` where it is named and not there."""
+    """Make the schedule `always` if a field names it."""
     if fields.get("schedule") == ALWAYS:
         _make(conn, ALWAYS, "UTC", "mon-sun", "00:00-24:00", at)
 
 
 def _make(conn: Connection, name: str, zone: str, days: str, hours: str, at: datetime | None) -> None:
-    from send_queue.rules import schedule_text  # pendulum, which it needs, is dear
+    from send_queue.rules import schedule_text  # late: it imports pendulum
 
     if any(schedule["name"] == name for schedule in store.listed(conn, "schedule")):
         return
@@ -64,5 +65,5 @@ def _make(conn: Connection, name: str, zone: str, days: str, hours: str, at: dat
         with store.transaction(conn):
             said = {"timezone": zone, "hours": schedule_text.hours_from_text([hours], days)}
             store.upsert(conn, "schedule", name, said, adding=True, at=at)
-    except UserError:  # somebody has made it at this moment
+    except UserError:  # made by another just now
         store.find(conn, "schedule", name, None)

@@ -1,4 +1,4 @@
-"""Steering: pause, resume, retry, cancel, settle, prune."""
+"""pause, resume, retry, cancel, settle, prune."""
 
 from __future__ import annotations
 
@@ -28,12 +28,14 @@ def _pausing(verb: str, help: str) -> click.Command:
         from send_queue import store
 
         if all_ == (kind is not None):
-            raise UserError(f"Say what to {verb}: a kind and a name, or --all.")
+            raise UserError(f"It is not clear where to {verb}: give a kind and a name, or --all.")
         if not all_ and name is None:
-            raise UserError(f"Say which {kind} to {verb}: `send-queue {verb} {kind} NAME`.")
+            raise UserError(f"The {kind} has no name: write `send-queue {verb} {kind} NAME`.")
         if (kind == "lane") != (channel is not None):
             wrong = "A lane has an account and a channel" if kind == "lane" else "Only a lane has a channel"
-            raise UserError(f"{wrong}: `send-queue {verb} {kind} {'ACCOUNT CHANNEL' if kind == 'lane' else 'NAME'}`.")
+            raise UserError(
+                f"{wrong}: write `send-queue {verb} {kind} {'ACCOUNT CHANNEL' if kind == 'lane' else 'NAME'}`."
+            )
         with app.database() as conn:
             before = _row(conn, kind, name, channel, workspace) if kind and verb == "resume" and not json_ else None
             changed = store.pause(conn, verb == "pause", kind or "all", name, channel, reason, workspace, app.now())
@@ -61,7 +63,7 @@ def _pausing(verb: str, help: str) -> click.Command:
     decorated: Any = workspace_option(json_option(command))
     decorated = click.option("--all", "all_", is_flag=True, help=f"{verb.capitalize()} every workspace.")(decorated)
     if verb == "pause":
-        decorated = click.option("--reason", metavar="R", help="Why, for the others.")(decorated)
+        decorated = click.option("--reason", metavar="R", help="The reason, for your colleagues.")(decorated)
     for argument in (
         click.argument("channel", required=False),
         click.argument("name", required=False),
@@ -82,14 +84,14 @@ def _row(
 
 
 def _is_held(kind: str, row: dict[str, Any]) -> bool:
-    """Whether there is something for `resume` to end."""
+    """Whether `resume` would end something."""
     if kind in ("account", "campaign"):
         return bool(row["status"] != "active")
     return row["paused_at"] is not None or row.get("next_at_reason") == "provider_hold"
 
 
 def _still_paused(conn: Connection, kind: str, row: dict[str, Any]) -> list[str]:
-    """What holds it still, a level above: each is resumed by itself."""
+    """Name the paused levels above: `resume` ends each by itself."""
     from send_queue import store
 
     above = []
@@ -108,19 +110,19 @@ def _still_paused(conn: Connection, kind: str, row: dict[str, Any]) -> list[str]
 
 pause_command = _pausing(
     "pause",
-    "Stop sending at one level, from now on; what is in flight finishes.\n\n"
+    "Stop sending at one level from now on; sends in flight finish.\n\n"
     "\b\nExample: send-queue pause lane anna linkedin_invite --reason 'too many declines'",
 )
 resume_command = _pausing(
     "resume",
-    "Go on after a pause, a disconnection or a provider's hold.\n\n\b\nExample: send-queue resume account anna",
+    "End a pause, a disconnection or a provider's hold.\n\n\b\nExample: send-queue resume account anna",
 )
 
 
 @click.command("retry")
 @click.argument("ids", type=ID, nargs=-1, metavar="[ID]...")
-@click.option("--failed", is_flag=True, help="All that failed.")
-@click.option("--campaign", metavar="C", help="With --failed: of this campaign.")
+@click.option("--failed", is_flag=True, help="All failed sends.")
+@click.option("--campaign", metavar="C", help="With --failed: only this campaign's.")
 @workspace_option
 @json_option
 @click.pass_obj
@@ -135,7 +137,7 @@ def retry_command(
     from send_queue import store
 
     if bool(ids) == failed:
-        raise UserError("Say what to retry: ids, or --failed.")
+        raise UserError("The sends to retry are not clear: give ids or --failed, not both.")
     if campaign and not failed:
         raise UserError("--campaign goes with --failed: leave it out, or give --failed instead of ids.")
     with app.database() as conn:
@@ -145,14 +147,14 @@ def retry_command(
 
 @click.command("cancel")
 @click.argument("ids", type=ID, nargs=-1, metavar="[ID]...")
-@click.option("--campaign", metavar="C", help="All that wait in this campaign.")
+@click.option("--campaign", metavar="C", help="All waiting sends of this campaign.")
 @workspace_option
 @json_option
 @click.pass_obj
 def cancel_command(
     app: App, /, ids: tuple[UUID, ...], campaign: str | None, workspace: str | None, json_: bool
 ) -> None:
-    """Take sends out of the queue before they go; they stay in the table, as skipped.
+    """Cancel waiting sends; they stay in the table as skipped.
 
     \b
     Example: send-queue cancel --campaign fall
@@ -160,7 +162,7 @@ def cancel_command(
     from send_queue import store
 
     if bool(ids) == bool(campaign):
-        raise UserError("Say what to cancel: ids, or --campaign NAME.")
+        raise UserError("The sends to cancel are not clear: give ids or --campaign NAME, not both.")
     with app.database() as conn:
         changed = store.cancel(conn, ids or None, campaign, workspace, app.now())
     click.echo(as_json({"changed": changed}) if json_ else f"{changed:,} cancelled.")
@@ -170,7 +172,7 @@ def cancel_command(
 @click.argument("id", type=ID, required=False, metavar="[ID]")
 @click.option("--sent", is_flag=True, help="It went out: the provider shows it.")
 @click.option("--not-sent", is_flag=True, help="It did not go out: it is pending again.")
-@click.option("--provider-message-id", metavar="X", help="With --sent: the provider's id of it.")
+@click.option("--provider-message-id", metavar="X", help="With --sent: its id at the provider.")
 @click.option("--all-not-sent", is_flag=True, help="None of a campaign's uncertain sends went out.")
 @click.option("--campaign", metavar="C", help="With --all-not-sent: the campaign.")
 @workspace_option
@@ -180,7 +182,7 @@ def settle_command(
     app: App, /, id: UUID | None, sent: bool, not_sent: bool, provider_message_id: str | None, all_not_sent: bool,
     campaign: str | None, workspace: str | None, json_: bool,
 ) -> None:  # fmt: skip
-    """Say what became of an uncertain send, after looking at the provider.
+    """Record the fate of an uncertain send, after looking at the provider.
 
     \b
     Example: send-queue settle 01939c5e-… --sent
@@ -189,25 +191,25 @@ def settle_command(
 
     if all_not_sent:
         if id or sent or not_sent or not campaign:
-            raise UserError("--all-not-sent goes with --campaign NAME, and nothing else.")
+            raise UserError("--all-not-sent needs a campaign alone: give --campaign NAME and no other option.")
         with app.database() as conn:
             changed = store.settle_campaign(conn, campaign, workspace, app.now())
         click.echo(as_json({"changed": changed}) if json_ else f"{changed:,} put back into the queue.")
         return
     if id is None or sent == not_sent:
-        raise UserError("Say which send and what became of it: `send-queue settle ID --sent`, or --not-sent.")
+        raise UserError("The send or its fate is not clear: run `send-queue settle ID` with --sent or --not-sent.")
     with app.database() as conn:
         status = store.settle(conn, id, sent, provider_message_id, app.now())
     click.echo(as_json({"send_id": id, "status": status}) if json_ else f"Send {id} is {status}.")
 
 
 @click.command("prune")
-@click.option("--older-than", type=DURATION, required=True, help="What has been over for this long: 90d.")
-@click.option("--keep-last", type=Whole(0), default=0, help="Of each campaign keep the newest so many.")
+@click.option("--older-than", type=DURATION, required=True, help="The time since the send ended: 90d.")
+@click.option("--keep-last", type=Whole(0), default=0, help="Keep this many of each campaign's newest.")
 @json_option
 @click.pass_obj
 def prune_command(app: App, /, older_than: timedelta, keep_last: int, json_: bool) -> None:
-    """Delete sends that are long over, with their attempts. Nothing else ever deletes.
+    """Delete sends that ended long ago, with their attempts. No other command deletes sends.
 
     \b
     Example: send-queue prune --older-than 90d --keep-last 100
@@ -218,7 +220,7 @@ def prune_command(app: App, /, older_than: timedelta, keep_last: int, json_: boo
         try:
             before = (app.now() or datetime.now(UTC)) - older_than
         except OverflowError:
-            raise UserError("--older-than reaches back before the calendar begins: write a shorter one.") from None
+            raise UserError("--older-than is longer than the calendar: write a shorter one.") from None
         deleted = 0
         while batch := store.prune(conn, before, keep_last, 1000, app.now()):
             deleted += batch

@@ -1,4 +1,4 @@
-"""Print for people and for programs."""
+"""Format output for people and for programs."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ if TYPE_CHECKING:
 
 
 def printable(text: str) -> str:
-    """Text of others as a terminal may safely show it: control characters as their names, so that no name or message
-    can move the cursor or colour the screen."""
+    """Replace control characters by their names: no name or message may move the cursor or colour the screen."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" if c != "\n" else "⏎" for c in text)
 
 
 def as_json(value: object) -> str:
-    """JSON as the commands print it: moments in ISO 8601 in UTC, durations in seconds."""
+    """Write JSON: moments in ISO 8601 in UTC, durations in seconds."""
 
     def plain(value: object) -> object:
         match value:
@@ -35,7 +34,7 @@ def as_json(value: object) -> str:
         raise TypeError(f"{type(value).__name__} has no JSON form")
 
     text = json.dumps(value, default=plain, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)
-    # What JSON lets through and a terminal may obey: C1 controls, marks that turn the direction of writing.
+    # JSON leaves C1 controls and direction marks, which a terminal may obey.
     return re.sub(r"[^\x20-\x7e\n]", lambda c: c[0] if c[0].isprintable() else json.dumps(c[0])[1:-1], text)
 
 
@@ -46,10 +45,10 @@ def table(
     spare: Sequence[str] = (),
     zone: tzinfo = UTC,
 ) -> str:
-    """Rows as text in columns, for people, with moments in `zone`.
+    """Lay rows out in columns, with moments in `zone`.
 
-    Where it is wider than `width`, moments become short, the words of a heading stand below each other, columns in
-    `spare` are left out (first those that are empty, then in their order), and the widest cells are cut.
+    If they are wider than `width` characters: shorten moments, stack the words of headings, drop `spare` columns (the
+    empty ones first, then in order), and cut the widest cells.
     """
     head = [[column.replace("_", " ")] for column in columns]
     lines = [[_cell(row.get(column), zone) for column in columns] for row in rows]
@@ -63,7 +62,7 @@ def table(
         lines = [[_cell(row.get(column), zone, narrow=True) for column in shown] for row in rows]
         widths = _widths(head, lines)
         room = width - 2 * (len(shown) - 1)
-        # An id is copied, a status asked for, and a moment cut in two says nothing.
+        # Ids and statuses get copied, and half a moment is useless: never cut them.
         whole = [column in ("id", "status") or column.endswith(("_at", "_for")) for column in shown]
         bare = [w if kept else min(w, MIN_COLUMN_CHARS) for w, kept in zip(widths, whole, strict=True)]
         least = [max(w, *map(len, words)) for w, words in zip(bare, head, strict=True)]
@@ -84,11 +83,11 @@ def _cut(text: str, width: int) -> str:
 
 
 MIN_COLUMN_CHARS = 8
-"""Letters that a cut cell has at the least."""
+"""The shortest that a cut cell gets."""
 
 
 def terminal_width() -> int | None:
-    """How many columns there are to print to; None: as many as it takes, for nobody looks."""
+    """Return the terminal's columns; None, without a limit, if stdout is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
@@ -123,7 +122,7 @@ def _cell(value: Any, zone: tzinfo, narrow: bool = False) -> str:
 
 
 def _moment_in_json(text: str) -> datetime | None:
-    """The moment, if this is one as Postgres writes it in JSON; a name may begin like one."""
+    """Read a moment of Postgres's JSON; None for other text, such as a name that begins like one."""
     if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00", text, re.ASCII):
         return None
     try:
@@ -133,7 +132,7 @@ def _moment_in_json(text: str) -> datetime | None:
 
 
 def short(when: str | datetime | None, zone: tzinfo = UTC) -> str:
-    """A moment for people, to the minute, with the name that its zone has then."""
+    """Write a moment to the minute, with the abbreviation of its zone."""
     if when is None:
         return "-"
     when = datetime.fromisoformat(when) if isinstance(when, str) else when

@@ -1,4 +1,4 @@
-"""Posting: one text to many profiles."""
+"""post: one text to many profiles."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from send_queue.cli.whole import Whole
 @click.command("post")
 @click.argument("text")
 @click.option("--account", "accounts", metavar="A", multiple=True, required=True,
-              help="Whose profile it goes to; give it once for each.")  # fmt: skip
-@click.option("--campaign", metavar="C", help="The campaign that it belongs to (default: posts, made if need be).")
+              help="An account with a profile. Repeatable.")  # fmt: skip
+@click.option("--campaign", metavar="C", help="Its campaign (default: posts, added if needed).")
 @click.option("--at", "scheduled_for", type=MOMENT, metavar="T", help="Not before: 2026-11-23T09:00:00+01:00.")
 @click.option("--priority", type=Whole(-32768, 32767), help="Lower goes first (default 100).")
-@click.option("--dedupe-key", metavar="K", help="Unique in the workspace: the same key is posted once.")
+@click.option("--dedupe-key", metavar="K", help="Unique in the workspace: a second post with the key is not stored.")
 @click.option("--dry-run", is_flag=True, help="Check the text for each network; store nothing.")
 @workspace_option
 @json_option
@@ -27,7 +27,7 @@ from send_queue.cli.whole import Whole
 def post_command(app: App, /, text: str, dry_run: bool, json_: bool, **more: Any) -> int:
     """Put one text into the queue for several profiles: a row for each account, all or none.
 
-    Nothing is stored where a network does not take the text, since it is too long as that network counts.
+    Nothing is stored if the text is too long for one of the networks, by its own count.
 
     \b
     Example: send-queue post 'We are hiring: https://example.com/jobs' --account our-mastodon \\

@@ -1,4 +1,4 @@
-"""Let an account take another's place: what waits moves, and people are written to by it from now on."""
+"""reassign: move an account's waiting sends and its people to another account."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
     from send_queue.store import Connection
 
 BATCH = 1000
-"""Rows that are moved in one transaction."""
+"""Rows moved in one transaction."""
 
 STAYS = {
-    "doubtful": "may have gone out with an earlier try, and wait there",
-    "posts": "are posts for its own profile, and wait there",
-    "sending": "are being sent at this moment",
+    "doubtful": "may have gone out with an earlier try, and stay",
+    "posts": "are posts for its own profile, and stay",
+    "sending": "are in flight",
     "uncertain": "are in doubt, see `send-queue list --status uncertain`",
-    "movable": "could not be moved, since somebody holds them or they came in just now: run it again",
+    "movable": "could not be moved, as another session locks them or they are new: run it again",
 }
-"""Why sends stay with the account, as `send_staying` counts them."""
+"""Reasons why sends stay with the account, the keys of `send_staying`."""
 
 
 @click.command("reassign")
 @click.argument("account")
-@click.option("--to", "target", metavar="ACCOUNT", required=True, help="The account that takes its place.")
+@click.option("--to", "target", metavar="ACCOUNT", required=True, help="The new account.")
 @click.option("--campaign", metavar="C", help="Only in this campaign.")
 @click.option("--channel", metavar="CH", help="Only sends of this channel.")
-@click.option("--dry-run", is_flag=True, help="Say what would move, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Count the sends that would move, and change nothing.")
 @workspace_option
 @json_option
 @click.pass_obj
@@ -40,10 +40,10 @@ def reassign_command(
     app: App, /, account: str, target: str, campaign: str | None, channel: str | None, dry_run: bool,
     workspace: str | None, json_: bool,
 ) -> None:  # fmt: skip
-    """Let an account take another's place: move what waits, and write to its people.
+    """Move an account's waiting sends, and the people it writes to, to another account.
 
-    The other account joins the campaign's pool. What may have gone out stays where it is, and so do posts. Once the
-    account has left the pool (`campaign set --remove-account`), the other one writes to its people.
+    The new account joins the campaign's pool. Posts stay, and so do sends that may have gone out. Remove the old
+    account from the pool with `campaign set --remove-account`; then the new one writes to its people.
 
     \b
     Example: send-queue reassign anna --to bea --campaign fall
@@ -75,12 +75,12 @@ def reassign_command(
         if staying[why]:
             warn(f"{staying[why]:,} of {printable(account)} {words}.")
     for name in place["in_pool"]:
-        warn(f"{account} is still in the pool of {name} and is given new sends: end that with "
+        warn(f"{account} still gets new sends, from the pool of {name}: end that with "
              f"`send-queue campaign set {name} --remove-account {account}`.")  # fmt: skip
 
 
 def waiting_of(conn: Connection, accounts: Sequence[str], campaign: Mapping[str, Any]) -> dict[str, int]:
-    """How many sends of a campaign wait for each of these accounts."""
+    """Count the campaign's waiting sends of each account."""
     from send_queue import store
 
     waiting = {}
@@ -92,7 +92,7 @@ def waiting_of(conn: Connection, accounts: Sequence[str], campaign: Mapping[str,
 
 
 def said_of_removed(campaign: str, waiting: Mapping[str, int]) -> Iterable[str]:
-    """Say what waits for accounts that have just left the pool of a campaign."""
+    """Write a notice for each account that has just left the pool and still has waiting sends."""
     for account, n in waiting.items():
         if n:
             yield (f"{account} has left the pool, and {_sends(n)} for it, which it still sends: to move them, run "

@@ -1,4 +1,4 @@
-"""The report as a page."""
+"""report: a page about the queue."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @click.command("report")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), default="-",
-              metavar="FILE", help="Where to write it, whole or not at all.  [default: standard output]")  # fmt: skip
-@click.option("--days", type=Whole(2, 92), default=14, show_default=True, help="How many days to look back.")
+              metavar="FILE", help="Write to FILE, whole or not at all.  [default: standard output]")  # fmt: skip
+@click.option("--days", type=Whole(2, 92), default=14, show_default=True, help="The days to look back.")
 @simulation_options
 @click.option("--forecast/--no-forecast", default=None,
-              help="Play the queue forward.  [default: where no more than 20,000 sends wait]")  # fmt: skip
+              help="Simulate the queue.  [default: if no more than 20,000 sends wait]")  # fmt: skip
 @tz_option
 @json_option
 @click.pass_obj
@@ -40,10 +40,10 @@ def report_command(
     tz: tzinfo,
     json_: bool,
 ) -> None:
-    """Write a page about the queue: what went out, what waits, what comes, what needs a person.
+    """Write a page about the queue: past and waiting sends, a forecast, and problems for a person.
 
-    One file that needs no other and no network. It names recipients: keep it among those who may see them. What comes
-    is played forward as `send-queue forecast` does it, by the same --every, --limit and --drain.
+    It is one file and needs no network. It names recipients: show it only to people who may see them. The forecast is
+    that of `send-queue forecast` with the same --every, --limit and --drain.
 
     \b
     Example: send-queue report -o report.html

@@ -1,4 +1,4 @@
-"""Sending: run-once, run. What cron starts."""
+"""run-once and run, the commands that cron starts."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 @click.command("run-once")
-@click.option("--limit", type=Whole(1), default=1, show_default=True, help="How many at the most.")
-@click.option("--dry-run", is_flag=True, help="Say what would go out now; send and store nothing.")
+@click.option("--limit", type=Whole(1), default=1, show_default=True, help="The most sends.")
+@click.option("--dry-run", is_flag=True, help="List the sends that would go out now; send and store nothing.")
 @log_option
 @filter_options
 @json_option
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 def run_once_command(
     app: App, /, limit: int, dry_run: bool, log: str | None, json_: bool, **filters: str | None
 ) -> None:
-    """Send what is due, one by default, and exit: what cron starts, and a person by hand.
+    """Send due rows, one by default, and exit. Cron starts it, or a person by hand.
 
-    Prints one line, and nothing at all when stdout is not a terminal and nothing happened.
+    Prints one line, or nothing if nothing happened and stdout is not a terminal.
 
     \b
     Example: send-queue run-once --limit 5 --account anna
@@ -58,9 +58,9 @@ def run_once_command(
 
 
 @click.command("run")
-@click.option("--max-runtime", type=DURATION, help="Be done after this long, by stopping to claim in time: 4m.")
+@click.option("--max-runtime", type=DURATION, help="End within this time, by stopping to claim early enough: 4m.")
 @click.option("--concurrency", type=Whole(1, 256), default=8, show_default=True,
-              help="How many calls to providers at the same time.")  # fmt: skip
+              help="The most calls to providers at the same time.")  # fmt: skip
 @log_option
 @filter_options
 @json_option
@@ -68,7 +68,7 @@ def run_once_command(
 def run_command(
     app: App, /, max_runtime: timedelta | None, concurrency: int, log: str | None, json_: bool, **filters: str | None
 ) -> None:
-    """Send all that is due, then exit.
+    """Send all due rows, then exit.
 
     \b
     Example: send-queue run --max-runtime 4m
@@ -86,7 +86,7 @@ def run_command(
 
 @contextmanager
 def _bar(this: Pass, json_: bool) -> Iterator[Callable[[RunReport], None]]:
-    """A progress bar over all that waits, for somebody who looks on; rows that may not go now leave it short."""
+    """Show a progress bar over the waiting rows on a terminal; rows that may not go now leave it short."""
     if json_ or not sys.stderr.isatty():
         yield lambda _: None
         return

@@ -1,4 +1,4 @@
-"""Looking at sends: list, show, explain."""
+"""list, show, explain."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ EXPORTED = ("id", "status", "scheduled_for", "sent_at", "account", "channel", "c
 
 @click.command("list")
 @click.option("--status", type=click.Choice(["pending", "sending", "sent", "failed", "skipped", "uncertain"]),
-              help="Only those in this state.")  # fmt: skip
-@click.option("--limit", type=Whole(1), help="How many at the most: without it 50, or all of them as CSV.")
+              help="Only sends in this state.")  # fmt: skip
+@click.option("--limit", type=Whole(1), help="The most sends (default 50; all with --csv).")
 @filter_options
 @click.option("--csv", "csv_", is_flag=True, help="Print CSV, for a spreadsheet.")
 @json_option
@@ -32,8 +32,8 @@ EXPORTED = ("id", "status", "scheduled_for", "sent_at", "account", "channel", "c
 def list_command(
     app: App, /, status: str | None, limit: int | None, csv_: bool, json_: bool, **filters: str | None
 ) -> None:
-    """List sends, by time: what is pending by when it is due, the next first; of another --status by since when, the
-    first first; all together in the order in which they were put in.
+    """List sends: pending ones by due time, another --status by the time of its last change, without --status by the
+    time of enqueueing; earliest first.
 
     \b
     Example: send-queue list --status failed --campaign fall
@@ -48,7 +48,9 @@ def list_command(
         return
     limit = limit or 50
     with app.database() as conn:
-        found = store.sends(conn, store.Filters(**filters), status, limit + 1)  # one more: is there more?
+        found = store.sends(
+            conn, store.Filters(**filters), status, limit + 1
+        )  # one more, to know whether there are more
     rows = found[:limit]
     if json_:
         click.echo(as_json(rows))
@@ -58,7 +60,7 @@ def list_command(
         click.echo(table(rows, columns, terminal_width(), ("attempts", "channel", "campaign", "error_code")))
         if len(found) > limit:
             first = "This is the first" if limit == 1 else f"These are the first {limit:,}"
-            warn(f"{first}, by time, and there are more: see them with --limit.")
+            warn(f"{first}, by time, of more: raise --limit.")
     else:
         click.echo("There are none.")
 
@@ -97,7 +99,7 @@ def show_command(app: App, /, id: UUID, json_: bool) -> None:
 @json_option
 @click.pass_obj
 def explain_command(app: App, /, id: UUID, json_: bool) -> None:
-    """Say why a send has not gone, and the exact earliest moment when it can.
+    """Explain why a send has not gone, and name the exact earliest moment when it can.
 
     \b
     Example: send-queue explain 01939c5e-…
@@ -122,7 +124,7 @@ def _object(found: Explanation) -> dict[str, Any]:
 
 
 def lines(found: Explanation) -> list[str]:
-    """An explanation for people."""
+    """Write an explanation for people."""
     match found.verdict:
         case "due_now":
             head = "can go now"
@@ -133,7 +135,7 @@ def lines(found: Explanation) -> list[str]:
         case "waiting":
             head = "waits"
         case "needs_person" if asked := next((h.until for h in found.holds if h.rule == "uncertain"), None):
-            head = f"a run asks the provider of it at {short(asked)}: settle it only if that comes to nothing"
+            head = f"a run queries the provider at {short(asked)}: settle it only if that proves nothing"
         case "needs_person":
             head = "waits for a person"
         case _:

@@ -1,4 +1,4 @@
-"""How the queue stands: for a person on a terminal (screen.py), for what reads a pipe, and for programs."""
+"""status: for a terminal (status_terminal.py), for a pipe, and for programs."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 AGAIN = 2
-"""Seconds between two looks of --watch, where none are given."""
+"""Seconds between two looks of a bare --watch."""
 
 
 @click.command("status")
 @click.option("--watch", type=Whole(1, 86_400), is_flag=False, flag_value=AGAIN, metavar="[SECONDS]",
-              help=f"Look again every so many seconds, {AGAIN} if you name none, until Ctrl-C.")  # fmt: skip
+              help=f"Look again every SECONDS, {AGAIN} by default, until Ctrl-C.")  # fmt: skip
 @tz_option
 @json_option
 @click.pass_obj
 def status_command(app: App, /, watch: int | None, tz: tzinfo, json_: bool) -> None:
-    """Show how the queue stands: counts, lanes with their caps, campaigns.
+    """Show the state of the queue: counts, lanes with their caps, campaigns.
 
     \b
     Example: send-queue status --watch
@@ -42,7 +42,7 @@ def status_command(app: App, /, watch: int | None, tz: tzinfo, json_: bool) -> N
 
     on_terminal = sys.stdout.isatty() and not json_
     if watch and not on_terminal:
-        raise UserError("--watch needs a terminal and no --json: leave it out, and call status as often as you like.")
+        raise UserError("--watch needs a terminal and no --json: leave it out, and call status repeatedly.")
     with app.database() as conn:
         status, first = _look(app, conn) if on_terminal else (explain.status(conn, app.now()), None)
     if on_terminal:
@@ -57,7 +57,7 @@ def status_command(app: App, /, watch: int | None, tz: tzinfo, json_: bool) -> N
 
 
 def paragraphs(status: Json, zone: tzinfo) -> Iterator[str]:
-    """All there is, as text that needs no terminal."""
+    """Write the whole status as text for a pipe."""
     counts = ", ".join(f"{n:,} {name}" for name, n in sorted(status["queue"].items())) or "empty"
     yield f"Queue at {short(status['at'], zone)}: {counts}."
     if status["lanes"]:
@@ -79,22 +79,22 @@ def paragraphs(status: Json, zone: tzinfo) -> Iterator[str]:
 
 
 def used_of_cap(used: int, cap: int | None) -> str:
-    """12/20, or 12 where nothing caps it."""
+    """Write 12/20, or 12 without a cap."""
     return f"{used:,}" if cap is None else f"{used:,}/{cap:,}"
 
 
 def needs_attention(status: Json, zone: tzinfo) -> Iterator[str]:
-    """What a person may have to do, as sentences."""
+    """Write the problems that may need a person, as sentences."""
     look_ups = status["look_ups"]
     if status["copy"]:
-        yield "This database is a copy, and a copy sends nothing by itself: see `send-queue adopt --help`."
+        yield "This database is a copy and sends nothing: see `send-queue adopt --help`."
     for code, n in status["retrying"].items():
-        yield f"{n:,} to be tried again after {printable(code)}: see `send-queue list --status pending`."
+        yield f"{n:,} will be retried after {printable(code)}: see `send-queue list --status pending`."
     if status["uncertain"]:
         doubtful = f"{status['uncertain']:,} uncertain: see `send-queue list --status uncertain`"
         if look_ups["sends"]:
-            yield (f"{doubtful}.\nA run asks the provider again of {look_ups['sends']:,}, first at "
-                   f"{short(look_ups['first'], zone)}: settle what is left then.")  # fmt: skip
+            yield (f"{doubtful}.\nRuns will query the provider about {look_ups['sends']:,}, from "
+                   f"{short(look_ups['first'], zone)}: settle the rest afterwards.")  # fmt: skip
         else:
             yield f"{doubtful}, then settle them."
     if status["failed"]:
@@ -117,9 +117,9 @@ def _show(app: App, status: Json, first: Json | None, zone: tzinfo, watch: int |
     with suppress(KeyboardInterrupt), Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
             live.update(status_terminal.view(status, first, zone, console, console.height, lost), refresh=True)
-            time.sleep(watch)  # seconds; what a person has asked for
+            time.sleep(watch)  # seconds; the argument of --watch
             try:
-                # No connection is held between two looks: somebody may leave this open for days.
+                # Hold no connection between two looks: a person may leave this open for days.
                 with closing(app.reconnect()) as conn:
                     (status, first), lost = _look(app, conn), ""
             except DatabaseUnreachable as error:
@@ -127,7 +127,7 @@ def _show(app: App, status: Json, first: Json | None, zone: tzinfo, watch: int |
 
 
 def _look(app: App, conn: Connection) -> tuple[Json, Json | None]:
-    """How the queue stands, and the send that can go first, with its `next_at`, where the role may ask for that."""
+    """Read the status, and the first send with its `next_at` if the role may see it."""
     from send_queue import store
     from send_queue.core import explain
 

@@ -1,9 +1,9 @@
-"""The status of the queue as a terminal shows it: rich is known here only.
+"""The status on a terminal. Only this module imports rich.
 
-From the top: what there is, what goes next, what a person must see to, the campaigns, the lanes. The lanes come last,
-for they are the many: where the screen ends, they are cut, and what is left out is said.
+From the top: counts, the next send, problems for a person, campaigns, lanes. Lanes are the many and come last: the
+screen's end cuts them, and a line counts the hidden ones.
 
-Text of others is shown by `printable` and never read as markup: no name can colour the screen.
+`printable` shows stored text, and rich never reads it as markup: no name can colour the screen.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from send_queue.cli.status import needs_attention, used_of_cap
 Json = dict[str, Any]
 
 MAX_LANES = 60
-"""Lanes on a terminal that scrolls; a pipe gets all of them."""
+"""Lanes on a terminal that scrolls; a pipe gets them all."""
 
 COLOURS = {"sent": "green", "sending": "cyan", "in_flight": "cyan", "pending": "blue", "failed": "bold red",
            "uncertain": "bold yellow", "skipped": "dim"}  # fmt: skip
-"""By status, in the order in which they are named."""
+"""Colours by status, in the order of the head line."""
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 BAR, NARROW_BAR = 12, 6
-"""Cells of a bar."""
+"""Characters of a bar."""
 
 
 def console(env: Mapping[str, str]) -> Console:
-    """The terminal: its width, whether it has colours (NO_COLOR, TERM), and letters beyond ASCII."""
+    """Describe the terminal: width, colours (NO_COLOR, TERM), characters beyond ASCII."""
     return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, _environ=env)
 
 
@@ -48,11 +48,11 @@ def view(
     height: int | None = None,
     lost: str = "",
 ) -> RenderableType:
-    """All of it, for a screen of `height` lines where that is all there is; `lost` says why it is not of now."""
+    """Lay out the status, in `height` lines if given; `lost` is the error since which it is outdated."""
     at = datetime.fromisoformat(status["at"])
     above: list[RenderableType] = [_head(status, at, zone, on)]
     if lost:
-        above.append(Text(f"As it was then: {printable(lost)}", "bold red"))
+        above.append(Text(f"Outdated: {printable(lost)}", "bold red"))
     if first:
         above.append(_first(first, at, zone))
     above += [Text(sentence, _weight(sentence)) for sentence in needs_attention(status, zone)]
@@ -96,7 +96,7 @@ def _first(first: Json, at: datetime, zone: tzinfo) -> Text:
 
 
 def _when(moment: str | datetime, at: datetime, zone: tzinfo) -> str:
-    """12:30, in 25m; the weekday where it is another day, the date where it is another week."""
+    """Write 12:30, in 25m; with the weekday on another day, the date in another week."""
     when = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     if when <= at:
         return "now"
@@ -107,7 +107,7 @@ def _when(moment: str | datetime, at: datetime, zone: tzinfo) -> str:
 
 
 def _in(wait: timedelta) -> str:
-    """How long, in its two largest units.
+    """Write a duration in its two largest units.
 
     >>> _in(timedelta(seconds=50)), _in(timedelta(hours=1, minutes=5)), _in(timedelta(days=3, hours=2))
     ('50s', '1h05m', '3d2h')
@@ -182,15 +182,15 @@ def _lanes(
 
 
 def _next(lane: Json, at: datetime, zone: tzinfo) -> tuple[Text, Text]:
-    """When it may send, and why not now."""
+    """Write the lane's next moment and the reason to wait."""
     why = lane["why"] or ""
     when = _when(lane["next_at"], at, zone) if lane["next_at"] else "" if why else "now"
     return Text(when, "" if why else "dim"), Text(printable(why), _colour_of(why))
 
 
 def _least_telling(lane: Json) -> tuple[bool, bool, int, int]:
-    """Where not all lanes fit: those that need a person first, then those that are held, then those that send. A lane
-    whose campaigns are done needs nobody."""
+    """Sort lanes: first those that need a person, then held ones, then those that send. A lane whose campaigns are done
+    needs nobody."""
     why = "" if (lane["why"] or "").startswith("done: ") else lane["why"]
     return not why or bool(lane["next_at"]), not why, -lane["in_flight"], -lane["used_today"]
 
@@ -212,7 +212,7 @@ def _today(lane: Json, wide: bool, on: Console) -> Text:
 
 
 def _bar(n: int, of_all: int, colour: str, wide: bool, on: Console) -> tuple[tuple[str, str], tuple[str, str]]:
-    """A bar of one line, full where `n` is all; something shows where it is more than nothing."""
+    """Draw a bar in one line, full if `n` is all; any `n` above 0 shows."""
     cells = BAR if wide else NARROW_BAR
     eighths = min(cells * 8, max(round(n / of_all * cells * 8), n > 0)) if of_all else 0
     if on.options.ascii_only:

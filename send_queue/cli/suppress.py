@@ -1,4 +1,4 @@
-"""People who must not be written to: suppress add, remove, list, import."""
+"""suppress: recipients who get no messages."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from send_queue.intake.suppression import Entry
     from send_queue.store import Connection
 
-channel_option = click.option("--channel", metavar="CH", help="On this channel only (default: on all of them).")
-country_option = click.option("--country", metavar="CC", type=COUNTRY, help="Where phone numbers are from that do not "
-                              "name their country: GB (default: such numbers are refused).")  # fmt: skip
-reason_option = click.option("--reason", metavar="R", help="Why, for the others.")
+channel_option = click.option("--channel", metavar="CH", help="This channel only (default: all).")
+country_option = click.option("--country", metavar="CC", type=COUNTRY, help="The country of phone numbers without one: "
+                              "GB (default: such numbers are refused).")  # fmt: skip
+reason_option = click.option("--reason", metavar="R", help="The reason, for your colleagues.")
 
 
 @click.group("suppress")
 def suppress_command() -> None:
-    """People who must not be written to: what waits for them is skipped, now and later."""
+    """Suppressed recipients get no messages: their sends are skipped, now and later."""
 
 
 @suppress_command.command("add")
@@ -34,7 +34,7 @@ def suppress_command() -> None:
 @channel_option
 @country_option
 @reason_option
-@click.option("--token", metavar="TOKEN", help="What an unsubscribe link holds, instead of a recipient.")
+@click.option("--token", metavar="TOKEN", help="The token of an unsubscribe link, instead of a recipient.")
 @workspace_option
 @json_option
 @click.pass_obj
@@ -42,9 +42,9 @@ def suppress_add(
     app: App, /, recipient: str | None, channel: str | None, country: str | None, reason: str | None,
     token: str | None, workspace: str | None, json_: bool,
 ) -> None:  # fmt: skip
-    """Suppress one recipient. What waits for them is skipped at once; what is in flight is not called back.
+    """Suppress one recipient. Waiting sends are skipped at once; sends in flight still go out.
 
-    Without --channel all channels are meant, and with this address all others that are known of the same person.
+    Without --channel this covers all channels, and all known addresses of the same person.
 
     \b
     Example: send-queue suppress add ada@example.com --channel email --reason 'asked on the phone'
@@ -53,19 +53,19 @@ def suppress_add(
     from send_queue.rules import recipients
 
     if (recipient is None) == (token is None):
-        raise UserError("Say whom to suppress: a recipient, or --token with what an unsubscribe link holds.")
+        raise UserError("The recipient is missing or given twice: give a recipient or --token.")
     if token is not None and (channel or workspace or country):
         raise UserError(
-            "A token says the channel and the workspace itself: leave out --channel, --country and --workspace."
+            "A token names its channel and workspace itself: leave out --channel, --country and --workspace."
         )
     place: UUID | None = None
     if token is not None:
-        from send_queue.rules import unsubscribe  # cryptography, which it needs, is dear
+        from send_queue.rules import unsubscribe  # late: it imports cryptography
 
         place, channel, recipient = unsubscribe.open(app.env, token)
     whom = (recipient or "").strip()
     if not whom:
-        raise UserError("The recipient is missing: say whom to suppress.")
+        raise UserError("The recipient is missing: give an address.")
     if token is None:
         if channel is not None and channel not in CHANNELS:
             raise UserError(f"There is no channel {channel!r}: use one of {', '.join(CHANNELS)}.")
@@ -85,12 +85,12 @@ def suppress_add(
 
 @suppress_command.command("remove")
 @click.argument("recipient")
-@click.option("--channel", metavar="CH", help="On this channel only (default: wherever they are suppressed).")
+@click.option("--channel", metavar="CH", help="This channel only (default: all).")
 @workspace_option
 @json_option
 @click.pass_obj
 def suppress_remove(app: App, /, recipient: str, channel: str | None, workspace: str | None, json_: bool) -> None:
-    """Let somebody be written to again; what was skipped meanwhile stays skipped.
+    """End a suppression; sends skipped meanwhile stay skipped.
 
     \b
     Example: send-queue suppress remove ada@example.com
@@ -103,16 +103,16 @@ def suppress_remove(app: App, /, recipient: str, channel: str | None, workspace:
 
 
 @suppress_command.command("list")
-@click.option("--recipient", metavar="R", help="Only this one, in whatever form it is written.")
-@click.option("--channel", metavar="CH", help="Only those of this channel alone.")
-@click.option("--limit", type=Whole(1), default=100, help="How many at the most (default 100).")
+@click.option("--recipient", metavar="R", help="Only this recipient, in any spelling.")
+@click.option("--channel", metavar="CH", help="Only suppressions of this one channel.")
+@click.option("--limit", type=Whole(1), default=100, help="The most suppressions (default 100).")
 @workspace_option
 @json_option
 @click.pass_obj
 def suppress_list(
     app: App, /, recipient: str | None, channel: str | None, limit: int, workspace: str | None, json_: bool
 ) -> None:
-    """List who is suppressed, newest first.
+    """List suppressions, newest first.
 
     \b
     Example: send-queue suppress list --recipient ada@example.com
@@ -120,7 +120,9 @@ def suppress_list(
     from send_queue import store
 
     with app.database() as conn:
-        found = store.suppressions(conn, workspace, recipient, channel, limit + 1)  # one more: is there more?
+        found = store.suppressions(
+            conn, workspace, recipient, channel, limit + 1
+        )  # one more, to know whether there are more
     rows = found[:limit]
     if json_:
         click.echo(as_json(rows))
@@ -129,16 +131,16 @@ def suppress_list(
         click.echo(table(rows, columns, terminal_width(), ("workspace", "channel")))
         if len(found) > limit:
             newest = "This is the newest" if limit == 1 else f"These are the newest {limit:,}"
-            warn(f"{newest}, and there are more: see them with --limit.")
+            warn(f"{newest} of more: raise --limit.")
     else:
         click.echo("There are none.")
 
 
 @suppress_command.command("import")
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
-@click.option("--channel", metavar="CH", help="Of lines that name none (default: all channels).")
+@click.option("--channel", metavar="CH", help="The channel of lines without one (default: all channels).")
 @country_option
-@click.option("--reason", metavar="R", help="Of lines that give none.")
+@click.option("--reason", metavar="R", help="The reason of lines without one.")
 @workspace_option
 @json_option
 @click.pass_obj
@@ -146,10 +148,10 @@ def suppress_import(
     app: App, /, file: Path, channel: str | None, country: str | None, reason: str | None, workspace: str | None,
     json_: bool,
 ) -> int:  # fmt: skip
-    """Suppress all recipients of a file: the whole file, or nothing if a line is wrong.
+    """Suppress all recipients of a file: all of it, or nothing if a line is wrong.
 
-    The file has one recipient a line; or it is CSV, and its first line names the column recipient (or email, phone,
-    linkedin_user_id), and perhaps channel and reason.
+    The file has one recipient a line; or it is CSV with the column recipient (or email, phone, linkedin_user_id) and
+    perhaps channel and reason.
 
     \b
     Example: send-queue suppress import unsubscribed.csv --channel email --reason unsubscribed
@@ -177,7 +179,7 @@ def suppress_import(
 
 
 def _suppress(app: App, conn: Connection, entries: list[Entry], place: UUID | None, workspace: str | None) -> Json:
-    """Suppress entries; returns how many were `added`, the sends `skipped`, the `others` of the same people."""
+    """Suppress entries. Returns the counts `added` and `skipped`, and `others`, the same people's other addresses."""
     from dataclasses import asdict
 
     from send_queue import store
@@ -188,12 +190,12 @@ def _suppress(app: App, conn: Connection, entries: list[Entry], place: UUID | No
     if place is None and workspace is None:
         others = [row["name"] for row in store.listed(conn, "workspace") if row["name"] != "default"]
         if others:
-            warn(f"That was in the workspace default: for another ({', '.join(others[:5])}), say --workspace NAME.")
+            warn(f"This changed the workspace default: for another ({', '.join(others[:5])}), give --workspace NAME.")
     return {"added": added, "skipped": effect["waiting"], "others": effect["others"]}
 
 
 def _say_effect(done: Json) -> None:
-    """What else was done: addresses of the same people, sends that are skipped."""
+    """Print the effects: other addresses of the same people, skipped sends."""
     if others := done["others"]:
         named = ", ".join(map(printable, others[:SAID])) + (", …" if len(others) > SAID else "")
         which = "is another address of theirs" if len(others) == 1 else f"are {len(others):,} other addresses of theirs"

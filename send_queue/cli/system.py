@@ -1,4 +1,4 @@
-"""The surroundings: migrate, sandbox, demo."""
+"""migrate, sandbox, demo."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from send_queue.model import UserError
 
 
 @click.command("migrate")
-@click.option("--grant-worker", "work", multiple=True, metavar="ROLE", help="May run, and nothing else. Repeatable.")
-@click.option("--grant-enqueue", "enqueue", multiple=True, metavar="ROLE", help="May call send_enqueue. Repeatable.")
-@click.option("--grant-read", "read", multiple=True, metavar="ROLE", help="May read the views. Repeatable.")
-@click.option("--workspace", metavar="W", help="With --grant-enqueue: the one workspace that these roles see.")
+@click.option("--grant-worker", "work", multiple=True, metavar="ROLE", help="A role for runs alone. Repeatable.")
+@click.option(
+    "--grant-enqueue", "enqueue", multiple=True, metavar="ROLE", help="A role for send_enqueue alone. Repeatable."
+)
+@click.option("--grant-read", "read", multiple=True, metavar="ROLE", help="A role for reading the views. Repeatable.")
+@click.option("--workspace", metavar="W", help="With --grant-enqueue: the roles' only workspace.")
 @json_option
 @click.pass_obj
 def migrate_command(app: App, /, workspace: str | None, json_: bool, **roles: tuple[str, ...]) -> None:
     """Install or upgrade the tables, functions and views.
 
-    May be run at any time.
-
-    Each task may have a database role of its own, with the right to nothing else; later migrates leave it that. Every
-    other role but the owner has no right to anything, whatever the server gives by default.
+    Run it at any time. Each task may have a database role of its own, without other rights; later migrates keep it.
+    Roles other than these and the owner get no rights, whatever the server's defaults.
 
     \b
     Example: send-queue migrate --grant-worker cron --grant-enqueue app --grant-read dashboard
@@ -40,7 +40,7 @@ def migrate_command(app: App, /, workspace: str | None, json_: bool, **roles: tu
 
     grants = [(role, task, workspace) for task, granted in roles.items() for role in granted]
     if workspace is not None and not grants:
-        raise UserError("--workspace says what a grant is for: give --grant-enqueue ROLE too.")
+        raise UserError("--workspace has no grant to limit: give --grant-enqueue ROLE too.")
     with app.database() as conn, store.translate_errors():
         report = schema.migrate(conn, grants=grants, served=installed.served())
     if not json_:
@@ -63,13 +63,13 @@ def _some(n: int, what: str) -> str:
 
 
 @click.command("sandbox")
-@click.option("--port", type=Whole(0, 65535), default=8765, show_default=True, help="0: any that is free.")
+@click.option("--port", type=Whole(0, 65535), default=8765, show_default=True, help="0: any free port.")
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), default=Path("sandbox-journal.jsonl"),
-              show_default=True, help="Where every accepted send is written down.")  # fmt: skip
-@click.option("--faults", type=click.Path(path_type=Path, dir_okay=False), help="A JSON list of faults to begin with.")
+              show_default=True, help="The file for accepted sends.")  # fmt: skip
+@click.option("--faults", type=click.Path(path_type=Path, dir_okay=False), help="A JSON list of initial faults.")
 @click.pass_obj
 def sandbox_command(app: App, /, port: int, journal: Path, faults: Path | None) -> None:
-    """Run a local server that behaves like the providers, to try things out without sending anything.
+    """Run a local server that imitates the providers and sends nothing.
 
     \b
     Example: send-queue sandbox --port 8765   (then: UNIPILE_DSN=http://127.0.0.1:8765 UNIPILE_API_KEY=any)
@@ -91,7 +91,7 @@ def sandbox_command(app: App, /, port: int, journal: Path, faults: Path | None) 
 
 @click.command("demo")
 def demo_command() -> None:
-    """Play a campaign through a week with a holiday, against the sandbox, and show what went out when.
+    """Run a campaign through a week with a holiday, against the sandbox, and show its sends.
 
     \b
     Example: send-queue demo
@@ -102,7 +102,7 @@ def demo_command() -> None:
 
 
 class _Rehearsal(App):
-    """The surroundings of a command that is typed in the demo."""
+    """The surroundings of a command in the demo."""
 
     def __init__(self, url: str, at: datetime) -> None:
         super().__init__({"DATABASE_URL": url})

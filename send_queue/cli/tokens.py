@@ -1,4 +1,4 @@
-"""Access tokens: key, set, list, refresh, reseal, remove. No token is ever an argument, or printed."""
+"""tokens: key, set, list, refresh, reseal, remove. No token is an argument or printed."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ MOMENT_OR_NONE = Kind("time|none", moment, clearable=True)
 
 @click.group("tokens")
 def tokens_command() -> None:
-    """Access tokens of accounts: sealed in the database, and renewed before they end."""
+    """Access tokens of accounts: sealed in the database, renewed before they end."""
 
 
 @tokens_command.command("key")
 def tokens_key() -> None:
-    """Print a new key, for SEND_QUEUE_TOKEN_KEYS, which seals the tokens.
+    """Print a new key for SEND_QUEUE_TOKEN_KEYS, which seals the tokens.
 
-    Keep it apart from the database and its backups: whoever has both has the tokens.
+    Keep it apart from the database and its backups: the two together reveal the tokens.
 
     \b
     Example: send-queue tokens key
@@ -41,14 +41,14 @@ def tokens_key() -> None:
 
 @tokens_command.command("set")
 @click.argument("account")
-@click.option("--access-env", metavar="VAR", type=VARIABLE, help="The variable that holds the access token (default: "
-              "it is the first line of stdin).")  # fmt: skip
-@click.option("--refresh-env", metavar="VAR", type=VARIABLE, help="The variable that holds the refresh token (default: "
-              "it is the second line of stdin).")  # fmt: skip
-@click.option("--expires-at", type=MOMENT_OR_NONE, help="When the access token ends (default: as its provider usually "
-              "has it, from now).")  # fmt: skip
-@click.option("--expires-in", type=DURATION, help="The same, from now: 2h, 60d.")
-@click.option("--refresh-expires-at", type=MOMENT_OR_NONE, help="When the refresh token ends.")
+@click.option("--access-env", metavar="VAR", type=VARIABLE, help="The variable with the access token (default: the "
+              "first line of stdin).")  # fmt: skip
+@click.option("--refresh-env", metavar="VAR", type=VARIABLE, help="The variable with the refresh token (default: the "
+              "second line of stdin).")  # fmt: skip
+@click.option("--expires-at", type=MOMENT_OR_NONE, help="The end of the access token (default: the provider's "
+              "usual lifetime from now).")  # fmt: skip
+@click.option("--expires-in", type=DURATION, help="The same as a time from now: 2h, 60d.")
+@click.option("--refresh-expires-at", type=MOMENT_OR_NONE, help="The end of the refresh token.")
 @workspace_option
 @json_option
 @click.pass_obj
@@ -56,9 +56,9 @@ def tokens_set(
     app: App, /, account: str, access_env: str | None, refresh_env: str | None, expires_at: datetime | object | None,
     expires_in: timedelta | None, refresh_expires_at: datetime | object | None, workspace: str | None, json_: bool,
 ) -> None:  # fmt: skip
-    """Give an account the tokens that it was granted: the access token and, where there is one, the refresh token.
+    """Store an account's access token, and its refresh token if it has one.
 
-    They are two lines on stdin, or in variables of the environment; typed at a terminal they are not shown.
+    Give them as two lines on stdin or in environment variables; a terminal does not show them.
 
     \b
     Example: send-queue tokens set anna --expires-in 2h <granted.txt
@@ -68,7 +68,7 @@ def tokens_set(
     from send_queue.rules.vault import Vault
 
     if expires_at is not None and expires_in is not None:
-        raise UserError("--expires-at and --expires-in say the same: give one of them.")
+        raise UserError("--expires-at and --expires-in exclude each other: give one of them.")
     vault = Vault(app.env)
     access_token, refresh_token = _granted(app, access_env, refresh_env)
     with app.database() as conn:
@@ -99,23 +99,23 @@ def tokens_set(
 
 
 def _end(now: datetime, given: datetime | object | None, life: timedelta | None) -> datetime | None:
-    """The moment that was given, or none on purpose; else so long from now."""
+    """Return the given moment (None for `none`), else now plus the lifetime. Raises `UserError` beyond the calendar."""
     if given is not None:
         return given if isinstance(given, datetime) else None
     try:
         return now + life if life else None
     except OverflowError:
-        raise UserError("That is beyond the calendar: write a shorter --expires-in.") from None
+        raise UserError("--expires-in is longer than the calendar: write a shorter one.") from None
 
 
 def _granted(app: App, access_env: str | None, refresh_env: str | None) -> tuple[str, str | None]:
-    """The tokens, from variables, or from stdin. Raises `UserError`, which shows nothing of them."""
+    """Read the tokens from variables or stdin. Raises `UserError`, which shows nothing of them."""
     from send_queue.providers.oauth.errors import is_token
 
     if access_env is CLEARED or refresh_env is CLEARED:
-        raise UserError("A variable cannot be none: leave the option out.")
+        raise UserError("`none` is not a variable's name: leave the option out.")
     if refresh_env and not access_env:
-        raise UserError("--refresh-env goes with --access-env: name both, or give both on stdin.")
+        raise UserError("--refresh-env has no --access-env: name both, or give both on stdin.")
     if access_env:
         named = [name for name in (access_env, refresh_env) if name]
         for name in named:
@@ -131,7 +131,7 @@ def _granted(app: App, access_env: str | None, refresh_env: str | None) -> tuple
         given = [line.strip() for line in sys.stdin.read(1 << 16).splitlines() if line.strip()]
     if not 1 <= len(given) <= 2:
         raise UserError(
-            "Give the access token on the first line of stdin, and the refresh token, if any, on the second."
+            "Stdin does not hold one or two lines: give the access token, and below it the refresh token, if any."
         )
     if not all(map(is_token, given)):
         raise UserError("A token is one word of plain letters, digits and signs: give it as the provider gave it.")
@@ -142,7 +142,7 @@ def _granted(app: App, access_env: str | None, refresh_env: str | None) -> tuple
 @json_option
 @click.pass_obj
 def tokens_list(app: App, /, json_: bool) -> None:
-    """List which accounts have tokens, until when, and how their renewal stands; never the tokens.
+    """List accounts with tokens, the tokens' ends and the state of their renewal; never the tokens.
 
     \b
     Example: send-queue tokens list --json
@@ -156,23 +156,25 @@ def tokens_list(app: App, /, json_: bool) -> None:
     elif rows:
         click.echo(table(rows, COLUMNS, terminal_width(), SPARE))
     else:
-        click.echo("No account has tokens: give it some with `send-queue tokens set ACCOUNT`.")
+        click.echo("No account has tokens: store some with `send-queue tokens set ACCOUNT`.")
 
 
 @tokens_command.command("refresh")
 @click.option(
-    "--within", type=DURATION, help="What ends within that time (default: what has a third of its life left)."
+    "--within",
+    type=DURATION,
+    help="Renew tokens that end within this time (default: those with a third of their lifetime left).",
 )
-@click.option("--account", metavar="A", help="Only this account's.")
+@click.option("--account", metavar="A", help="Only this account's tokens.")
 @workspace_option
 @json_option
 @click.pass_obj
 def tokens_refresh(
     app: App, /, within: timedelta | None, account: str | None, workspace: str | None, json_: bool
 ) -> None:
-    """Renew the tokens that will end: for a crontab line of its own, every half an hour.
+    """Renew tokens before they end. Give it a crontab line of its own, every half an hour.
 
-    An account whose tokens its provider does not renew any more is disconnected, with the reason; its sends wait.
+    If a provider refuses to renew, the account is disconnected, with the reason, and its sends wait.
 
     \b
     Example: send-queue tokens refresh --account anna
@@ -182,7 +184,7 @@ def tokens_refresh(
     from send_queue.store import Database
 
     stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):  # what was answered is stored before it ends
+    for number in (signal.SIGTERM, signal.SIGINT):  # store every answer before ending
         signal.signal(number, lambda *_: stop.set())
     renewers = Renewers(app.env)
     told = []
@@ -203,7 +205,7 @@ def tokens_refresh(
         click.echo(as_json({**count, "accounts": [one.as_json() for one in told]}))
     elif told or sys.stdout.isatty():
         words = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in count.items() if n)
-        click.echo(f"{words[0].upper()}{words[1:]}." if words else "Nothing is to be renewed.")
+        click.echo(f"{words[0].upper()}{words[1:]}." if words else "No token needs renewal.")
         for one in told:
             if one.became == "put_off":
                 click.echo(f"  {printable(one.account)}: {printable(one.message or '')} ({one.code})")
@@ -215,7 +217,7 @@ def tokens_refresh(
 @json_option
 @click.pass_obj
 def tokens_reseal(app: App, /, json_: bool) -> None:
-    """Seal all tokens anew with the first key of SEND_QUEUE_TOKEN_KEYS, so that the others can be dropped.
+    """Seal all tokens anew with the first key of SEND_QUEUE_TOKEN_KEYS; then you can drop the others.
 
     \b
     Example: send-queue tokens reseal
@@ -232,7 +234,7 @@ def tokens_reseal(app: App, /, json_: bool) -> None:
         return
     click.echo(f"Sealed the tokens of {resealed:,} {'account' if resealed == 1 else 'accounts'} anew.")
     if renewed:
-        warn(f"{renewed:,} were renewed meanwhile, perhaps under an older key: run it once more.")
+        warn(f"{renewed:,} were renewed meanwhile, perhaps under an older key: run this command again.")
 
 
 @tokens_command.command("remove")
@@ -241,7 +243,7 @@ def tokens_reseal(app: App, /, json_: bool) -> None:
 @json_option
 @click.pass_obj
 def tokens_remove(app: App, /, account: str, workspace: str | None, json_: bool) -> None:
-    """Forget an account's tokens. At the provider they stay good until they end, or until they are revoked there.
+    """Delete an account's tokens. At the provider they stay valid until they end or you revoke them there.
 
     \b
     Example: send-queue tokens remove anna

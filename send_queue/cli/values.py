@@ -1,4 +1,4 @@
-"""Kinds of values on the command line."""
+"""Types of option values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def duration(text: str) -> timedelta:
-    """Read 90m, 1h30m, 5s, 2d. Raises `ValueError`, saying how to write it."""
+    """Read 90m, 1h30m, 5s, 2d. Raises `ValueError` with the way to write it."""
     parts = re.findall(r"(\d+)([dhms])", text)
     if not parts or "".join(n + unit for n, unit in parts) != text:
         raise ValueError(f"{text!r} is not a duration: write it as 90m, 1h30m, 5s or 2d")
@@ -31,7 +31,7 @@ def duration(text: str) -> timedelta:
 
 
 def moment(text: str) -> datetime:
-    """Read an ISO 8601 moment with a zone. Raises `ValueError`, saying how to write it."""
+    """Read an ISO 8601 moment with a zone. Raises `ValueError` with the way to write it."""
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
@@ -45,7 +45,7 @@ def moment(text: str) -> datetime:
 
 
 class Kind(click.ParamType[Any]):
-    """A value that is read by a function; its `ValueError` says how to write it."""
+    """A value that a function reads; its `ValueError` says how to write it."""
 
     def __init__(self, name: str, read: Callable[[str], Any], clearable: bool = False) -> None:
         self.name = name
@@ -64,7 +64,7 @@ class Kind(click.ParamType[Any]):
 
 
 CLEARED = object()
-"""What a clearable option is when it says `none`."""
+"""The value of a clearable option for `none`."""
 
 
 def _id(command: str) -> Callable[[str], UUID]:
@@ -122,7 +122,7 @@ def _quiet(text: str) -> tuple[str, str]:
         return "00:00", "00:00"
     hours = re.fullmatch(r"((?:[01]?\d|2[0-3]):[0-5]\d)-((?:[01]?\d|2[0-3]):[0-5]\d)", text)
     if not hours or hours[1] == hours[2]:
-        raise ValueError(f"{text!r} is no time of the day: write it as 21:00-08:00, or none")
+        raise ValueError(f"{text!r} is not a time of day: write it as 21:00-08:00, or none")
     return hours[1], hours[2]
 
 
@@ -131,7 +131,7 @@ def _backoff(text: str) -> list[int]:
 
 
 def _timezone(name: str) -> str:
-    from send_queue.rules import schedule_text  # pendulum, which it needs, is dear
+    from send_queue.rules import schedule_text  # late: it imports pendulum
 
     schedule_text.check_zone(name)
     return name
@@ -144,7 +144,7 @@ def _zone(name: str) -> tzinfo:
 
 
 def _zone_of_the_terminal() -> tzinfo:
-    """Of TZ, else of the machine, by its name; UTC where it has none: an offset would be wrong half the year."""
+    """Return the zone of TZ, else the machine's, by name; else UTC: a fixed offset would be wrong half the year."""
     try:
         name = (
             os.environ.get("TZ", "").removeprefix(":") or os.path.realpath("/etc/localtime").partition("zoneinfo/")[2]
@@ -156,9 +156,9 @@ def _zone_of_the_terminal() -> tzinfo:
 
 def _variable(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        # It is not shown: it may be the secret itself.
-        raise ValueError("this is not the name of an environment variable: write one such as ANNA_KEY, and keep the "
-                         "secret itself in that variable")  # fmt: skip
+        # Not shown: it may be the secret itself.
+        raise ValueError("this is not the name of an environment variable: write one such as ANNA_KEY, and put the "
+                         "secret into that variable")  # fmt: skip
     return name
 
 

@@ -1,4 +1,4 @@
-"""Whole numbers on the command line."""
+"""Whole numbers as option values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 
 class Whole(click.IntRange):
-    """A whole number of `min` or more, or from `min` to `max`; a refusal says which."""
+    """A whole number from `min`, up to `max` if given."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:

@@ -124,7 +124,7 @@ def test_a_schedule_says_what_is_changed(queue: Queue) -> None:
     assert said("--closed", "none", "--hours", "08:00-18:00") == (
         "Set the schedule ny: hours mon-fri 08:00-18:00 (was mon-fri 07:00-18:00); no longer closed on 2026-12-31.\n"
     )
-    assert said().startswith("Nothing was named to set: the schedule ny stays as it is")
+    assert said().startswith("The schedule ny stays as it was")
     done = queue("schedule", "set", "ny", "--remove-closed", "2026-12-24", check=False)
     assert (done.returncode, "2026-12-24 is not among the days" in done.stderr) == (2, True)
 

@@ -190,7 +190,7 @@ def test_adopt_wants_to_know_what_was_sent(queue: Queue) -> None:
     """Exactly one of its two options, and no moment that is still to come."""
     for args in ([], ["--nothing-was-sent", "--since", MONDAY.isoformat()], ["--since", (MONDAY + DAY).isoformat()]):
         assert queue("adopt", *args, check=False).returncode == 2
-    assert queue("adopt", "--nothing-was-sent").stdout == "This database is no copy: nothing is to be done.\n"
+    assert queue("adopt", "--nothing-was-sent").stdout == "This database is not a copy: nothing to do.\n"
     assert queue.json("adopt", "--nothing-was-sent") == {"copy": False, "in_doubt": 0, "waiting": 0}
 
 

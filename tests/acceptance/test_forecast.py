@@ -47,7 +47,7 @@ def test_the_cadence_of_cron_is_what_holds_the_default(queue: Queue) -> None:
     assert read(told["finishes_at"]) - MONDAY - 299 * 5 * MINUTE < MINUTE
     assert told["runs_at_their_limit"] == 299
     shown = queue("forecast", "--tz", "UTC").stdout
-    assert "At one message every 5m all that can go has gone by Tue 2026-11-24" in shown
+    assert "At one message every 5m all that can go are out by Tue 2026-11-24" in shown
     assert "send-queue forecast --drain" in shown
     assert days(forecast(queue, "--drain"))[0] == 300
     assert days(forecast(queue, "--limit", "2", "--every", "1h")) == [28, 48, 48, 48, 48, 48, 32]

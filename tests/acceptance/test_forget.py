@@ -45,7 +45,7 @@ def test_a_suppression_is_kept_and_said(queue: Queue) -> None:
     queue("suppress", "add", "ACoAA-2")
     done = queue("forget", "ACoAA-2")
     assert done.stdout.splitlines()[1].endswith("and one suppression, with their address.")
-    assert "Nothing keeps them" not in done.stderr
+    assert "Later sends to them are not blocked" not in done.stderr
 
 
 def test_whom_nobody_knows_is_said(queue: Queue) -> None:

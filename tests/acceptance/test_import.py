@@ -261,7 +261,7 @@ def test_the_same_file_twice_adds_nothing(importing: Importing) -> None:
     done = importing("recipient,first_name\na,Ada\nb,Bert\nc,Cleo\n", *HELLO)
     assert done.stdout == "1 enqueued, 2 there already.\n"
     said = (
-        "Already in the queue (or earlier in the file) with another message or recipient, and left as they are:"
+        "Left unchanged, since the queue (or an earlier line) has them with another message or recipient:"
         " people.csv, line 3."
     )
     assert said in done.stderr

@@ -85,7 +85,7 @@ def test_the_dead_mans_switch_hears_nothing_of_a_rehearsal(queue: Queue) -> None
     """It would believe that the runs are well."""
     queue.ready()
     done = queue("run-once", env={"SEND_QUEUE_PING_URL": "https://hc.example.invalid/uuid"})
-    assert "SEND_QUEUE_PING_URL is left alone: A rehearsal (SEND_QUEUE_NOW) calls nothing" in done.stderr
+    assert "SEND_QUEUE_PING_URL is not called: A rehearsal (SEND_QUEUE_NOW) calls nothing" in done.stderr
     assert queue.accepted() == ["ACoAA-0"]
 
 

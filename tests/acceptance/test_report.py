@@ -138,7 +138,7 @@ def test_the_page_says_what_was_played(week: Queue, tmp_path: Path) -> None:
         figures = week.json("report", *args, "--tz", "UTC", now=NOW)
         forecast = week.json("forecast", *args, "--tz", "UTC", now=NOW)
         assert said in told
-        assert ("more could go than they take" in told) == bool(forecast["runs_at_their_limit"])
+        assert ("runs could send more than their limit" in told) == bool(forecast["runs_at_their_limit"])
         assert re.findall(r'<th scope="row">[^<]*</th><td class="num">(\d+)</td>', told) == [
             str(day["sends"]) for day in forecast["days"]
         ]

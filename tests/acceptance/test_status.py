@@ -199,7 +199,7 @@ def test_watch_outlives_the_database(server: str, queue: Queue, terminal: Termin
     with psycopg.connect(at(server, "postgres"), autocommit=True) as other:
         other.execute(f"alter database {name} rename to {name}_away".encode())
         try:
-            shown = watching.until("As it was then")
+            shown = watching.until("Outdated")
         finally:
             other.execute(f"alter database {name}_away rename to {name}".encode())
     assert "2 pending" in shown

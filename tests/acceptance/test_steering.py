@@ -130,7 +130,7 @@ def test_status_says_what_is_tried_again(queue: Queue) -> None:
     """Rows that wait for a provider that is away are counted by what they met."""
     queue.ready(rows=2)
     queue("run", env={"UNIPILE_DSN": "http://127.0.0.1:9"})
-    assert "2 to be tried again after connect_refused" in queue("status").stdout
+    assert "2 will be retried after connect_refused" in queue("status").stdout
 
 
 def test_a_list_says_that_there_is_more(queue: Queue) -> None:
@@ -138,8 +138,8 @@ def test_a_list_says_that_there_is_more(queue: Queue) -> None:
     queue.ready(rows=3)
     done = queue("list", "--limit", "2")
     assert len(done.stdout.splitlines()) == 3
-    assert "This is the first, by time, and there are more" in queue("list", "--limit", "1").stderr
-    assert "These are the first 2, by time, and there are more: see them with --limit." in done.stderr
+    assert "This is the first, by time, of more: raise --limit" in queue("list", "--limit", "1").stderr
+    assert "These are the first 2, by time, of more: raise --limit." in done.stderr
     assert "first" not in queue("list", "--limit", "3").stderr
 
 
@@ -217,7 +217,7 @@ def test_a_doubt_that_is_looked_up_says_when(queue: Queue) -> None:
     queue("run-once")
     [hold] = queue.explain(send_id)["holds"]
     assert MONDAY < moment(hold["until"]) <= MONDAY + 3 * MINUTE
-    assert "a run asks the provider of it at Mon 2026-11-23 15:0" in queue("explain", send_id).stdout
+    assert "a run queries the provider at Mon 2026-11-23 15:0" in queue("explain", send_id).stdout
     assert "A run asks the provider again of 1, first at Mon 2026-11-23 15:0" in queue("status").stdout
     queue.conn.execute("update send_queue set look_up_at = null")
     assert "is uncertain and waits for a person" in queue("explain", send_id).stdout

@@ -49,7 +49,7 @@ def test_which_workspace_is_meant_is_said_where_there_are_several(queue: Queue) 
     assert queue("suppress", "add", "ACoAA-9").stderr.count("workspace") == 0
     queue("workspace", "add", "growth")
     done = queue("suppress", "add", "ACoAA-8")
-    assert "That was in the workspace default: for another (growth), say --workspace NAME." in done.stderr
+    assert "This changed the workspace default: for another (growth), give --workspace NAME." in done.stderr
     assert queue("suppress", "add", "ACoAA-8", "--workspace", "growth").stderr.count("workspace default") == 0
 
 
@@ -64,9 +64,9 @@ def test_again_and_back(queue: Queue) -> None:
 
 
 @pytest.mark.parametrize(("args", "hint"), [
-    ((), "Say whom to suppress"),
-    (("ada", "--token", "x"), "Say whom to suppress"),
-    (("--token", "x", "--channel", "email"), "A token says the channel"),
+    ((), "The recipient is missing or given twice"),
+    (("ada", "--token", "x"), "The recipient is missing or given twice"),
+    (("--token", "x", "--channel", "email"), "A token names its channel"),
     ((" ",), "The recipient is missing"),
     (("Ada Lovelace",), "'Ada Lovelace' is no address, number, id or URL: write it as"),
     (("ada", "--channel", "email"), "Nobody was suppressed: 'ada' is not a mail address"),
@@ -76,7 +76,7 @@ def test_again_and_back(queue: Queue) -> None:
     (("(415) 555-2600",), "Nobody was suppressed: the phone number '(415) 555-2600' does not say its country: "),
     (("#N/A",), "Nobody was suppressed: '#N/A' is no address, number, id or URL: write it as"),
     (("*@example.com",), "Nobody was suppressed: '*@example.com' is a whole domain, not one recipient: name each"),
-    (("--token", "x", "--country", "GB"), "A token says the channel"),
+    (("--token", "x", "--country", "GB"), "A token names its channel"),
     (("555 2671", "--country", "XX"), "there is no country 'XX'"),
 ])  # fmt: skip
 def test_what_makes_no_sense_is_refused(queue: Queue, args: tuple[str, ...], hint: str) -> None:

@@ -134,9 +134,9 @@ def test_what_looks_like_a_placeholder_is_refused(queue: Queue, folder: Path) ->
 
 
 @pytest.mark.parametrize(("args", "said"), [
-    ((), "Say what to send: --message TEXT, or --template FILE."),
-    (("--message", "x", "--template", "hi.txt"), "Say what to send"),
-    (("--message", "x", "--field", "a=b"), "--field is for templates"),
+    ((), "The text is missing or given twice: give --message TEXT or --template FILE."),
+    (("--message", "x", "--template", "hi.txt"), "The text is missing or given twice"),
+    (("--message", "x", "--field", "a=b"), "--field has no template"),
     (("--template", "hi.txt", "--field", "a"), "'a' is not a field: write it as first_name=Ada"),
     (("--template", "hi.html"), "The template needs {{ first_name }} (hi.html, line 1), which is empty: mend it, or"
                                 " give the field with --field."),

@@ -76,12 +76,12 @@ def test_tokens_go_in_by_named_variables(queue: Queue, anna: Mapping[str, str]) 
 @pytest.mark.parametrize(
     ("args", "given", "says"),
     [
-        ([], "", "on the first line of stdin"),
-        ([], "a\nb\nc\n", "on the first line of stdin"),
+        ([], "", "Stdin does not hold one or two lines"),
+        ([], "a\nb\nc\n", "Stdin does not hold one or two lines"),
         ([], "secret word\n", "A token is one word"),
         ([], "sécret\n", "A token is one word"),
         (["--expires-in", "2h", "--expires-at", "2026-12-01T00:00Z"], "secret\n", "give one of them"),
-        (["--refresh-env", "B"], "secret\n", "goes with --access-env"),
+        (["--refresh-env", "B"], "secret\n", "--refresh-env has no --access-env"),
         (["--workspace", "acme"], "secret\n", "There is no"),
         (["--expires-in", "soon"], "secret\n", "is not a duration"),
     ],
@@ -177,7 +177,7 @@ def test_tokens_are_removed(queue: Queue, anna: Mapping[str, str]) -> None:
     put(queue, anna)
     assert queue("tokens", "remove", "anna").stdout == "Removed the tokens of the account anna.\n"
     assert queue("tokens", "list").stdout == (
-        "No account has tokens: give it some with `send-queue tokens set ACCOUNT`.\n"
+        "No account has tokens: store some with `send-queue tokens set ACCOUNT`.\n"
     )
     done = queue("tokens", "remove", "anna", check=False)
     assert (done.returncode, "has no tokens" in done.stderr) == (2, True)

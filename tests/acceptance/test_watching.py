@@ -173,7 +173,7 @@ def test_a_log_of_an_unknown_kind(queue: Queue) -> None:
     """Configuration is wrong: 78."""
     done = queue("run-once", now=None, env={"SEND_QUEUE_LOG": "yes"}, check=False)
     assert (done.returncode, done.stderr) == (
-        78, "send-queue: SEND_QUEUE_LOG is not one of json, text, auto, none: set it to json, for instance.\n"
+        78, "send-queue: SEND_QUEUE_LOG has an unknown value: set it to one of json, text, auto, none.\n"
     )  # fmt: skip
 
 
@@ -207,7 +207,7 @@ def test_notify_lists_and_removes(queue: Queue) -> None:
         (event, "https://example.com/hook", "01:00:00") for event in ("finished", "uncertain")
     ]
     queue("notify", "remove", *(row["id"] for row in made))
-    assert queue("notify", "list").stdout == "Nobody is told of anything: see `send-queue notify add --help`.\n"
+    assert queue("notify", "list").stdout == "There are no notifications: see `send-queue notify add --help`.\n"
 
 
 @pytest.mark.parametrize(
@@ -215,13 +215,13 @@ def test_notify_lists_and_removes(queue: Queue) -> None:
     [
         (["--on", "failed", "--slack", "--to", "https://hooks.slack.com/services/T/B/secret"], "is a secret"),
         (["--on", "failed", "--slack", "--to", "my hook"], "is not the name of an environment variable"),
-        (["--on", "failed", "--to", "hooks.example.com"], "is not the URL of a webhook"),
-        (["--on", "failed", "--to", "https://ada:secret@hooks.example.com"], "without a password in it"),
+        (["--on", "failed", "--to", "hooks.example.com"], "is not a webhook's URL"),
+        (["--on", "failed", "--to", "https://ada:secret@hooks.example.com"], "without a password"),
         (["--on", "failed", "--to", "http://hooks.example.com/x"], "the URL must begin with https://"),
         (["--on", "failed", "--to", "https://10.0.0.1/x"], "10.0.0.1 is an address of a private network"),
         (["--on", "failed", "--to", "https://[::1]:8443/x"], "::1 is an address of a private network"),
-        (["--on", "broken", "--to", "https://example.com"], "broken is no event: name some of failed, uncertain"),
-        (["--on", "failed", "--to", "https://example.com", "--every", "5s"], "a minute at the least"),
+        (["--on", "broken", "--to", "https://example.com"], "broken is not an event: use failed, uncertain"),
+        (["--on", "failed", "--to", "https://example.com", "--every", "5s"], "--every is out of range"),
         (["--on", "failed", "--to", "https://example.com", "--workspace", "x"], "There is no workspace 'x'"),
     ],
 )
