@@ -1,12 +1,11 @@
-"""A week with a holiday in it, played in seconds: what cron would do from Monday to Sunday, and what came of it.
+"""Simulate cron's runs of a week with a holiday, in seconds, and show their effect.
 
-    set up    the commands that a person types, on a Postgres of the demo's own
-    play      at each of cron's moments, for each account, one pass, as `run-once` makes it
-    witness   the sandbox's journal: what arrived, from whom, on which day, and nobody twice
+    set up    the usual commands, on the demo's own Postgres
+    play      one pass of `run-once` for each account at each of cron's moments
+    witness   the sandbox's journal: accepted messages by account and day, and no recipient twice
 
-Time is rehearsed: each pass is told its moment, and so is the sandbox. All that is said about why something was held
-is the system's own word: a run's report, or `explain`. Nothing outlives the demo, and nothing of the user's is used:
-no DATABASE_URL, no data folder.
+Time is an argument of each pass and of the sandbox. Every reason shown comes from a run's report or `explain`. The demo
+uses neither DATABASE_URL nor the data folder, and leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -46,11 +45,11 @@ from send_queue.sandbox import Sandbox
 from send_queue.store import Filters
 
 WIDTH = 100
-"""Columns of what is printed."""
+"""Characters of a printed line."""
 
 
 def play(say: Callable[[str], None], typed: Typed) -> None:
-    """Play the week and say what happens, in lines of 100 columns at most."""
+    """Run the week and pass its lines to `say`, each of at most 100 characters."""
     with _server() as (folder, url), store.connected(url) as conn:
         stage = Stage(say, url, conn, Sandbox(folder / "journal.jsonl", sync=False, clock=lambda: stage.now))
         with stage.sandbox:
@@ -82,7 +81,7 @@ def _set_up(stage: Stage, typed: Typed) -> None:
                              "--message", MESSAGE])
     )  # fmt: skip
 
-    stage.say("\n  The file is as a spreadsheet saves it, two of the people are in it twice, and it begins:")
+    stage.say("\n  The file comes from a spreadsheet, has two people twice, and begins:")
     with PEOPLE.open(encoding="utf-8-sig") as file:
         for line in islice(file, 5):
             stage.say(_cut("    " + line.rstrip()))
@@ -92,7 +91,7 @@ def _set_up(stage: Stage, typed: Typed) -> None:
 
 
 def _type(stage: Stage, typed: Typed, args: Sequence[str]) -> str:
-    """Show a command, with its options on further lines where it is long, and run it."""
+    """Print a command, wrapped at its options if it is long, and run it."""
     lines = ["  $ send-queue"]
     options = (i for i, arg in enumerate(args) if arg.startswith("--"))
     first = next(options, len(args))
@@ -110,7 +109,7 @@ def _type(stage: Stage, typed: Typed, args: Sequence[str]) -> str:
 
 
 def _play(stage: Stage, typed: Typed) -> Week:
-    """From Monday to Sunday, at each of cron's moments, a pass for each account."""
+    """Run a pass for each account at each of cron's moments, Monday to Sunday."""
     stage.say(
         "\nTHE WEEK: every 10 minutes cron starts `run-once --account anna`, and `run-once --account ben`\n"
         f"  {'':11} account  cap    from-to      held back, from when (the account's own clock)"
@@ -131,13 +130,13 @@ def _play(stage: Stage, typed: Typed) -> Week:
     nothing = ", ".join(f"{n:,} {reason}" for reason, n in week.nothing.most_common())
     stage.say("\n" + _filled(
         f"{week.passes:,} passes in {time.monotonic() - began:.0f} s: {week.sent} sent, {week.uncertain} in doubt, "
-        f"{week.held} held by the provider, and {week.nothing.total():,} that found nothing to send ({nothing}).", "  "
+        f"{week.held} held by the provider, and {week.nothing.total():,} with nothing to send ({nothing}).", "  "
     ))  # fmt: skip
     return week
 
 
 def _pass(stage: Stage, account: Account, week: Week) -> None:
-    """What one start of `run-once --account NAME` does; only the database knows of those before it."""
+    """Do one start of `run-once --account NAME`; only the database carries state between two starts."""
     providers = Providers(stage.env)
     try:
         database = store.Database(stage.conn, lambda: stage.now)
@@ -172,7 +171,7 @@ def _note(stage: Stage, account: Account, report: run.RunReport, week: Week) -> 
 
 
 def _why(stage: Stage, account: Account, report: run.RunReport) -> str:
-    """The run's own word; of a closed schedule `explain` knows more: is it the hour, a weekend or a holiday?"""
+    """Return the run's reason; for a closed schedule `explain`'s, which tells hours, weekends and holidays apart."""
     if report.reason == "outside_schedule":
         for hold in explain.explain(stage.conn, _next_of(stage, account), stage.now).holds:
             if hold.rule in ("weekend", "holiday"):
@@ -188,7 +187,7 @@ def _next_of(stage: Stage, account: Account) -> UUID:
 
 
 def _ask(stage: Stage, typed: Typed) -> tuple[Explanation, str]:
-    """Ask about the message that goes next from New York, and keep what is printed for later."""
+    """Explain the next message from New York; keep the output for later."""
     asked = _next_of(stage, ANNA)
     printed = typed(["explain", str(asked)], url=stage.url, at=stage.now)
     return explain.explain(stage.conn, asked, stage.now), printed
@@ -200,7 +199,7 @@ def _ask(stage: Stage, typed: Typed) -> tuple[Explanation, str]:
 def _say_day(stage: Stage, week: Week, of: date) -> None:
     for account in (ANNA, BEN):
         day = week.days[account, of]
-        notes = day.notes[1:] if day.used else day.notes  # a working day begins outside hours
+        notes = day.notes[1:] if day.used else day.notes  # a working day starts outside hours
         start = (
             f"  {f'{of:%a %d %b}' if account is ANNA else '':11} {account.name:8} {f'{day.used}/{account.cap}':6} "
             f"{f'{day.first}-{day.last}' if day.used else '-':12} "
@@ -214,11 +213,11 @@ def _say_day(stage: Stage, week: Week, of: date) -> None:
 
 
 def _say_asked(stage: Stage, week: Week) -> None:
-    """What `explain` said, and whether it came true."""
+    """Print the explanation, and whether it came true."""
     if week.asked is None:
         return
     asked, printed = week.asked
-    stage.say("\nONE MESSAGE, asked about on Wednesday at 16:00 in New York")
+    stage.say("\nONE MESSAGE, explained on Wednesday at 16:00 in New York")
     stage.say(f"  $ send-queue explain {asked.send_id}")
     for line in printed.splitlines():
         stage.say(_filled(line.strip(), "  " if line[0] != " " else "    "))
@@ -234,7 +233,7 @@ def _say_asked(stage: Stage, week: Week) -> None:
 def _say_status(stage: Stage) -> None:
     status = store.status(stage.conn, stage.now)
     counts = ", ".join(f"{n:,} {name}" for name, n in sorted(status["queue"].items(), key=lambda item: -item[1]))
-    stage.say("\nHOW IT STANDS on Sunday night (`send-queue status`)")
+    stage.say("\nTHE QUEUE on Sunday night (`send-queue status`)")
     stage.say(f"  {sum(status['queue'].values()):,} in all: {counts}.")
     for lane in status["lanes"]:
         if lane["channel"] == "linkedin_invite":
@@ -244,17 +243,17 @@ def _say_status(stage: Stage) -> None:
             stage.say(_filled(f"{text}({lane['why']})", "  "))
     for send in store.sends(stage.conn, Filters(), "uncertain", 10):
         stage.say(
-            "  The one in doubt may have arrived: it counts against the cap, and is not sent again until\n"
-            "  somebody has looked on LinkedIn and says which it is:\n"
+            "  The uncertain one may have arrived: it counts against the cap, and waits until a person\n"
+            "  looks on LinkedIn and settles it:\n"
             f"    send-queue settle {send['id']} --sent   (or --not-sent)"
         )
 
 
 def _say_journal(stage: Stage, week: Week) -> None:
-    """What the sandbox wrote down as it accepted it: another hand than the queue's."""
+    """Print the sandbox's own record of accepted messages, which the queue does not write."""
     accepted = stage.sandbox.accepted()
     days = sorted({day for _, day in week.days})
-    stage.say("\nWHAT ARRIVED, by the sandbox's own journal")
+    stage.say("\nARRIVED, by the sandbox's own journal")
     stage.say(f"  {'':14}" + "".join(f"{day:%a %d}".rjust(8) for day in days) + "   total")
     kept = True
     for account in (ANNA, BEN):
@@ -270,7 +269,7 @@ def _say_journal(stage: Stage, week: Week) -> None:
 
 
 def _filled(text: str, start: str) -> str:
-    """A paragraph that begins with `start` and goes on below its end."""
+    """Wrap a paragraph that begins with `start` and continues below its end."""
     return textwrap.fill(text, WIDTH, initial_indent=start, subsequent_indent=" " * len(start), break_on_hyphens=False)
 
 

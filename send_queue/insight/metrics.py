@@ -1,7 +1,7 @@
-"""How the queue stands, as Prometheus reads it: which figures there are, as data, and their text.
+"""The queue's metrics in Prometheus's text format.
 
-Names follow Prometheus's conventions: base units (seconds, sends), `_total` for what only goes up. Source of the text
-format: prometheus.io, Exposition formats, version 0.0.4.
+Names follow Prometheus's conventions: base units (seconds, sends), `_total` for counters. Source of the format:
+prometheus.io, Exposition formats, version 0.0.4.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ RUN = ("command", "filters")
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One figure: of each row of the list `rows` of send_metrics the field `value`, under the labels.
+    """One metric: the field `value` of each row in the list `rows` of send_metrics, under the labels.
 
-    A row in which the value is null has no such figure.
+    A row with a null value is left out.
     """
 
     name: str
@@ -35,48 +35,48 @@ class Family:
 
 
 FAMILIES = (
-    Family("sends_total", "counter", "Tries to send that are over, by what they came to when they ended.",
+    Family("sends_total", "counter", "Finished tries, by outcome.",
            "attempts", "attempts", (*LANE, "outcome")),
-    Family("waiting_sends", "gauge", "Pending sends by what holds them; due: nothing does.",
+    Family("waiting_sends", "gauge", "Pending sends by the rule that holds them; due: none.",
            "waiting", "sends", ("workspace", "channel", "reason")),
-    Family("oldest_due_seconds", "gauge", "For how long the oldest send that is due has been so, by what holds it.",
+    Family("oldest_due_seconds", "gauge", "Seconds since the oldest due send became due, by the rule that holds it.",
            "waiting", "oldest", ("workspace", "channel", "reason")),
-    Family("ready_seconds", "gauge", "For how long a run could have taken a send that nothing holds.",
+    Family("ready_seconds", "gauge", "Seconds for which a run could have claimed a send that no rule holds.",
            "waiting", "ready", ("workspace", "channel")),
-    Family("in_flight_sends", "gauge", "Sends that a run has in hand.",
+    Family("in_flight_sends", "gauge", "Sends that a run is sending.",
            "sending", "sends", ("workspace", "channel")),
-    Family("failed_sends", "gauge", "Sends that did not go out and will not by themselves.",
+    Family("failed_sends", "gauge", "Sends that did not go out and are not retried.",
            "failed", "sends", ("workspace", "channel")),
-    Family("uncertain_sends", "gauge", "Sends that may have gone out, and are not settled.",
+    Family("uncertain_sends", "gauge", "Sends that may have gone out and are not settled.",
            "uncertain", "sends", ("workspace", "channel")),
-    Family("lane_cap_sends", "gauge", "How many a lane may send today.", "lanes", "cap", LANE),
-    Family("lane_used_sends", "gauge", "How many of today's a lane has used.", "lanes", "used_today", LANE),
-    Family("lane_weekly_cap_sends", "gauge", "How many a lane may send in seven days.", "lanes", "weekly_cap", LANE),
-    Family("lane_weekly_used_sends", "gauge", "How many a lane has used in the last seven days.",
+    Family("lane_cap_sends", "gauge", "A lane's cap for today.", "lanes", "cap", LANE),
+    Family("lane_used_sends", "gauge", "Today's sends against a lane's cap.", "lanes", "used_today", LANE),
+    Family("lane_weekly_cap_sends", "gauge", "A lane's cap for seven days.", "lanes", "weekly_cap", LANE),
+    Family("lane_weekly_used_sends", "gauge", "The last seven days' sends against a lane's cap.",
            "lanes", "used_week", LANE),
     Family("lane_held", "gauge", "1 for a lane that may not send now, with the reason.",
            "held", "one", (*LANE, "reason")),
-    Family("account_connected", "gauge", "0 for an account that its provider refuses, until a person acts.",
+    Family("account_connected", "gauge", "0 for an account that its provider refuses until a person acts.",
            "accounts", "connected", ("workspace", "account", "provider")),
-    Family("schedule_open", "gauge", "Whether a schedule is open now.", "schedules", "open", ("schedule",)),
-    Family("runs_total", "counter", "Runs that have ended well.", "runs", "runs", RUN),
-    Family("run_seconds_total", "counter", "How long the runs that have ended well took, all together.",
+    Family("schedule_open", "gauge", "1 for a schedule that is open now.", "schedules", "open", ("schedule",)),
+    Family("runs_total", "counter", "Successful runs.", "runs", "runs", RUN),
+    Family("run_seconds_total", "counter", "Seconds that all successful runs took together.",
            "runs", "seconds", RUN),
-    Family("last_run_timestamp_seconds", "gauge", "When the last run ended that ended well.", "runs", "finished", RUN),
-    Family("last_run_duration_seconds", "gauge", "How long the last run took that ended well.", "runs", "last", RUN),
-    Family("last_run_sent_sends", "gauge", "How many the last run sent that ended well.", "runs", "sent", RUN),
+    Family("last_run_timestamp_seconds", "gauge", "The end of the last successful run.", "runs", "finished", RUN),
+    Family("last_run_duration_seconds", "gauge", "Seconds that the last successful run took.", "runs", "last", RUN),
+    Family("last_run_sent_sends", "gauge", "Sends of the last successful run.", "runs", "sent", RUN),
 )  # fmt: skip
-"""All figures, in the order in which they are written; each name begins with `send_queue_`."""
+"""All metrics, in their order in the text; each name begins with `send_queue_`."""
 
 
 def text(conn: Connection, at: datetime | None) -> str:
-    """All figures of the queue at a moment, as Prometheus reads them. Counts what has ended since the last call."""
+    """Write all metrics at a moment; None: now. Adds tries finished since the last call to the counters."""
     store.meter_attempts(conn)
     return rendered(store.metrics(conn, at))
 
 
 def rendered(found: Json) -> str:
-    """What send_metrics answers, as text."""
+    """Write an answer of send_metrics as text."""
     rows = {**found, **_by_status(found["trouble"]), "held": _held(found["lanes"])}
     return "".join(line + "\n" for family in FAMILIES for line in _lines(family, rows[family.rows]))
 
@@ -102,7 +102,7 @@ def _lines(family: Family, rows: Sequence[Json]) -> Iterator[str]:
 
 
 def _escaped(value: Any) -> str:
-    """A label's value: a name may hold anything.
+    """Escape a label's value: a name may hold any character.
 
     >>> print(_escaped('a "b"'))
     a \\"b\\"

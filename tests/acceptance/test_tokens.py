@@ -201,7 +201,7 @@ def test_the_doctor_finds_what_renewals_lack(queue: Queue, anna: Mapping[str, st
     assert findings(queue, X_CLIENT_ID="")["token_client"]["mend"] == "export X_CLIENT_ID=…"
     assert findings(queue, MONDAY + 130 * MINUTE) == {}
     late = findings(queue, MONDAY + 3 * HOUR)["token"]
-    assert (late["severity"], "nobody has tried" in late["what"]) == ("wrong", True)
+    assert (late["severity"], "no refresh has tried its overdue renewal" in late["what"]) == ("wrong", True)
 
 
 def test_the_doctor_finds_tokens_that_will_end(queue: Queue, anna: Mapping[str, str]) -> None:

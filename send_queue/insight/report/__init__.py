@@ -1,10 +1,10 @@
-"""The report: one page that cron writes and a person shows around. No script, no network, no other file.
+"""The report: one page without scripts, network or other files.
 
-figures.py        what is known: the status, the last days, the tries, the week's calendar, the forecast
+figures.py        the data: status, last days, tries, the week's calendar, forecast
 week.py           a schedule as the open hours of seven days; pure
-advice.py         what needs a person, and the command that sees to it; pure
-charts.py         figures as SVG, each with words for who does not see it; pure
-page.py           figures into the template, page.html.j2, with style.css in it
+advice.py         problems for a person, each with its command; pure
+charts.py         SVG, with text for screen readers; pure
+page.py           the template page.html.j2 filled in, with style.css inside
 """
 
 from send_queue.insight.report.figures import Figures, gather

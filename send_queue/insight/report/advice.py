@@ -1,4 +1,4 @@
-"""What needs a person, the weightiest first, and the command that sees to it. Pure: all of it is in the status."""
+"""Problems for a person, the worst first, each with its command. Pure: derived from the status alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """One thing to see to: how bad it is, a sentence, what to do about it, and the command for that."""
+    """One problem: its severity, a sentence, the remedy, and the remedy's command."""
 
     weight: Literal["bad", "doubt", "wait"]
     what: str
@@ -22,7 +22,7 @@ class Advice:
 
 
 def advice(status: Json) -> list[Advice]:
-    """All there is to see to; what is said of an account or a workspace is said once, whatever its lanes."""
+    """List the problems; those of an account or a workspace once, whatever its lanes."""
     found = [*_lanes(status["lanes"]), *_rows(status)]
     order = ["bad", "doubt", "wait"]
     return sorted(dict.fromkeys(found), key=lambda item: order.index(item.weight))
@@ -72,16 +72,16 @@ def _sentence(what: str, why: str) -> str:
 
 def _rows(status: Json) -> Iterator[Advice]:
     if n := status["failed"]:
-        yield Advice("bad", f"{_sends(n)} failed and will not be tried again.",
+        yield Advice("bad", f"{_sends(n)} failed and will not be retried.",
                      "Mend the cause, listed below, then:", _command("retry", "--failed"))  # fmt: skip
     if n := status["uncertain"]:
         asked = status["look_ups"]["sends"]
-        do = ("The next runs ask the provider about them; settle what is left then." if asked >= n
-              else "Look at the provider whether they arrived, then say so for each:")  # fmt: skip
+        do = ("The next runs query the provider about them; settle the rest afterwards." if asked >= n
+              else "Look at the provider whether they arrived, then settle each:")  # fmt: skip
         yield Advice("doubt", f"{_sends(n)} may or may not have gone out.", do,
                      None if asked >= n else "send-queue settle ID --sent   (or --not-sent)")  # fmt: skip
     for code, n in status["retrying"].items():
-        yield Advice("wait", f"{_sends(n)} met {code} and will be tried again.", "They go on by themselves.")
+        yield Advice("wait", f"{_sends(n)} met {code} and will be retried.", "They go on by themselves.")
 
 
 def _sends(n: int) -> str:

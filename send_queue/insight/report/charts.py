@@ -1,8 +1,7 @@
-"""Figures as SVG that is a part of the page. Pure.
+"""Charts as inline SVG. Pure.
 
-Places across are percentages and places down are pixels, so that a chart is as wide as there is room for and its
-letters stay as large as they are. Colours are classes of style.css. Each chart has a title and a description for who
-does not see it; the page has the figures themselves as a table beside it.
+x is in percent and y in pixels: a chart fills the width, and its letters keep their size. Colours are classes of
+style.css. Each chart has a title and a description for screen readers, and the page has its data as a table.
 """
 
 from __future__ import annotations
@@ -16,23 +15,23 @@ from markupsafe import Markup
 from send_queue.insight.report.week import Day
 
 HIGH = 190
-"""Pixels of a chart's columns, from the ground to the highest line."""
+"""Pixels from the ground of a column chart to its highest line."""
 
 ABOVE, BELOW = 18, 34
-"""Pixels above them for figures, and below them for days."""
+"""Pixels above the columns for numbers, and below them for days."""
 
 ROW = 26
-"""Pixels of a day in a calendar."""
+"""Pixels of a day's row in a calendar."""
 
 LINE = 26
-"""Pixels of a lane's days."""
+"""Pixels of a lane's strip."""
 
 _ids = count(1)
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: what stands below it, its parts from the ground up, and where it should end."""
+    """One column: its label, its parts from the ground up, and its cap."""
 
     label: str
     below: str
@@ -43,7 +42,7 @@ class Column:
 
 
 def columns(title: str, told: str, bars: Sequence[Column], classes: Sequence[str]) -> Markup:
-    """Stacked columns with a scale; `classes` are those of their parts, `told` says what is to be seen."""
+    """Draw stacked columns with a scale; `classes` colour their parts, `told` is the description."""
     top, step = _scale(max([1, *(sum(bar.parts) for bar in bars), *(bar.cap or 0 for bar in bars)]))
     high = ABOVE + HIGH + BELOW
     ticks = [round(step * n) for n in range(round(top / step) + 1)]
@@ -89,7 +88,7 @@ def _column(bar: Column, x: float, slot: float, top: float, classes: Sequence[st
 
 
 def strip(title: str, told: str, used: Sequence[int], cap: int | None) -> Markup:
-    """A lane's days in one line: how much of the cap each used, the last one being today."""
+    """Draw the used share of a lane's cap on each day, up to today."""
     top = max([1, *used, cap or 0])
     slot = 100 / max(len(used), 1)
     bars = _joined(
@@ -106,7 +105,7 @@ def strip(title: str, told: str, used: Sequence[int], cap: int | None) -> Markup
 
 
 def split(title: str, parts: Sequence[tuple[str, str, int]]) -> Markup:
-    """A line cut into shares: (class, name, n)."""
+    """Draw a line cut into shares (class, name, n)."""
     total = sum(n for _, _, n in parts)
     told = ", ".join(f"{n:,} {name}" for _, name, n in parts if n) or "nothing"
     x, drawn = 0.0, []
@@ -122,7 +121,7 @@ def split(title: str, parts: Sequence[tuple[str, str, int]]) -> Markup:
 
 
 def calendar(title: str, days: Sequence[Day], now: float | None) -> Markup:
-    """A week as rows of 24 hours, closed hours shaded; `now` is the hour of the first day, 0 to 24."""
+    """Draw a week as rows of 24 hours, closed ones shaded; `now` is an hour of the first day, 0 to 24."""
     high = ROW * len(days)
     names = _joined(
         Markup('<text class="label" x="0" y="{}">{}</text>').format(i * ROW + 17, f"{day.date:%a %d}")
@@ -159,7 +158,7 @@ def _open_hours(day: Day, y: float) -> Markup:
 
 
 def hours_of(day: Day) -> str:
-    """A day in words: Thu 26 Nov open 07:00-18:00."""
+    """Describe a day: Thu 26 Nov open 07:00-18:00."""
     if day.open:
         hours = ", ".join(f"{a // 60:02}:{a % 60:02}-{b // 60:02}:{b % 60:02}" for a, b in day.open)
         return f"{day.date:%a %d %b} open {hours}"
@@ -176,7 +175,7 @@ def _why(day: Day) -> str:
 
 
 def short(n: float) -> str:
-    """A figure in four letters at the most.
+    """Write a number in at most four characters.
 
     >>> short(7), short(999), short(1234), short(12345), short(1234567)
     ('7', '999', '1.2k', '12k', '1.2M')
@@ -192,7 +191,7 @@ def short(n: float) -> str:
 
 
 def _scale(most: float) -> tuple[float, float]:
-    """The end of a scale that holds `most`, and the step of its lines: 1, 2 or 5 times a power of ten."""
+    """Return the end of a scale that holds `most`, and its step: 1, 2 or 5 times a power of ten."""
     power = 1.0
     while True:
         for step in (power, 2 * power, 5 * power):

@@ -1,4 +1,4 @@
-"""All that the report shows, gathered in a few calls whose cost does not grow with what was ever sent."""
+"""The report's data, read in a few calls whose cost does not grow with the history."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from send_queue.insight.forecast import Forecast
 
 PLAYED = 20_000
-"""How many waiting sends are played forward unasked: about a second's worth."""
+"""Simulate up to this many waiting sends by default, about a second's work."""
 
 AHEAD = 7
 """Days of forecast."""
 
 SCHEDULES = 6
-"""How many schedules have their week drawn: those that most accounts and campaigns go by."""
+"""Schedules with a drawn week: those of the most accounts and campaigns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """A schedule that is in use, and its next seven days; or why they cannot be told."""
+    """A schedule in use, with its next seven days, or the error that hides them."""
 
     name: str
     timezone: str
@@ -42,23 +42,23 @@ class Calendar:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is known at a moment, for people whose clocks show `zone`."""
+    """The data at a moment, for readers in `zone`."""
 
     at: datetime
     zone: tzinfo
     days: int
     every: timedelta
     limit: int | None
-    """What cron is taken to start `every` so often: `run-once` with this limit; None: `run`."""
+    """The forecast's command, started `every` so often: `run-once` with this limit; None: `run`."""
     status: Json
-    """Of `explain.status`: the counts, the lanes, the campaigns, what waits to be tried again."""
+    """`explain.status`: counts, lanes, campaigns, retries."""
     past: Json
-    """Of send_report: the last days, the newest tries, the rows that need a person."""
+    """send_report: the last days, the newest tries, the rows for a person."""
     calendars: tuple[Calendar, ...]
     advice: tuple[Advice, ...]
     ahead: Forecast | None
     not_played: str = ""
-    """Why there is no forecast, as a sentence."""
+    """The sentence that replaces the forecast."""
 
 
 def gather(
@@ -70,9 +70,9 @@ def gather(
     limit: int | None,
     play: bool | None = None,
 ) -> Figures:
-    """Gather the figures of the last `days`; `every` is how often cron runs, and `limit` what a run takes (None: all).
+    """Read the data of the last `days`. Cron starts a run `every` so often; `limit`: its most sends (None: all).
 
-    `play` says whether the queue is played forward: None does so where no more than `PLAYED` sends wait.
+    `play`: whether to simulate the queue; None: only if at most `PLAYED` sends wait.
     """
     status = explain.status(conn, at)
     now = datetime.fromisoformat(status["at"])
@@ -89,7 +89,7 @@ def _calendar(row: Json, at: datetime) -> Calendar:
     known = row["name"], row["timezone"], row["accounts"], row["campaigns"]
     try:
         return Calendar(*known, tuple(week.week(schedule_text.schedule_from(row), at)))
-    except calendar.ScheduleError as error:  # it was spoilt by hand
+    except calendar.ScheduleError as error:  # edited by hand
         return Calendar(*known, (), str(error))
 
 
@@ -105,11 +105,11 @@ def _ahead(
     if not pending:
         return None, "Nothing waits."
     if play is False:
-        return None, "It was not asked for."
+        return None, "Not requested."
     if play is None and pending > PLAYED:
         return None, (f"It takes a while with {pending:,} sends: see `send-queue forecast`, or write the report with "
                       "--forecast.")  # fmt: skip
     try:
         return forecast.forecast(conn, at, days=AHEAD, every=every, limit=limit, tz=zone), ""
-    except UserError as error:  # a role or a server that may only read
+    except UserError as error:  # a read-only role or server
         return None, str(error)

@@ -1,4 +1,4 @@
-"""Figures into a page: the template and its style lie beside this module."""
+"""Write the report's HTML from its data; template and style lie beside this module."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from send_queue.model import CHANNELS, Json
 from send_queue.rules import zones
 
 CAMPAIGNS = 40
-"""Campaigns that are told one by one: those that go on, then those that sent last."""
+"""Campaigns shown: active ones, then those that sent last."""
 
 NEVER = 20
-"""Reasons for which sends do not go by themselves."""
+"""The most reasons shown for sends that never go."""
 
 WITHIN = {60: "1 min", 600: "10 min", 3600: "1 h", 21_600: "6 h", 86_400: "1 day", 604_800: "1 week", None: "more"}
-"""What stands below the columns of how long sends had been due."""
+"""Labels of the columns of waiting times."""
 
 OUTCOMES = {"sent": "sent", "already_done": "skipped", "retry": "retry", "held": "held", "failed": "failed",
             "uncertain": "uncertain", "released": "released"}  # fmt: skip
-"""What became of a try, and its colour."""
+"""Outcomes of tries, and their colours."""
 
 
 def html(figures: Figures) -> str:
-    """The report as HTML that needs nothing else."""
+    """Write the report as one self-contained HTML page."""
     env = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
@@ -49,7 +49,7 @@ def html(figures: Figures) -> str:
 
 
 def _told(figures: Figures) -> dict[str, Any]:
-    """All that the template names."""
+    """Return the template's variables."""
     past, status = figures.past, figures.status
     channels = [c for c in CHANNELS if any(day["channel"] == c for day in past["usage"]["days"])]
     counts = {name: status["queue"].get(name, 0) for name in
@@ -69,7 +69,7 @@ def _told(figures: Figures) -> dict[str, Any]:
                   for told in past["usage"]["lanes"]],
         "calendars": [(known, _calendar(known, figures.at)) for known in figures.calendars],
         "ahead": _ahead(figures, channels),
-        # What failed and what is uncertain has its own place on the page.
+        # The page shows failed and uncertain sends elsewhere.
         "never": [n for n in figures.ahead.never if n.reason not in ("failed", "uncertain")][:NEVER]
                  if figures.ahead else [],
         "campaigns": _campaigns(figures),
@@ -99,7 +99,7 @@ def _sent_by_day(figures: Figures, channels: Sequence[str]) -> Markup:
     for day, by_channel in _by_day(usage["days"]).items():
         parts = [by_channel[c]["used"] if c in by_channel else 0 for c in channels]
         capped = [row for row in by_channel.values() if row["cap"] is not None]
-        # A line says something only where it is the cap of all that the column is made of.
+        # Draw the cap's line only if the cap covers all parts of the column.
         cap = (
             sum(row["cap"] for row in capped)
             if capped and not any(r["uncapped"] for r in by_channel.values())
@@ -185,7 +185,7 @@ def _campaigns(figures: Figures) -> list[Json]:
 
 
 def _rate(counts: Mapping[str, Any]) -> float | None:
-    """The share of what went out among what went out, failed, or is in doubt; null where there is nothing of these."""
+    """Return the share of sent among sent, failed and uncertain; None if there are none of these."""
     tried = counts["sent"] + counts["failed"] + counts["uncertain"]
     return counts["sent"] / tried if tried else None
 
@@ -194,8 +194,8 @@ def _rate(counts: Mapping[str, Any]) -> float | None:
 
 
 def _harmless(page: str) -> str:
-    """The page with the characters of others that control something, or turn the direction of writing, as their codes;
-    we ourselves write none but the ends of lines."""
+    """Replace control characters and direction marks of stored text by their codes; the page itself uses only line
+    ends."""
     return re.sub(r"[^\x20-\x7e\n]", lambda c: c[0] if c[0].isprintable() else f"\\x{ord(c[0]):02x}", page)
 
 
@@ -212,7 +212,7 @@ def _brief(zone: tzinfo, at: datetime) -> Any:
     moment, year = _moment(zone), at.astimezone(zone).year
 
     def brief(when: str | datetime | None) -> str:
-        """A moment to the minute, with its year where that is not the report's."""
+        """Write a moment to the minute, with its year if it is not the report's."""
         this = moment(when, "%Y") == str(year)
         return str(moment(when, "%d %b, %H:%M" if this else "%d %b %Y, %H:%M"))
 
@@ -220,12 +220,12 @@ def _brief(zone: tzinfo, at: datetime) -> Any:
 
 
 def span(seconds: float | None) -> str:
-    """A length of time in its two largest units.
+    """Write a time in its two largest units.
 
     >>> span(0.0042), span(4.2), span(42), span(3900), span(200_000), span(None)
     ('5 ms', '4.2 s', '42 s', '1 h 5 min', '2 d 7 h', '-')
 
-    Milliseconds are rounded up: within 0 ms is nothing.
+    Milliseconds round up, so that none becomes 0.
     """
     if seconds is None:
         return "-"
@@ -242,7 +242,7 @@ def span(seconds: float | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share for people, never rounded to all or nothing.
+    """Write a share, never rounded to 0% or 100%.
 
     >>> percent(0.98765), percent(0.99999), percent(1.0), percent(0.0001), percent(None)
     ('98.8%', '>99.9%', '100%', '<0.1%', '-')

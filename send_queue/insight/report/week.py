@@ -1,4 +1,4 @@
-"""The hours of seven days in which a schedule is open, on its own wall clock. Pure."""
+"""A schedule's open hours in seven days, on its own wall clock. Pure."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from send_queue.rules import calendar
 
 DAYS = 7
 OPENINGS = 200
-"""Of seven days: more than 28 a day are cut."""
+"""The most openings of seven days, 28 a day; the rest are cut."""
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One date: when it is open, in minutes from its midnight, and, where it is not at all, why."""
+    """One date: its open hours in minutes from its midnight, or the reason why it is closed."""
 
     date: date
     open: tuple[tuple[Minutes, Minutes], ...]
@@ -25,7 +25,7 @@ class Day:
 
 
 def week(schedule: Schedule, at: datetime) -> list[Day]:
-    """The date of `at` and the six after it. Raises `calendar.ScheduleError` where the schedule cannot be read."""
+    """Return the date of `at` and the next six. Raises `calendar.ScheduleError` for an unreadable schedule."""
     zone = calendar.zone_of(schedule.timezone)
     today = at.astimezone(zone).date()
     dates = [today + timedelta(days=n) for n in range(DAYS)]
@@ -43,7 +43,7 @@ def _day(schedule: Schedule, day: date, zone: tzinfo, windows: list[Window]) -> 
         for w in windows
         if w.opens_at < ends and w.closes_at > begins
     ]
-    # Of a night in which the clocks go back a span may seem to end before it begins.
+    # When clocks go back, a span may seem to end before it begins.
     spans = [(since, until) for since, until in spans if since < until]
     if spans:
         return Day(day, tuple(spans), None, "")
