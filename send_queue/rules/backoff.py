@@ -1,4 +1,4 @@
-"""When to try again what certainly did not go out, and when to ask again about what may have."""
+"""When to retry a send that did not go out, and when to repeat a look-up of one that may have."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 JITTER = 0.1
-"""The share of a delay that chance may add, so that what failed together does not come back together."""
+"""The largest random share added to a delay, so that sends that failed together spread out."""
 
 
 def retry_seconds(attempts: int, backoff_seconds: Sequence[int], chance: float = 0.0) -> float:
-    """Say how many seconds to wait after the `attempts`-th try that counted; `chance` is drawn from 0 to 1.
+    """Return the seconds to wait after the `attempts`-th counted try; `chance` is drawn from 0 to 1.
 
     The last delay repeats.
 
@@ -24,11 +24,11 @@ def retry_seconds(attempts: int, backoff_seconds: Sequence[int], chance: float =
 
 
 LOOK_UPS = tuple(timedelta(minutes=m) for m in (2, 10, 60, 360, 1440))
-"""When a provider that could not tell is asked again; after the last it is a person's turn."""
+"""Waits between look-ups that could not tell; after the last a person settles the send."""
 
 
 def look_up_again(times: int) -> timedelta | None:
-    """Say when to ask again after a provider could not tell for the `times + 1`-th time; None: never.
+    """Return the wait after the `times + 1`-th look-up that could not tell; None: no further look-up.
 
     >>> [str(look_up_again(n)) for n in (0, 1, 4, 5)]
     ['0:02:00', '0:10:00', '1 day, 0:00:00', 'None']

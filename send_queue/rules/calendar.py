@@ -1,21 +1,20 @@
-"""When a schedule is open: business hours, weekends and public holidays, in the right time zone. Pure.
+"""When a schedule is open: hours, weekends and public holidays in its time zone. Pure.
 
-    pairs      07:00-18:00 on the wall clock of the schedule's zone, several a day, or over midnight
+    pairs      07:00-18:00 on the schedule's wall clock, several a day, or over midnight
     intervals  the same as moments in UTC, cut where the clocks change
-    windows    those of one day, joined where they touch, in the order of time; `next_window` is the first of
-               them, `openings` are the first few
+    windows    intervals of one day, joined where they touch, in order; `next_window` gives the first of
+               them, `openings` the first few
 
-What the rules are:
+Rules:
 
-- A moment is open if and only if its local wall time lies in `[from, to)` of a pair. So in the spring night
-  02:30-05:00 opens at 03:00, the first moment whose wall time is in it. In the autumn night, where 01:30
-  comes twice, 01:30-05:00 opens at the first 01:30, closes when the clocks go back to 01:00, and opens again.
+- A moment is open if and only if its local wall time lies in `[from, to)` of a pair. In the spring night
+  02:30-05:00 opens at 03:00, its first wall time. In the autumn night, where 01:30 comes twice, 01:30-05:00
+  opens at the first 01:30, closes when the clocks go back to 01:00, and opens again.
 - A pair over midnight belongs to the weekday on which it begins, and that day must be open.
 - A day is open if its weekday has hours and it is neither a public holiday (observed days included) nor in
-  `closed_on`. A day in `open_on` is open in spite of all of these; without hours of its own it takes those
-  of the first weekday, from Monday, that has some.
-- No moment of a holiday or of a day in `closed_on` is open: a pair that runs over midnight into one ends
-  there.
+  `closed_on`. A day in `open_on` is open despite these; without hours it takes those of the first weekday,
+  from Monday, that has some.
+- No moment of a holiday or of a day in `closed_on` is open: a pair over midnight ends there.
 - Windows never overlap, and each belongs to the day on which it begins: open around the clock is one window
   a day, and a pair that begins before the pair of the day before has ended opens when that one ends.
 """
@@ -39,7 +38,7 @@ from send_queue.model import Minutes, Schedule, UserError, Window
 from send_queue.rules import zones
 
 _SEARCH_DAYS = 732
-"""How far ahead an opening is looked for: two years. Later days in `open_on` are tried as well."""
+"""Search two years ahead for an opening, and then only the days in `open_on`."""
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MIDNIGHT: Minutes = 24 * 60
@@ -49,11 +48,11 @@ _Pair = tuple[Minutes, Minutes]
 
 
 class ScheduleError(UserError, ValueError):
-    """A schedule that says something impossible."""
+    """A schedule is impossible."""
 
 
 class NeverOpens(ScheduleError):
-    """Nothing opens within two years, nor on a later day in `open_on`."""
+    """A schedule does not open within two years, nor on a later day in `open_on`."""
 
 
 # --- the window -------------------------------------------------------------------------------------------
@@ -62,10 +61,10 @@ class NeverOpens(ScheduleError):
 def next_window(schedule: Schedule, at: datetime) -> Window:
     """Find the window that holds `at`, else the next one.
 
-    Both ends are in UTC. The same window comes back for every moment in it, and `closes_at` gives the one
-    after it. Raises NeverOpens, and ScheduleError where the zone or the country is unknown.
+    Both ends are in UTC. Every moment in a window gives that window, and `closes_at` gives the next.
+    Raises NeverOpens, and ScheduleError for an unknown zone or country.
 
-    Christmas Eve is closed by hand, Christmas Day is a holiday, then comes a weekend:
+    Christmas Eve is in `closed_on`, Christmas Day is a holiday, a weekend follows:
 
     >>> from send_queue.rules.schedule_text import hours_from_text, schedule_from
     >>> office = schedule_from({
@@ -84,10 +83,9 @@ def next_window(schedule: Schedule, at: datetime) -> Window:
 
 
 def openings(schedule: Schedule, at: datetime, count: int) -> list[Window]:
-    """List the window that holds `at`, else the next one, and those after it, in order.
+    """List the window that holds `at`, else the next one, and its successors.
 
-    At least one and at most `count`: none is more than two years after `at`, but for later days in `open_on`.
-    Raises what `next_window` raises.
+    Returns 1 to `count` windows, within two years of `at` except for days in `open_on`. Raises as `next_window`.
     """
     windows = list(islice(_windows_from(schedule, at), count))
     if not windows:
@@ -96,9 +94,9 @@ def openings(schedule: Schedule, at: datetime, count: int) -> list[Window]:
 
 
 def closed_because(schedule: Schedule, at: datetime) -> tuple[Literal["schedule", "weekend", "holiday"], str] | None:
-    """Say which rule keeps the schedule closed at `at`, with a detail for a person; None when it is open.
+    """Return the rule that closes the schedule at `at`, with a detail for people; None: it is open.
 
-    `weekend` is a weekday without hours, whichever it is; `schedule` an hour outside those of an open day.
+    `weekend` is any weekday without hours; `schedule` an hour outside those of an open day.
     """
     zone = zone_of(schedule.timezone)
     day = _local(at, zone)
@@ -119,8 +117,8 @@ def closed_because(schedule: Schedule, at: datetime) -> tuple[Literal["schedule"
 def closures(
     schedule: Schedule, since: datetime, until: datetime
 ) -> list[tuple[Literal["schedule", "weekend", "holiday"], str]]:
-    """Say all that keeps the schedule closed from `since` to `until`, its next opening: the rules as in
-    `closed_because`, of that moment and of each whole day after it, on the schedule's own calendar."""
+    """List the rules of `closed_because` from `since` to `until`, the next opening: that moment's, then each later
+    day's on the schedule's calendar."""
     zone = zone_of(schedule.timezone)
     found = [closed_because(schedule, since)]
     day, opens_on = _local(since, zone) + timedelta(days=1), _local(until, zone)
@@ -132,16 +130,16 @@ def closures(
 
 
 def _windows_from(schedule: Schedule, at: datetime) -> Iterator[Window]:
-    """All windows that close after `at`, in order."""
+    """Yield all windows that close after `at`, in order."""
     zone = zone_of(schedule.timezone)
-    # Two days back: a window over midnight began yesterday, and a clock that goes back over midnight
-    # (America/St_Johns until 2011) can return to yesterday.
+    # Start two days back: a window over midnight began yesterday, and a clock that goes back over midnight
+    # (America/St_Johns until 2011) returns to yesterday.
     first = _local(at, zone).toordinal() - 2
     days = range(first, min(first + _SEARCH_DAYS, date.max.toordinal() - 2))
     later = sorted(day.toordinal() for day in schedule.open_on if day.toordinal() >= days.stop)
     ahead: list[tuple[Window, int]] = []
     for day in chain(days, later):
-        # For the same reason a window of one of the next two days may come first.
+        # Look two days ahead, for the same reason: a later day's window may come first.
         while ahead and ahead[0][1] < day - 2:
             yield heappop(ahead)[0]
         for window in _windows(schedule, zone, date.fromordinal(day)):
@@ -152,12 +150,12 @@ def _windows_from(schedule: Schedule, at: datetime) -> Iterator[Window]:
 
 
 def _windows(schedule: Schedule, zone: pendulum.Timezone, day: date) -> list[Window]:
-    """The windows that begin on the local `day`, in order; touching and overlapping ones are joined."""
+    """List the windows that begin on the local `day`, touching and overlapping ones joined."""
     pairs = _pairs(schedule, day)
     if not pairs:
         return []
     midnight = datetime.combine(day, time())
-    # What the pairs of the day before still cover is theirs.
+    # Skip the time that the day before still covers: it belongs to that day.
     taken = _runs_until(schedule, day - timedelta(days=1)) - _MIDNIGHT
     windows: list[Window] = []
     for pair in pairs:
@@ -183,7 +181,7 @@ def _joined(windows: list[Window]) -> list[Window]:
 
 
 def _pairs(schedule: Schedule, day: date) -> Sequence[_Pair]:
-    """The pairs that begin on `day`; none when it is not an open day."""
+    """Return the pairs that begin on `day`; none on a closed day."""
     if _day_off(schedule, day):
         return ()
     pairs = schedule.hours.get(day.weekday(), ())
@@ -194,7 +192,7 @@ def _pairs(schedule: Schedule, day: date) -> Sequence[_Pair]:
 
 
 def _end(schedule: Schedule, day: date, pair: _Pair) -> Minutes:
-    """When a pair of `day` ends, in minutes after the midnight that begins `day`: at most 2880."""
+    """Return the end of a pair in minutes after the midnight that begins `day`, at most 2880."""
     begins, ends = pair
     if begins < ends:
         return ends
@@ -202,12 +200,12 @@ def _end(schedule: Schedule, day: date, pair: _Pair) -> Minutes:
 
 
 def _runs_until(schedule: Schedule, day: date) -> Minutes:
-    """When the last pair of `day` ends, in minutes after the midnight that begins `day`; 0 without a pair."""
+    """Return the end of the day's last pair in minutes after the midnight that begins `day`; 0 without a pair."""
     return max((_end(schedule, day, pair) for pair in _pairs(schedule, day)), default=0)
 
 
 def _day_off(schedule: Schedule, day: date) -> str | None:
-    """Why the whole of `day` is closed, a weekend apart; None when it is not."""
+    """Say why the whole of `day` is closed, weekends apart; None: it is not."""
     if day in schedule.open_on:
         return None
     if schedule.skip_holidays:
@@ -219,28 +217,26 @@ def _day_off(schedule: Schedule, day: date) -> str | None:
 
 @cache
 def _holidays(country: str | None, subdivision: str | None, year: int) -> dict[date, str]:
-    """The public holidays of a year by date, observed days included, from the package `holidays`.
+    """Return the public holidays of a year by date, observed days included, from the package `holidays`.
 
-    One year at a time and a plain dict: the package's own object fills itself while it is read, so that a
-    second thread could find a year that is still empty.
+    Copy them into a plain dict: the package's object fills itself while read, and a second thread could find a
+    year still empty.
     """
     if country is None:
-        raise ScheduleError(
-            "The schedule skips holidays, but not those of any country: name one, for example --holidays US."
-        )
-    import holidays  # 0.1 s (it reads every country) that only a schedule with holidays pays
+        raise ScheduleError("The schedule skips holidays but names no country: name one, for example --holidays US.")
+    import holidays  # late: it takes 0.1 s
 
     try:
-        # It warns of years that it knows little of (India's after 2035): cron would mail that with each tick, and
-        # nobody can mend it there. `doctor` tells of a year without holidays.
+        # Silence warnings of little-known years (India's after 2035): cron would mail them on each tick. `doctor`
+        # reports a year without holidays.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            # English whatever the locale of the machine, for the countries that have their names in English.
+            # English names where there are any, whatever the machine's locale.
             found = holidays.country_holidays(
                 country, subdiv=subdivision, years=year, expand=False, observed=True, language="en_US"
             )
     except (NotImplementedError, TypeError):
-        # The library does not know the country or the part of it; TypeError: the name is that of another thing in it.
+        # An unknown country or subdivision; TypeError: the package has another thing of this name.
         raise ScheduleError(_unknown_holidays(country, subdivision)) from None
     return dict(found)
 
@@ -250,7 +246,7 @@ def _holidays(country: str | None, subdivision: str | None, year: int) -> dict[d
 
 @cache
 def zone_of(name: str) -> pendulum.Timezone:
-    """Return a zone, from the newest data that there are. Raises ScheduleError where nobody knows it."""
+    """Return a zone from the newest data. Raises ScheduleError for an unknown one."""
     try:
         return pendulum.Timezone.from_file(zones.read(name), key=name)
     except LookupError:
@@ -264,7 +260,7 @@ def _local(at: datetime, zone: pendulum.Timezone) -> date:
 
 
 def _intervals(zone: pendulum.Timezone, begin: datetime, end: datetime) -> list[Window]:
-    """All moments whose wall time lies in `[begin, end)`: one interval; around a change several, or none."""
+    """List the moments whose wall time lies in `[begin, end)`: one interval; around a clock change several or none."""
     offsets = {_offset(zone, wall.replace(fold=fold)) for wall in (begin, end) for fold in (0, 1)}
     earliest, latest = (begin - max(offsets)).replace(tzinfo=UTC), (end - min(offsets)).replace(tzinfo=UTC)
     if len(offsets) == 1:
@@ -281,7 +277,7 @@ def _intervals(zone: pendulum.Timezone, begin: datetime, end: datetime) -> list[
 def _constant_stretches(
     zone: pendulum.Timezone, since: datetime, until: datetime
 ) -> Iterator[tuple[datetime, datetime, timedelta]]:
-    """Split `[since, until)` where the zone's offset changes: (since, until, offset)."""
+    """Split `[since, until)` at changes of the offset into (since, until, offset)."""
     while change := _next_change(zone, since, until):
         yield since, change, _offset(zone, since.astimezone(zone))
         since = change
@@ -289,10 +285,10 @@ def _constant_stretches(
 
 
 def _next_change(zone: pendulum.Timezone, since: datetime, until: datetime) -> datetime | None:
-    """The first moment up to `until` with another offset than `since`, found by bisection to the second.
+    """Find the first moment up to `until` with another offset than `since`, by bisection to the second.
 
-    Two changes that cancel each other within the two days that a pair can span would be missed; the time zone
-    database has none since 1970.
+    It misses two changes that cancel each other within the two days of a pair; the time zone database has none
+    since 1970.
     """
     before = _offset(zone, since.astimezone(zone))
 
@@ -307,7 +303,7 @@ def _next_change(zone: pendulum.Timezone, since: datetime, until: datetime) -> d
 
 def _offset(zone: pendulum.Timezone, wall: datetime) -> timedelta:
     offset = zone.utcoffset(wall)
-    assert offset is not None  # every zone of the database has one
+    assert offset is not None  # every zone has one
     return offset
 
 
@@ -325,11 +321,11 @@ _ABBREVIATIONS = {
     "Europe/London": "bst", "Europe/Paris": "cest mez mesz", "Europe/Athens": "eest", "Asia/Kolkata": "ist",
     "Asia/Tokyo": "jst", "Australia/Sydney": "aest aedt", "UTC": "z gmt+0 utc+0 +00:00",
 }  # fmt: skip
-"""What people write for a zone, and the name that they most likely mean."""
+"""Zones, and the words that people write for them."""
 
 
 def _unknown_zone(name: str) -> str:
-    """Name the zones whose name, or whose city alone, is nearest."""
+    """Refuse a zone, suggesting those with the nearest name or city."""
     for zone, written in _ABBREVIATIONS.items():
         if name.strip().lower() in written.split():
             return f"There is no time zone {name!r}: write a name of the IANA database, such as {zone}."
@@ -343,7 +339,7 @@ def _unknown_zone(name: str) -> str:
 
 
 def _unknown_holidays(country: str, subdivision: str | None) -> str:
-    """Say which countries, or which subdivisions of a known country, there are."""
+    """Refuse a country or subdivision, suggesting known ones."""
     import holidays
 
     known = holidays.list_supported_countries()

@@ -1,6 +1,7 @@
-"""One recipient has one key: what suppression, dedupe and prospects compare, however people write them.
+"""The key of a recipient: equal for all spellings; suppression, dedupe and prospects compare it.
 
-send_normal_recipient is the same in SQL, to the letter. Only what its key says is sent (recipients.py).
+send_normal_recipient is the same function in SQL: change both. Sends go only to recipients whose key is exact
+(recipients.py).
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ _AT_HOME = re.compile(
     "373|374|377|380|381|382|383|385|386|387|389|421|423|508|590|591|593|594|595|596|686|850|855|856|880|"
     "886|961|962|963|964|966|967|970|971|972|976|977|994|995|996))0+"
 )
-"""Countries whose numbers never begin with the 0 that is dialled before them at home."""
+"""Countries whose international numbers drop the 0 of national dialling."""
 
 _ROUNDS = 6
 
 
 def clean(text: str) -> str:
-    r"""A text without what cannot be seen, its letters of one width (NFKC), and nothing blank at its ends.
+    r"""Remove invisible characters and outer blanks; normalise letters (NFKC).
 
     >>> clean(' \uff41na@example.com\u200b')
     'ana@example.com'
@@ -46,7 +47,7 @@ def clean(text: str) -> str:
 
 
 def key(recipient: str) -> str:
-    """What all ways to write a recipient have in common, told by their shape: of an address, a number or a profile.
+    """Return the key of a recipient, whose form shows its kind: address, number or profile.
 
     >>> key("Ana@Bücher.example"), key("+44 (0)20 7946 0958"), key("https://uk.linkedin.com/in/Ada-L/")
     ('ana@xn--bcher-kva.example', '+442079460958', 'ada-l')
@@ -75,7 +76,7 @@ def _folded(text: str) -> str:
 
 
 def profile(text: str) -> str | None:
-    """The slug or the id in the URL of a profile of LinkedIn's, as it is written there; null where it is no such URL.
+    """Return the slug or id in the URL of a LinkedIn profile, unchanged; None for another URL.
 
     >>> profile("https://www.linkedin.com/sales/lead/ACwAAana,NAME_SEARCH,x1?_ntb=y")
     'ACwAAana'
@@ -85,7 +86,7 @@ def profile(text: str) -> str | None:
 
 
 def _named(part: str) -> str:
-    """Who a part of a path names."""
+    """Return the person that a part of a path names."""
     try:
         decoded = unquote_to_bytes(part).decode()
     except UnicodeDecodeError:
@@ -94,7 +95,7 @@ def _named(part: str) -> str:
 
 
 def domain(text: str) -> str:
-    """A domain in ASCII: what its key has behind the @.
+    """Write a domain in ASCII, as in a key.
 
     >>> domain("Straße.de")
     'xn--strae-oqa.de'
@@ -103,7 +104,7 @@ def domain(text: str) -> str:
 
 
 def _small(text: str) -> str:
-    """In small letters, one for one, whatever stands around them."""
+    """Lower each letter by itself, whatever its neighbours."""
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFKC", "".join(map(_small_letter, text)))

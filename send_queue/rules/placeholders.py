@@ -1,7 +1,7 @@
-"""Placeholders: which field a name means, and what in a text looks like a placeholder and is none.
+"""Match names with fields, and find text that looks like a placeholder and is none.
 
-Every tool of this trade has a syntax of its own. A text that was written for another one would go out with its
-placeholders in it, so the command refuses whatever looks like one and is not filled in. `--literal` sends it as it is.
+Every mailing tool has its own syntax. A text for another tool would go out with its placeholders, so the command
+refuses them. `--literal` sends them unchanged.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 from send_queue.model import UserError
 
 WORD = r"[^\W\d_][^\W_]*"
-"""A word begins with a letter; underscores part words, as blanks do."""
+"""A word begins with a letter; underscores separate words like blanks."""
 BARE = rf"_*{WORD}(?:[ \t_.-]{{1,3}}[^\W_]+){{0,4}}_*"
 NAME = rf"[ \t]*{BARE}[ \t]*"
-"""The name of a field as people write it: up to five words."""
+"""A field's name as people write it: up to five words."""
 
 SURE = re.compile(
     rf"""
@@ -52,18 +52,18 @@ OF_A_FIELD = re.compile(
     """,
     re.VERBOSE,
 )
-"""A placeholder where a field is called so: $first_name, and not $ada."""
+"""A placeholder if a field has this name: $first_name, but not $ada."""
 
 OF_WORDS = re.compile(rf"(?<![\w@]) @ ([^\W\d_]\w{{1,40}}) | (?<![\w:]) : ({BARE}) : (?![\w:])", re.VERBOSE)
-"""A placeholder where a field of several words is called so: @first_name, and neither @company nor :phone:."""
+"""A placeholder if a field has this name and several words: @first_name, but neither @company nor :phone:."""
 
 BEFORE_A_FIELD = re.compile(
     rf"[$#%] \{{ ({NAME}) \}} | [$#%] \{{\{{ ({NAME}) \}}\}} | (?<!\{{) \{{{{3}} ({NAME}) \}}{{3}} (?!\}})", re.VERBOSE
 )
-"""What other tools write, of which ours would fill in a part: ${{first_name}} would be sent as $Ada."""
+"""Other tools' placeholders, of which send-queue would fill in a part: ${{first_name}} would become $Ada."""
 
 SIGNS = re.compile(r"[{\[<«%$@#|:]|__|\(\(")
-"""Without one of these there is no placeholder."""
+"""Every placeholder has one of these signs."""
 
 NOUNS = frozenset((
     "name", "firstname", "lastname", "surname", "fullname", "forename", "nickname", "company", "companyname", "email",
@@ -74,7 +74,7 @@ NOUNS = frozenset((
 """Last words of placeholders in brackets."""
 
 PEOPLE = frozenset(("firstname", "lastname", "fullname", "fname", "lname", "companyname", "jobtitle"))
-"""What fields are called everywhere, whether there are such or not, and nothing else is."""
+"""Names that are always fields, whether the file has them or not."""
 
 NARROW = str.maketrans("＜＞｛｝［］％＄＠＃｜（）：＿", "<>{}[]%$@#|():_")
 """Signs in full width."""
@@ -83,11 +83,11 @@ NOTHING = re.compile(
     r"\#(?:N/A|n/a|NA|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|ERROR!|SPILL!|CALC!|FIELD!|GETTING_DATA|\#+)|Err:\d{3}"
     r"|N/A|n/a|n\.a\.|null|NULL|\(null\)|None|nan|NaN|undefined|\[object Object\]|\\N|-+|[\u2013\u2014]"
 )
-"""What spreadsheets and programs write where there is nothing. People are called Null and Nan, but not null and nan."""
+"""Words of spreadsheets and programs for an empty value. Null and Nan are also names; null and nan are not."""
 
 
 def is_nothing(cell: object) -> bool:
-    """Whether a value is what spreadsheets and programs write where there is none.
+    """Whether a value is a spreadsheet's or program's word for an empty value.
 
     >>> is_nothing("#N/A"), is_nothing(" null "), is_nothing("Null")
     (True, True, False)
@@ -97,7 +97,7 @@ def is_nothing(cell: object) -> bool:
 
 @lru_cache(4096)
 def fold(name: str) -> str:
-    """What all the ways to write a field's name have in common: neither case nor what parts its words counts.
+    """Fold a field's name: ignore case and the separators of words.
 
     >>> {fold("first_name"), fold("firstName"), fold(" First Name "), fold("FIRST-NAME")}
     {'firstname'}
@@ -106,7 +106,7 @@ def fold(name: str) -> str:
 
 
 def meant(name: str, fields: Iterable[Any]) -> str | None:
-    """The field that a name means: the one that is called so, else the only one that differs in its writing alone.
+    """Return the field with this name, else the only one with the same folded name; None: neither.
 
     >>> meant("firstName", ["first_name", "company"]), meant("nick", ["first_name"])
     ('first_name', None)
@@ -122,8 +122,8 @@ def meant(name: str, fields: Iterable[Any]) -> str | None:
 
 
 def found(text: str, fields: Iterable[str] = (), *, html: bool = False) -> str | None:
-    """The first thing in a text that looks like a placeholder; None: nothing does. `fields`: names that are
-    placeholders in any brackets. `html` True: what is in <> is a tag.
+    """Find the first text that looks like a placeholder; None: no such text. Names in `fields` are placeholders in any
+    brackets. `html` True: <> holds tags.
 
     >>> found("Hi [First Name]"), found("Hi %FIRSTNAME%"), found("Hi Ada, 50 % off [see here]")
     ('[First Name]', '%FIRSTNAME%', None)
@@ -152,7 +152,7 @@ def found(text: str, fields: Iterable[str] = (), *, html: bool = False) -> str |
 
 
 def is_whole(cell: str) -> bool:
-    """Whether a cell is a placeholder and nothing else, which somebody has not filled in.
+    """Whether a cell is a lone placeholder that nobody filled in.
 
     >>> is_whole("{{last_name}}"), is_whole("Analytical {Engines}")
     (True, False)
@@ -161,40 +161,40 @@ def is_whole(cell: str) -> bool:
 
 
 def beside(text: str) -> str | None:
-    """The first field in a text of {fields} that has the signs of another tool around it; None: none has.
+    """Find the first of the {fields} that has another tool's signs around it; None: none has.
 
     >>> beside("Hi ${first_name}"), beside("It costs ${price}, Ada")
     ('${first_name}', None)
     """
     for odd in BEFORE_A_FIELD.finditer(text):
         words = re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", next(filter(None, odd.groups()))))
-        if odd[3] or words[-1].casefold() in NOUNS:  # of a sum or of a tag, $ and # are
+        if odd[3] or words[-1].casefold() in NOUNS:  # $ may begin a sum, # a tag
             return odd[0]
     return None
 
 
 def why_not(text: str, fields: Iterable[str], write: str, *, html: bool = False) -> str | None:
-    """Say that a text has something that looks like a placeholder and is none; None: it has not.
+    """Write the refusal of a text with something like a placeholder that is none; None: it has nothing like that.
 
-    `write` says how a field is written there, by the example of `first_name`: "write {first_name}".
+    `write` shows the syntax with `first_name`: "write {first_name}".
     """
     fields = [field for field in fields if field]
     if (odd := found(text, fields, html=html)) is None:
         return None
     field = meant(re.sub(r"^\W+|\W+$", "", odd), fields)
     mend = write.replace("first_name", field) if field else f"use one of the fields ({', '.join(sorted(fields))})"
-    return f"has {odd}, which would be sent as it stands: {mend}, or add --literal to send it so"
+    return f"has {odd}, which would be sent unchanged: {mend}, or add --literal if you mean that"
 
 
 def refuse_signs(text: str, what: str) -> None:
-    """Refuse a text of {fields} in which one has the signs of another tool around it. Raises `UserError`."""
+    """Raise `UserError` if one of the {fields} has another tool's signs around it."""
     if odd := beside(text):
         name = re.sub(r"^\W+|\W+$", "", odd)
         raise UserError(f"{what} has {odd}, of which only {{{name}}} would be filled in: write {{{name}}}, or add "
-                        "--literal to send the rest as it stands.")  # fmt: skip
+                        "--literal to send the rest unchanged.")  # fmt: skip
 
 
 def refuse(text: str, what: str, fields: Iterable[str], write: str, *, html: bool = False) -> None:
-    """Refuse a text that has something that looks like a placeholder and is none. Raises `UserError`."""
+    """Raise `UserError` if a text has something like a placeholder that is none."""
     if why := why_not(text, fields, write, html=html):
         raise UserError(f"{what} {why}.")

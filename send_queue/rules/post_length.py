@@ -1,11 +1,11 @@
-"""How long is a text, as the networks count it? Pure; no network counts bytes alone, or what Python's `len` does.
+"""The length of a text as each network counts it. Pure. No network counts bytes alone or like Python's `len`.
 
-    clusters   what a person takes for one character (a letter with its accents, a flag, a family)
-    links      what a network makes a link of, and then counts at its own price
+    clusters   a reader's characters (a letter with its accents, a flag, a family)
+    links      texts that networks turn into links and count at a fixed length
     weighted   X's count: 280 of it make a post
 
-Segmentation follows UAX #29 as far as the standard library knows the characters: what it takes for a pictograph is any
-symbol in the blocks of emoji. A network that counts otherwise says so itself, and the post has failed.
+Segmentation follows UAX #29 as far as the standard library knows the characters: every symbol in the blocks of emoji
+counts as a pictograph. If a network counts otherwise, it refuses the post, which then fails.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import unicodedata
 from collections.abc import Iterator
 
 SHORTENED = 23
-"""Characters that a link counts for on X and Mastodon, however long it is."""
+"""Characters that X and Mastodon count for a link of any length."""
 
 _LINK = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
 _ENDS_A_SENTENCE = ".,;:!?'\u2026\u201d\u2019"
 _JOINER = "\u200d"
 
 _LIGHT = ((0, 4351), (8192, 8205), (8208, 8223), (8242, 8247))
-"""Code points that X counts as one; any other is two (twitter-text, configuration 3)."""
+"""Code points that X counts as one; it counts others as two (twitter-text, configuration 3)."""
 
 
 def links(text: str) -> Iterator[tuple[int, int]]:
-    """Where the links begin and end, without what closes the sentence behind them.
+    """Yield the begin and end of each link, without a sentence's closing signs.
 
     >>> text = "Read (https://a.example/b_(c)), now."
     >>> [text[begin:end] for begin, end in links(text)]
@@ -41,7 +41,7 @@ def links(text: str) -> Iterator[tuple[int, int]]:
 
 
 def without_links(text: str) -> tuple[str, int]:
-    """The text with its links taken out, and how many there were."""
+    """Return the text without its links, and their number."""
     rest, end, n = [], 0, 0
     for begin, after in links(text):
         rest.append(text[end:begin])
@@ -50,7 +50,7 @@ def without_links(text: str) -> tuple[str, int]:
 
 
 def clusters(text: str) -> Iterator[str]:
-    """The characters as a person counts them: extended grapheme clusters.
+    """Yield the extended grapheme clusters, a reader's characters.
 
     >>> [len(cluster) for cluster in clusters("e\\u0301\\U0001f1e9\\U0001f1ea\\U0001f468\\u200d\\U0001f469\\r\\n")]
     [2, 2, 3, 2]
@@ -70,7 +70,7 @@ def graphemes(text: str) -> int:
 
 
 def weighted(text: str) -> int:
-    """The length that X counts: links 23, emoji 2, Latin and its neighbours 1, all others 2.
+    """Return the length that X counts: links 23, emoji 2, Latin and similar 1, others 2.
 
     >>> weighted("Hi \\u4f60 \\U0001f468\\u200d\\U0001f469 https://example.com/a/very/long/way")
     32
@@ -84,7 +84,7 @@ def weighted(text: str) -> int:
 
 
 def bare(text: str) -> str:
-    """A text without what may change on the way: white space, invisible characters, composed letters."""
+    """Remove white space and invisible characters and compose letters, since networks may change these."""
     return "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c)[0] not in "ZC")
 
 
@@ -93,7 +93,7 @@ def _weight(char: str) -> int:
 
 
 def _joins(text: str, begin: int, i: int, flags: int) -> bool:
-    """Whether the character at `i` belongs to the cluster that began at `begin`, which has so many flag letters."""
+    """Whether the character at `i` belongs to the cluster from `begin`, which has `flags` flag letters so far."""
     before, char = text[i - 1], text[i]
     if before == "\r" and char == "\n":
         return True
@@ -113,7 +113,7 @@ def _extends(char: str) -> bool:
         unicodedata.category(char) in ("Mn", "Me", "Mc")
         or char in (_JOINER, "\u200c")
         or "\U0001f3fb" <= char <= "\U0001f3ff"  # skin tones
-        or "\U000e0020" <= char <= "\U000e007f"  # tags, of which the flags of regions are made
+        or "\U000e0020" <= char <= "\U000e007f"  # tags, the parts of regions' flags
         or "\uff9e" <= char <= "\uff9f"
     )
 
@@ -130,7 +130,7 @@ def _is_pictograph(char: str) -> bool:
 
 
 def _syllable_goes_on(before: str, char: str) -> bool:
-    """Hangul that is written in its parts: leading consonants, vowels, trailing consonants."""
+    """Whether a Hangul syllable in parts goes on: leading consonants, vowels, trailing consonants."""
     match _hangul(before), _hangul(char):
         case ("L", "L" | "V" | "LV" | "LVT") | ("LV" | "V", "V" | "T") | ("LVT" | "T", "T"):
             return True

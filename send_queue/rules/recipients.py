@@ -1,6 +1,6 @@
-"""Who is a message for? What a channel takes for a recipient, in the form in which it is stored; and who is the same.
+"""Recipients by channel: the stored form, and the form for comparison.
 
-Only what can be told without asking anybody; the provider has the last word.
+Checks the form alone, without network; the provider decides.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 from send_queue.rules import keys
 
 MAX_RECIPIENT_CHARS = 2000
-"""As in send_check_recipient: the key of a long text takes long."""
+"""As in send_check_recipient: computing the key of a long text is slow."""
 
 
 def checked(channel: str, recipient: str, country: str | None = None) -> str:
-    """The recipient as it is to be stored. Raises `ValueError`, with the reason, where the channel can send to none of
-    this form. `country`: of a phone number that does not name its own, two letters; None: such a number is refused.
+    """Return the recipient as stored. Raises `ValueError` with the reason if the channel cannot send to this form.
+    `country`: two letters, for phone numbers without one; None: refuse such numbers.
 
     >>> checked("sms", "+1 (415) 555-2671"), checked("email", "ada@example.org")
     ('+14155552671', 'ada@example.org')
@@ -44,12 +44,12 @@ def checked(channel: str, recipient: str, country: str | None = None) -> str:
 
 
 def same(channel: str, recipient: str) -> str:
-    """What all the ways in which one recipient is written have in common: for keys, never to send to.
+    """Return the common form of a recipient's spellings, for keys; never send to it.
 
     >>> same("email", " Ada@Example.org"), same("linkedin_invite", "https://www.linkedin.com/in/Ada-L/?trk=x")
     ('ada@example.org', 'ada-l')
 
-    An id is its own: LinkedIn's differ by capitals, in a URL too.
+    Keeps the case of ids: LinkedIn's ids differ by capitals, in URLs too.
     """
     return keys.key(recipient) if channel in _TO_PEOPLE else recipient.strip()
 
@@ -58,9 +58,8 @@ _TO_PEOPLE = ("email", "sms", "linkedin_invite", "linkedin_message")
 
 
 def suppressed(channel: str | None, recipient: str, country: str | None = None) -> str:
-    """Whom an entry of a list of people not to be written to means, as it is stored. Raises `ValueError` where it would
-    keep nothing from anybody. `channel` None: all of them, so that the form of the recipient tells which kind it is.
-    `country`: as `checked` has it.
+    """Return the stored form of a suppression's recipient. Raises `ValueError` if the entry would suppress nobody.
+    `channel` None: all channels; then the form tells the kind. `country`: as in `checked`.
 
     >>> suppressed("sms", "0049 170 1234567"), suppressed(None, "(415) 555-2600", "US"), suppressed(None, "ACoAAana")
     ('+491701234567', '+14155552600', 'ACoAAana')
@@ -87,8 +86,8 @@ def suppressed(channel: str | None, recipient: str, country: str | None = None) 
 
 
 def _kind(key: str) -> str:
-    """The channel that a recipient is of, told by the form of its key: whatever is neither an address nor a number nor
-    a URL elsewhere may be a slug or an id."""
+    """Return the channel of a recipient by the form of its key: address, number, URL; anything else may be a slug or an
+    id."""
     if re.fullmatch("[+]?[0-9]+", key):
         return "sms"
     if "://" in key:
@@ -101,11 +100,11 @@ _SITE = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}")
 
 
 MAX_ADDRESS_CHARS = 254
-"""Characters (RFC 5321: a path has 256, two of which are its brackets)."""
+"""RFC 5321: a path has 256 characters, two of them brackets."""
 
 
 def _short(text: str) -> str:
-    """A text in quotes, as a sentence may have it in it."""
+    """Quote a text for a sentence, cut if long."""
     return repr(text if len(text) <= 60 else f"{text[:59]}…")
 
 
@@ -113,11 +112,11 @@ _LOCAL = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _TOP = r"(?:[a-z]{1,63}|xn--[a-z0-9-]{0,58}[a-z0-9])"
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+{_TOP}", re.IGNORECASE)
-"""Of two labels at least, the last of which is a word: neither a machine's own name nor the number of one."""
+"""At least two labels, the last a word: neither a bare host name nor an IP address."""
 
 
 def address(text: object) -> str | None:
-    """A mail address in ASCII, its domain in the form of the DNS; null where it is none, or one that few servers take.
+    """Return a mail address in ASCII, its domain in DNS form; None for other text and forms that few servers take.
 
     >>> address(" ana@bücher.example ")
     'ana@xn--bcher-kva.example'
@@ -133,9 +132,9 @@ def address(text: object) -> str | None:
 
 
 def _in_the_dns(domain: str) -> str:
-    """A domain as IDNA 2008 has it, with UTS 46 and not transitional; empty where it has none, or one that differs from
-    its key: suppression compares that."""
-    import idna  # 15 ms, and most domains are ASCII
+    """Return a domain by IDNA 2008, with UTS 46, not transitional; empty if it has none or differs from its key, which
+    suppression compares."""
+    import idna  # late: it takes 15 ms
 
     try:
         found = idna.encode(domain, uts46=True, std3_rules=True).decode()
@@ -145,7 +144,7 @@ def _in_the_dns(domain: str) -> str:
 
 
 def mailbox(text: str) -> str:
-    """A mail address, as far as its form tells; no server is asked. Raises `ValueError`.
+    """Check the form of a mail address. Raises `ValueError`.
 
     >>> mailbox(" Ada@Example.org ")
     'Ada@Example.org'
@@ -156,11 +155,11 @@ def mailbox(text: str) -> str:
 
 
 class NoCountry(ValueError):
-    """A phone number does not say its country, and nothing else does."""
+    """A phone number has no country, and no default is given."""
 
 
 def country(code: str) -> str:
-    """The two letters of a country that has phone numbers. Raises `ValueError`.
+    """Return the two letters of a country with phone numbers. Raises `ValueError`.
 
     >>> country("gb")
     'GB'
@@ -173,17 +172,16 @@ def country(code: str) -> str:
 
 
 def e164(number: str, country: str | None = None) -> str:
-    """A phone number as providers take it, `+` and its digits, whatever stands between those.
+    """Write a phone number in E.164: `+` and digits.
 
-    Its country is the one that it names, else `country`. Raises `ValueError`, and `NoCountry` where neither is given:
-    which one is meant, nobody can tell from here.
+    Its country is its own, else `country`. Raises `ValueError`, and `NoCountry` without either.
 
     >>> e164("+44 20 7946 0958"), e164("0049 170 1234567"), e164("020 7946 0958", "GB")
     ('+442079460958', '+491701234567', '+442079460958')
     """
-    import phonenumbers  # 40 ms, and most channels have no use for it
+    import phonenumbers  # late: it takes 40 ms
 
-    key = keys.key(number)  # 00 is a + there, as it is dialled in most countries
+    key = keys.key(number)  # the key turns 00 into +
     if not key.startswith("+") and country is None:
         raise NoCountry(
             f"the phone number {number!r} does not say its country: begin it with + and the country's code, as in"
@@ -194,9 +192,9 @@ def e164(number: str, country: str | None = None) -> str:
         parsed = phonenumbers.parse(key, None if named else country)
     except phonenumbers.NumberParseException:
         raise ValueError(f"{number!r} is not a phone number: write it as +14155552671") from None
-    # Its length, as the country has it, and not its digits: numbering plans change faster than what is installed.
+    # Check its length alone: numbering plans change faster than the installed data.
     found = str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
-    # Nor is it one that is dialled inside of a town: is_possible_number takes that too.
+    # is_possible_number would accept a number without its area code too.
     possible = phonenumbers.is_possible_number_with_reason(parsed) == phonenumbers.ValidationResult.IS_POSSIBLE
     if parsed.extension or not possible or (not named and found != keys.key(found)):
         raise ValueError(f"{number!r} is not a phone number that anybody can have: check its digits")
@@ -206,7 +204,7 @@ def e164(number: str, country: str | None = None) -> str:
 
 
 def member(text: str) -> str:
-    """A person of LinkedIn: the URL of a profile, its slug or an id. Raises `ValueError`.
+    """Check a LinkedIn recipient: a profile's URL, its slug or an id. Raises `ValueError`.
 
     >>> member("ACoAAana"), member(" https://www.linkedin.com/in/ada-l/ ")
     ('ACoAAana', 'https://www.linkedin.com/in/ada-l/')
@@ -216,7 +214,7 @@ def member(text: str) -> str:
         raise ValueError(
             f"{_short(text)} stands for nobody, as programs and spreadsheets write it: give the profile's URL or its id"
         )
-    numbered = key.isascii() and key.isdigit() and "linkedin.com" in text.lower()  # a slug of figures: by its URL only
+    numbered = key.isascii() and key.isdigit() and "linkedin.com" in text.lower()  # a slug of digits: only in a URL
     if not (_ID.fullmatch(key) or numbered) or _BLANKS.search(cleaned) or cleaned.endswith(","):
         raise ValueError(
             f"{_short(text)} is no profile of LinkedIn's: write it as https://www.linkedin.com/in/NAME, or as its id"
@@ -228,18 +226,18 @@ _NOBODY = frozenset((
     "null", "none", "nil", "nan", "undefined", "unknown", "unavailable", "n.a.", "n.a", "na", "n-a", "true", "false",
     "yes", "no", "tbd", "me",
 ))  # fmt: skip
-"""What stands in a cell for nothing, and LinkedIn's word for whoever asks; as send_check_recipient has it, in SQL."""
+"""Words for an empty cell, and LinkedIn's alias of the caller; as in send_check_recipient."""
 _BLANKS = re.compile("[ \t-\r\u1680\u2028\u2029]")
 _IN_ID = r"(?:[0-9A-Za-z_%.-]|[^\x00-\x7f])*"
 _ID = re.compile(
     _IN_ID + "[A-Za-z\u00aa\u00b5\u00ba\u00c0-\u1fff\u2c00-\u2dff\u3005-\u3007\u3021-\ufdff\ufe70-\uffef"
     "\U00010000-\U0001efff\U00020000-\U0003ffff]" + _IN_ID
 )
-"""With a letter in it; as send_check_recipient has it, in SQL."""
+"""An id has a letter; as in send_check_recipient."""
 
 
 def endpoint(url: str) -> str:
-    """The URL of a webhook. Raises `ValueError` where it is none, or holds a password, which the table would show.
+    """Check the URL of a webhook. Raises `ValueError`, also for a URL with a password, which the table would show.
 
     >>> endpoint("https://example.org/hooks?id=7")
     'https://example.org/hooks?id=7'

@@ -1,7 +1,7 @@
-"""How many messages is a text, when it goes by SMS? What the network counts, and bills, is segments.
+"""Segments of an SMS, which networks count and bill.
 
-A text whose letters are all in the GSM 7-bit alphabet (3GPP TS 23.038, 6.2.1) has 160 units in one segment; a single
-other letter makes all of it UCS-2, with 70. In several segments each gives up room for its place among them: 153, 67.
+A text in the GSM 7-bit alphabet (3GPP TS 23.038, 6.2.1) has 160 units in one segment; one other letter makes it UCS-2,
+with 70. Each of several segments has less room, since it holds its number: 153 and 67.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ GSM_7 = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-"""The letters of one unit."""
+"""Letters of one unit."""
 
 GSM_7_EXTENDED = frozenset("\f^{}\\[~]|€")
-"""The letters that are an escape and another: two units, never in two segments."""
+"""Letters of two units (an escape and a letter), never split over segments."""
 
 
 MAX_TEXT_CHARS = 1600
-"""Characters of one text, in however many segments: Twilio refuses more (21617), as others do."""
+"""Twilio (21617) and others refuse longer texts, whatever the segments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Segments:
 
 
 def segments(text: str) -> Segments:
-    """Count the segments of a text; none of an empty one.
+    """Count the segments of a text; an empty one has none.
 
     >>> segments("Hello")
     Segments(count=1, encoding='GSM-7', units=5)
@@ -50,7 +50,7 @@ def segments(text: str) -> Segments:
 
 
 def _packed(sizes: list[int], alone: int, among_others: int) -> int:
-    """Into how many segments letters of these sizes go; none is cut through."""
+    """Count the segments for letters of these sizes, splitting no letter."""
     if sum(sizes) <= alone:
         return min(1, len(sizes))
     count, left = 1, among_others

@@ -1,7 +1,7 @@
-"""What may stand in a template, and what it may do to a text or a list.
+"""The syntax and functions of templates.
 
-All else that Jinja reads is refused by its name. Each function gives back about as much as it was given, or refuses:
-none takes a width or a count that makes a text longer.
+Refuses all other syntax of Jinja by name. No function returns much more than its arguments: none takes a width or a
+count that lengthens a text.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from markupsafe import Markup, escape
 from send_queue.model import UserError
 
 MAX_CHARS = 1_000_000
-"""Characters that a text may have: no provider takes more, and a slip must not fill the memory."""
+"""No provider takes longer texts, and a mistake must not fill the memory."""
 
 MAX_ITEMS = 1_000
-"""Items of a list that is made of a text."""
+"""The most items of a list from `split`."""
 
-# --- functions: their names of arguments and their defaults are those that templates use ------------------
+# --- functions: templates use their argument names and defaults -------------------------------------------
 
 WORD = re.compile(r"[^-\s({\[<]+")
 LEEWAY = 5
-"""Characters by which a text may be longer than `truncate` says and stay whole, as Jinja has it."""
+"""`truncate` leaves a text whole that is longer by up to this many characters, like Jinja's."""
 
 
 def replace(text: str, old: str, new: str) -> str:
-    """Put `new` wherever `old` stands. Raises `ValueError` where that is too long."""
+    """Replace every `old` by `new`. Raises `ValueError` if the result is too long."""
     new = escape(new) if isinstance(text, Markup) else new
     _check_size(len(text) + text.count(old) * len(new))
     return text.replace(old, new)
 
 
 def split(text: str, sep: str | None = None) -> list[str]:
-    """The parts between separators. Raises `ValueError` where there are too many."""
+    """Split at separators. Raises `ValueError` for too many parts."""
     parts = text.split(sep, MAX_ITEMS)
     if len(parts) > MAX_ITEMS:
         raise ValueError(f"the text has more than {MAX_ITEMS:,} parts")
@@ -45,7 +45,7 @@ def split(text: str, sep: str | None = None) -> list[str]:
 
 
 def join(items: Sequence[Any], d: str = "") -> str:
-    """The items as one text, `d` between them; escaped where one of them is HTML."""
+    """Join the items with `d`; escape them if one is HTML."""
     if not isinstance(items, list | tuple) or any(isinstance(item, Mapping | list | tuple) for item in items):
         raise ValueError("`join` needs a list of texts")
     is_html = any(isinstance(part, Markup) for part in (d, *items))
@@ -56,7 +56,7 @@ def join(items: Sequence[Any], d: str = "") -> str:
 
 
 def truncate(text: str, length: int = 255, killwords: bool = False, end: str = "...") -> str:
-    """The text, or its first words and `end`, within `length` characters."""
+    """Cut the text to its first words and `end`, within `length` characters."""
     if not isinstance(length, int):
         raise ValueError("`truncate` needs a number of characters")
     if len(text) <= length + LEEWAY:
@@ -66,12 +66,12 @@ def truncate(text: str, length: int = 255, killwords: bool = False, end: str = "
 
 
 def title(text: str) -> str:
-    """Each word with a capital letter; unlike `str.title`, not the t of "don't"."""
+    """Capitalise each word; unlike `str.title`, not the t of "don't"."""
     return WORD.sub(lambda word: word[0][0].upper() + word[0][1:].lower(), text)
 
 
 def default(value: Any, default_value: Any = "", boolean: bool = False) -> Any:
-    """The value, or another where it is empty or not there; `boolean`: also where it is false."""
+    """Return the value, or the default if it is empty or missing; `boolean`: also if it is false."""
 
 
 def _check_size(size: int) -> None:
@@ -112,10 +112,10 @@ METHODS: dict[str, Callable[..., Any]] = {
 TESTS: dict[str, Callable[..., Any]] = {"defined": lambda _: True, "undefined": lambda _: False}
 
 
-# --- what may stand in a template -------------------------------------------------------------------------
+# --- syntax -----------------------------------------------------------------------------------------------
 
 MAX_NESTING = 50
-"""How deep parts of a template may lie within each other."""
+"""The deepest nesting of a template's parts."""
 
 ALLOWED = (
     f"use {{{{ field }}}}, ~, and, or, not, comparisons, {{% if %}}, {{% for %}} over a list, the filters "
@@ -136,12 +136,12 @@ UNDERSTOOD = (
     nodes.Output, nodes.TemplateData, nodes.If, nodes.For, nodes.Name, nodes.Const, nodes.List, nodes.Tuple,
     nodes.Getattr, nodes.Getitem, nodes.Slice, nodes.Neg, nodes.Concat, nodes.And, nodes.Or, nodes.Not, nodes.CondExpr,
     nodes.Compare, nodes.Operand, nodes.Filter, nodes.Test, nodes.Call, nodes.Keyword,
-    nodes.Scope,  # around {% autoescape %}, which has a line and is refused by it
+    nodes.Scope,  # it surrounds {% autoescape %}, whose refusal names the line
 )  # fmt: skip
 
 
 def check(parts: Sequence[nodes.Node], name: str, depth: int = 0) -> None:
-    """Refuse what is not understood, or nested too deeply. Raises `UserError` with its line."""
+    """Raise `UserError` with the line of unknown syntax, or for too deep nesting."""
     if depth > MAX_NESTING:
         raise too_deep(name)
     for node in parts:
@@ -151,7 +151,7 @@ def check(parts: Sequence[nodes.Node], name: str, depth: int = 0) -> None:
 
 
 def _odd(node: nodes.Node) -> str | None:
-    """Say what of this node alone is not understood; None: all is."""
+    """Name the node's unknown syntax, its children apart; None: it has none."""
     match node:
         case nodes.For():
             if node.recursive:
@@ -191,10 +191,10 @@ def _odd_call(node: nodes.Call | nodes.Filter | nodes.Test, function: Any, what:
 
 
 def named(node: Any) -> dict[str, Any]:
-    """The arguments of a call that have names."""
+    """Return the named arguments of a call."""
     return {given.key: given.value for given in node.kwargs}
 
 
 def too_deep(name: str) -> UserError:
-    """Say that a template has too many parts within each other."""
+    """Make the error for too deep nesting."""
     return UserError(f"{name} is nested too deeply: write a simpler template.")

@@ -1,13 +1,11 @@
-"""Texts with fields: a small part of Jinja's language, strict about what is missing, and bounded by construction.
+"""Templates: a small part of Jinja's language, strict about missing fields and bounded in time and memory.
 
-Jinja reads a template; this file fills it in. Only the nodes, filters, methods and tests that it names are understood,
-and a template that holds any other is refused before anything is enqueued. Nothing in the language makes a text that is
-much longer than the texts it is made of, and every step and every character is paid for out of one allowance. So a
-template ends within a second and a few MB, whatever stands in it.
+Jinja parses a template; this file fills it in. It knows the nodes, filters, methods and tests of template_language.py
+and refuses a template with any other before anything is enqueued. Every step and character draws on one allowance, so
+any template ends within a second and a few MB.
 
-A field that is there and empty may be asked for (`{% if company %}`, `{{ first_name or "there" }}`) and not be
-written out; one that nobody has heard of may be neither, for it is a slip. What people have in their files is filled
-in and never read as a template.
+A template may test an empty field (`{% if company %}`, `{{ first_name or "there" }}`) but not write it; it may do
+neither with an unknown field, which is a mistake. Values are never parsed as templates.
 """
 
 from __future__ import annotations
@@ -28,42 +26,42 @@ from send_queue.rules.placeholders import meant
 from send_queue.rules.template_language import FILTERS, MAX_CHARS, METHODS, check, named, too_deep
 
 MAX_TEMPLATE = 100_000
-"""Characters that a template may have: mail programs cut off a mail that is longer."""
+"""Mail programs cut off longer mails."""
 
 MAX_TOKENS = 5_000
-"""Texts, names, signs and blanks that a template may have: each takes memory when it is read."""
+"""The most texts, names, signs and blanks of a template: parsing each takes memory."""
 
 MAX_WORK = 5_000_000
-"""Characters that filling in one text may read and write; a step counts as `STEP_WORK` of them."""
+"""The most characters that one filled text may read and write; a step counts as `STEP_WORK` of them."""
 
 STEP_WORK = 200
-"""Characters that one step counts as: 25,000 steps are a fraction of a second."""
+"""The characters that one step counts for: 25,000 steps take a fraction of a second."""
 
 FUNCTION_WORK = 10
-"""How often a character counts that goes into a function: some take a text to pieces."""
+"""The factor for characters that go into a function: some split a text."""
 
 APART = re.compile(
     r"\{%-?\s*raw\b.*?(?:endraw\s*-?%\}|\Z)|\{#.*?(?:#\}|\Z)"
     r"|\{\{-?[ \t]*(?P<field>[^\W\d]\w*(?:[ \t]+(?!(?:if|is|in|or|and|not|else)\b)\w+){1,4})[ \t]*-?\}\}", re.DOTALL
 )  # fmt: skip
-"""A field whose name has blanks, {{ First Name }}; what is raw and what is a comment stays as it is."""
+"""A field with blanks in its name, {{ First Name }}; skips raw parts and comments."""
 
 JINJA = Environment(trim_blocks=True, lstrip_blocks=True)
-"""Reads templates; it never runs one."""
+"""Parses templates; never runs one."""
 
 
 class Lacking(ValueError):
-    """A field is to be written out that is empty."""
+    """A template writes an empty field."""
 
     def __init__(self, field: str, where: str) -> None:
         super().__init__(f"the template needs {{{{ {field} }}}} ({where}), which is empty")
 
 
 class Template:
-    """A template that is ready to be filled in.
+    """A parsed template.
 
-    `name` is what it is called in sentences, such as its file's name. `html` True: what is filled in is escaped.
-    Raises `UserError`, with the line, where it cannot be read, or holds what messages have no use for.
+    `name` is for messages, such as its file's name. `html` True: escape values. Raises `UserError` with the line for
+    unreadable or unknown syntax.
     """
 
     def __init__(self, text: str, name: str, *, html: bool = False) -> None:
@@ -81,28 +79,28 @@ class Template:
             ) from None
         except RecursionError:
             raise too_deep(name) from None
-        except ValueError:  # Python reads no number of more than 4,300 digits
+        except ValueError:  # Python refuses numbers of more than 4,300 digits
             raise UserError(f"{name} has a number that is too long: mend the template.") from None
         self.name = name
         self.html = html
         self.words = "\0".join(data.data for node in self._body for data in node.find_all(nodes.TemplateData))
-        """What is sent as it stands."""
+        """The text outside fields and statements."""
 
     def render(self, fields: Mapping[str, Any]) -> str:
-        """Fill in the fields; those that are empty texts or None count as empty, also within `attributes`.
+        """Fill in the fields; empty texts and None count as empty, also within `attributes`.
 
         >>> Template("Hi {{ first_name or 'there' }}!", "a.txt").render({"first_name": ""})
         'Hi there!'
 
-        Empty lines at the ends of the text are left out. Raises, with the line of the template: `Lacking` for an empty
-        field, `UserError` for one that is not among `fields`, `ValueError` for whatever else these fields make of it.
+        Drops empty lines at both ends. Raises, with the line of the template: `Lacking` for an empty field, `UserError`
+        for one that is not among `fields`, `ValueError` for other errors of these fields.
         """
         filling = _Filling(self.name, self.html, fields)
         try:
             filling.block(self._body, {})
         except (Lacking, UserError):
             raise
-        except Exception as error:  # whatever a filter or a comparison says to values that it does not take
+        except Exception as error:  # from filters and comparisons of unsuitable values
             said = str(error).rstrip(".") or type(error).__name__
             raise ValueError(f"the template cannot be filled in ({filling.where()}): {said}") from None
         return "".join(filling.parts).strip("\n")
@@ -115,25 +113,25 @@ COMPARISONS = {
     "lt": operator.lt, "lteq": operator.le, "gt": operator.gt, "gteq": operator.ge,
 }  # fmt: skip
 Scope = Mapping[str, Any]
-"""What loops have given a name."""
+"""The variables of loops."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Empty:
-    """A field that is there and empty: it is false and like an empty text, and cannot be written out."""
+    """A known, empty field: false, equal to an empty text, not writable."""
 
     field: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Unknown:
-    """A field that nobody has heard of: it may be given a default, and nothing else."""
+    """An unknown field: only `default` accepts it."""
 
     field: str
 
 
 class _Filling:
-    """One text while it is made: what is written so far, what is left to spend, and the line that is worked on."""
+    """A text in progress: its output so far, the remaining allowance, the present line."""
 
     def __init__(self, name: str, html: bool, fields: Mapping[str, Any]) -> None:
         self._name, self._html, self._fields = name, html, fields
@@ -146,7 +144,7 @@ class _Filling:
         return f"{self._name}, line {self._line}"
 
     def block(self, body: Sequence[nodes.Node], scope: Scope) -> None:
-        """Write out statements, one after the other."""
+        """Write statements in order."""
         for node in body:
             self._step(node)
             match node:
@@ -164,7 +162,7 @@ class _Filling:
         if isinstance(items, _Empty):
             items = ()
         if not isinstance(items, list | tuple):
-            raise ValueError('a loop needs a list: make one of a text with .split(";")')
+            raise ValueError('a loop needs a list: split a text with .split(";")')
         if node.test is not None:
             items = [item for item in items if self._true(node.test, {**scope, name: item})]
         for index, item in enumerate(items):
@@ -187,7 +185,7 @@ class _Filling:
         return self._made(escape(text)) if self._html else text
 
     def _value(self, node: Any, scope: Scope) -> Any:
-        """The value of an expression, `_Empty` and `_Unknown` included."""
+        """Evaluate an expression; the value may be `_Empty` or `_Unknown`."""
         self._step(node)
         match node:
             case nodes.Const():
@@ -258,7 +256,7 @@ class _Filling:
                 self._spend(len(right) * len(str(left)) if not isinstance(right, str) else len(right))
                 holds = (left in right) == (operand.op == "in")
             elif isinstance(left, list | tuple) or isinstance(right, list | tuple):
-                raise ValueError("lists are not compared: ask with `in` whether one holds a text")
+                raise ValueError("lists cannot be compared: test with `in` whether one holds a text")
             else:
                 holds = bool(COMPARISONS[operand.op](left, right))
             if not holds:
@@ -319,7 +317,7 @@ class _Filling:
     def _text(self, node: Any, scope: Scope) -> str:
         value = self._plain(node, scope)
         if not isinstance(value, str | int | float):
-            raise ValueError(f"{_path(node)} is no text: of a list write out its items, of fields name one")
+            raise ValueError(f"{_path(node)} is not a text: write a list's items, or name one of the fields")
         text: str = self._made(value if isinstance(value, str) else str(value))
         return text
 
@@ -348,7 +346,7 @@ def _is_true(value: Any) -> bool:
 
 
 def _path(node: Any) -> str:
-    """What stands in the template, as far as it has a name."""
+    """Write an expression as in the template, as far as it has a name."""
     match node:
         case nodes.Name():
             return str(node.name)

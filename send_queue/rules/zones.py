@@ -1,10 +1,8 @@
-"""Time zones as Python reads them: from the newest data that there are, those of the machine or of the package tzdata.
+"""Time zones from the newest data: the machine's or the package tzdata's.
 
-A machine's data may be old for years (a distribution that is not updated any more), and so may a package's: the version
-decides, `2026f` before `2025b`. Only our own zones are read so; the rest of a process keeps what it has.
+Either may be years old, so the version decides: `2026f` over `2025b`. Other code in the process keeps its own data.
 
-`first_difference` finds where two sides, which both give a zone's offsets as a list of changes, differ, and which of
-them is the older.
+`first_difference` compares two lists of a zone's changes, and tells the older.
 """
 
 from __future__ import annotations
@@ -22,17 +20,17 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 Change: TypeAlias = tuple[int, int]
-"""From this moment on (seconds since 1970) this offset from UTC (seconds east of it)."""
+"""The moment of a change (seconds since 1970) and the offset from then on (seconds east of UTC)."""
 
 DAY = 24 * 60 * 60
 YEAR = 365 * DAY
 STEP = 15 * 60
-"""Seconds: how exactly a change is looked for; clocks change at full quarters of an hour."""
+"""Seconds between two probes for a change: clocks change at full quarters of an hour."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A folder of zones, and the version of the time zone database that is in it; `""` where it does not say."""
+    """A folder of zones, and its version of the time zone database; `""`: unknown."""
 
     version: str
     folder: Traversable
@@ -40,7 +38,7 @@ class Source:
 
 @cache
 def sources() -> tuple[Source, ...]:
-    """List the zone data that there are, the newest first; of the same version the machine's."""
+    """List the installed zone data, newest first; at equal versions the machine's first."""
     machine = [Source(_version(folder), folder) for folder in map(Path, zoneinfo.TZPATH) if folder.is_dir()]
     package = import_module("tzdata")
     found = [*machine, Source(package.IANA_VERSION, resources.files(package) / "zoneinfo")]
@@ -48,7 +46,7 @@ def sources() -> tuple[Source, ...]:
 
 
 def read(name: str) -> io.BytesIO:
-    """Return the newest data of a zone, a TZif file (RFC 9636). Raises LookupError where nobody knows it."""
+    """Return the newest data of a zone, a TZif file (RFC 9636). Raises LookupError for an unknown zone."""
     parts = name.split("/")
     if all(part.strip(".") for part in parts):
         for source in sources():
@@ -63,12 +61,12 @@ def read(name: str) -> io.BytesIO:
 
 @cache
 def zone(name: str) -> zoneinfo.ZoneInfo:
-    """Return a zone, for moments to be shown in. Raises LookupError where nobody knows it."""
+    """Return a zone, for showing moments. Raises LookupError for an unknown zone."""
     return zoneinfo.ZoneInfo.from_file(read(name), key=name)
 
 
 def _version(folder: Path) -> str:
-    """Read it from `tzdata.zi`, whose first line is `# version 2026f`, or from `+VERSION`, as on macOS."""
+    """Read the version from the first line of `tzdata.zi`, `# version 2026f`, or from `+VERSION`, as on macOS."""
     for name in ("tzdata.zi", "+VERSION"):
         try:
             with (folder / name).open(encoding="utf-8") as lines:
@@ -80,12 +78,12 @@ def _version(folder: Path) -> str:
     return ""
 
 
-# --- do two sides agree? ----------------------------------------------------------------------------------
+# --- comparison -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first moment at which two sides differ, the offsets of each then (seconds), and which side is older."""
+    """The first moment of a difference, both sides' offsets (seconds), and the older side."""
 
     at: datetime
     ours: int
@@ -94,7 +92,7 @@ class Difference:
 
 
 def changes(name: str, since: datetime, until: datetime) -> list[Change]:
-    """List the offset of a zone at `since`, and each change of it up to `until`, as send_zone_changes does."""
+    """List a zone's offset at `since` and its changes up to `until`, like send_zone_changes."""
     known = zone(name)
 
     def offset(second: int) -> int:
@@ -113,11 +111,10 @@ def changes(name: str, since: datetime, until: datetime) -> list[Change]:
 
 
 def first_difference(ours: Sequence[Change], theirs: Sequence[Change], since: datetime) -> Difference | None:
-    """Find the first moment from `since` on at which the offsets differ; None where there is none.
+    """Find the first moment from `since` on with different offsets; None: there is none.
 
-    Both lists begin at the same moment; the earlier that is, the surer is which side is older. Laws change clocks, and
-    data that do not know the new law go on as the year before. So of the first difference that there is, the side that
-    does as both sides did a year earlier is the older.
+    Both lists begin at the same moment; an earlier one makes the verdict surer. The older side is the one that
+    continues, at the first difference, as both sides did a year earlier: it does not know the new law.
     """
     now = int(since.timestamp())
     differing = [at for at in _moments(ours, theirs) if _offset(ours, at) != _offset(theirs, at)]
@@ -132,7 +129,7 @@ def first_difference(ours: Sequence[Change], theirs: Sequence[Change], since: da
 
 
 def _older(ours: Sequence[Change], theirs: Sequence[Change], first: int) -> Literal["ours", "theirs"] | None:
-    # In the midst of the time in which they differ, or a month after its beginning.
+    # Compare amid the difference, or a month after its start.
     within = first + min((_until(ours, theirs, first) - first) // 2, 30 * DAY)
     earlier = within - YEAR
     if earlier < ours[0][0] or _offset(ours, earlier) != _offset(theirs, earlier):
@@ -151,5 +148,5 @@ def _offset(changes: Sequence[Change], at: int) -> int:
 
 
 def _until(ours: Sequence[Change], theirs: Sequence[Change], at: int) -> int:
-    """When either side changes next after `at`; a year later where none does."""
+    """Return the next change of either side after `at`, else a year later."""
     return next((moment for moment in _moments(ours, theirs) if moment > at), at + YEAR)

@@ -1,9 +1,8 @@
-"""Does a provider keep the rules? Checks that anyone can run against theirs.
+"""Checks that a provider keeps the rules, for authors of providers.
 
-A provider answers with an outcome, never with an exception, and the outcome must be right about one thing: did it go
-out? These checks put the provider before a server that misbehaves in every way that servers do, on real sockets, and
-see what it makes of it. They are for providers that speak HTTP, through `send_queue.providers.http` at best: then no
-check waits longer than a moment.
+A provider answers with an outcome, never an exception, and the outcome must be right about one thing: did the send go
+out? The checks connect the provider to a misbehaving server, on real sockets, and judge the outcome. They are for
+providers over HTTP, best through `send_queue.providers.http`: then each check is fast.
 
     import pytest
     from send_queue.testing import CHECKS, Subject, a_send
@@ -14,7 +13,7 @@ check waits longer than a moment.
     def test_pigeon(check):
         check(MINE)
 
-Reading order: checks.py, where each rule is a function; server.py, what misbehaves; running.py, a provider in a run.
+Reading order: checks.py, a function for each rule; server.py, the misbehaving server; running.py, a provider in a run.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ __all__ = ["CHECKS", "Seen", "Server", "Subject", "a_send", "conformance", "no_t
 
 
 def conformance(subject: Subject) -> None:
-    """Run every check. Raises one `AssertionError` that names each rule that is broken, and how."""
+    """Run every check. Raises one `AssertionError` with each broken rule and the finding."""
     broken = []
     for check in CHECKS:
         try:

@@ -1,4 +1,4 @@
-"""What every provider must do, one rule a check: each faces the provider with a server that misbehaves in one way."""
+"""The rules of every provider, one a check; each check's server misbehaves in one way."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from send_queue.testing.server import (
 Check: TypeAlias = Callable[[Subject], None]
 
 CHECKS: list[Check] = []
-"""Every check, in the order in which they are best read."""
+"""All checks, in reading order."""
 
 
 def _check(check: Check) -> Check:
@@ -49,16 +49,16 @@ def _check(check: Check) -> Check:
     return check
 
 
-# --- what it says of itself -------------------------------------------------------------------------------
+# --- attributes -------------------------------------------------------------------------------------------
 
 
 @_check
 def it_says_what_it_is(subject: Subject) -> None:
-    """It has channels that there are, calls that end before a lease does, and a lag or none."""
+    """It has known channels, calls shorter than a lease, and a lag or None."""
     with _facing(subject) as it:
         provider, channel = it.provider, it.send.channel
         _must(provider.channels and provider.channels <= set(CHANNELS), "`channels` holds some of", CHANNELS)
-        _must(channel in provider.channels, "the send to test with is of a channel that it serves", channel)
+        _must(channel in provider.channels, "the subject's send is of a channel that it serves", channel)
         _must(timedelta() < provider.longest_call < SEND_LEASE, "`longest_call` is shorter than a lease", SEND_LEASE)
         _must(provider.lag is None or provider.lag >= timedelta(), "`lag` is a time, or None", provider.lag)
         provider.close()
@@ -67,19 +67,19 @@ def it_says_what_it_is(subject: Subject) -> None:
 
 @_check
 def what_its_environment_lacks_is_said(subject: Subject) -> None:
-    """Made with an empty environment it works, or raises ConfigurationError and nothing else."""
+    """With an empty environment it works, or raises ConfigurationError and no other error."""
     try:
         subject.provider({}).close()
     except ConfigurationError as lacking:
-        _must(str(lacking).strip().endswith("."), "what is lacking is said in a sentence", str(lacking))
+        _must(str(lacking).strip().endswith("."), "the error names the missing variable in a sentence", str(lacking))
 
 
-# --- nothing left -----------------------------------------------------------------------------------------
+# --- no request left --------------------------------------------------------------------------------------
 
 
 @_check
 def nothing_listens_there(subject: Subject) -> None:
-    """No server: it certainly did not go out, so it is tried again."""
+    """Without a server the send did not go out: Retry."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     outcome = _alone(subject, f"http://127.0.0.1:{port}")
@@ -88,14 +88,14 @@ def nothing_listens_there(subject: Subject) -> None:
 
 @_check
 def nobody_has_that_name(subject: Subject) -> None:
-    """A name that does not resolve: it certainly did not go out, so it is tried again."""
+    """If the name does not resolve, the send did not go out: Retry."""
     outcome = _alone(subject, "https://nowhere.invalid")
     _must(isinstance(outcome, Retry), "no such name: Retry", outcome)
 
 
 @_check
 def no_connection_comes_about(subject: Subject) -> None:
-    """A time-out before the first byte of the request: it certainly did not go out, so it is tried again."""
+    """After a time-out before the request's first byte the send did not go out: Retry."""
     server = Server(mute=True)
     try:
         outcome = _alone(subject, f"https://127.0.0.1:{server.port}")
@@ -106,11 +106,11 @@ def no_connection_comes_about(subject: Subject) -> None:
 
 @_check
 def after_its_time_nothing_leaves(subject: Subject) -> None:
-    """Past `leave_by`, somebody else may be sending it: no request of it leaves any more."""
+    """Past `leave_by` no request leaves: another run may be sending it."""
     with _facing(subject) as it:
         outcome = it.outcome(subject.yes or reply(200), replace(it.send, leave_by=clock() - 1))
         _must(not it.server.sends, "nothing leaves after `leave_by`: give it to `Http.request`", it.server.sends)
-        _must(isinstance(outcome, Retry | Hold), "what has not left is tried again: Retry", outcome)
+        _must(isinstance(outcome, Retry | Hold), "a send without a request is retried: Retry", outcome)
 
 
 # --- it may have arrived ----------------------------------------------------------------------------------
@@ -118,9 +118,9 @@ def after_its_time_nothing_leaves(subject: Subject) -> None:
 
 @_check
 def the_answer_is_lost(subject: Subject) -> None:
-    """No answer, a broken connection, half an answer: it may have gone out, and nobody knows.
+    """After no answer, a broken connection or half an answer the send may have gone out.
 
-    Only a provider that is `repeatable` may say Retry: its server knows the send again.
+    Only a `repeatable` provider may answer Retry: its server recognises the send.
     """
     with _facing(subject) as it:
         for behave in (hang_up, reset, cut_off, babble, *ENDLESS):
@@ -130,7 +130,7 @@ def the_answer_is_lost(subject: Subject) -> None:
 
 @_check
 def the_server_is_in_trouble(subject: Subject) -> None:
-    """A 5xx, and a gateway's 408 and 499: what stands behind it may have the request."""
+    """After a 5xx, or a gateway's 408 or 499, the server behind it may have the request."""
     with _facing(subject) as it:
         for status in {408, 499, 500, 502, 503, 504} - subject.not_out:
             for body in BODIES:
@@ -139,7 +139,7 @@ def the_server_is_in_trouble(subject: Subject) -> None:
 
 @_check
 def a_yes_cannot_be_read(subject: Subject) -> None:
-    """It was accepted, as it seems: never tried again, never failed. Sent only where the status alone says so."""
+    """An unreadable yes is neither retried nor failed; it is Sent only if the status alone says so."""
     with _facing(subject) as it:
         answers = [reply(status, body) for status in (200, 201, 202) for body in (*BODIES, LONG)]
         packed = (b"not gzip at all", gzip.compress(b"0" * (64 << 20)))
@@ -156,10 +156,10 @@ BODIES = (
     b"", b"<html><body>Bad Gateway</body></html>", b'{"id": ', b"null", b"[]", b'"text"', b"7", b"{}", b'{"id": {}}',
     b'{"error": null, "errors": [null], "message": {}, "detail": [], "type": 7, "code": "x"}', b"\xff\xfe\x00",
 )  # fmt: skip
-"""What servers and what stands before them put into answers, and no provider has documented."""
+"""Undocumented answers of servers and gateways."""
 
 LONG = b"x" * (3 << 20)
-"""An answer that is longer than any that is meant."""
+"""An answer longer than any real one."""
 
 
 # --- it certainly did not arrive --------------------------------------------------------------------------
@@ -167,7 +167,7 @@ LONG = b"x" * (3 << 20)
 
 @_check
 def it_is_refused(subject: Subject) -> None:
-    """A 4xx: it did not go out. That is known, so it is not in doubt."""
+    """After a 4xx the send certainly did not go out."""
     with _facing(subject) as it:
         for status in (400, 401, 403, 404, 405, 410, 413, 415, 422):
             for body in BODIES:
@@ -176,7 +176,7 @@ def it_is_refused(subject: Subject) -> None:
 
 @_check
 def it_leads_elsewhere(subject: Subject) -> None:
-    """A redirect is not followed: the message and the key would go to wherever it says."""
+    """Do not follow a redirect: message and key would go to its target."""
     with _facing(subject) as it:
         for status in (301, 302, 303, 307, 308):
             _must_not_be_out(it.outcome(reply(status, Location="/elsewhere")), f"a {status}")
@@ -186,7 +186,7 @@ def it_leads_elsewhere(subject: Subject) -> None:
 
 @_check
 def it_is_too_much(subject: Subject) -> None:
-    """A 429 stops the lane, or puts off the send: for as long as the server asks, where it does."""
+    """A 429 holds the lane or delays the send, for the time that the server asks for."""
     date = datetime.now(UTC)
     asked: Sequence[tuple[dict[str, str], timedelta]] = (
         ({}, timedelta()),
@@ -209,7 +209,7 @@ def it_is_too_much(subject: Subject) -> None:
 
 @_check
 def it_is_accepted(subject: Subject) -> None:
-    """What its server says yes to is Sent, with one request for one send."""
+    """A yes of its server is Sent, with one request for one send."""
     if subject.yes:
         with _facing(subject) as it:
             outcome = it.outcome(subject.yes)
@@ -218,12 +218,12 @@ def it_is_accepted(subject: Subject) -> None:
             _must(len(it.server.sends) == 1, "one send is one request", len(it.server.sends))
 
 
-# --- what is shown ----------------------------------------------------------------------------------------
+# --- secrets ----------------------------------------------------------------------------------------------
 
 
 @_check
 def it_shows_no_secrets(subject: Subject) -> None:
-    """An answer may repeat the request: neither keys nor the message get into what is stored and shown."""
+    """Outcomes hold neither keys nor the message, even if the answer repeats the request."""
     named = subject.env("http://127.0.0.1").items()
     keys = [value for name, value in named if re.search("KEY|TOKEN|SECRET|PASSWORD", name) and len(value) >= 8]
     with _facing(subject) as it:
@@ -234,12 +234,12 @@ def it_shows_no_secrets(subject: Subject) -> None:
                 _must(secret not in shown, f"a {status} that repeats the request shows no secret: hide it", shown)
 
 
-# --- how long, how many -----------------------------------------------------------------------------------
+# --- duration and threads ---------------------------------------------------------------------------------
 
 
 @_check
 def its_calls_are_as_short_as_it_says(subject: Subject) -> None:
-    """All the requests of one send together may not last longer than `longest_call`: a lease is built on it."""
+    """All requests of one send together end within `longest_call`, on which the lease relies."""
     with _facing(subject) as it:
         longest = it.provider.longest_call.total_seconds()
         for behave in (reply(400), reply(404), reply(429), reply(500), subject.yes or reply(200), silence):
@@ -251,20 +251,20 @@ def its_calls_are_as_short_as_it_says(subject: Subject) -> None:
 
 @_check
 def several_at_once(subject: Subject) -> None:
-    """`run` calls it from several threads."""
+    """It works from several threads, as `run` calls it."""
     with _facing(subject) as it:
         sends = it.others(12)
         it.server.behave = subject.yes or reply(400)
         with ThreadPoolExecutor(len(sends)) as threads:
             outcomes = list(threads.map(lambda send: _outcome(it.provider, send), sends))
         kinds = {type(outcome).__name__ for outcome in outcomes}
-        _must(len(kinds) == 1, "what is answered alike is judged alike, on every thread", kinds)
+        _must(len(kinds) == 1, "equal answers have equal outcomes, on every thread", kinds)
         _must(len(it.server.sends) >= len(sends), "each send leaves", len(it.server.sends))
 
 
 @_check
 def several_in_a_call(subject: Subject) -> None:
-    """A provider with `batch` gives an outcome for each, whatever happens."""
+    """A provider with `batch` returns an outcome for each send, whatever happens."""
     with _facing(subject) as it:
         if not takes_batches(it.provider):
             return
@@ -275,12 +275,12 @@ def several_in_a_call(subject: Subject) -> None:
             _must(all(isinstance(one, Outcome) for one in outcomes), "each is an outcome", outcomes)
 
 
-# --- asking -----------------------------------------------------------------------------------------------
+# --- look-ups ---------------------------------------------------------------------------------------------
 
 
 @_check
 def what_could_not_be_asked_proves_nothing(subject: Subject) -> None:
-    """A look-up that was not answered cannot tell; "not there" would have it sent again."""
+    """A look-up without an answer is CannotTell; NotThere would send again."""
     answers = (hang_up, reset, cut_off, babble, reply(400), reply(401), reply(403), reply(429), reply(500),
                reply(200, b"<html></html>", "text/html"), reply(302, Location="/elsewhere"), *ENDLESS)  # fmt: skip
     with _facing(subject) as it:

@@ -1,4 +1,4 @@
-"""A provider that faces a server of the tests."""
+"""Connect a provider to a server of the checks."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ MESSAGE = "a-wording-that-nobody-else-may-read"
 """The text of the send that `a_send` makes."""
 
 HURRY = 0.6
-"""Seconds that a call may take where no answer ever comes, whatever its provider allows: a check lasts no minute."""
+"""Seconds that a call waits for an answer that never comes, whatever its provider allows: checks stay fast."""
 
 CHECK_TIMEOUT_SECONDS = 10.0
-"""Seconds that it may take where the server answers at once: a machine may be busy."""
+"""Seconds that a call may take if the server answers at once: the machine may be busy."""
 
 DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is tested, and how it is brought to speak to a server of ours.
+    """The provider under test, and how to connect it to the checks' server.
 
-    provider  its class, or what makes one from an environment.
-    env       its environment, given the server's URL. What is in a variable with KEY, TOKEN, SECRET or PASSWORD in its
-              name must not be shown.
-    send      a send that it would take, given the server's URL (`a_send`).
-    yes       how its server says that it has accepted a send; without it, that is not tested.
-    before    what to do about requests that come before the send itself; None for the send.
-    not_out   statuses of 500 and above by which its server says that it certainly has not taken a send.
+    provider  its class, or a function from an environment to a provider.
+    env       its environment for the server's URL. Values of variables with KEY, TOKEN, SECRET or PASSWORD in the name
+              are secrets.
+    send      a send that it takes, for the server's URL (`a_send`).
+    yes       its server's answer to an accepted send; None skips that check.
+    before    the answer to a request that precedes the send; None for the send itself.
+    not_out   statuses of 500 and above that mean: certainly not accepted.
     """
 
     provider: Callable[[Mapping[str, str]], Provider]
@@ -63,7 +63,7 @@ class Subject:
 
 
 def a_send(channel: str, recipient: str, **fields: Any) -> Claimed:
-    """A send as a run has it in hand, for the first time; `fields` are those of `model.Claimed`."""
+    """Make a claimed send on its first attempt; `fields` are those of `model.Claimed`."""
     given: dict[str, Any] = {
         "send_id": uuid4(), "attempt_id": uuid4(), "attempt_number": 1, "subject": "A subject", "message": MESSAGE,
         "payload": {}, "account_id": uuid4(), "workspace_id": uuid4(), "account": "anna", "provider": "its-name",
@@ -73,21 +73,21 @@ def a_send(channel: str, recipient: str, **fields: Any) -> Claimed:
     return Claimed(channel=channel, recipient=recipient, **given)
 
 
-# --- how it is faced --------------------------------------------------------------------------------------
+# --- the connection ---------------------------------------------------------------------------------------
 
 
 @dataclass
 class _Facing:
-    """The provider, a send, and the server that it speaks to."""
+    """The provider, a send, and the server."""
 
     provider: Provider
     send: Claimed
     server: Server
     allowed: float = 0.0
-    """Seconds that all the requests of the last outcome were allowed to last."""
+    """Seconds allowed for all requests of the last outcome."""
 
     def outcome(self, behave: Behaviour, send: Claimed | None = None) -> Outcome:
-        """What becomes of a send where the server behaves like this."""
+        """Send once while the server behaves like this; return the outcome."""
         self.server.behave, self.allowed = behave, 0.0
         self.server.sends.clear()
         return _outcome(self.provider, send or self.send)
@@ -103,7 +103,7 @@ class _Facing:
 
 @contextmanager
 def _facing(subject: Subject) -> Iterator[_Facing]:
-    """Have a server to misbehave, and the provider before it."""
+    """Start a server and connect the provider to it."""
     server = Server(subject.before)
     url = f"http://127.0.0.1:{server.port}"
     try:
@@ -124,7 +124,7 @@ def _facing(subject: Subject) -> Iterator[_Facing]:
 
 
 def _alone(subject: Subject, url: str) -> Outcome:
-    """What becomes of a send where nothing of ours is at the address."""
+    """Send once to an address without our server; return the outcome."""
     provider = subject.provider(subject.env(url))
     try:
         with _hurried(lambda _: HURRY):
@@ -135,7 +135,7 @@ def _alone(subject: Subject, url: str) -> Outcome:
 
 @contextmanager
 def _hurried(limit: Callable[[float], float]) -> Iterator[None]:
-    """Let no request of `Http` last longer than `limit` says, which is told how long it might have: in seconds."""
+    """Shorten the time of each request of `Http`, in seconds, from its own to `limit` of it."""
     really = Http.request
 
     def request(self: Http, method: str, url: str, *, limits: Any, **more: Any) -> Any:

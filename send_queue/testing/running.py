@@ -1,4 +1,4 @@
-"""A provider as `run` calls it: with a database behind it, and no transaction open."""
+"""Check a provider in a real run: no transaction is open during its calls."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from send_queue.testing.server import Seen, Server, reply
 
 
 class _Only(Providers):
-    """One provider serves everybody."""
+    """Serve every account with one provider."""
 
     def __init__(self, provider: Provider) -> None:
         super().__init__({})
         self._only = provider
 
-    def serving(self, provider: str, channel: str) -> Provider:  # noqa: ARG002 — it is always this one
+    def serving(self, provider: str, channel: str) -> Provider:  # noqa: ARG002 — always the same one
         return self._only
 
 
 def no_transaction_is_open(subject: Subject, database_url: str) -> None:
-    """Send through a real run, and see that no transaction is open while the provider speaks to its server.
+    """Send through a real run, and check that no transaction is open while the provider calls its server.
 
-    `database_url` is a database of tests that `send-queue migrate` has been run on; a workspace of a new name is made
-    in it, and stays. Raises `AssertionError`.
+    `database_url` is a migrated test database; the check adds a workspace with a new name, and leaves it. Raises
+    `AssertionError`.
     """
     seen: list[int] = []
     server = Server(subject.before)

@@ -1,4 +1,4 @@
-"""A server that misbehaves as it is told, on real sockets."""
+"""A server that misbehaves on demand, on real sockets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A request, read whole. Header names are in lower case; `raw` is all of it as it came."""
+    """A whole request. Header names are in lower case; `raw` is the unchanged bytes."""
 
     method: str
     path: str
@@ -23,20 +23,20 @@ class Seen:
 
 
 Behaviour: TypeAlias = Callable[["Server", socket.socket, Seen], None]
-"""What is done about a request, which has been read; the connection is closed afterwards."""
+"""The reaction to a request that was read; the server then closes the connection."""
 
 
 class Server:
-    """Does `behave` to every request. `before` may answer those that are not the send itself, such as a question that
-    must be asked first: it returns what to do, or None. With `mute`, nothing is read and nothing is said."""
+    """Apply `behave` to every request for a send. `before` returns the behaviour for any other request, such as a
+    preceding query, and None for a send. With `mute` the server neither reads nor writes."""
 
     behave: Behaviour
 
     def __init__(self, before: Callable[[Seen], Behaviour | None] = lambda _: None, *, mute: bool = False) -> None:
         self.sends: list[Seen] = []
-        """The requests that `before` has left."""
+        """The requests without a behaviour of `before`."""
         self.over = threading.Event()
-        """Set when the server is closed: what holds a connection open waits for it."""
+        """Set when the server closes; behaviours that hold a connection wait for it."""
         self.behave = silence
         self._before, self._mute = before, mute
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -82,11 +82,11 @@ def _read(connection: socket.socket) -> Seen | None:
     return Seen(method, path, headers, body, head + b"\r\n\r\n" + body)
 
 
-# --- what can be done about a request ---------------------------------------------------------------------
+# --- behaviours -------------------------------------------------------------------------------------------
 
 
 def reply(status: int, body: bytes = b"", content_type: str = "application/json", **headers: str) -> Behaviour:
-    """Answer, whole; `Retry_After="7"` is a header."""
+    """Answer completely; `Retry_After="7"` is a header."""
 
     def behave(_: Server, connection: socket.socket, __: Seen) -> None:
         connection.sendall(_head(status, len(body), {"content-type": content_type, **headers}) + body)
@@ -95,7 +95,7 @@ def reply(status: int, body: bytes = b"", content_type: str = "application/json"
 
 
 def echo(status: int) -> Behaviour:
-    """Answer with the request itself, as error pages do."""
+    """Answer with the request, like error pages."""
 
     def behave(server: Server, connection: socket.socket, seen: Seen) -> None:
         reply(status, b"<pre>" + seen.raw + b"</pre>", "text/html")(server, connection, seen)
@@ -104,37 +104,37 @@ def echo(status: int) -> Behaviour:
 
 
 def silence(server: Server, _: socket.socket, __: Seen) -> None:
-    """Say nothing."""
+    """Send nothing."""
     server.over.wait()
 
 
 def hang_up(_: Server, __: socket.socket, ___: Seen) -> None:
-    """Close the connection without a word."""
+    """Close the connection without an answer."""
 
 
 def reset(_: Server, connection: socket.socket, __: Seen) -> None:
-    """Break the connection off, so that what was written is lost."""
+    """Reset the connection, losing written data."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def cut_off(_: Server, connection: socket.socket, __: Seen) -> None:
-    """Begin an answer that says yes, and close in the middle of it."""
+    """Begin an answer that says yes, and close halfway."""
     connection.sendall(_head(200, 1000) + b'{"id": ')
 
 
 def drip(server: Server, connection: socket.socket, _: Seen) -> None:
-    """Say yes, a byte at a time, for ever."""
+    """Send a yes byte by byte, without end."""
     connection.sendall(_head(200, 1 << 20))
     while not server.over.wait(0.05):  # seconds
         connection.sendall(b" ")
 
 
 ENDLESS = (silence, drip)
-"""What never comes to an end by itself."""
+"""Behaviours that never end by themselves."""
 
 
 def babble(_: Server, connection: socket.socket, __: Seen) -> None:
-    """Answer in something that is not HTTP."""
+    """Answer in another protocol than HTTP."""
     connection.sendall(b"220 mail.example.org ESMTP\r\n")
 
 

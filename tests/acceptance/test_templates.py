@@ -122,12 +122,12 @@ def test_what_looks_like_a_placeholder_is_refused(queue: Queue, folder: Path) ->
     """A field that import would fill in is not one in enqueue; in a template, neither is that of another tool."""
     done = enqueue(queue, "--message", "Hi {firstName}", "--subject", "Hi", check=False)
     assert (done.returncode, rows(queue)) == (2, [])
-    assert ("The message has {firstName}, which would be sent as it stands: write a template with {{ first_name }} and "
-            "give it with --template, or add --literal to send it so.") in done.stderr  # fmt: skip
+    assert ("The message has {firstName}, which would be sent unchanged: write a template with {{ first_name }} and "
+            "give it with --template, or add --literal if you mean that.") in done.stderr  # fmt: skip
     assert "The subject has [Name]" in enqueue(queue, "--message", "Hi", "--subject", "[Name]", check=False).stderr
     (folder / "hi.txt").write_text("Hi {{ Recipient }} %NICK%")
     done = enqueue(queue, "--template", folder / "hi.txt", "--subject", "Hi", check=False)
-    assert "hi.txt has %NICK%, which would be sent as it stands: use one of the fields (company, email" in done.stderr
+    assert "hi.txt has %NICK%, which would be sent unchanged: use one of the fields (company, email" in done.stderr
     enqueue(queue, "--message", 'Hi {"a": 1} {}', "--subject", "Hi")
     enqueue(queue, "--template", folder / "hi.txt", "--subject", "Hi", "--literal")
     assert {row[1] for row in rows(queue)} == {'Hi {"a": 1} {}', "Hi Ada@example.org %NICK%"}

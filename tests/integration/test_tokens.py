@@ -466,7 +466,7 @@ def test_keys_are_changed_by_listing_two_and_resealing(ring: Keyring) -> None:
     before = ring.opened("x"), ring.opened("facebook")
     old, new = ring.env["SEND_QUEUE_TOKEN_KEYS"], new_key()
     assert token_renewal.reseal(ring.conn, Vault({"SEND_QUEUE_TOKEN_KEYS": f"{new},{old}"})) == {"resealed": 2}
-    with pytest.raises(ConfigurationError, match="None of the keys"):
+    with pytest.raises(ConfigurationError, match="No key in"):
         ring.opened("x")
     ring.env = {**ring.env, "SEND_QUEUE_TOKEN_KEYS": new}
     assert (ring.opened("x"), ring.opened("facebook")) == before

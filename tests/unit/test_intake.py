@@ -198,10 +198,10 @@ def test_known_columns_and_fields_are_known_however_they_are_written() -> None:
 @pytest.mark.parametrize(("message", "said"), [
     ("Hi {{nick}}", "The message needs {{nick}}, and the file has no such column: it has recipient, first_name, or add "
                     "--literal to send {nick}."),
-    ("Hi [First Name]", "The message has [First Name], which would be sent as it stands: write {first_name}, or add "
-                        "--literal to send it so."),
-    ("Hi %NICK%", "The message has %NICK%, which would be sent as it stands: use one of the fields (first_name, "
-                  "recipient), or add --literal to send it so."),
+    ("Hi [First Name]", "The message has [First Name], which would be sent unchanged: write {first_name}, or add "
+                        "--literal if you mean that."),
+    ("Hi %NICK%", "The message has %NICK%, which would be sent unchanged: use one of the fields (first_name, "
+                  "recipient), or add --literal if you mean that."),
     ("{{#if first_name}}Hi{{/if}}", "{{#if first_name}}"), ("Hi <<first_name>>", "write {first_name}"),
 ])  # fmt: skip
 def test_placeholders_of_others_are_refused(message: str, said: str) -> None:
@@ -216,10 +216,10 @@ def test_placeholders_in_cells_are_refused_with_their_line() -> None:
     good, wrong = lines("recipient,message,company\na,50 % [see here],x\nb,to {company},y\nc,to <<firm>>,z\n")
     assert [line["message"] for line in good] == ["50 % [see here]"]
     assert wrong == [
-        (3, "the message has {company}, which would be sent as it stands: give the message with --message "
-            "'… {company} …', or add --literal to send it so"),
-        (4, "the message has <<firm>>, which would be sent as it stands: use one of the fields (company, message, "
-            "recipient), or add --literal to send it so"),
+        (3, "the message has {company}, which would be sent unchanged: give the message with --message "
+            "'… {company} …', or add --literal if you mean that"),
+        (4, "the message has <<firm>>, which would be sent unchanged: use one of the fields (company, message, "
+            "recipient), or add --literal if you mean that"),
     ]  # fmt: skip
 
 

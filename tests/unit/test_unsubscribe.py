@@ -55,7 +55,9 @@ def test_a_key_is_changed_without_breaking_links() -> None:
         unsubscribe.open({KEY: NEW}, old)
 
 
-@pytest.mark.parametrize(("key", "words"), [("", "is not set"), (" , ", "is not set"), ("secret", "is no key")])
+@pytest.mark.parametrize(
+    ("key", "words"), [("", "is not set"), (" , ", "is not set"), ("secret", "is not a valid key")]
+)
 def test_a_missing_or_wrong_key_says_what_to_do(key: str, words: str) -> None:
     """One sentence that names the variable, without what it holds."""
     with pytest.raises(ConfigurationError, match=words) as error:
