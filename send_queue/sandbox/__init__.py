@@ -1,17 +1,16 @@
-"""A local server that behaves like the providers, breaks when told to, and remembers what it accepted.
+"""A local server that imitates the providers, fails on demand, and journals every accepted send.
 
-For demos, rehearsals and crash tests. It is the witness: a send is in its journal, on disk, before the answer
-leaves, and it is the same sandbox again after a `kill -9`.
+For demos, rehearsals and crash tests. It writes a send to its journal on disk before it answers, and restores its state
+after a `kill -9`.
 
     with Sandbox(Path("journal.jsonl")) as sandbox:
         sandbox.order(Fault(op="invite", drop="after", times=1))
         ...  # UNIPILE_DSN=sandbox.url
         assert len(sandbox.accepted()) == 1
 
-Reading order: app (what becomes of a request), journal (what was accepted), faults (what goes wrong), unipile
-(what the provider answers) and world (the LinkedIn behind it), oauth (tokens that are granted and renewed), server
-(sockets), control (orders over HTTP).
-A further provider is a subclass of `plain.Plain` in a module of its own, named in `_PLAIN`.
+Reading order: app (handles a request), journal (accepted sends), faults (failures), unipile (answers) and
+linkedin_state (the LinkedIn behind it), oauth (tokens), server (sockets), control (orders over HTTP).
+To add a provider, subclass `base.BaseProvider` in a new module and name it in `_PLAIN`.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ _PROVIDERS: tuple[type[Unipile] | type[BaseProvider], ...] = (Unipile, *_PLAIN, 
 
 
 class _Running(NamedTuple):
-    """What there is only between start and stop."""
+    """The parts that exist between start and stop."""
 
     server: Server
     world: LinkedInState
@@ -78,19 +77,18 @@ def _utc_now() -> datetime:
 class Sandbox:
     """The server, its journal and its faults. It listens between `start` and `stop`, or in a `with` block.
 
-    journal             the file of accepted sends; made if need be, taken up again if it is there. What
-                        changed otherwise (account settings, withdrawals) is beside it in FILE.changes
-    port                0: any free one, which then stays the same when it is stopped and started again
-    accounts            settings by account id, as `account` takes them; accounts not named here are accepted
-                        too, and spring into being when they are first used
-    api_key             the one key that is right; null: any that is not empty
-    faults              in force from the start
-    sync                False leaves out the fdatasync of each accept, for benchmarks: the journal still
-                        survives a `kill -9`, but not a power cut
-    clock               what time it is, for rehearsals that play in another time; answers are dated by it
-    redirect_profiles, viewer_scoped_ids   habits of Unipile's that not every account shows: see `Unipile`
+    journal             the file of accepted sends, continued if it exists. FILE.changes beside it holds other
+                        changes: account settings, withdrawals
+    port                0: any free port, kept over stop and start
+    accounts            settings by account id, as in `account`; other accounts begin with their first use
+    api_key             the only valid key; None: any that is not empty
+    faults              the faults at the start
+    sync                False skips the fdatasync of each accept, for benchmarks: the journal survives a
+                        `kill -9`, but not a power cut
+    clock               the time of answers, for rehearsals
+    redirect_profiles, viewer_scoped_ids   habits that only some Unipile accounts have: see `Unipile`
 
-    Raises `JournalInUse`, `JournalDamaged`, `BadSettings` or `OSError` when it is started.
+    `start` raises `JournalInUse`, `JournalDamaged`, `BadSettings` or `OSError`.
     """
 
     def __init__(
@@ -127,9 +125,9 @@ class Sandbox:
         return f"http://{self._host}:{self._port}"
 
     def start(self) -> None:
-        """Take up the journal and listen."""
+        """Read the journal and listen."""
         if self._running is not None:
-            raise RuntimeError("The sandbox is running already.")
+            raise RuntimeError("The sandbox is running already: stop it first.")
         with ExitStack() as undo:
             journal = Journal(self.path, sync=self._sync)
             undo.callback(journal.close)
@@ -153,7 +151,7 @@ class Sandbox:
         server.start()
 
     def stop(self) -> None:
-        """Cut every connection and close the journal. What has no line by now is never accepted."""
+        """Cut every connection and close the journal. A send without a line by now is never accepted."""
         if self._running is None:
             return
         running, self._running = self._running, None
@@ -171,20 +169,20 @@ class Sandbox:
         self.stop()
 
     def order(self, *faults: Fault) -> None:
-        """Add faults behind those in force; the first that matches a call applies. Raises `ValueError`."""
+        """Append faults; the first that matches a call applies. Raises `ValueError`."""
         _check_names(faults)
         self._faults.order(faults)
 
     def faults(self) -> list[dict[str, Any]]:
-        """All rules in their order, each with `applied` and `spent`."""
+        """List all faults in order, each with `applied` and `spent`."""
         return self._faults.as_json()
 
     def clear_faults(self) -> None:
-        """Drop all rules, those given at the start too."""
+        """Drop all faults, also those of the start."""
         self._faults.clear()
 
     def accepted(self) -> list[Entry]:
-        """What the journal holds, oldest first: read from the file, not from memory."""
+        """Read the accepted sends from the file, oldest first."""
         return read(self.path)
 
     def account(self, account_id: str, **settings: Any) -> dict[str, Any]:
@@ -192,28 +190,28 @@ class Sandbox:
 
         status                  OK, STOPPED, ERROR, CREDENTIALS, PERMISSIONS or CONNECTING; sends need OK
         invite_limit            invitations in 7 days, then 422 cannot_resend_yet; null: no limit
-        relations               the ids of all who are connected with it; no invitation to them is pending
-        messages_need_relation  refuse a message to anybody else
-        unknown                 404, as for an account that does not exist
+        relations               ids of its connections; invitations to them are no longer pending
+        messages_need_relation  refuse messages to others
+        unknown                 404, as for a missing account
         """
         if self._running is None:
-            raise RuntimeError("Start the sandbox first, or give it `accounts`.")
+            raise RuntimeError("The sandbox is not running: start it first, or give it `accounts`.")
         return self._running.world.configure(account_id, settings)
 
     def tokens(self, provider: str) -> Tokens:
-        """Who gives the tokens of x, linkedin, bluesky or facebook: to connect an account, revoke it, or ask whether an
-        access token is good. Raises `ValueError` for any other."""
+        """Return the token endpoint of x, linkedin, bluesky or facebook: it connects and revokes accounts and checks
+        access tokens. Raises `ValueError` for another provider."""
         if self._running is None:
-            raise RuntimeError("Start the sandbox first.")
+            raise RuntimeError("The sandbox is not running: start it first.")
         for one in self._running.providers:
             if isinstance(one, Tokens) and one.name == f"{provider}_tokens":
                 return one
-        raise ValueError(f"The sandbox gives no tokens of {provider}: x, linkedin, bluesky or facebook.")
+        raise ValueError(f"The sandbox grants no tokens of {provider}: use x, linkedin, bluesky or facebook.")
 
     def restart_clean(self) -> None:
-        """Empty the journal and be as at the first start: the accounts and faults that were given then."""
+        """Empty the journal and restore the accounts and faults of the first start."""
         if self._running is None:
-            raise RuntimeError("Start the sandbox first.")
+            raise RuntimeError("The sandbox is not running: start it first.")
         with self._running.world.lock:
             self._running.journal.clear()
             self._running.changes.clear()
@@ -223,9 +221,9 @@ class Sandbox:
 
 
 def serve(sandbox: Sandbox, announce: Callable[[str], None] = lambda url: print(url, flush=True)) -> None:
-    """Run until SIGTERM or SIGINT; `announce` is told the URL once it listens. For a program's main thread.
+    """Run until SIGTERM or SIGINT, in a program's main thread; pass the URL to `announce` once it listens.
 
-    The signals are blocked before any thread starts, so that none interrupts an accept.
+    Block the signals before any thread starts: none may interrupt an accept.
     """
     ends = {signal.SIGTERM, signal.SIGINT}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
@@ -238,14 +236,16 @@ def serve(sandbox: Sandbox, announce: Callable[[str], None] = lambda url: print(
 
 
 def _check_names(faults: Iterable[Fault]) -> None:
-    """A rule for an op that does not exist would never apply, and its test prove nothing."""
+    """Raise `ValueError` for an unknown op: its fault would never apply, and the test would prove nothing."""
     providers = {provider.name for provider in _PROVIDERS}
     ops = {op for provider in _PROVIDERS for op in _ops(provider)}
     for fault in faults:
         if fault.provider not in (None, *providers):
-            raise ValueError(f"The sandbox has no provider {fault.provider}: {', '.join(sorted(providers))}.")
+            raise ValueError(
+                f"The sandbox has no provider {fault.provider}: use one of {', '.join(sorted(providers))}."
+            )
         if fault.op not in (None, *ops):
-            raise ValueError(f"The sandbox has no op {fault.op}: {', '.join(sorted(ops))}.")
+            raise ValueError(f"The sandbox has no op {fault.op}: use one of {', '.join(sorted(ops))}.")
 
 
 def _ops(provider: type[Unipile] | type[BaseProvider]) -> Iterable[str]:

@@ -10,12 +10,14 @@ from send_queue.sandbox import JournalDamaged, JournalInUse, Sandbox, read_fault
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m send_queue.sandbox", description="Behave like the providers.")
-    parser.add_argument("--port", type=int, default=0, help="0, the default: any free one")
-    parser.add_argument("--journal", type=Path, default=Path("sandbox-journal.jsonl"), help="what was accepted")
-    parser.add_argument("--faults", type=Path, help="a JSON list of faults, in force from the start")
-    parser.add_argument("--api-key", help="the one key that is right; without it any key is")
-    parser.add_argument("--no-sync", action="store_true", help="for benchmarks: do not wait for the disk")
+    parser = argparse.ArgumentParser(prog="python -m send_queue.sandbox", description="Imitate the providers.")
+    parser.add_argument("--port", type=int, default=0, help="0, the default: any free port")
+    parser.add_argument(
+        "--journal", type=Path, default=Path("sandbox-journal.jsonl"), help="the file for accepted sends"
+    )
+    parser.add_argument("--faults", type=Path, help="a JSON list of initial faults")
+    parser.add_argument("--api-key", help="the only valid key (default: any key)")
+    parser.add_argument("--no-sync", action="store_true", help="do not wait for the disk, for benchmarks")
     parser.add_argument("--redirect-profiles", action="store_true", help="301 on a profile without its last slash")
     parser.add_argument("--viewer-scoped-ids", action="store_true", help="404 for an id that another account found")
     given = parser.parse_args()

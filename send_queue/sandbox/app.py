@@ -1,4 +1,4 @@
-"""What becomes of a request? A provider understands it, a fault may spoil it, the provider does it."""
+"""Handle a request: the provider parses it, a fault may spoil it, the provider performs it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOT_HIDDEN = timedelta()
 
 
 class App:
-    """Answers requests; null means that the connection is to be closed without an answer."""
+    """Answer requests; None closes the connection without an answer."""
 
     def __init__(
         self,
@@ -37,13 +37,13 @@ class App:
         return json_answer(404, {"error": f"No provider of the sandbox has the path {request.path}."})
 
     def refuse(self, path: str, code: str, detail: str) -> SandboxResponse:
-        """Refuse what cannot be read as a request, in the form of the provider that owns the path."""
+        """Refuse unreadable bytes in the form of the path's provider."""
         if provider := self._owner(path):
             return provider.error(400, code, None, detail)
         return json_answer(400, {"error": detail})
 
     def _owner(self, path: str) -> Provider | None:
-        """The provider with the longest prefix that fits."""
+        """Return the provider with the longest matching prefix."""
         fitting = [(len(prefix), provider) for provider in self._providers for prefix in provider.prefixes
                    if path.startswith(prefix)]  # fmt: skip
         return max(fitting, key=lambda fits: fits[0])[1] if fitting else None

@@ -1,8 +1,7 @@
-"""What do providers have in common that are simpler than Unipile? Routes, a list of what was accepted, faults.
+"""The base of the providers except Unipile: routes, the list of accepted sends, faults.
 
-A provider of the sandbox is a subclass that says its routes and what it answers. What it accepts goes through
-`accept`: checked and written to the journal under one lock, on disk before the answer leaves, and there again after a
-`kill -9`, for the list is read back from the journal.
+A subclass defines routes and answers. `accept` checks a send and writes it to the journal under one lock, on disk
+before the answer; the list is read from the journal at the start, so it survives a `kill -9`.
 """
 
 from __future__ import annotations
@@ -22,21 +21,21 @@ from send_queue.sandbox.linkedin_state import iso
 
 REQUEST_ID_HEADERS = ("idempotency-key", "x-idempotency-key", "x-request-id", "x-send-id", "webhook-id",
                    "webhook-timestamp", "webhook-signature")  # fmt: skip
-"""What a client may send to recognise its own request by; the journal keeps it."""
+"""Headers by which clients recognise their requests; the journal keeps them."""
 
 
 class Refusal(Exception):
-    """The provider says no, with this answer."""
+    """The provider refuses with this answer."""
 
     def __init__(self, answer: SandboxResponse) -> None:
         self.answer = answer
 
 
 class BaseProvider(ABC):
-    """A provider whose state is the list of what it accepted.
+    """A provider whose state is the list of accepted sends.
 
-    name, prefixes   what faults call it, and the beginnings of the paths that are its own
-    routes           (method, a regular expression for the whole path, op); its groups are given to `answer`
+    name, prefixes   its name in faults, and the prefixes of its paths
+    routes           (method, a regular expression for the whole path, op); `answer` gets its groups
     """
 
     name: str
@@ -57,21 +56,21 @@ class BaseProvider(ABC):
     def ops(self) -> Collection[str]:
         return tuple(op for _, _, op in self.routes)
 
-    # --- what a subclass says -----------------------------------------------------------------------------
+    # --- defined by subclasses ----------------------------------------------------------------------------
 
     @abstractmethod
     def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:
-        """Do what is asked and answer. May raise `Refusal`."""
+        """Perform the request and answer. May raise `Refusal`."""
 
     @abstractmethod
     def between(self, op: str, request: Request, named: Sequence[str]) -> tuple[str | None, str | None]:
-        """Who sends to whom (account id, recipient), as far as the request says so: for faults to match."""
+        """Return account id and recipient as far as the request names them, for faults to match."""
 
     @abstractmethod
     def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:
-        """Say no in this provider's own form."""
+        """Make an error in this provider's form."""
 
-    # --- what the sandbox calls ---------------------------------------------------------------------------
+    # --- called by the sandbox ----------------------------------------------------------------------------
 
     def understand(self, request: Request) -> SandboxCall:
         op, named = self._route(request)
@@ -81,7 +80,7 @@ class BaseProvider(ABC):
         )
 
     def forget(self) -> None:
-        """Be as on the first day."""
+        """Restore the initial state."""
         with self.lock:
             self.entries.clear()
 
@@ -99,12 +98,12 @@ class BaseProvider(ABC):
         except Refusal as refusal:
             return refusal.answer
 
-    # --- what a subclass uses -----------------------------------------------------------------------------
+    # --- for subclasses -----------------------------------------------------------------------------------
 
     def accept(self, request: Request, hidden: timedelta, *, account_id: str, channel: str, recipient: str, text: str,
                **more: Any) -> Entry:  # fmt: skip
-        """Accept a send: it is in the journal, on disk, when this returns. Call it with `lock` held where what was
-        checked before must still be so."""
+        """Accept a send; when this returns, it is in the journal on disk. Hold `lock` if earlier checks must still
+        hold."""
         now = self.clock()
         entry: Entry = {"at": iso(now), "provider": self.name, "account_id": account_id, "channel": channel,
                         "recipient": recipient, "text": text, "id": more.pop("id", None) or secrets.token_urlsafe(16),
@@ -121,7 +120,7 @@ class BaseProvider(ABC):
         return entry
 
     def visible(self) -> Iterator[Entry]:
-        """What was accepted and may be listed by now, newest first."""
+        """Yield the accepted sends that are no longer hidden, newest first."""
         now = iso(self.clock())
         with self.lock:
             entries = list(reversed(self.entries))
@@ -132,7 +131,7 @@ class BaseProvider(ABC):
 
 
 def form(request: Request) -> Mapping[str, str]:
-    """The fields of a body in application/x-www-form-urlencoded; of one that comes twice the last."""
+    """Read the fields of a body in application/x-www-form-urlencoded; the last of equal names wins."""
     from urllib.parse import parse_qsl
 
     return dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))

@@ -1,4 +1,4 @@
-"""What does an AT Protocol data server answer? A record that is put again as it is changes nothing.
+"""Bluesky's data server (AT Protocol). Putting an identical record again changes nothing.
 
 POST /xrpc/com.atproto.repo.putRecord   put_record       GET /xrpc/com.atproto.repo.getRecord   get_record
 """
@@ -28,7 +28,7 @@ class Bluesky(PostProvider):
         ("POST", "/xrpc/com.atproto.repo.putRecord", "put_record"),
         ("GET", "/xrpc/com.atproto.repo.getRecord", "get_record"),
     )
-    allowed = (1666, timedelta(hours=1))  # 5,000 points, of which a new record is 3
+    allowed = (1666, timedelta(hours=1))  # 5,000 points; a new record costs 3
 
     def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:
         usual = {400: "InvalidRequest", 401: "AuthMissing", 429: "RateLimitExceeded", 404: "XRPCNotSupported"}
@@ -82,7 +82,7 @@ class Bluesky(PostProvider):
         with self.lock:
             there = next((entry for entry in reversed(self.entries) if entry["id"] == uri), None)
             if there is None or there["record"] != record:
-                # What is there already is changed; that is no second post, and the journal says so.
+                # Putting an existing record changes it, without a second post; the journal tells the two apart.
                 channel = "post" if there is None else "post_change"
                 self.accept(
                     request, hidden, account_id=repo, channel=channel, recipient=repo, text=text, id=uri,

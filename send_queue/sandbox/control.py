@@ -1,14 +1,14 @@
-"""What may a test order and ask over HTTP? The paths below /sandbox/; they need no key.
+"""Control the sandbox over HTTP: paths below /sandbox/, without a key.
 
-POST   /sandbox/faults          add a JSON list of faults (see faults.py); answers with all rules
-GET    /sandbox/faults          all rules, with how often each applied
-DELETE /sandbox/faults          drop all rules
-GET    /sandbox/journal         what was accepted, as a JSON list
+POST   /sandbox/faults          add a JSON list of faults (see faults.py); answers with all faults
+GET    /sandbox/faults          all faults, each with the number of its uses
+DELETE /sandbox/faults          drop all faults
+GET    /sandbox/journal         the accepted sends, as a JSON list
 GET    /sandbox/accounts/{id}   an account's settings
 POST   /sandbox/accounts/{id}   change some: status, invite_limit, relations, messages_need_relation, unknown
 POST   /sandbox/tokens          {"provider", "account_id"}: connect an account of x, linkedin, bluesky or facebook;
                                 answers with its first tokens. DELETE, with the same: revoke them
-POST   /sandbox/restart-clean   empty the journal and be as at the start
+POST   /sandbox/restart-clean   empty the journal and restore the initial state
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from send_queue.sandbox.oauth import Tokens
 
 
 class Orders(Protocol):
-    """What the sandbox lets be ordered, in Python and over HTTP alike."""
+    """The sandbox's controls, in Python and over HTTP."""
 
     def order(self, *faults: Fault) -> None: ...
     def faults(self) -> list[dict[str, Any]]: ...
@@ -37,13 +37,13 @@ class Orders(Protocol):
 
 
 class Control:
-    """Carries out orders that come over HTTP."""
+    """Carry out orders over HTTP."""
 
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
 
     def answer(self, request: Request) -> SandboxResponse:
-        """Answer one request below /sandbox/; what is wrong with it is said in `error`."""
+        """Answer a request below /sandbox/; `error` holds a problem."""
         path = request.path.removeprefix("/sandbox/").rstrip("/")
         try:
             match request.method, path.split("/"):
@@ -81,7 +81,7 @@ def read_faults(text: str | bytes) -> list[Fault]:
     """Read a JSON list of faults. Raises `ValueError`."""
     value = json.loads(text)
     if not isinstance(value, list):
-        raise ValueError("Faults are a JSON list.")
+        raise ValueError("The faults are not a JSON list: write [{…}].")
     return [Fault.from_json(one) for one in value]
 
 
@@ -89,5 +89,5 @@ def _grant(body: bytes) -> tuple[str, str]:
     asked = json_object(body)
     provider, account_id = asked.get("provider"), asked.get("account_id")
     if not isinstance(provider, str) or not isinstance(account_id, str) or not account_id:
-        raise BadBody("Say which provider and account_id.")
+        raise BadBody("provider or account_id is missing: give both.")
     return provider, account_id

@@ -1,4 +1,4 @@
-"""What does Facebook's Graph API answer for a page? What the last post says already is refused, with the number 506.
+"""Facebook's Graph API for pages. It refuses a repetition of the last post with error 506.
 
 POST /v{N}/{page}/feed   feed_post       GET /v{N}/{page}/feed   feed
 """
@@ -15,7 +15,7 @@ from send_queue.sandbox.post_base import PostProvider
 
 
 class Facebook(PostProvider):
-    """The API; every token may write on every page."""
+    """The API; every token may write to every page."""
 
     name = "facebook"
     prefixes: Sequence[str] = tuple(f"/v{n}." for n in range(1, 100))
@@ -23,7 +23,7 @@ class Facebook(PostProvider):
     allowed = (200, timedelta(hours=24))
 
     def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:
-        """`code` is a number, with a second one behind a slash: 190/463."""
+        """Make an error; `code` is a number, or two with a slash: 190/463."""
         usual = {401: "190", 403: "200", 404: "803", 429: "32"}
         number, _, sub = (code or usual.get(status, "100" if status < 500 else "2")).partition("/")
         said: dict[str, Any] = {"message": detail or title or f"(#{number}) Error", "type": "OAuthException",
@@ -44,7 +44,7 @@ class Facebook(PostProvider):
         return (named[0], named[0]) if named else (None, None)
 
     def token(self, request: Request) -> str:
-        """It is a parameter here."""
+        """Read the token, a parameter here."""
         given = form(request) if request.method == "POST" else request.query
         if not (token := given.get("access_token", "").strip()):
             raise Refusal(self.error(400, "2500", None, "An active access token must be used"))

@@ -1,14 +1,14 @@
-"""What goes wrong? Rules that a test orders; the first one that matches a call is applied to it.
+"""Faults: failures that a test orders; the first that matches a call applies.
 
-delay          before anything is looked at: the request itself is late
-drop="before"  the connection is closed, nothing is stored
-status=…       refused, nothing is stored
-  - - - - - - - the send is accepted here: stored, in the journal, on disk - - - - - - -
-hide           what was accepted stays out of all reads for so long
-answer_delay   it is accepted at once, only the answer is late
-drop="after"   the connection is closed without an answer
-status=…, accept=True   accepted, and yet that status is what the client sees ("commit, then 504")
-spoil          the answer comes truncated, as garbage, or as somebody's HTML page
+delay          the request arrives late
+drop="before"  the connection closes, nothing is stored
+status=…       refusal, nothing is stored
+  - - - - - - - here the send is accepted: in the journal, on disk - - - - - - -
+hide           reads omit the accepted send for so long
+answer_delay   the answer is late
+drop="after"   the connection closes without an answer
+status=…, accept=True   accepted, but the client sees this status ("commit, then 504")
+spoil          the answer is truncated, garbage, or a foreign HTML page
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ _HTML = b"<!doctype html><html><head><title>Just a moment...</title></head><body
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One rule. What is null matches everything; without any of the effects it is a rule that does nothing.
+    """One fault. A null field matches everything; without an effect the fault does nothing.
 
-    op            what is asked for: invite, chat, message, withdraw, profile, invitations, relations, chats,
+    op            the operation: invite, chat, message, withdraw, profile, invitations, relations, chats,
                   chat_messages, messages, account; mail_send, email_logs, email_log; sms, sms_list; webhook;
-                  of the networks status, put_record, linkedin_post, tweet, feed_post, and what reads them; of the
-                  token endpoints x_refresh and the like: each module says its own
-    path          a regular expression, searched in the path without its query
-    status        the answer's status; its error is `type` (`errors/` may be left out), `title`, `detail`, or
-                  the raw `body` where one is given (JSON unless `headers` name a content-type)
+                  of networks status, put_record, linkedin_post, tweet, feed_post and their reads; of token
+                  endpoints x_refresh and the like: see each module
+    path          a regular expression, searched in the path without the query
+    status        the answer's status; its error has `type` (without `errors/`, if you like), `title` and
+                  `detail`, or is the raw `body` (JSON unless `headers` name a content-type)
     accept        with `status` only: accept the send first
     delay, answer_delay, hide   seconds
-    times         how often it applies before it is spent; null: always
-    probability   of applying to a call that it matches, from a generator seeded with `seed`
+    times         uses before it is spent; null: no limit
+    probability   the chance to apply to a matching call, from a generator seeded with `seed`
     """
 
     op: str | None = None
@@ -84,9 +84,9 @@ class Fault:
 
     @classmethod
     def from_json(cls, value: object) -> Fault:
-        """Read one rule of a JSON list: an object with the fields of this class. Raises `ValueError`."""
+        """Read a fault from a JSON object with the fields of this class. Raises `ValueError`."""
         if not isinstance(value, dict):
-            raise ValueError("A fault is a JSON object.")
+            raise ValueError("A fault is not a JSON object: write {…}.")
         unknown = sorted(set(value) - {known.name for known in fields(cls)})
         if unknown:
             raise ValueError(f"A fault has no {', '.join(unknown)}.")
@@ -96,7 +96,7 @@ class Fault:
         return cls(**{name: given for name, given in value.items() if given is not None})
 
     def matches(self, call: SandboxCall) -> bool:
-        """Is this rule about this call?"""
+        """Whether the fault matches this call."""
         return (
             self.op in (None, call.op)
             and self.provider in (None, call.provider)
@@ -107,11 +107,11 @@ class Fault:
 
     @property
     def hidden(self) -> timedelta:
-        """How long reads do not show what was accepted."""
+        """The time for which reads omit the accepted send."""
         return timedelta(seconds=self.hide)
 
     def answer(self, provider: Provider) -> SandboxResponse | None:
-        """The answer that this rule puts in the provider's place, if it has one."""
+        """Return the fault's answer in place of the provider's, if it has one."""
         if self.status is None:
             return None
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -122,7 +122,7 @@ class Fault:
         return SandboxResponse(said.status, said.body, {**said.headers, **headers}, said.content_type)
 
     def spoiled(self, answer: SandboxResponse) -> SandboxResponse:
-        """What is left of an answer on its way back."""
+        """Spoil an answer."""
         match self.spoil:
             case None:
                 return answer
@@ -137,7 +137,7 @@ class Fault:
 
 
 class _Rule:
-    """A fault and what has become of it."""
+    """A fault and its uses."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
@@ -158,7 +158,7 @@ class _Rule:
 
 
 class Faults:
-    """The rules in force, in the order in which they were given."""
+    """The faults in force, in the order of their arrival."""
 
     def __init__(self, at_start: Iterable[Fault] = ()) -> None:
         self._at_start = tuple(at_start)
@@ -166,22 +166,22 @@ class Faults:
         self._rules = [_Rule(fault) for fault in self._at_start]
 
     def order(self, faults: Iterable[Fault]) -> None:
-        """Add rules behind those that are there."""
+        """Append faults."""
         with self._lock:
             self._rules += [_Rule(fault) for fault in faults]
 
     def clear(self) -> None:
-        """From now on nothing goes wrong."""
+        """Drop all faults."""
         with self._lock:
             self._rules = []
 
     def reset(self) -> None:
-        """Back to the rules given at the start, all unspent."""
+        """Restore the faults of the start, all unspent."""
         with self._lock:
             self._rules = [_Rule(fault) for fault in self._at_start]
 
     def pick(self, call: SandboxCall) -> Fault | None:
-        """The first rule that applies to this call; it is counted as applied."""
+        """Return the first fault that applies to this call, and count the use."""
         with self._lock:
             for rule in self._rules:
                 if rule.applies(call):
@@ -189,7 +189,7 @@ class Faults:
         return None
 
     def as_json(self) -> list[dict[str, Any]]:
-        """Every rule with `applied`, how often it was, and `spent`."""
+        """List every fault with `applied`, the number of its uses, and `spent`."""
         with self._lock:
             return [{**asdict(rule.fault), "applied": rule.applied, "spent": rule.spent} for rule in self._rules]
 
@@ -199,7 +199,7 @@ _WHOLE_NUMBERS = ("status", "times", "seed")
 
 
 def _fits(name: str, given: object) -> bool:
-    """Does a JSON value have the type of this field?"""
+    """Whether a JSON value has the type of this field."""
     if name == "accept":
         return isinstance(given, bool)
     if name in _WHOLE_NUMBERS:

@@ -1,4 +1,4 @@
-"""What does a request say, and what does an answer look like? HTTP as values, for every provider alike."""
+"""HTTP requests and answers as values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request, read whole. Header names are in lower case; `path` is still quoted."""
+    """A whole HTTP request. Header names are in lower case; `path` is quoted."""
 
     method: str
     path: str
@@ -30,7 +30,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class SandboxResponse:
-    """What goes back. With `cut`, only that many bytes of the body are sent and the connection is closed."""
+    """An answer. With `cut`, only so many bytes of the body leave before the connection closes."""
 
     status: int
     body: bytes = b""
@@ -41,9 +41,9 @@ class SandboxResponse:
 
 @dataclass(frozen=True, slots=True)
 class SandboxCall:
-    """A request that a provider has understood: what it asks for, and for whom; faults are matched on this.
+    """A parsed request: operation, account, recipient; faults match on these.
 
-    perform(hidden) does it and answers; what it accepts stays out of all reads for `hidden`.
+    perform(hidden) performs it and answers; reads omit an accepted send for `hidden`.
     """
 
     provider: str
@@ -55,8 +55,7 @@ class SandboxCall:
 
 
 class Provider(Protocol):
-    """One provider of the sandbox: it owns the paths that begin with one of `prefixes`, unless a longer one of another
-    provider fits."""
+    """A provider of the sandbox; it gets the paths whose longest matching prefix is among its `prefixes`."""
 
     name: str
     prefixes: Sequence[str]
@@ -65,25 +64,25 @@ class Provider(Protocol):
     def ops(self) -> Collection[str]: ...
 
     def understand(self, request: Request) -> SandboxCall:
-        """Say what the request asks for, without doing it. A bad request is a call that refuses."""
+        """Parse a request without performing it. A bad request becomes a call that refuses."""
         ...
 
     def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:
-        """Say no in this provider's own form; what is null is filled in with what it usually says."""
+        """Make an error in this provider's form, with its usual words for null arguments."""
         ...
 
     def forget(self) -> None:
-        """Be as on the first day. The journal has been cleared already."""
+        """Restore the initial state, after the journal was cleared."""
         ...
 
 
 class BadBody(Exception):
-    """The body is not what its Content-Type says."""
+    """The body does not match its Content-Type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a form. Files keep their bytes; everything else is text."""
+    """A form's field: bytes of a file, else text."""
 
     name: str
     value: str
@@ -91,7 +90,7 @@ class Field:
 
 
 def json_answer(status: int, value: object, headers: Mapping[str, str] | None = None) -> SandboxResponse:
-    """Answer with JSON, escaped to ASCII: what a client sent may hold lone surrogates."""
+    """Answer with JSON in ASCII: a client's text may hold lone surrogates."""
     return SandboxResponse(status, json.dumps(value, separators=(",", ":")).encode(), headers or {})
 
 
@@ -107,7 +106,7 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def form_fields(request: Request) -> list[Field]:
-    """Parse multipart/form-data, every byte of a text kept as it came, or raise `BadBody`."""
+    """Parse multipart/form-data, keeping every byte of texts, or raise `BadBody`."""
     head = f"Content-Type: {request.headers.get('content-type', '')}\r\n\r\n"
     message = BytesParser().parsebytes(head.encode("latin-1") + request.body)
     if not message.is_multipart():

@@ -1,12 +1,11 @@
-"""What was accepted? JSON lines on disk, one for each send, there before its answer leaves.
+"""The journal of accepted sends: JSON lines on disk, each written before its answer leaves.
 
-    append   one write at the end of the file: from here on no kill of the process can lose the line
-    sync     wait until the disk has it; one fdatasync serves every thread that waits (group commit)
-    answer   only now may the client hear of it
+    append   one write at the end of the file: killing the process cannot lose the line now
+    sync     wait for the disk; one fdatasync serves all waiting threads (group commit)
+    answer   the client learns of it only now
 
-So a line may lack its answer (the client was cut off), but never an answer its line. A line that a power cut
-tore has not been answered: it is dropped when the file is opened again. Damage anywhere else is an error,
-because a witness that skips what it cannot read is none.
+A line may lack its answer (the client was cut off), but no answer lacks its line. A line torn by a power cut was not
+answered: opening the file drops it. Other damage is an error: a reader that skipped it would prove nothing.
 """
 
 from __future__ import annotations
@@ -22,31 +21,31 @@ Entry: TypeAlias = dict[str, Any]
 
 
 class JournalClosed(Exception):
-    """Nothing can be accepted any more: the sandbox is stopping, or its disk failed."""
+    """The journal accepts no more: the sandbox is stopping, or its disk failed."""
 
 
 class JournalInUse(Exception):
-    """Another sandbox writes this file; two would each accept what the other has accepted already."""
+    """Another sandbox writes this file; each would accept sends that the other has accepted."""
 
 
 class JournalDamaged(Exception):
-    """A line that is not the last one cannot be read."""
+    """A line before the last is unreadable."""
 
 
 def read(path: Path) -> list[Entry]:
-    """Read the accepted sends, oldest first, also while a sandbox is writing; a torn last line is left out.
+    """Read the accepted sends, oldest first, even while a sandbox writes; omit a torn last line.
 
-    Raises `FileNotFoundError` (a missing witness has not said "nothing was sent") and `JournalDamaged`.
+    Raises `FileNotFoundError` (a missing journal does not prove that nothing was sent) and `JournalDamaged`.
     """
     entries, _torn = _parse(path, path.read_bytes())
     return entries
 
 
 class Journal:
-    """The file, open for appending by this process alone.
+    """The file, open for this process alone.
 
-    `sync=False` leaves the write to the operating system: still safe against `kill -9` of the sandbox, not
-    against a power cut. For benchmarks, where the disk's fsync would be what is measured.
+    `sync=False` leaves the write to the operating system: safe against `kill -9`, not against a power cut. For
+    benchmarks, which would otherwise measure fsync.
     """
 
     def __init__(self, path: Path, *, sync: bool = True) -> None:
@@ -58,7 +57,7 @@ class Journal:
             self._size = _mend(path, self._fd)
         except BlockingIOError:
             os.close(self._fd)
-            raise JournalInUse(f"{path} is another sandbox's journal: stop that one or name another file") from None
+            raise JournalInUse(f"{path} is another sandbox's journal: stop that sandbox or name another file") from None
         except JournalDamaged:
             os.close(self._fd)
             raise
@@ -67,15 +66,15 @@ class Journal:
         self._lock = threading.Lock()
         self._turn = threading.Condition(self._lock)
         self._syncing = False
-        self._appended = 0  # bytes since this object was made; never goes back, so that it can be a ticket
+        self._appended = 0  # bytes since the start; it only grows, so it serves as a ticket
         self._on_disk = 0
 
     def entries(self) -> list[Entry]:
-        """Read the whole file again, oldest first."""
+        """Read the whole file, oldest entry first."""
         return read(self.path)
 
     def append(self, entry: Entry) -> int:
-        """Write one line and return the ticket to `sync` with. All of it is written or nothing."""
+        """Write one line, whole or not at all; return the ticket for `sync`."""
         line = json.dumps(entry).encode() + b"\n"
         with self._lock:
             if not self._open:
@@ -90,7 +89,7 @@ class Journal:
             return self._appended
 
     def sync(self, ticket: int) -> None:
-        """Return when the disk has everything up to `ticket`. The first to come syncs for all who wait."""
+        """Wait until the disk has everything up to `ticket`. The first thread syncs for all waiting ones."""
         if not self._sync:
             return
         with self._lock:
@@ -105,7 +104,7 @@ class Journal:
         try:
             os.fdatasync(self._fd)
         except OSError:
-            # The kernel reports a failed write-back once, then forgets it: a second try would prove nothing.
+            # The kernel reports a failed write-back only once: a second try would prove nothing.
             self._finish_sync(self._on_disk, still_open=False)
             raise
         self._finish_sync(reached, still_open=self._open)
@@ -118,7 +117,7 @@ class Journal:
             self._turn.notify_all()
 
     def clear(self) -> None:
-        """Forget every line: the file is empty afterwards."""
+        """Empty the file."""
         with self._lock:
             if not self._open:
                 raise JournalClosed
@@ -126,7 +125,7 @@ class Journal:
             self._size = 0
 
     def close(self) -> None:
-        """Let the running sync end, bring the rest to the disk and let go of the file."""
+        """Finish the running sync, sync the rest, close the file."""
         with self._lock:
             self._open = False
             while self._syncing:
@@ -142,13 +141,13 @@ class Journal:
 
 
 def _parse(path: Path, data: bytes) -> tuple[list[Entry], bytes]:
-    """Split into entries and the torn rest. An object that lost its end never parses: so one can tell."""
+    """Split into entries and the torn rest: an object without its end never parses."""
     *lines, last = data.split(b"\n")
     entries: list[Entry] = []
     for number, line in enumerate(lines, start=1):
         entry = _object(line)
         if entry is None:
-            raise JournalDamaged(f"{path}, line {number}, is not a JSON object: mend or move the file")
+            raise JournalDamaged(f"{path}, line {number}, is not a JSON object: repair or move the file")
         entries.append(entry)
     if last:
         entry = _object(last)
@@ -167,7 +166,7 @@ def _object(line: bytes) -> Entry | None:
 
 
 def _mend(path: Path, fd: int) -> int:
-    """Make the file end with a whole line, and return its size in bytes."""
+    """Cut the file to whole lines; return its size in bytes."""
     data = path.read_bytes()
     _entries, torn = _parse(path, data)
     if torn:
@@ -186,7 +185,7 @@ def _write_whole(fd: int, line: bytes) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    """A new file's name is on disk only when its folder is."""
+    """Sync the folder: only then is a new file's name on disk."""
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -1,4 +1,4 @@
-"""What does LinkedIn's Posts API answer? 201 with nothing but a header, and a second time 422 with the first one's URN.
+"""LinkedIn's Posts API. It answers 201 with only a header, and a duplicate with 422 and the first post's URN.
 
 POST /rest/posts   linkedin_post
 """
@@ -14,13 +14,13 @@ from send_queue.sandbox.post_base import PostProvider
 
 MAX_TEXT_CHARS = 3000
 DUPLICATE_WINDOW = timedelta(days=1)
-"""For how long the same content is refused. LinkedIn does not say; here it is a day."""
+"""The time for which equal content is refused; LinkedIn documents none."""
 
 _UNESCAPED = re.compile(r"(?<!\\)(?:\\\\)*[|{}@\[\]()<>#*_~]")
 
 
 class LinkedIn(PostProvider):
-    """The API; every token may write as every author."""
+    """The API; every token may post as every author."""
 
     name = "linkedin"
     prefixes: Sequence[str] = ("/rest/posts",)

@@ -1,11 +1,11 @@
-"""Who is invited, connected and in conversation with whom? The small LinkedIn behind the Unipile routes.
+"""The LinkedIn behind the Unipile routes: invitations, connections, chats.
 
-Its state is a fold over two files, so that a killed sandbox is the same one after its start:
+It rebuilds its state from two files, so a killed sandbox continues after its next start:
 
-    the journal   what was accepted: invitations and messages
-    the changes   what changed without being a send: account settings, withdrawals (FILE.changes, beside it)
+    the journal   accepted invitations and messages
+    the changes   account settings and withdrawals (FILE.changes, beside it)
 
-Everything here is called under `lock`.
+Callers hold `lock`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from typing import Any
 from send_queue.sandbox.journal import Entry, Journal
 
 INVITE_PERIOD = timedelta(days=7)
-"""An account's `invite_limit` counts what it sent in this time, withdrawn or not."""
+"""`invite_limit` counts an account's invitations of this time, withdrawn ones too."""
 
 STATUSES = ("OK", "STOPPED", "ERROR", "CREDENTIALS", "PERMISSIONS", "CONNECTING")
 
 
 class BadSettings(Exception):
-    """The settings of an account cannot be these."""
+    """An account's settings are invalid."""
 
 
 @dataclass(slots=True)
@@ -64,12 +64,12 @@ class Chat:
 
 @dataclass(slots=True)
 class Account:
-    """One sending identity. The first five fields are its settings; the rest is what it did.
+    """A sending identity: five settings, then its history.
 
     invite_limit            invitations per INVITE_PERIOD; null: no limit
-    relations               who is connected with it, and since when
-    messages_need_relation  refuse a message to anybody else, as LinkedIn does without InMail
-    unknown                 the provider has never heard of it
+    relations               its connections, each with the moment of its start
+    messages_need_relation  refuse messages to others, as LinkedIn does without InMail
+    unknown                 the provider does not know it
     """
 
     id: str
@@ -85,25 +85,25 @@ class Account:
     chats: dict[str, Chat] = field(default_factory=dict)
 
     def invitation_to(self, recipient: str) -> Invitation | None:
-        """The last invitation to this person, whatever became of it."""
+        """Return the last invitation to this person, in any state."""
         return self.invited.get(recipient)
 
     def knows(self, person: str) -> bool:
-        """Is this very id one that the account has sent to, or is connected with?"""
+        """Whether the account has sent to this exact id, or is connected with it."""
         return person in self.relations or person in self.invited or chat_id_of(self.id, [person]) in self.chats
 
     def is_pending(self, invitation: Invitation) -> bool:
-        """Neither withdrawn nor accepted."""
+        """Whether the invitation is neither withdrawn nor accepted."""
         return invitation.withdrawn_at is None and invitation.recipient not in self.relations
 
     def invited_lately(self, now: datetime) -> int:
-        """How many invitations count against the limit."""
+        """Count the invitations that use up the limit."""
         while self.recent and self.recent[0] <= now - INVITE_PERIOD:
             self.recent.popleft()
         return len(self.recent)
 
     def settings(self) -> dict[str, Any]:
-        """What can be set, as JSON."""
+        """Return the settings as JSON."""
         return {
             "id": self.id,
             "status": self.status,
@@ -115,7 +115,7 @@ class Account:
 
 
 class LinkedInState:
-    """All accounts. An account that nobody declared springs into being when it is first named."""
+    """All accounts. An undeclared account begins with its first use."""
 
     def __init__(
         self,
@@ -148,54 +148,54 @@ class LinkedInState:
             self._apply_settings(account_id, settings, self.clock())
 
     def forget(self) -> None:
-        """Be as on the first day, with the accounts declared at the start."""
+        """Restore the accounts of the start."""
         with self.lock:
             self._start_afresh()
 
-    # --- looking ------------------------------------------------------------------------------------------
+    # --- reads --------------------------------------------------------------------------------------------
 
     def account(self, account_id: str) -> Account:
-        """The account of this id, new if need be."""
+        """Return the account of this id, new if needed."""
         account = self._accounts.get(account_id)
         if account is None:
             account = self._accounts[account_id] = Account(account_id, since=self.clock())
         return account
 
     def accounts(self) -> list[Account]:
-        """Every account that was ever named."""
+        """List every account that any request has named."""
         return list(self._accounts.values())
 
     def chat(self, chat_id: str) -> Chat | None:
-        """The chat of this id."""
+        """Return the chat of this id."""
         return self._chats.get(chat_id)
 
     def invitation(self, invitation_id: str) -> Invitation | None:
-        """The invitation of this id."""
+        """Return the invitation of this id."""
         return self._invitations.get(invitation_id)
 
     def new_invitation_id(self) -> str:
-        """A number of 19 digits, as LinkedIn's are, and larger than every one before it."""
+        """Make a number of 19 digits, like LinkedIn's, larger than all before."""
         self._last_id = max(self._last_id + 1, time.time_ns())
         return str(self._last_id)
 
-    # --- changing -----------------------------------------------------------------------------------------
+    # --- changes ------------------------------------------------------------------------------------------
 
     def accept(self, entry: Entry) -> int:
-        """Write a send to the journal, then make it so. The ticket is to be settled before the answer."""
+        """Write a send to the journal, then apply it. Pass the ticket to `settle` before the answer."""
         ticket = self._journal.append(entry)
         self._apply(entry)
         return ticket
 
     def settle(self, ticket: int) -> None:
-        """Wait until the disk has the send. Not under the lock: many wait for one fdatasync."""
+        """Wait until the disk has the send. Call it without the lock: many threads share one fdatasync."""
         self._journal.sync(ticket)
 
     def withdraw(self, invitation: Invitation) -> None:
-        """Take back a pending invitation."""
+        """Withdraw a pending invitation."""
         self._change({"at": iso(self.clock()), "provider": self._provider, "withdrawn": invitation.id})
 
     def configure(self, account_id: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Change what is named in `settings`, leave the rest, and return all of it. Raises `BadSettings`."""
+        """Change the given settings; return all. Raises `BadSettings`."""
         checked = _checked(settings)
         with self.lock:
             at = iso(self.clock())
@@ -205,7 +205,7 @@ class LinkedInState:
     def _change(self, change: Entry) -> None:
         ticket = self._changes.append(change)
         self._apply_change(change)
-        self._changes.sync(ticket)  # rare, so the lock may wait for it
+        self._changes.sync(ticket)  # rare, so it may wait under the lock
 
     def _apply(self, entry: Entry) -> None:
         self._count += 1
@@ -248,13 +248,13 @@ class LinkedInState:
 
 
 def chat_id_of(account_id: str, attendees: list[str]) -> str:
-    """The same people have the same chat, whoever asks and in whatever order."""
+    """Return the chat id of these people, equal for any order and any of them as the account."""
     key = "\0".join([account_id, *sorted(set(attendees))])
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:22]
 
 
 def iso(moment: datetime) -> str:
-    """2026-04-12T19:09:31.566123Z"""
+    """Write 2026-04-12T19:09:31.566123Z."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 

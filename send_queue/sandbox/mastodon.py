@@ -1,4 +1,4 @@
-"""What does a Mastodon instance answer? A status with a key that it knows from the last hour is the one that it has.
+"""A Mastodon instance. A status with an idempotency key of the last hour returns the first status.
 
 POST /api/v1/statuses               status           GET /api/v1/accounts/{id}/statuses   statuses
 GET  /api/v1/statuses/{id}/source   status_source    GET /api/v1/accounts/verify_credentials   credentials
@@ -17,15 +17,15 @@ from send_queue.sandbox.http_messages import Request, SandboxResponse, json_answ
 from send_queue.sandbox.journal import Entry
 from send_queue.sandbox.post_base import PostProvider, number_of
 
-DUPLICATE_WINDOW = timedelta(hours=1)  # how long a key is known
+DUPLICATE_WINDOW = timedelta(hours=1)  # the life of a key
 MAX_TEXT_CHARS = 500
 
 _OURS = "1093"
-"""What its accounts' numbers begin with: Unipile's are at /api/v1/accounts/ too."""
+"""The prefix of its accounts' numbers: Unipile's paths begin with /api/v1/accounts/ too."""
 
 
 class Mastodon(PostProvider):
-    """The instance; every token is somebody's on it."""
+    """The instance; every token belongs to an account."""
 
     name = "mastodon"
     prefixes: Sequence[str] = (
@@ -67,9 +67,7 @@ class Mastodon(PostProvider):
         text = str(body.get("status") or "")
         if not text.strip():
             return self.error(422, None, None, "Validation failed: Text can't be blank")
-        if (
-            len(re.sub(r"https?://\S+", "x" * 23, text)) > MAX_TEXT_CHARS * 2
-        ):  # it counts clusters: this is only a bound
+        if len(re.sub(r"https?://\S+", "x" * 23, text)) > MAX_TEXT_CHARS * 2:  # a bound: Mastodon counts clusters
             return self.error(422, None, None, f"Validation failed: Text character limit of {MAX_TEXT_CHARS} exceeded")
         left, reset = self.left(me)
         headers = {
@@ -99,7 +97,7 @@ class Mastodon(PostProvider):
 
 
 def _shown(entry: Entry) -> dict[str, Any]:
-    """A status as it is listed: in HTML, mentions without their host, links shortened to the eye."""
+    """Show a status as in lists: HTML, mentions without hosts, shortened links."""
     text = escape(entry["text"], quote=False)
     text = re.sub(r"@(\w+)@[\w.]+", r'<span class="h-card">@<a href="#"><span>\1</span></a></span>', text)
     text = re.sub(r"(https?://)(\S+)", r'<a href="\1\2"><span class="invisible">\1</span><span>\2</span></a>', text)

@@ -1,11 +1,11 @@
-"""Token endpoints: X, LinkedIn, Bluesky and Facebook, each with its own way with refresh tokens.
+"""Token endpoints of X, LinkedIn, Bluesky and Facebook, with their rules for refresh tokens.
 
-    X          a refresh token can be used once: each answer has the next, and an old one is refused
-    LinkedIn   the refresh token stays the same and ends a year after the grant; the access token does not outlast it
-    Bluesky    as X, but within two hours a used one is answered again, with the same next one
-    Facebook   an access token that has not ended is exchanged for another
+    X          a refresh token serves once: each answer has the next, and a used one is refused
+    LinkedIn   the refresh token stays and ends a year after the grant; no access token outlasts it
+    Bluesky    like X, but for two hours a used one gives the same next one again
+    Facebook   a valid access token is exchanged for another
 
-What was granted is in FILE.changes, by the ids of tokens and not by the tokens: they are made from their ids.
+FILE.changes holds the grants with the ids of tokens; the tokens are derived from their ids.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from send_queue.sandbox.journal import Entry, Journal
 from send_queue.sandbox.linkedin_state import iso
 
 CHECKED = "a sandbox has no secrets"
-"""What the second half of a token is made with, so that a made-up one is told from a granted one."""
+"""The salt of a token's second half, which tells granted tokens from invented ones."""
 
 
 @dataclass(slots=True)
 class Token:
-    """One token. `next` is the refresh token that was given for this one, at `used_at`."""
+    """A token. `next` is the refresh token that replaced it at `used_at`."""
 
     id: str
     account_id: str
@@ -45,9 +45,9 @@ class Grants:
 
 
 class Tokens(BaseProvider):
-    """What the four have in common: who was granted what, and until when.
+    """The base of the four endpoints: grants and their ends.
 
-    life, refresh_life   of an access token, and of a refresh token; null: it has none
+    life, refresh_life   lifetimes of access and refresh tokens; None: no refresh token
     """
 
     life: timedelta
@@ -57,10 +57,10 @@ class Tokens(BaseProvider):
         self.grants = Grants()
         super().__init__(changes, clock)
 
-    # --- what a test orders -------------------------------------------------------------------------------
+    # --- called by tests ----------------------------------------------------------------------------------
 
     def connect(self, account_id: str) -> dict[str, Any]:
-        """Grant an account its first tokens, as when a person has agreed to it. Fields as OAuth names them."""
+        """Grant an account its first tokens, as after a person's consent. Returns OAuth's fields."""
         with self.lock:
             now = self.clock()
             refresh_ends = now + self.refresh_life if self.refresh_life else None
@@ -72,16 +72,16 @@ class Tokens(BaseProvider):
         }
 
     def revoke(self, account_id: str) -> None:
-        """Nothing that was granted to the account so far is good any more."""
+        """Revoke all tokens of the account."""
         with self.lock:
             self._write({"at": iso(self.clock()), "provider": self.name, "account_id": account_id, "revoked": True})
 
     def honours(self, access_token: str) -> bool:
-        """Is this an access token of ours that has not ended?"""
+        """Whether this is a valid access token."""
         with self.lock:
             return self._alive(self.grants.access.get(id_of(access_token) or ""))
 
-    # --- what the sandbox calls ---------------------------------------------------------------------------
+    # --- called by the sandbox ----------------------------------------------------------------------------
 
     def between(self, op: str, request: Request, named: Sequence[str]) -> tuple[str | None, str | None]:  # noqa: ARG002 — the base's
         with self.lock:
@@ -94,13 +94,13 @@ class Tokens(BaseProvider):
             self.grants = Grants()
 
     def shown(self, request: Request) -> str:
-        """The token that a request shows for new ones."""
+        """Return the token that the request exchanges."""
         return form(request).get("refresh_token", "")
 
-    # --- what a subclass uses -----------------------------------------------------------------------------
+    # --- for subclasses -----------------------------------------------------------------------------------
 
     def _refresh(self, token: Token, *, next_id: str, refresh_ends: datetime | None) -> Entry:
-        """Give new tokens for this refresh token."""
+        """Grant new tokens for this refresh token."""
         now = self.clock()
         return self._give(token.account_id, now, next_id, refresh_ends, instead_of=token.id)
 
@@ -122,7 +122,7 @@ class Tokens(BaseProvider):
         return now + self.life
 
     def _write(self, entry: Entry) -> Entry:
-        """On disk before the answer leaves. Rare, so the lock may wait for it."""
+        """Write to disk before the answer. It is rare, so it may wait under the lock."""
         ticket = self._journal.append(entry)
         self._take(entry)
         self._journal.sync(ticket)
@@ -158,7 +158,7 @@ class Tokens(BaseProvider):
 
 
 class _OAuth(Tokens):
-    """X and LinkedIn: a form, and errors in the words of RFC 6749."""
+    """X and LinkedIn: form bodies and the errors of RFC 6749."""
 
     def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:
         usual = {400: "invalid_request", 401: "invalid_client", 429: "rate_limited"}.get(status, "server_error")
@@ -298,18 +298,18 @@ TOKENS: tuple[type[Tokens], ...] = (X, LinkedIn, Bluesky, Facebook)
 
 
 def text(id: str) -> str:
-    """The token of an id."""
+    """Derive the token of an id."""
     return f"{id}.{hashlib.sha256(f'{CHECKED} {id}'.encode()).hexdigest()[:32]}"
 
 
 def id_of(token: str) -> str | None:
-    """The id of a token; null where it is none of ours."""
+    """Return the id of a token; None: an invented one."""
     first = token.partition(".")[0]
     return first if secrets.compare_digest(token.encode(), text(first).encode()) else None
 
 
 def _basic(request: Request) -> str:
-    """The client that basic auth names."""
+    """Return the client of basic auth."""
     kind, _, given = request.headers.get("authorization", "").partition(" ")
     try:
         return b64decode(given).decode().partition(":")[0] if kind == "Basic" else ""

@@ -1,7 +1,7 @@
-"""What have the networks in common that take posts? Who a token is, how much it may do, and what it has posted.
+"""The base of the networks: tokens, rate limits, posts.
 
-A token that begins with `expired` has ended and one that begins with `revoked` was taken back; any other is somebody's,
-always the same person's. What a profile may do in a time is counted from what it did, and told in headers.
+A token that begins with `expired` has ended, one with `revoked` was revoked; any other belongs to one person for good.
+Headers report a profile's remaining posts, counted from its posts.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from send_queue.sandbox.linkedin_state import iso
 
 
 class PostProvider(BaseProvider):
-    """A subclass says its routes, its answers and its errors.
+    """A subclass defines routes, answers and errors.
 
-    allowed   how many posts in how long
+    allowed   the most posts, and their period
     """
 
     allowed: ClassVar[tuple[int, timedelta]]
 
     def token(self, request: Request) -> str:
-        """The token of a request; refused where it is none, or not good any more."""
+        """Return the token of a request; raise `Refusal` without a valid one."""
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not token.strip():
             raise Refusal(self.error(401, None, None, None))
@@ -51,16 +51,16 @@ class PostProvider(BaseProvider):
             raise Refusal(self.error(400, None, None, str(bad))) from None
 
     def posted(self, account_id: str) -> Iterator[Entry]:
-        """What a profile shows by now, newest first."""
+        """Yield a profile's visible posts, newest first."""
         return (entry for entry in self.visible() if entry["account_id"] == account_id)
 
     def lately(self, account_id: str, within: timedelta) -> Iterator[Entry]:
-        """All that a profile posted within that time, shown or not, newest first. Call it with `lock` held."""
+        """Yield a profile's posts within that time, hidden ones too, newest first. Hold `lock`."""
         since = iso(self.clock() - within)
         return (e for e in reversed(self.entries) if e["account_id"] == account_id and e["at"] > since)
 
     def left(self, account_id: str) -> tuple[int, int]:
-        """How many posts a profile has left, and when that changes, in seconds since 1970."""
+        """Return a profile's remaining posts, and the moment of the next change in seconds since 1970."""
         most, within = self.allowed
         with self.lock:
             used = list(self.lately(account_id, within))
@@ -69,7 +69,7 @@ class PostProvider(BaseProvider):
 
 
 def number_of(token: str, beginning: str = "") -> str:
-    """The number that a network knows the owner of a token by."""
+    """Return the number of a token's owner."""
     digits = str(int.from_bytes(sha256(token.encode()).digest()[:8], "big"))
     return beginning + digits.rjust(20, "0")[: 18 - len(beginning)]
 

@@ -1,8 +1,8 @@
-"""What does SendGrid answer? POST /v3/mail/send, checked as its reference says, and the Email Logs.
+"""SendGrid: POST /v3/mail/send with the checks of its reference, and the Email Logs.
 
-A mail is in the journal once for each recipient, with the from-address as its account. Addresses at unverified.example
-are nobody's sender identity, and refused with 403. The ops of faults are `mail_send`, `email_logs` and `email_log`; the
-`type` of one with a status is the field that the error names.
+The journal has a line for each recipient, with the from-address as its account. From-addresses at unverified.example
+are refused with 403. Ops of faults: `mail_send`, `email_logs`, `email_log`; the `type` of a fault with a status is the
+error's field.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from send_queue.sandbox.http_messages import BadBody, Request, SandboxResponse, 
 from send_queue.sandbox.journal import Entry
 
 MAX_MAIL_BYTES = 30_000_000
-"""Bytes of a whole request."""
+"""The limit of a whole request."""
 
 MAX_RECIPIENTS = 1000
 """To, cc and bcc, over all personalizations."""
@@ -46,7 +46,7 @@ _UNVERIFIED = (
 
 
 class SendGrid(BaseProvider):
-    """SendGrid. Any key is right that is not empty."""
+    """SendGrid; any key that is not empty is valid."""
 
     name = "sendgrid"
     prefixes = ("/v3/",)
@@ -69,9 +69,9 @@ class SendGrid(BaseProvider):
         self,
         op: str,
         request: Request,
-        named: Sequence[str],  # noqa: ARG002 — the path of a mail says nothing
+        named: Sequence[str],  # noqa: ARG002 — a mail's path names nobody
     ) -> tuple[str | None, str | None]:
-        """The from-address, and the first recipient."""
+        """Return the from-address and the first recipient."""
         if op != "mail_send":
             return None, None
         try:
@@ -151,7 +151,7 @@ def _listed(entry: Entry) -> dict[str, Any]:
 
 
 def _query(query: str) -> tuple[frozenset[str] | None, datetime | None]:
-    """The recipients and the first moment that a query asks for; null where it cannot be read."""
+    """Return the recipients and the first moment of a query; None for an unreadable part."""
     wanted: frozenset[str] | None = None
     since: datetime | None = None
     for condition in query.split(" AND "):
@@ -164,11 +164,11 @@ def _query(query: str) -> tuple[frozenset[str] | None, datetime | None]:
     return wanted, since
 
 
-# --- what is wrong with a mail ----------------------------------------------------------------------------
+# --- the checks of a mail ---------------------------------------------------------------------------------
 
 
 def _wrong(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Each error as SendGrid names it: the field, and a message."""
+    """Yield SendGrid's errors: the field and a message."""
     many = body.get("personalizations")
     if not isinstance(many, list) or not 1 <= len(many) <= MAX_RECIPIENTS or not all(isinstance(p, dict) for p in many):
         yield "personalizations", "The personalizations field is required and must have at least one personalization."

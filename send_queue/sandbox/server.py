@@ -1,7 +1,7 @@
-"""How do bytes become requests and answers bytes? HTTP/1.1 over sockets, a thread for each connection.
+"""HTTP/1.1 over sockets, a thread for each connection.
 
-A connection that breaks is the daily bread of a sandbox: it is dropped without a word. Whatever else goes
-wrong in here is printed, and the client sees a closed connection: an answer that is not sure is not given.
+It drops broken connections silently, since clients break many here. It prints any other error and closes the connection
+without an answer.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from send_queue.sandbox.journal import JournalClosed
 
 MAX_BODY_BYTES = 32 * 1024 * 1024  # bytes; Unipile takes attachments of about 15 MB
 _CHUNK = 1024 * 1024  # bytes
-_LONGEST_LENGTH = 19  # digits of a Content-Length; Python parses no number of thousands of digits
-_SHUTDOWN_POLL = 0.05  # seconds; how long stop() may have to wait for the accepting thread
+_LONGEST_LENGTH = 19  # digits of a Content-Length; Python refuses thousands of digits
+_SHUTDOWN_POLL = 0.05  # seconds; the longest wait of stop() for the accepting thread
 
 
 class Answering(Protocol):
-    """Whoever knows what to answer."""
+    """Makes the answers."""
 
     def answer(self, request: Request) -> SandboxResponse | None:
-        """Answer one request; null: close the connection instead."""
+        """Answer one request; None: close the connection."""
         ...
 
     def refuse(self, path: str, code: str, detail: str) -> SandboxResponse:
-        """Refuse with 400 what cannot be read as a request, in the form of whoever owns the path."""
+        """Refuse unreadable bytes with 400, in the form of the path's provider."""
         ...
 
 
 class Server(ThreadingHTTPServer):
-    """The listening socket and the connections that came through it. `clock` is what answers are dated by."""
+    """The listening socket and its connections. `clock` dates the answers."""
 
     daemon_threads = True
     block_on_close = False
-    request_queue_size = 1024  # connections that may come at once
+    request_queue_size = 1024  # simultaneous new connections
 
     def __init__(self, host: str, port: int, answering: Answering, clock: Callable[[], datetime]) -> None:
         self.answering = answering
@@ -55,16 +55,16 @@ class Server(ThreadingHTTPServer):
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
-        """Bind without asking the resolver for our own name, which can take seconds."""
+        """Bind without resolving the own host name, which can take seconds."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]  # IPv4: a str
 
     def start(self) -> None:
-        """Serve from a thread of its own."""
+        """Serve in a thread of its own."""
         threading.Thread(target=self.serve_forever, args=(_SHUTDOWN_POLL,), name="sandbox", daemon=True).start()
 
     def stop(self) -> None:
-        """Take no more connections and cut those that are there: a kept-alive one would be served on."""
+        """Accept no more connections and cut the open ones: a kept-alive one would go on."""
         self.shutdown()
         self.server_close()
         with self._connections_lock:
@@ -114,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 
     def _body(self) -> bytes | None:
-        """The whole body; null where it cannot be had; the refusal has then been sent."""
+        """Read the whole body; None after a refusal or a broken connection."""
         if "transfer-encoding" in self.headers:
             self._refuse("malformed_request", "A body needs a Content-Length here.")
             return None
@@ -128,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         body = self.rfile.read(int(length))
         if len(body) < int(length):
-            self.close_connection = True  # the client went away in the middle
+            self.close_connection = True  # the client closed halfway
             return None
         return body
 
@@ -137,12 +137,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(self.server.answering.refuse(self.path, code, detail))
 
     def _discard(self, length: int) -> None:
-        """Read on for a while: closing a socket with unread bytes resets it before the answer is read."""
+        """Read the rest for a while: closing a socket with unread bytes would reset it before the client reads."""
         while length > 0 and (chunk := self.rfile.read(min(length, _CHUNK))):
             length -= len(chunk)
 
     def _send(self, answer: SandboxResponse) -> None:
-        """Head and body in one write, so that they leave in one packet."""
+        """Send head and body in one write, hence in one packet."""
         if answer.cut is not None:
             self.close_connection = True
         reason = self.responses.get(answer.status, ("Unknown",))[0]
@@ -160,4 +160,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(head + answer.body[: answer.cut])
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: the journal is the log."""
+        """Log nothing: the journal is the log."""

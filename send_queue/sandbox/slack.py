@@ -1,4 +1,4 @@
-"""Slack's incoming webhooks: a post of JSON with a text is `ok`; what is wrong is one word."""
+"""Slack's incoming webhooks: JSON with a text gets `ok`, an error is one word."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STATUS_OF = {"invalid_payload": 400, "no_text": 400, "user_not_found": 400, "act
 
 
 class Slack(BaseProvider):
-    """Any `/services/TEAM/SERVICE/TOKEN` is a webhook that is there; the account is TEAM/SERVICE."""
+    """Every `/services/TEAM/SERVICE/TOKEN` is a webhook of the account TEAM/SERVICE."""
 
     name = "slack"
     prefixes = ("/services/",)

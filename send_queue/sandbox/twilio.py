@@ -1,10 +1,10 @@
-"""What does Twilio answer? A message is made, and listed; anything else it says by an error code.
+"""Twilio: it accepts and lists messages, and answers problems with error codes.
 
     POST   /2010-04-01/Accounts/{sid}/Messages.json    sms
     GET    /2010-04-01/Accounts/{sid}/Messages.json    sms_list
 
-The numbers of Twilio's own test credentials mean here what they mean there (`MAGIC_TO`, `MAGIC_FROM`). A message is
-never refused for being there already. The `type` of a fault with a status is an error code, such as 20429.
+The numbers of Twilio's test credentials have the same effect here (`MAGIC_TO`, `MAGIC_FROM`). It never refuses a
+duplicate. The `type` of a fault with a status is an error code, such as 20429.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ MAX_PAGE_ITEMS = 1000
 
 
 class Twilio(BaseProvider):
-    """Twilio. Any account is there, and any secret right that is not empty."""
+    """Twilio; every account exists, and any secret that is not empty is valid."""
 
     name = "twilio"
     prefixes = ("/2010-04-01/",)
@@ -126,7 +126,7 @@ class Twilio(BaseProvider):
 
 
 def _wrong(to: str, sender: str, service: str, body: str, media: Sequence[str]) -> int | None:
-    """The code of the first thing that is wrong."""
+    """Return the code of the first problem."""
     if not re.fullmatch(r"\+[1-9]\d{6,14}", to):
         return 21211
     if service and not re.fullmatch("MG[0-9a-f]{32}", service):
@@ -143,7 +143,7 @@ def _wrong(to: str, sender: str, service: str, body: str, media: Sequence[str]) 
 
 
 def _message(entry: Entry) -> Mapping[str, Any]:
-    """A message as Twilio shows it."""
+    """Show a message in Twilio's form."""
     service = entry["from"] if str(entry["from"]).startswith("MG") else None
     return {
         "sid": entry["id"], "account_sid": entry["account_id"], "to": entry["recipient"],

@@ -1,4 +1,4 @@
-"""What does Unipile answer? Its API v1, as far as a sender uses it.
+"""Unipile's API v1, as far as a sender uses it.
 
     POST   /users/invite              invite          GET /users/{identifier}     profile
     POST   /chats                     chat            GET /users/relations        relations
@@ -7,9 +7,9 @@
     DELETE /users/invite/sent/{id}    withdraw        GET /messages               messages
                                                       GET /accounts/{id}          account
 
-A send is accepted in one step under the world's lock (check, journal, state), answered when the disk has it.
-Three of Unipile's habits matter to a sender: an invitation to somebody who has one is refused, a message
-never is; an account that is not OK refuses sends, while reads still answer from the cache; lists may be late.
+It accepts a send in one step under the state's lock (check, journal, state), and answers once the disk has it.
+Three habits of Unipile matter to a sender: it refuses a second invitation, but never a second message; an account that
+is not OK refuses sends, but reads answer from the cache; lists may be late.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from send_queue.sandbox.unipile_reads import Reads
 from send_queue.sandbox.unipile_request import UnipileRequest, read
 
 NOTE_LENGTH = 300  # characters of an invitation's note
-USAGE_STEPS_PERCENT = (95, 90, 75, 50)  # percent of the limit: `usage` is told only when one of them is reached
-RE_INVITE_AFTER = timedelta(days=21)  # LinkedIn refuses to invite again for so long after a withdrawal
+USAGE_STEPS_PERCENT = (95, 90, 75, 50)  # percent of the limit: answers have `usage` only at these steps
+RE_INVITE_AFTER = timedelta(days=21)  # LinkedIn refuses a new invitation for so long after a withdrawal
 
 _ROUTES = [
     (method, re.compile(f"/api/v1/{pattern}/?"), op)
@@ -49,15 +49,15 @@ _ROUTES = [
     )
 ]
 
-# What a client may send to recognise its own request by. Unipile ignores all of it; the journal keeps it.
+# Headers by which clients recognise their requests. Unipile ignores them; the journal keeps them.
 _TELLING_HEADERS = ("idempotency-key", "x-idempotency-key", "x-request-id", "x-send-id", "webhook-id")
 
 
 class Unipile:
     """The provider. `api_key=None` accepts any key that is not empty.
 
-    redirect_profiles   answer a profile's path without its last slash with 301, as one SDK reports
-    viewer_scoped_ids   an id that one account found means nothing to another (404)
+    redirect_profiles   answer 301 for a profile's path without its last slash, as one SDK reports
+    viewer_scoped_ids   answer 404 for an id that another account found
     """
 
     name = "unipile"
@@ -93,15 +93,15 @@ class Unipile:
         }
 
     def forget(self) -> None:
-        """Be as on the first day."""
+        """Restore the initial state."""
         self._world.forget()
 
     def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:
-        """Say no in Unipile's form."""
+        """Make an error in Unipile's form."""
         return error(status, code, title, detail)
 
     def understand(self, request: Request) -> SandboxCall:
-        """Find the route, and who sends to whom as far as the request says so."""
+        """Find the route, and account and recipient as far as the request names them."""
         op, named = _route(request)
         asked = read(request, op, named)
         account_id, recipient = self._between(asked)
@@ -163,7 +163,7 @@ class Unipile:
         return json_answer(200, body if usage is None else {**body, "usage": usage})
 
     def _check_may_invite(self, account: Account, recipient: str) -> None:
-        """The person comes before the limit: a repeated invitation is refused as one even in a full week."""
+        """Check the person before the limit: a repeated invitation is refused as such even in a full week."""
         if recipient in account.relations:
             raise Refused(422, "already_connected")
         now = self._world.clock()
@@ -217,7 +217,7 @@ class Unipile:
         return json_answer(200, {"object": "InvitationCanceled"})
 
     def _sender(self, account_id: str) -> Account:
-        """The account, if it may send now."""
+        """Return the account, or raise `Refused` if it may not send now."""
         account = self._world.account(account_id)
         if account.unknown:
             raise Refused(404, "resource_not_found", "Account not found.")
@@ -257,7 +257,7 @@ class Unipile:
 
 
 def _route(request: Request) -> tuple[str, str]:
-    """The op and the id that the path names; an op without a name where nothing is."""
+    """Return the op and the id of the path; an empty op for an unknown path."""
     for method, pattern, op in _ROUTES:
         if method == request.method and (found := pattern.fullmatch(request.path)):
             return op, unquote(found[1]) if found.groups() else ""
@@ -265,7 +265,7 @@ def _route(request: Request) -> tuple[str, str]:
 
 
 def _landing(used: int, limit: int | None) -> int | None:
-    """The landing that the last of `used` invitations reached, in percent; null where it reached none.
+    """Return the step in percent that the last of `used` invitations reached; None: none.
 
     >>> [_landing(used, 20) for used in (9, 10, 11, 15, 18, 19, 20)]
     [None, 50, None, 75, 90, 95, None]

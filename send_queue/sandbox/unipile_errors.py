@@ -1,4 +1,4 @@
-"""How does Unipile say no? Status, type, title and detail, in the words seen on the live API where known."""
+"""Unipile's errors: status, type, title and detail, in the live API's words where known."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TYPE_OF_STATUS = {
     504: "request_timeout",
 }
 
-# The first two are the exact strings of the live API; the others are worded after the reference.
+# The first two are the live API's exact strings; the others follow the reference.
 _SAID = {
     "cannot_resend_yet": (
         "Cannot resend yet",
@@ -55,7 +55,7 @@ _SAID = {
 
 
 class Refused(Exception):
-    """The request is answered with an error, and nothing was stored."""
+    """The request gets an error, and nothing is stored."""
 
     def __init__(self, status: int, code: str, detail: str | None = None) -> None:
         super().__init__(code)
@@ -68,7 +68,7 @@ class Refused(Exception):
 
 
 def error(status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:
-    """The error body, exactly {status, type, title, detail}; what is null is what Unipile usually says."""
+    """Make the error body {status, type, title, detail}, with Unipile's usual words for null arguments."""
     code = (code or _TYPE_OF_STATUS.get(status, "unexpected_error")).removeprefix("errors/")
     usual_title, usual_detail = _SAID.get(code, (code.replace("_", " ").capitalize(), "The request was refused."))
     body = {

@@ -1,7 +1,7 @@
-"""What does Unipile show? Profiles, lists and accounts, without what is still hidden.
+"""Unipile's reads: profiles, lists and accounts, without hidden sends.
 
-Lists come newest first. A cursor names the last item that was shown, not a position: what is sent between two
-pages neither repeats nor hides an item.
+Lists are newest first. A cursor names the last shown item, not a position: a send between two pages neither repeats
+nor hides an item.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ MAX_PAGE_ITEMS = 250  # items
 MAX_RELATIONS_PAGE_ITEMS = 1000  # items
 
 Item: TypeAlias = tuple[int, Any]
-"""A number that only grows, and what it is the number of."""
+"""A growing number and its object."""
 
 
 class Reads:
-    """The GET half of the provider."""
+    """The provider's GET requests."""
 
     def __init__(self, world: LinkedInState, *, redirect_profiles: bool, viewer_scoped_ids: bool) -> None:
         self._world = world
@@ -34,7 +34,7 @@ class Reads:
         self._viewer_scoped_ids = viewer_scoped_ids
 
     def profile(self, asked: UnipileRequest) -> SandboxResponse:
-        """One person, as one account sees them; `invitation` is there only while one is pending."""
+        """Show a person as one account sees them; with `invitation` only while one is pending."""
         request = asked.request
         if self._redirect_profiles and not request.path.endswith("/"):
             return SandboxResponse(301, headers={"location": f"{request.path}/?{request.query_string}"})
@@ -67,7 +67,7 @@ class Reads:
         return json_answer(200, body)
 
     def invitations(self, asked: UnipileRequest) -> SandboxResponse:
-        """Pending invitations only, each with a time as coarse as LinkedIn tells it."""
+        """List pending invitations, with LinkedIn's coarse times."""
         with self._world.lock:
             account = self._reader(asked.need_query("account_id"))
             pending = (
@@ -80,7 +80,7 @@ class Reads:
         return _list("InvitationList", [_show_invitation(one, now) for one in page], cursor)
 
     def relations(self, asked: UnipileRequest) -> SandboxResponse:
-        """Whom the account is connected with, the latest first; `filter` looks into the names."""
+        """List the account's connections, latest first; `filter` searches the names."""
         wanted = (asked.query("filter") or "").lower()
         with self._world.lock:
             account = self._reader(asked.need_query("account_id"))
@@ -90,7 +90,7 @@ class Reads:
         return _list("UserRelationsList", [_show_relation(who, since) for who, since in page], cursor)
 
     def chats(self, asked: UnipileRequest) -> SandboxResponse:
-        """Chats by their last message that can be seen, of one account or of all."""
+        """List chats by their last visible message, of one account or all."""
         after, before = asked.moment("after"), asked.moment("before")
         with self._world.lock:
             latest = [
@@ -104,7 +104,7 @@ class Reads:
         return _list("ChatList", [_show_chat(chat, last) for chat, last in page], cursor)
 
     def chat_messages(self, asked: UnipileRequest) -> SandboxResponse:
-        """The messages of one chat."""
+        """List the messages of a chat."""
         with self._world.lock:
             chat = self._world.chat(asked.named)
             if chat is None or next(self._seen_messages(chat), None) is None:
@@ -113,7 +113,7 @@ class Reads:
             return self._list_messages(asked, self._seen_messages(chat))
 
     def messages(self, asked: UnipileRequest) -> SandboxResponse:
-        """The messages of all chats, of one account or of all."""
+        """List the messages of all chats, of one account or all."""
         with self._world.lock:
             everything = [
                 message
@@ -125,7 +125,7 @@ class Reads:
             return self._list_messages(asked, everything)
 
     def account(self, asked: UnipileRequest) -> SandboxResponse:
-        """One account and whether its sources are connected."""
+        """Show an account and the state of its sources."""
         with self._world.lock:
             account = self._reader(asked.named)
         body = {
@@ -150,7 +150,7 @@ class Reads:
         return json_answer(200, body)
 
     def _reader(self, account_id: str) -> Account:
-        """Any account that is known may be read, connected or not."""
+        """Return any known account: reads work without a connection."""
         account = self._world.account(account_id)
         if account.unknown:
             raise Refused(404, "resource_not_found", "Account not found.")
@@ -163,7 +163,7 @@ class Reads:
         return [account for account in self._world.accounts() if not account.unknown]
 
     def _resolve(self, account: Account, identifier: str) -> str:
-        """The provider id behind an id or a slug. What a send has used is an id."""
+        """Return the provider id of an id or a slug. An identifier that a send used is an id."""
         if not profile_ids.is_identifier(identifier):
             raise Refused(422, "invalid_recipient")
         if self._viewer_scoped_ids and profile_ids.is_another_viewers(identifier, account.id):
@@ -190,12 +190,12 @@ class Reads:
 
 
 def milliseconds(moment: datetime) -> str:
-    """2026-04-12T19:09:31.566Z: cut, not rounded, so that a message is never later than it was."""
+    """Write 2026-04-12T19:09:31.566Z, cut, not rounded, so that no message seems later than it was."""
     return f"{iso(moment)[:-4]}Z"
 
 
 def coarse(age: timedelta) -> tuple[str, timedelta]:
-    """An age as LinkedIn tells it, and what a reader makes of that.
+    """Return an age in LinkedIn's words, and a reader's interpretation.
 
     >>> coarse(timedelta(days=13, hours=5))
     ('Sent 1 week ago', datetime.timedelta(days=7))
@@ -242,7 +242,7 @@ def _list(kind: str, items: list[dict[str, Any]], cursor: str | None) -> Sandbox
 
 
 def _within(moment: datetime, after: str | None, before: str | None) -> bool:
-    """Both ends are exclusive."""
+    """Whether a moment lies between the two, both ends exclusive."""
     stamp = milliseconds(moment)
     return (after is None or stamp > after) and (before is None or stamp < before)
 

@@ -1,4 +1,4 @@
-"""What does a request to Unipile ask for? Its path, query and body as one value, before anything is done."""
+"""A parsed request to Unipile: path, query and body as one value."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 @dataclass(frozen=True, slots=True)
 class UnipileRequest:
-    """One request. `named` is the id in its path; a body that cannot be read is a `problem`, raised later.
+    """A request. `named` is the id in its path; an unreadable body is a `problem`, raised later.
 
-    Faults are matched also on what will be refused, and the key is checked before the body.
+    Faults also match requests that will be refused, and the key is checked before the body.
     """
 
     request: Request
@@ -25,39 +25,39 @@ class UnipileRequest:
     problem: Refused | None = None
 
     def refuse_bad_body(self) -> None:
-        """Raise what was wrong with the body."""
+        """Raise the body's problem."""
         if self.problem is not None:
             raise self.problem
 
     def all(self, name: str) -> list[str]:
-        """Every value of a repeatable field that is not empty."""
+        """Return all values of a repeatable field that are not empty."""
         return [one.value for one in self.fields if one.name == name and one.value]
 
     def get(self, name: str) -> str | None:
-        """A field of the body, if it is there and not empty."""
+        """Return a field of the body; None: missing or empty."""
         return next(iter(self.all(name)), None)
 
     def need(self, name: str) -> str:
-        """A field of the body, or 400."""
+        """Return a field of the body, or refuse with 400."""
         return _needed(name, self.get(name))
 
     def content(self) -> str:
-        """The text of a message, which may be empty only where something is attached."""
+        """Return a message's text; only with an attachment may it be empty."""
         text = self.get("text")
         if text is None and not any(one.file is not None for one in self.fields):
             raise Refused(400, "missing_parameters", "text or an attachment is required.")
         return text or ""
 
     def query(self, name: str) -> str | None:
-        """A parameter of the query, if it is there and not empty."""
+        """Return a parameter of the query; None: missing or empty."""
         return self.request.query.get(name) or None
 
     def need_query(self, name: str) -> str:
-        """A parameter of the query, or 400."""
+        """Return a parameter of the query, or refuse with 400."""
         return _needed(name, self.query(name))
 
     def limit(self, usual: int, most: int) -> int:
-        """How many items of a list are wanted: 1 to `most`."""
+        """Return the requested size of a page, 1 to `most` items."""
         given = self.query("limit")
         if given is None:
             return usual
@@ -66,7 +66,7 @@ class UnipileRequest:
         return int(given)
 
     def moment(self, name: str) -> str | None:
-        """`after` or `before` in the one form that is taken: 2026-04-12T19:09:31.566Z. It sorts by time."""
+        """Return `after` or `before` in its only form, 2026-04-12T19:09:31.566Z, which sorts by time."""
         given = self.query(name)
         if given is not None and not _MOMENT.fullmatch(given):
             raise Refused(
@@ -78,7 +78,7 @@ class UnipileRequest:
 
 
 def read(request: Request, op: str, named: str) -> UnipileRequest:
-    """Read the body in the form that the op takes: JSON for an invitation, multipart for a message."""
+    """Read the body in the op's form: JSON for an invitation, multipart for a message."""
     if op == "invite":
         return _read(request, op, named, "application/json")
     if op in ("chat", "message"):
@@ -110,7 +110,7 @@ def _json_fields(body: bytes) -> list[Field]:
 
 
 def _has_lone_surrogate(text: str) -> bool:
-    """JSON can write one half of a pair; no other encoding can."""
+    """Whether JSON smuggled in half a surrogate pair, which no other encoding can write."""
     return any("\ud800" <= character <= "\udfff" for character in text)
 
 

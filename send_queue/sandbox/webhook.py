@@ -1,11 +1,9 @@
-"""What does a receiver do that keeps the rules of Standard Webhooks? It checks the signature, and takes each webhook-id
-once.
+"""A receiver by the rules of Standard Webhooks: it checks the signature and accepts each webhook-id once.
 
     POST   /webhooks/{name}    webhook
 
-What is new is in the journal as a send of the channel `webhook`; what comes again, as `webhook_again`: it was known,
-and is answered with yes. The secret is `SECRET`. It does not look at how old a call is, for rehearsals play in other
-times.
+The journal has a new call under the channel `webhook` and a repeated one under `webhook_again`; both get a yes. The
+secret is `SECRET`. It ignores a call's age, since rehearsals use other times.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ SECRET = "whsec_c2VuZC1xdWV1ZSBzYW5kYm94IHdlYmhvb2sgc2VjcmV0"
 
 
 class Webhook(BaseProvider):
-    """A receiver, at every path below /webhooks/."""
+    """A receiver at every path below /webhooks/."""
 
     name = "webhook"
     prefixes = ("/webhooks/",)

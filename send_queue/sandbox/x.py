@@ -1,4 +1,4 @@
-"""What does X answer? A text that the profile has posted lately is refused, and the refusal does not say where it is.
+"""X's API. It refuses a text that the profile has posted lately, without naming the post.
 
 POST /2/tweets   tweet       GET /2/users/me   x_me       GET /2/users/{id}/tweets   timeline
 """
@@ -16,13 +16,13 @@ from send_queue.sandbox.journal import Entry
 from send_queue.sandbox.post_base import PostProvider, number_of
 
 DUPLICATE_WINDOW = timedelta(days=1)
-"""For how long the same text is refused. X does not say; here it is a day."""
+"""The time for which an equal text is refused; X documents none."""
 
 _TITLES = {400: "Invalid Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 429: "Too Many Requests"}
 
 
 class X(PostProvider):
-    """The API. A profile is known by its token, whichever number its timeline is asked for by."""
+    """The API. The token names the profile; the number in the timeline's path does not matter."""
 
     name = "x"
     prefixes: Sequence[str] = ("/2/tweets", "/2/users/")
@@ -82,7 +82,7 @@ class X(PostProvider):
 
 
 def _shown(entry: Entry) -> dict[str, Any]:
-    """A post as it is listed: links are t.co's, and what HTML reads is escaped."""
+    """Show a post as in lists: links by t.co, HTML escaped."""
     urls: list[dict[str, str]] = []
 
     def shortened(link: re.Match[str]) -> str:
