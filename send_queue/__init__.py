@@ -1,21 +1,21 @@
 """send-queue: messages out of Postgres, slowly, at civil hours, within every cap, never twice.
 
-Reading order, from the words down to the world. Each package imports only those below it.
+Reading order. Each package imports only those below it.
 
-    model.py      values: a claimed send, the six outcomes, why a send waits
+    model.py      values: a claimed send, the six outcomes, the rules that hold a send
     core/         one pass: run.py claims, calls.py sends, record.py writes; look_up.py settles doubts; explain.py
     insight/      the queue simulated (forecast), doctor, metrics, report
-    intake/       ways in: enqueue, CSV files, wording, suppression, cross-posts
-    store/        one function for each SQL function that is called; the schema; the embedded Postgres
-    providers/    requests and what their answers mean; a folder for each larger provider
+    intake/       input: enqueue, CSV files, wording, suppression, cross-posts
+    store/        one function for each called SQL function; the schema; the embedded Postgres
+    providers/    requests and the meaning of answers; a folder for each larger provider
     sandbox/      imitations of the providers
     rules/        pure decisions: calendar, back-off, recipients' keys, templates
     cli/          parse, call, print
-    testing/      checks of a provider of one's own
+    testing/      checks for your own provider
 
 The deciding SQL: sql/functions/send_claim.sql, send_remaining_capacity.sql, send_record.sql; tables: sql/migrations.
 
-For programs there is one function here, on the caller's own connection and in its transaction: `enqueue`.
+For programs: `enqueue`, on the caller's connection and in its transaction.
 """
 
 from __future__ import annotations
@@ -48,12 +48,11 @@ def enqueue(
     dedupe_key: str | None = None,
     workspace: str | None = None,
 ) -> tuple[UUID, bool]:
-    """Put one message into the queue, on the caller's psycopg connection and in its transaction.
+    """Enqueue one message, on the caller's psycopg connection and in its transaction.
 
-    Returns the id of the row and whether it was made: a `dedupe_key` that is there already gives the row that has
-    it, and False; a blank key is none. Moments must have a zone. Raises `send_queue.model.UserError`, with a sentence
-    that says what to do, where something is wrong; nothing is stored then, and the caller's transaction is to be
-    rolled back.
+    Returns the row's id and whether it is new: an existing `dedupe_key` gives its row and False; a blank key counts as
+    none. Moments need a zone. Raises `send_queue.model.UserError`, with the remedy, without storing anything; roll the
+    transaction back then.
     """
     from send_queue.intake import enqueue
 

@@ -1,14 +1,14 @@
-"""The words of the project as values: what is sent, when it may go, and what became of it.
+"""The values of the project: sends, schedules, outcomes.
 
-Everything here is frozen and knows nothing of databases, HTTP or the command line. A provider answers a send
-with one of six outcomes and never with an exception; `core/results.py` matches them exhaustively.
+All are frozen and independent of database, HTTP and command line. A provider answers a send with one of six outcomes,
+never an exception; `core/results.py` matches them exhaustively.
 
-    Sent          it was accepted
+    Sent          the provider accepted it
     AlreadyDone   the provider says that it was done before
-    Retry         it certainly did not go out, and may work later
-    Hold          it certainly did not go out: the lane or the account must wait, or needs a person
-    Failed        it certainly did not go out, and never will
-    Uncertain     it may have gone out: only a look-up or a person can tell
+    Retry         it did not go out, and may work later
+    Hold          it did not go out: the lane or the account must wait, or needs a person
+    Failed        it did not go out, and never will
+    Uncertain     it may have gone out: a look-up or a person must settle it
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CHANNELS = ("linkedin_invite", "linkedin_message", "email", "sms", "post", "webh
 
 
 class Window(NamedTuple):
-    """The current or the next opening of a schedule: open at `m` if and only if `opens_at <= m < closes_at`.
+    """The current or next opening of a schedule: open at `m` if and only if `opens_at <= m < closes_at`.
 
     Both are aware moments in UTC.
     """
@@ -48,10 +48,10 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Business hours, weekdays, a time zone and the days that differ.
+    """Business hours by weekday, a time zone, and exceptional days.
 
-    `hours` maps a weekday to its pairs (from, to) in minutes of the wall clock; `to <= from` means that the
-    pair ends on the next day (22:00-02:00); a weekday without an entry is closed (a weekend).
+    `hours` maps a weekday to its pairs (from, to) in minutes of the wall clock; with `to <= from` a pair ends on
+    the next day (22:00-02:00); a weekday without an entry is closed.
     """
 
     name: str
@@ -64,12 +64,12 @@ class Schedule:
     open_on: frozenset[date] = frozenset()
 
 
-# --- a send in hand ---------------------------------------------------------------------------------------
+# --- a claimed send ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A send that this run has claimed: all that a provider needs to send it, and the run to record it."""
+    """A send that this run has claimed, with all data for the provider and for recording."""
 
     send_id: UUID
     attempt_id: UUID
@@ -87,29 +87,28 @@ class Claimed:
     campaign: str
     started_at: datetime
     finished_at: datetime | None = None
-    """Set only of an attempt that is in doubt: when we gave up waiting for what became of it."""
+    """Of an uncertain attempt alone: the moment when its run gave up waiting."""
     attempts: int = 0
-    """Tries that counted so far, without this one."""
+    """Counted tries so far, without this one."""
     max_attempts: int = 3
     backoff_seconds: tuple[int, ...] = (300, 900, 3600)
     leave_by: float = inf
-    """On `clock`: from then on no byte of it may leave any more, for others may take it for dead and send it."""
+    """Seconds on `clock`: no byte may leave from then on, since another run may send it."""
     workspace_id: UUID | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Of the account, with what its place in the campaign says otherwise: a from-address, a server, ..."""
+    """The account's settings, overridden by its place in the campaign: a from-address, a server, ..."""
     token: str | None = None
-    """The account's access token, sealed (`vault`); null where it has none and `secret_env` names its secret."""
+    """The account's access token, sealed (`vault`); None: `secret_env` names its secret."""
     created_at: datetime | None = None
-    """When it was enqueued; the same on every attempt."""
+    """The moment of enqueueing, equal on every attempt."""
     repeat_by: datetime | None = None
-    """Of a repeat, since an earlier attempt is in doubt: until when the provider knows it again. Null: for ever, or it
-    is no repeat."""
+    """Of a repeat after an uncertain attempt: the provider recognises it until then. None: always, or no repeat."""
     secret_refused: str | None = None
-    """The variable of the environment whose secret the account's provider refused when it was last shown."""
+    """The environment variable whose secret the provider refused last."""
 
 
 def clock() -> float:
-    """Seconds that go on while the machine is suspended, as those of the database do; Linux's monotonic ones do not."""
+    """Return seconds that go on while the machine is suspended, like the database's; Linux's monotonic clock stops."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
@@ -118,7 +117,7 @@ def clock() -> float:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The provider accepted it; `provider_message_id` is null where the provider names none."""
+    """The provider accepted it; `provider_message_id` None: it gave no id."""
 
     provider_message_id: str | None
     http_status: int | None = None
@@ -135,7 +134,7 @@ class AlreadyDone:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """It certainly did not go out; try again `after` that long, or at the campaign's back-off where null."""
+    """It certainly did not go out; retry `after` this time; None: after the campaign's back-off."""
 
     code: str
     detail: str = ""
@@ -145,14 +144,13 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """It certainly did not go out, and nothing more may go from here for now; costs the send no attempt.
+    """It certainly did not go out, and no other send may go from here for now; costs the send no attempt.
 
     scope    'lane': this channel of the account; 'account': all its channels.
-    after    how long. With `ceiling`, the first of a ladder: it doubles with each hold in a row, up to the
-             ceiling, and a send that goes out resets it. Null: until a person acts (the account is then
-             disconnected, with `code` as the reason).
-    secret   the variable of the environment whose secret the provider refuses: a mistake of the configuration. The
-             account stays active and is tried again `after` that long; the run says so and exits with 78.
+    after    the length. With `ceiling` it doubles with each consecutive hold, up to the ceiling; a send that goes
+             out resets it. None: until a person acts; the account is disconnected, with `code` as the reason.
+    secret   the environment variable whose secret the provider refuses, a configuration error: the account
+             stays active and is retried `after` this time; the run reports it and exits with 78.
     """
 
     scope: Literal["lane", "account"]
@@ -166,7 +164,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """It certainly did not go out and never will: the dead letter."""
+    """It certainly did not go out and never will."""
 
     code: str
     detail: str = ""
@@ -175,7 +173,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Uncertain:
-    """It may have gone out: counted in the cap, looked up or settled by a person, never sent again blindly."""
+    """It may have gone out: it counts against the cap, and a look-up or a person settles it; no blind repeat."""
 
     code: str
     detail: str = ""
@@ -185,7 +183,7 @@ class Uncertain:
 Outcome: TypeAlias = Sent | AlreadyDone | Retry | Hold | Failed | Uncertain
 
 
-# --- what a look-up answers -------------------------------------------------------------------------------
+# --- results of look-ups ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +195,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class NotThere:
-    """The provider was asked and does not list the send; a proof only once its lag is over."""
+    """The provider does not list the send; a proof only after its lag."""
 
 
 @dataclass(frozen=True, slots=True)
 class CannotTell:
-    """The provider could not be asked, or cannot know."""
+    """The provider did not answer, or cannot know."""
 
     detail: str = ""
 
@@ -221,13 +219,13 @@ Rule: TypeAlias = Literal[
 Verdict: TypeAlias = Literal["due_now", "waiting", "needs_person", "final"]
 
 Sure: TypeAlias = Literal["exact", "about", "after"]
-"""How sure a moment is: `about` where chance has a part in it (the jitter of those that go before), `after` where so
-many go before that it was not played to the end."""
+"""The certainty of a moment. `about`: earlier sends have random jitter; `after`: so many go before that the simulation
+stopped early."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """One rule that holds a send back, and until when; null: until a person acts."""
+    """A rule that holds a send, until a moment; None: until a person acts."""
 
     rule: Rule
     until: datetime | None
@@ -236,7 +234,7 @@ class Blocker:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a send has not gone, and the exact earliest moment when it can."""
+    """The rules that hold a send, and the exact earliest moment when it can go."""
 
     send_id: UUID
     status: str
@@ -244,23 +242,22 @@ class Explanation:
     next_at: datetime | None
     holds: tuple[Blocker, ...]
     at: datetime
-    """The moment that it was explained for."""
+    """The moment of the explanation."""
     epilogue: tuple[str, ...] = ()
-    """Of a send that is over: why and when, and what can still be done, as sentences."""
+    """Sentences about a finished send: the reason, the moment, the remaining options."""
     segments: int | None = None
-    """Of an SMS: how many the network counts, in `encoding` (GSM-7 or UCS-2)."""
+    """Of an SMS: its segments in `encoding` (GSM-7 or UCS-2)."""
     encoding: str | None = None
     sure: Sure = "exact"
-    """How sure next_at is."""
+    """The certainty of next_at."""
     contended: bool = False
-    """Whether others that are due by then may go before it, so that next_at has to be played."""
+    """Whether other due sends may go before it, so that next_at needs the simulation."""
 
 
 class UserError(Exception):
-    """Something that a person can mend. The message is one sentence that says what to do next.
+    """An error that the user can mend. Its message is one sentence with the remedy.
 
-    `exit_status` is what the command exits with: 2 wrong usage, 69 the database cannot be reached,
-    78 configuration missing or wrong.
+    `exit_status` is the command's: 2 wrong usage, 69 database out of reach, 78 configuration missing or wrong.
     """
 
     exit_status = 2
@@ -275,4 +272,4 @@ class DatabaseUnreachable(UserError):
 
 
 class DatabaseBusy(DatabaseUnreachable):
-    """It is there, and cannot just now: somebody holds what we need."""
+    """The database is there, but another session holds a needed lock."""

@@ -1,1 +1,1 @@
-"""Ways into the queue: enqueue, files, wording, suppression, cross-posts."""
+"""Input: enqueue, files, wording, suppression, cross-posts."""

@@ -1,7 +1,7 @@
-"""One text to many profiles: a dispatch, which is one row of the channel `post` for each account, all or none.
+"""Enqueue one text for many profiles: a dispatch of one `post` row for each account, all or none.
 
-What a network does not take (too long, as it counts) is refused for all before anything is stored: a text that is on
-three profiles of four is what nobody wanted. The rows of a dispatch have its id in their payload:
+If one network refuses the text (too long by its count), nothing is stored: nobody wants a text on three profiles of
+four. The payload of each row has the dispatch's id:
 
     select status, count(*) from send_queue where payload ->> 'dispatch' = '…' group by status
 """
@@ -20,12 +20,12 @@ from send_queue.providers import installed
 from send_queue.store import Connection
 
 CAMPAIGN = "posts"
-"""The campaign of posts that name none."""
+"""The campaign of posts without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A row of a dispatch; not `created` where its dedupe key was there already. No id: it was a dry run."""
+    """A row of a dispatch; not `created` if its dedupe key existed. Without an id after a dry run."""
 
     account: str
     id: UUID | None
@@ -34,7 +34,7 @@ class Placed:
 
 @dataclass(slots=True)
 class Dispatch:
-    """What became of a post. Where `wrong` is not empty (account, why not), nothing was stored."""
+    """The result of a post. If `wrong` (account, reason) is not empty, nothing was stored."""
 
     id: UUID
     sends: list[Placed] = field(default_factory=list)
@@ -55,15 +55,15 @@ def dispatch(
     dry_run: bool = False,
     at: datetime | None = None,
 ) -> Dispatch:
-    """Put one text into the queue for each account. `dedupe_key` is the dispatch's: it is stored once, and its rows
-    have a key each, which ends in their account.
+    """Enqueue a text for each account.
 
-    Raises `UserError` where an account or the campaign is not there, or the accounts are of several workspaces.
+    `dedupe_key` is the dispatch's: each row's key adds its account. Raises `UserError` for an unknown account or
+    campaign, and for accounts of several workspaces.
     """
     dedupe_key = dedupe_key if (dedupe_key or "").strip() else None
     senders = [_account(conn, name, workspace) for name in dict.fromkeys(accounts)]
     if len({sender["workspace"] for sender in senders}) > 1:
-        raise UserError("The accounts are of several workspaces: post in each of them on its own.")
+        raise UserError("These accounts belong to several workspaces: run `post` once per workspace.")
     home = senders[0]["workspace"]
     this = Dispatch(uuid5(NAMESPACE_URL, f"send-queue:{home}:{dedupe_key}") if dedupe_key else uuid4())
     this.wrong = [(sender["name"], why) for sender in senders if (why := _unfit(sender, text))]
@@ -71,7 +71,7 @@ def dispatch(
         return this
     payload = {"dispatch": str(this.id)}
     if scheduled_for is not None:
-        payload["dated"] = scheduled_for.isoformat()  # scheduled_for itself moves with each retry
+        payload["dated"] = scheduled_for.isoformat()  # scheduled_for moves with each retry
     with store.rolled_back(conn) if dry_run else store.transaction(conn):
         this.made_campaign = _make_campaign(conn, campaign, home, at)
         for sender in senders:
@@ -91,7 +91,7 @@ def _account(conn: Connection, name: str, workspace: str | None) -> Json:
 
 
 def _unfit(sender: Json, text: str) -> str | None:
-    """Why an account cannot post a text, as far as its provider is known here; null: it can."""
+    """Return the reason why an account cannot post a text, if its provider is installed here; None: it can."""
     name = sender["provider"]
     served = installed.channels(name)
     if served is not None and "post" not in served:
@@ -102,13 +102,13 @@ def _unfit(sender: Json, text: str) -> str | None:
 
 
 def _make_campaign(conn: Connection, name: str | None, workspace: str, at: datetime | None) -> bool:
-    """Make the campaign of posts that name none, where it is not there; returns whether it was made."""
+    """Add the campaign of posts without one, unless it exists; return whether it was added."""
     if name is not None:
         return False
     try:
         with store.transaction(conn):
             store.upsert(conn, "campaign", CAMPAIGN, {}, adding=True, workspace=workspace, at=at)
-    except UserError:  # it is there, or somebody makes it at this moment
+    except UserError:  # it exists, or another session is adding it
         store.find(conn, "campaign", CAMPAIGN, workspace)
         return False
     return True

@@ -1,7 +1,7 @@
-"""Getting messages in: one at a time, or a file of them, all or nothing.
+"""Enqueue messages one by one, or a whole file of them or nothing.
 
-A file is read line by line and copied into the database as it is read; what is wrong with a line is said with its
-number. Whether it is stored is decided at the end, in one transaction.
+A file is copied into the database line by line, and errors name their lines. One transaction stores all of it or
+nothing at the end.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from send_queue.rules import recipients
 from send_queue.store import Connection
 
 NAMED = 5
-"""How many lines a remark names."""
+"""The most lines that a remark names."""
 
 
 def enqueue(conn: Connection, **message: Any) -> tuple[UUID, bool]:
@@ -39,7 +39,7 @@ def enqueue(conn: Connection, **message: Any) -> tuple[UUID, bool]:
 
 
 def recipient_of(conn: Connection, channel: str, recipient: str, campaign: str, workspace: str | None) -> str:
-    """The recipient of a campaign's message as it is to be stored. Raises `UserError` where nothing can go to them."""
+    """Return the stored form of a campaign's recipient. Raises `UserError` if nothing can go to them."""
     try:
         try:
             return recipients.checked(channel, recipient)
@@ -52,8 +52,8 @@ def recipient_of(conn: Connection, channel: str, recipient: str, campaign: str, 
 
 
 def country_of(conn: Connection, channel: str, campaign: str, workspace: str | None) -> str | None:
-    """The country of a campaign's phone numbers; None for other channels, where it has none and for a role that may not
-    see it."""
+    """Return the country of a campaign's phone numbers; None for other channels, without one, or if the role may not
+    read it."""
     if channel != "sms":
         return None
     try:

@@ -1,4 +1,4 @@
-"""Text files that a person names: read and written as UTF-8, or refused in one sentence that says what to do."""
+"""Read and write the user's text files as UTF-8, or refuse them with a remedy."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from send_queue.model import UserError
 
 @contextmanager
 def opened(file: Path, kind: str) -> Iterator[TextIO]:
-    """The file's text, line ends as they are; `kind` is what it should be, such as "a CSV file".
+    """Open the file's text with unchanged line ends; `kind` is the expected kind, such as "a CSV file".
 
-    Raises `UserError` where it is not there, is not text in UTF-8, or cannot be read to its end.
+    Raises `UserError` if it is missing, not UTF-8, or unreadable at any point.
     """
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
@@ -27,22 +27,22 @@ def opened(file: Path, kind: str) -> Iterator[TextIO]:
     except UnicodeDecodeError as error:
         wrong = f"{file} is not UTF-8 (there is a byte {error.object[error.start]:#04x})"
         raise UserError(f"{wrong}: save it as {'CSV UTF-8' if kind == 'a CSV file' else 'UTF-8'!r}.") from None
-    except OSError as error:  # no leave to read it, a name too long, a disk that fails
+    except OSError as error:  # no permission, a name too long, a failing disk
         raise UserError(f"{str(file)[:200]} cannot be read ({error.strerror}): check the path.") from None
 
 
 def write(file: Path, text: str, mode: int | None = None) -> None:
-    """Write a file so that whoever reads it finds all of the old or all of the new.
+    """Write a file whole: readers find all of the old or all of the new.
 
-    What is no file, such as /dev/stdout or a pipe, is written to and never replaced; a link stays one. `mode` is the
-    file's; without it the umask decides. Raises `UserError` where it cannot be written.
+    /dev/stdout, pipes and the like are written to, never replaced; a link stays a link. `mode` None: the umask decides.
+    Raises `UserError` if it cannot be written.
     """
     try:
         if file.exists() and not file.is_file():
             file.write_text(text, encoding="utf-8")
             return
         whole = file.resolve()
-        making = whole.with_name(f".{whole.name}.{uuid4().hex}")  # not one that a collector of *.prom reads
+        making = whole.with_name(f".{whole.name}.{uuid4().hex}")  # collectors of *.prom skip this name
         try:
             making.write_text(text, encoding="utf-8")
             if mode is not None:
@@ -52,6 +52,6 @@ def write(file: Path, text: str, mode: int | None = None) -> None:
             making.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(
-            f"{str(file)[:200]} cannot be written ({error.strerror}): name a file in a folder that is there and yours"
-            " to write in."
+            f"{str(file)[:200]} cannot be written ({error.strerror}): name a file in an existing folder with write"
+            " permission."
         ) from None

@@ -1,4 +1,4 @@
-"""Lists of people who must not be written to: a CSV file, or one recipient a line."""
+"""Read lists of suppressed recipients: a CSV file, or one recipient a line."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from send_queue.model import CHANNELS, UserError
 from send_queue.rules import recipients
 
 ADDRESSES = ("recipient", "email", "phone", "linkedin_user_id")
-"""The columns that may hold the recipient, the first that is there."""
+"""Columns for the recipient; the first that a file has counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Who is suppressed, on which channel (None: on all), and why (None: nothing is said)."""
+    """A suppression: recipient, channel (None: all), reason (None: unknown)."""
 
     recipient: str
     channel: str | None = None
@@ -27,12 +27,11 @@ class Entry:
 def read(
     file: Path, channel: str | None = None, reason: str | None = None, country: str | None = None
 ) -> tuple[list[Entry], list[tuple[int, str]]]:
-    """The entries of a file, and what is wrong with its lines, each with its number.
+    """Read the entries of a file, and its errors (line number, reason).
 
-    A first line that names one of the columns `ADDRESSES` makes it CSV, which may have the columns `channel` and
-    `reason` too; any other file has one recipient a line. `channel` and `reason` are for lines that say nothing
-    themselves, `country` is that of phone numbers that do not name theirs. Raises `UserError` where the file as a whole
-    cannot be read.
+    A first line with one of the columns `ADDRESSES` makes it CSV, with optional columns `channel` and `reason`; any
+    other file has one recipient a line. `channel` and `reason` are defaults of lines without them, `country` that of
+    phone numbers without one. Raises `UserError` for an unreadable file.
     """
     with files.opened(file, "a CSV file") as text:
         try:
@@ -67,7 +66,7 @@ def read(
 
 
 def _lines(reader: Iterator[Sequence[str]]) -> Iterator[tuple[int, list[str]]]:
-    """The lines that have something on them, with their numbers."""
+    """Yield the non-empty lines with their numbers."""
     for number, cells in enumerate(reader, 1):
         stripped = [cell.strip() for cell in cells]
         if any(stripped):

@@ -1,4 +1,4 @@
-"""The text of a message: fields, templates, placeholders."""
+"""The texts of messages: fields, templates, placeholders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from send_queue.store import Connection
 
 
 class Filled(Protocol):
-    """A text that is filled in from fields, as `templates.Template` is. `words` are sent as they stand."""
+    """A text with fields to fill in, like `templates.Template`. `words` is its fixed text."""
 
     name: str
     html: bool
@@ -26,9 +26,9 @@ class Filled(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """How the texts of messages are made: a str has {fields}, anything else is a template. None: each line has its own,
-    in the column of that name; there is no HTML then but what is in its payload. `literal` True: {{ and }} are braces,
-    and what looks like a placeholder elsewhere is sent as it stands."""
+    """Sources of the texts of messages: a str with {fields}, or a template. None: each line brings its own, in the
+    column of that name (HTML: in its payload). `literal` True: {{ and }} are braces, and text that looks like a
+    placeholder is sent unchanged."""
 
     message: str | Filled | None = None
     subject: str | Filled | None = None
@@ -37,20 +37,20 @@ class Wording:
 
 
 MAX_CHARS = 1_000_000
-"""Characters that a text may have which is filled in: as in `template_language`, which needs jinja2."""
+"""The most characters of a filled text, as in `template_language`, which imports jinja2."""
 
 LITERAL_PLACE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 PLACE = re.compile(rf"\{{\{{({placeholders.NAME})\}}\}}|{LITERAL_PLACE.pattern}")
-"""A field, {name} or {{name}}, or a brace that is doubled since it is meant; `LITERAL_PLACE` knows {name} alone."""
+"""A field, {name} or {{name}}, or a doubled brace for a brace; `LITERAL_PLACE` matches {name} alone."""
 
 SHOWN = ("line", "recipient", "subject", "message")
 
 EXAMPLES = 3
-"""How many texts of a file are shown by a dry run."""
+"""Texts that a dry run shows."""
 
 
 def check_texts(channel: str, subject: str | None, message: str) -> None:
-    """Refuse what no provider of the channel would send. Raises `ValueError` with the reason."""
+    """Refuse texts that no provider of the channel sends. Raises `ValueError` with the reason."""
     if channel == "email" and not (subject or "").strip():
         raise ValueError("the mail has no subject: give it one")
     if channel == "sms" and len(message) > sms.MAX_TEXT_CHARS:
@@ -60,7 +60,7 @@ def check_texts(channel: str, subject: str | None, message: str) -> None:
 
 
 def check_wording(wording: Wording, channel: str) -> None:
-    """Refuse texts that cannot be filled in, or that the channel has no place for. Raises `UserError`."""
+    """Refuse texts that cannot be filled in, and texts without a place in the channel. Raises `UserError`."""
     for text, what in ((wording.message, "message"), (wording.subject, "subject")):
         if isinstance(text, str):
             check_template(text, what, wording.literal)
@@ -69,7 +69,7 @@ def check_wording(wording: Wording, channel: str) -> None:
 
 
 def check_placeholders(wording: Wording, fields: Iterable[str]) -> None:
-    """Refuse texts in which something looks like a placeholder and is none. Raises `UserError`."""
+    """Raise `UserError` for text that looks like a placeholder and is none."""
     for text, what in ((wording.message, "The message"), (wording.subject, "The subject"), (wording.html, "")):
         if wording.literal or text is None:
             continue
@@ -82,30 +82,30 @@ def check_placeholders(wording: Wording, fields: Iterable[str]) -> None:
 
 
 def check_standing(message: str | None, subject: str | None, fields: Iterable[str]) -> None:
-    """Refuse texts that are sent as they stand with something that looks like a placeholder. Raises `UserError`."""
+    """Raise `UserError` for text sent unchanged that looks like a placeholder."""
     for text, what in ((message, "The message"), (subject, "The subject")):
         write = "write a template with {{ first_name }} and give it with --template"
         placeholders.refuse(text or "", what, fields, write)
 
 
 def check_template(template: str, what: str = "message", literal: bool = False) -> None:
-    """Refuse a template with a brace that is neither of a {field} nor doubled: it would be sent as it stands."""
+    """Refuse a single brace outside a {field}: it would be sent unchanged."""
     rest = (LITERAL_PLACE if literal else PLACE).sub("", template)
     for brace, other, mend in (("{", "}", "close it"), ("}", "{", "take it out")):
         if brace in rest:
-            raise UserError(f"The {what} has a {brace} without its {other}: {mend}, or write {brace * 2} where the "
-                            "brace itself is meant.")  # fmt: skip
+            raise UserError(f"The {what} has a {brace} without its {other}: {mend}, or write {brace * 2} for the brace "
+                            "itself.")  # fmt: skip
 
 
 def filled(text: str | Filled, fields: Mapping[str, Any], literal: bool = False) -> str:
-    """Fill in a text, of whichever kind. Raises `ValueError`, saying which, where a field is empty."""
+    """Fill in a text of either kind. Raises `ValueError` with the name of an empty field."""
     if isinstance(text, str):
         return render(text, fields, literal)
     return text.render(fields if literal else without_nothing(fields))
 
 
 def without_nothing(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields, those of `attributes` too, empty where a cell stands for nothing or is a placeholder of another tool."""
+    """Empty the fields, those of `attributes` too, that hold a word for nothing or another tool's placeholder."""
 
     def kept(value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -117,17 +117,17 @@ def without_nothing(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fields_of(conn: Connection, campaign: str, channel: str, recipient: str, workspace: str | None) -> dict[str, Any]:
-    """What is known of a recipient: the columns of the prospect, empty where nothing is known, and its attributes."""
+    """Return a recipient's fields: the prospect's columns, empty if unknown, and its attributes."""
     try:
         known = store.prospect_fields(conn, campaign, channel, recipient, workspace)
-    except ConfigurationError:  # a role that may enqueue and see nothing
+    except ConfigurationError:  # a role may enqueue without reading
         known = {}
     return {**dict.fromkeys(PERSON, ""), **known.get("attributes", {}), **known, "recipient": recipient}
 
 
 def worded(wording: Wording, channel: str, fields: Mapping[str, Any], payload: Json | None) -> Json:
-    """The texts of one message as `enqueue` takes them: those that `wording` has, filled in, and the payload with the
-    HTML text. Raises `UserError`, saying which, where a field is missing."""
+    """Fill in the texts of one message for `enqueue`, and add the HTML text to the payload. Raises `UserError` with the
+    name of a missing field."""
     check_wording(wording, channel)
     check_placeholders(wording, fields)
     texts: Json = {}
@@ -145,20 +145,20 @@ def worded(wording: Wording, channel: str, fields: Mapping[str, Any], payload: J
 
 
 def one_line(subject: str) -> str:
-    """A subject that was filled in. Raises `ValueError` where it is not one line."""
+    """Check a filled subject. Raises `ValueError` unless it is one line."""
     if "\n" in subject or "\r" in subject:
         raise ValueError("the subject has a line break, and must be one line")
     return subject.strip()
 
 
 def render(template: str, fields: Mapping[str, str], literal: bool = False) -> str:
-    """Fill in the fields of a message, {name} or {{name}}; other {{ and }} stand for braces, and with `literal` all do.
+    """Fill in the fields {name} and {{name}}; other {{ and }} stand for braces, with `literal` all do.
 
     >>> render("Hi {{firstName}}, { Company } {{!}}", {"first_name": "Zoë", "company": "Z"})
     'Hi Zoë, Z {!}'
 
-    Raises `ValueError`, saying which, where a field is missing or empty: nobody wants to be greeted with "Hi ,"; and
-    where the text would be longer than any is sent.
+    Raises `ValueError` with the name of a missing or empty field, since nobody wants to read "Hi ,", and for a text of
+    more than `MAX_CHARS`.
     """
     size = len(template)
 
@@ -171,11 +171,9 @@ def render(template: str, fields: Mapping[str, str], literal: bool = False) -> s
         if not value:
             raise ValueError(f"the message needs {{{name}}}, which this line lacks")
         if not literal and placeholders.is_nothing(value):
-            raise ValueError(
-                f"the message needs {{{name}}}, and this line has {value!r} there, which stands for nothing"
-            )
+            raise ValueError(f"the message needs {{{name}}}, and this line has {value!r} there, a word for nothing")
         if not literal and placeholders.is_whole(value):
-            raise ValueError(f"the message needs {{{name}}}, and this line has {value!r} there, which is a placeholder")
+            raise ValueError(f"the message needs {{{name}}}, and this line has {value!r} there, a placeholder")
         size += len(value)
         if size > MAX_CHARS:
             raise ValueError(f"the message is longer than {MAX_CHARS:,} characters: shorten it or its fields")

@@ -87,7 +87,7 @@ def test_metrics_into_a_folder_that_is_not_there(queue: Queue, tmp_path: Path) -
     """One sentence."""
     done = queue("metrics", "-o", tmp_path / "nowhere" / "x.prom", now=None, check=False)
     assert done.returncode == 2
-    assert done.stderr.endswith("name a file in a folder that is there and yours to write in.\n")
+    assert done.stderr.endswith("name a file in an existing folder with write permission.\n")
     assert len(done.stderr.splitlines()) == 1
 
 
