@@ -19,8 +19,9 @@ from uuid import UUID
 from send_queue import store
 from send_queue.core import explain
 from send_queue.insight import simulation
-from send_queue.insight.forecast_inputs import MICROSECOND, Inputs, Unsendable, microseconds, moment
-from send_queue.insight.simulation import FOR_EVER, Moment
+from send_queue.insight.forecast_inputs import MICROSECOND, Inputs, microseconds, moment
+from send_queue.insight.lanes import FOR_EVER, Backlog, Lane, Moment
+from send_queue.insight.unsendable import Unsendable
 from send_queue.model import Blocker, Explanation, Sure, clock
 from send_queue.store import Connection
 
@@ -85,7 +86,7 @@ class _Race:
     def sure(self) -> Sure:
         return "about" if self._by_chance else "exact"
 
-    def _count(self, at: Moment, lane: simulation.Lane, _: simulation.Backlog, rows: int) -> None:
+    def _count(self, at: Moment, lane: Lane, _: Backlog, rows: int) -> None:
         self.reached = at
         if self._board.sought and not self._board.sought.rows:
             self.went_at = at
@@ -193,7 +194,7 @@ class _Tally:
         self.goes: Counter[str] = Counter()
         self.last: dict[str, Moment] = {}
 
-    def count(self, at: Moment, lane: simulation.Lane, backlog: simulation.Backlog, rows: int) -> None:
+    def count(self, at: Moment, lane: Lane, backlog: Backlog, rows: int) -> None:
         self.goes[backlog.campaign] += rows
         self.last[backlog.campaign] = at
         if self._ends and at < self._ends[-1]:

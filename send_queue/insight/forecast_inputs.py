@@ -1,19 +1,19 @@
 """Set the queue up to be played (`play`): lanes with what waits in them, openings by the calendar, limits that the
-database is asked for; and what never goes, with the command that mends it."""
+database is asked for."""
 
 from __future__ import annotations
 
 import json
-import shlex
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from send_queue import store
-from send_queue.insight.simulation import FOR_EVER, Backlog, Capacity, Lane, Moment, Question, SameRows, SentRows, Tally
+from send_queue.insight import unsendable
+from send_queue.insight.lanes import FOR_EVER, Backlog, Capacity, Lane, Moment, Question, SameRows, SentRows, Tally
+from send_queue.insight.unsendable import Unsendable
 from send_queue.model import Json, Schedule
 from send_queue.store import Connection
 
@@ -38,16 +38,6 @@ def moment(at: Moment) -> datetime:
 
 def microseconds(at: datetime) -> Moment:
     return (at - EPOCH) // MICROSECOND
-
-
-@dataclass(frozen=True, slots=True)
-class Unsendable:
-    """Rows that do not go unless a person acts: why, in words, and what mends it."""
-
-    reason: str
-    sends: int
-    detail: str
-    mend: str
 
 
 class Inputs:
@@ -118,7 +108,7 @@ class Inputs:
 
     def left(self) -> tuple[list[Unsendable], Counter[str]]:
         """What never goes, after the play, and of each campaign how many rows would go if it were played on."""
-        never = [_stopped(row) for row in self._never]
+        never = [unsendable.stopped(row) for row in self._never]
         later: Counter[str] = Counter()
         expired: Counter[str] = Counter()
         shut: Counter[tuple[str, str]] = Counter()
@@ -138,10 +128,10 @@ class Inputs:
                     full[lane.account_id, lane.channel] += backlog.rows
                 else:
                     later[backlog.campaign] += backlog.rows
-        never += [_shut(*why, rows) for why, rows in shut.items()]
-        never += [_asleep(self.campaigns[campaign], why, rows) for (campaign, why), rows in asleep.items()]
-        never += [_full(self._rows[key], self._lanes[key], rows) for key, rows in full.items()]
-        never += [_expired(self.campaigns[campaign], rows) for campaign, rows in expired.items() if rows]
+        never += [unsendable.shut(*why, rows) for why, rows in shut.items()]
+        never += [unsendable.asleep(self.campaigns[campaign], why, rows) for (campaign, why), rows in asleep.items()]
+        never += [unsendable.full(self._rows[key], self._lanes[key], rows) for key, rows in full.items()]
+        never += [unsendable.expired(self.campaigns[campaign], rows) for campaign, rows in expired.items() if rows]
         return never, later
 
 
@@ -284,7 +274,7 @@ def never_awake(conn: Connection, waiting: Iterable[Json], at: Moment) -> list[U
             why = str(awake)
             found[row["workspace"], row["campaign"], why] += row["sends"]
     return [
-        _asleep({"workspace": workspace, "campaign": campaign}, why, sends)
+        unsendable.asleep({"workspace": workspace, "campaign": campaign}, why, sends)
         for (workspace, campaign, why), sends in found.items()
     ]
 
@@ -363,60 +353,3 @@ def _written(played: Sequence[SentRows]) -> list[tuple[str, str, Moment, int]]:
 def _by_the_clock(at: Moment | None) -> Moment:
     """A moment of the database's; FOR_EVER where it means that no clock ends the wait."""
     return FOR_EVER if at is None or at >= LAST else at
-
-
-# --- what never goes --------------------------------------------------------------------------------------
-
-
-def _stopped(row: Json) -> Unsendable:
-    """Rows of the database that wait for a person."""
-    reason, kind, name, channel = row["reason"], row["kind"], row["name"], row["channel"]
-    what = " ".join(filter(None, (kind, name, channel)))
-    match reason:
-        case "expired":
-            return _expired({"campaign": name, "workspace": row["workspace"]}, row["sends"])
-        case "failed":
-            detail, mend = f"Of the {what}: they did not go out.", _command("retry", "--failed", "--campaign", name)
-        case "uncertain":
-            detail = f"Of the {what}: they may have gone out."
-            mend = _command("list", "--status", "uncertain", "--campaign", name)
-        case "contacted":
-            detail = f"Of the {what}: another campaign writes, or wrote, to the same people, and a rule skips them."
-            mend = _command("campaign", "set", name, "--workspace", row["workspace"], "--skip-contacted", "0d")
-        case _:
-            detail = f"The {what} is {reason}{': ' + row['said'].rstrip('.') if row['said'] else ''}."
-            in_it = ("--workspace", row["workspace"]) if kind != "workspace" else ()
-            mend = _command("resume", kind, name, channel or "", *in_it)
-    return Unsendable(reason, row["sends"], detail, mend)
-
-
-def _expired(campaign: Json, rows: int) -> Unsendable:
-    return Unsendable(
-        "expired", rows, f"Of the campaign {campaign['campaign']}: they expire before their turn comes.",
-        "raise what holds them, or enqueue them with a later --expires",
-    )  # fmt: skip
-
-
-def _asleep(campaign: Json, why: str, rows: int) -> Unsendable:
-    in_it = (campaign["campaign"], "--workspace", campaign["workspace"])
-    return Unsendable("quiet_hours", rows, why, _command("campaign", "set", *in_it, "--schedule", "NAME"))
-
-
-def _shut(schedule: str, why: str, rows: int) -> Unsendable:
-    return Unsendable("schedule", rows, why, _command("schedule", "show", schedule))
-
-
-def _full(row: Json, lane: Lane, rows: int) -> Unsendable:
-    rule, detail = lane.why or ("provider_hold", "The lane waits.")
-    of_it = (row["account"], row["channel"], "--workspace", row["workspace"])
-    setting = {
-        "daily_cap": ("--daily-cap", "N"), "weekly_cap": ("--weekly-cap", "N"), "cap_timezone": ("--cap-timezone", "TZ")
-    }.get(rule)  # fmt: skip
-    mend = _command("lane", "set", *of_it, *setting) if setting else _command("resume", "lane", *of_it)
-    return Unsendable(rule, rows, f"The lane {lane.name} has no room, on any day: {detail.rstrip('.')}.", mend)
-
-
-def _command(*words: str) -> str:
-    """A command as it can be copied; the workspace is named where it is not the one that there always is."""
-    text = shlex.join(["send-queue", *filter(None, words)])
-    return text.replace(" --workspace default", "")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from send_queue.insight.simulation import (
+from send_queue.insight.lanes import (
     FOR_EVER,
     Backlog,
     Capacity,
@@ -16,9 +16,9 @@ from send_queue.insight.simulation import (
     Question,
     SameRows,
     SentRows,
-    Simulation,
     Tally,
 )
+from send_queue.insight.simulation import Simulation
 
 DAY = 1_000
 """Of the limits below: so many moments."""
