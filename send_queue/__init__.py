@@ -20,11 +20,12 @@ For programs: `enqueue`, on the caller's connection and in its transaction.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from typing import Any
+    from uuid import UUID
 
     from send_queue.store import Connection
 
