@@ -6,8 +6,8 @@ providers there are is data: the entry points `send_queue.providers`, each namin
 one's own stand beside ours.
 
 Reading order: this protocol; http.py, where httpx's errors are judged once; address.py, credentials.py and
-environment.py, where it is, with which secret and what habits; stranger.py, what a no means that is not the provider's
-own; mail.py, what a mail is; then one module per provider, and beside it what its answers mean.
+environment.py, where it is, with which secret and what habits; intermediary.py, what a no means that is not the
+provider's own; meaning.py, a row of a table of errors; mail.py, what a mail is; then one module or folder per provider.
 """
 
 from __future__ import annotations

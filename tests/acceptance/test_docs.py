@@ -27,9 +27,9 @@ from acceptance.conftest import DAY, HOUR, MINUTE, MONDAY, Queue
 from send_queue.cli import cli as command
 from send_queue.core.explain import REASONS
 from send_queue.model import CHANNELS, Claimed, ConfigurationError, Failed, Outcome, Retry, Rule, UserError
+from send_queue.providers.meaning import Meaning
 from send_queue.providers.networks import bluesky, facebook, linkedin_posts, mastodon, x
-from send_queue.providers.networks.base import Meaning as PostMeaning
-from send_queue.providers.unipile.errors import MEANINGS, Meaning
+from send_queue.providers.unipile.errors import MEANINGS
 from send_queue.sandbox import Fault, Sandbox
 from send_queue.testing import CHECKS
 
@@ -435,9 +435,9 @@ def test_what_the_documents_say_of_a_networks_errors_is_what_the_code_does(netwo
     } == {}
 
 
-def posted(meaning: PostMeaning) -> str:
+def posted(meaning: Meaning) -> str:
     if meaning.kind != "hold":
-        return {"duplicate": "`AlreadyDone`", "expired": "Expired", "odd": "Odd"}.get(
+        return {"already_done": "`AlreadyDone`", "expired": "Expired", "odd": "Odd"}.get(
             meaning.kind, f"`{meaning.kind.title()}`"
         )
     if meaning.after is None:

@@ -12,8 +12,8 @@ from uuid import UUID
 import pytest
 from cryptography.fernet import Fernet
 
+from send_queue.providers.meaning import Meaning
 from send_queue.providers.sendgrid import errors as sendgrid_errors
-from send_queue.providers.smtp import errors as smtp_errors
 from send_queue.providers.smtp.errors import AT, BASIC, BOUNCES, BY_STAGE, ENHANCED
 from send_queue.rules import unsubscribe
 from send_queue.rules.unsubscribe import KEY, Tokens
@@ -32,7 +32,7 @@ def outcomes(heading: str) -> dict[str, str]:
     return found
 
 
-def in_words(meaning: sendgrid_errors.Meaning | smtp_errors.Meaning) -> str:
+def in_words(meaning: Meaning) -> str:
     if meaning.kind == "failed":
         return "`Failed`, and the recipient is one to suppress" if meaning.code in BOUNCES else "`Failed`"
     if meaning.kind == "retry":
@@ -49,7 +49,7 @@ def length(duration: timedelta | None) -> str:
     return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
 
 
-def check(heading: str, meanings: Iterable[sendgrid_errors.Meaning | smtp_errors.Meaning]) -> None:
+def check(heading: str, meanings: Iterable[Meaning]) -> None:
     stated = outcomes(heading)
     for meaning in meanings:
         assert stated.get(meaning.code) == in_words(meaning), meaning.code

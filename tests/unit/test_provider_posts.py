@@ -24,9 +24,10 @@ from send_queue.model import (
 )
 from send_queue.providers import Provider, repeatable_for
 from send_queue.providers.http_answer import Answer
+from send_queue.providers.intermediary import MAX_LANE_HOLDS
 from send_queue.providers.networks import base as networks_base
 from send_queue.providers.networks import bluesky
-from send_queue.providers.networks.base import MAX_LANE_HOLDS, Network, reset_after
+from send_queue.providers.networks.base import Network, reset_after
 from send_queue.providers.networks.bluesky import Bluesky
 from send_queue.providers.networks.facebook import Facebook
 from send_queue.providers.networks.linkedin_posts import LinkedIn

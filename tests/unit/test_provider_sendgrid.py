@@ -31,8 +31,9 @@ from send_queue.model import (
 from send_queue.providers import InBatches
 from send_queue.providers.http_answer import Answer, Limits
 from send_queue.providers.intermediary import MAX_LANE_HOLDS
+from send_queue.providers.meaning import Meaning
 from send_queue.providers.sendgrid import provider as sendgrid
-from send_queue.providers.sendgrid.errors import MEANINGS, Meaning, blamed, judge
+from send_queue.providers.sendgrid.errors import MEANINGS, blamed, judge
 from send_queue.providers.sendgrid.provider import READ, SendGrid
 from send_queue.rules import unsubscribe
 from send_queue.sandbox import Fault, Sandbox

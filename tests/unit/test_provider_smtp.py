@@ -30,10 +30,11 @@ from send_queue.model import (
 )
 from send_queue.providers import Provider
 from send_queue.providers.intermediary import MAX_LANE_HOLDS
+from send_queue.providers.meaning import Meaning
 from send_queue.providers.smtp import errors as smtp_errors
 from send_queue.providers.smtp import provider as smtp
 from send_queue.providers.smtp import session
-from send_queue.providers.smtp.errors import AT, BASIC, BY_STAGE, ENHANCED, Meaning, Stage, meaning_of
+from send_queue.providers.smtp.errors import AT, BASIC, BY_STAGE, ENHANCED, Stage, meaning_of
 from send_queue.providers.smtp.provider import MAILS_A_CONNECTION, Smtp
 from send_queue.providers.smtp.session import Server, Times, server_of
 from send_queue.rules import unsubscribe
@@ -254,6 +255,7 @@ def outcome_of(meaning: Meaning, code: int) -> tuple[object, ...]:
             return Retry, meaning.code, meaning.after, code
         case "hold":
             return Hold, meaning.scope, meaning.code, meaning.after, meaning.ceiling, code
+    raise AssertionError(meaning.kind)
 
 
 def in_short(outcome: Outcome) -> tuple[object, ...]:

@@ -22,7 +22,6 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from send_queue.model import (
-    AlreadyDone,
     CannotTell,
     Claimed,
     ConfigurationError,
@@ -46,6 +45,13 @@ from send_queue.providers.http_answer import (
     plain,
     retry_after,
 )
+from send_queue.providers.intermediary import (
+    IN_DOUBT_BY_STATUS,
+    MAX_LANE_HOLDS,
+    REQUEST_ONLY_STATUSES,
+    tries_that_did_not_count,
+)
+from send_queue.providers.meaning import Meaning, outcome_of
 from send_queue.providers.reach import host_of
 
 POST = Limits(connect=10, read=45, total=60)
@@ -55,57 +61,29 @@ GET = Limits(connect=5, read=15, total=20)
 # --- what an error means ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What an error means for a post. `scope`, `after` and `ceiling` are those of `model.Hold`.
-
-    failed     the text or the request is refused whenever it comes
-    retry      not this time
-    hold       the lane or the account waits; where the answer says how long, so long
-    expired    the token has ended: where tokens are renewed (`tokens refresh`) the account waits for that, else for a
-               person
-    duplicate  the profile has this very post already
-    uncertain  it may have gone out
-    odd        it does not say whether the text or the account is to blame: see `odd`
-    """
-
-    kind: Literal["failed", "retry", "hold", "expired", "duplicate", "uncertain", "odd"]
-    scope: Literal["lane", "account"] = "lane"
-    after: timedelta | None = None
-    ceiling: timedelta | None = None
-    advice: str = ""
-
-
 REFUSED = Meaning("failed")
 IN_DOUBT = Meaning("uncertain")
 EXPIRED = Meaning("expired")
-DUPLICATE = Meaning("duplicate")
+DUPLICATE = Meaning("already_done", "duplicate_post")
 UNKNOWN_ANSWER = Meaning("odd")
 
 
 def waits(minutes: int, *, up_to: int | None = None, scope: Literal["lane", "account"] = "lane") -> Meaning:
     """A limit of the network's: minutes that are waited where the answer names no end, doubling up to `up_to`."""
     ceiling = timedelta(minutes=up_to) if up_to else None
-    return Meaning("hold", scope, timedelta(minutes=minutes), ceiling)
+    return Meaning("hold", scope=scope, after=timedelta(minutes=minutes), ceiling=ceiling)
 
 
 def broken(advice: str) -> Meaning:
     """The account needs a person, who is told this."""
-    return Meaning("hold", "account", advice=advice)
+    return Meaning("hold", scope="account", advice=advice)
 
 
 RENEWAL = timedelta(minutes=15)
 """How long an account waits for its token to be renewed before it is tried again."""
 
-IN_DOUBT_BY_STATUS = frozenset({408, 499})
-"""A gateway's time-out, and its word that its client is gone: what stands behind it may have the request."""
-
-REQUEST_ONLY_STATUSES = frozenset({400, 413, 414, 415, 422, 431})
-"""Statuses that speak of one request, whoever says them."""
-
-MAX_LANE_HOLDS = 3
-"""How often a send may stop its lane by an answer that does not say what is to blame. It may be the address or the
-account, and then no text is; or this text alone, and then all others would wait behind it for ever."""
+MIN_WAIT = timedelta(seconds=30)
+"""A hold's shortest time where the answer names its end."""
 
 
 def judge(
@@ -134,24 +112,17 @@ def judge(
         return odd(status, answer.text, send)
     detail = plain(advised(detail, meaning.advice))
     match meaning.kind:
-        case "failed":
-            return Failed(name, detail, status)
-        case "retry":
-            return Retry(name, detail, wait or meaning.after, status)
-        case "uncertain":
-            return Uncertain(name, detail, status)
-        case "duplicate":
-            return AlreadyDone("duplicate_post", detail, status)
         case "expired":
             renewed = send.token is not None and send.secret_env is None
             advice = "" if renewed else " Give the account a new token, then resume it."
             return Hold("account", "token_expired", f"{detail}{advice}", RENEWAL if renewed else None, None, status)
-        case "hold":
-            if wait is not None and meaning.after is not None:
-                return Hold(meaning.scope, name, detail, max(wait, timedelta(seconds=30)), None, status)
-            return Hold(meaning.scope, name, detail, meaning.after, meaning.ceiling, status)
         case "odd":
             return odd(status, detail, send, name)
+        case "retry" if wait:
+            meaning = replace(meaning, after=wait)
+        case "hold" if wait is not None and meaning.after is not None:
+            meaning = replace(meaning, after=max(wait, MIN_WAIT), ceiling=None)
+    return outcome_of(meaning, name, detail, status)
 
 
 def odd(status: int, said: str, send: Claimed, code: str = "unexpected_answer") -> Outcome:
@@ -161,7 +132,7 @@ def odd(status: int, said: str, send: Claimed, code: str = "unexpected_answer") 
     """
     if 200 <= status < 300:
         return Uncertain("unreadable_answer", f"HTTP {status} with no answer of the network's in it.", status)
-    held = send.attempt_number - 1 - send.attempts
+    held = tries_that_did_not_count(send)
     detail = plain(f"HTTP {status}: {said} Is the account's address right?" if code == "unexpected_answer" else said)
     if status in REQUEST_ONLY_STATUSES or held >= MAX_LANE_HOLDS:
         return Retry(code, detail, http_status=status)

@@ -18,11 +18,11 @@ from uuid import UUID
 
 from send_queue.model import CannotTell, Claimed, Found, LookUp, NotThere, Outcome, Sent
 from send_queue.providers.http_answer import Answer
+from send_queue.providers.meaning import Meaning
 from send_queue.providers.networks.base import (
     EXPIRED,
     IN_DOUBT,
     REFUSED,
-    Meaning,
     Network,
     Profile,
     broken,

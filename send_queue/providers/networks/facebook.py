@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from send_queue.model import CannotTell, Claimed, Failed, LookUp, Outcome, Sent
 from send_queue.providers.http_answer import Answer, answered_at, retry_after
+from send_queue.providers.meaning import Meaning, hours
 from send_queue.providers.networks.base import (
     DUPLICATE,
     EXPIRED,
     IN_DOUBT,
     REFUSED,
-    Meaning,
     Network,
     Profile,
     broken,
@@ -50,7 +49,11 @@ AGAIN = broken("Connect the page again, then resume the account.")
 NOT_ALLOWED = broken("The token may not post on this page: it needs pages_manage_posts.")
 WRONG_PAGE = broken("No page that this token sees has the account's id: check it with `send-queue account show`.")
 BLOCKED = Meaning(
-    "hold", "account", timedelta(hours=24), timedelta(hours=72), "Facebook has blocked posting for a time."
+    "hold",
+    scope="account",
+    after=hours(24),
+    ceiling=hours(72),
+    advice="Facebook has blocked posting for a time.",
 )
 
 MEANINGS: Mapping[str, Meaning] = {

@@ -16,13 +16,13 @@ from datetime import UTC, datetime, time, timedelta
 from send_queue.model import CannotTell, Claimed, LookUp, Outcome, Sent
 from send_queue.providers.environment import minutes
 from send_queue.providers.http_answer import Answer, Limits, answered_at, retry_after
+from send_queue.providers.meaning import Meaning, hours
 from send_queue.providers.networks.base import (
     DUPLICATE,
     EXPIRED,
     GET,
     POST,
     REFUSED,
-    Meaning,
     Network,
     Profile,
     broken,
@@ -35,7 +35,7 @@ VERSION = "202606"
 """Of the API, as year and month: LinkedIn serves each for a year or more. Accounts may set linkedin_version."""
 
 AGAIN = broken("Connect the account again, then resume it.")
-OLD = Meaning("hold", "account", timedelta(hours=1), advice="Set LINKEDIN_VERSION to a version that LinkedIn serves.")
+OLD = Meaning("hold", scope="account", after=hours(1), advice="Set LINKEDIN_VERSION to a version that LinkedIn serves.")
 
 MEANINGS: Mapping[str, Meaning] = {
     "VERSION_MISSING": OLD,
@@ -86,7 +86,7 @@ class LinkedIn(Network):
 
     def __init__(self, env: Mapping[str, str], *, post: Limits = POST, get: Limits = GET) -> None:
         super().__init__(env, post=post, get=get)
-        self.repeatable = minutes(env, "LINKEDIN_DUPLICATE_MINUTES", timedelta(hours=1)) or None
+        self.repeatable = minutes(env, "LINKEDIN_DUPLICATE_MINUTES", hours(1)) or None
 
     def publish(self, profile: Profile, send: Claimed) -> Outcome:
         visibility = send.settings.get("visibility")

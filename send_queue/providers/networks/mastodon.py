@@ -18,9 +18,9 @@ from html import unescape
 
 from send_queue.model import CannotTell, Claimed, LookUp, Outcome, Sent
 from send_queue.providers.http_answer import Answer, answered_at
+from send_queue.providers.meaning import Meaning
 from send_queue.providers.networks.base import (
     REFUSED,
-    Meaning,
     Network,
     Profile,
     broken,

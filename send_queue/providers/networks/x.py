@@ -11,19 +11,19 @@ came to is read from the timeline, where links are t.co's: they are told by what
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, timedelta
+from datetime import UTC
 from html import unescape
 from typing import Any
 
 from send_queue.model import CannotTell, Claimed, LookUp, Outcome, Sent
 from send_queue.providers.http_answer import Answer, answered_at
+from send_queue.providers.meaning import Meaning, hours
 from send_queue.providers.networks.base import (
     DUPLICATE,
     EXPIRED,
     IN_DOUBT,
     REFUSED,
     UNKNOWN_ANSWER,
-    Meaning,
     Network,
     Profile,
     broken,
@@ -50,7 +50,7 @@ from send_queue.rules.post_length import bare, weighted, without_links
 AGAIN = broken("Connect the account again, then resume it.")
 LOCKED = broken("Log in to X as this profile and do what it asks, then resume the account.")
 NO_CREDIT = Meaning(
-    "hold", "account", timedelta(hours=24), advice="The app's credits or posts of the month are used up."
+    "hold", scope="account", after=hours(24), advice="The app's credits or posts of the month are used up."
 )
 
 MEANINGS: Mapping[str, Meaning] = {

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
-from send_queue.model import Failed, Hold, Outcome, Retry, Uncertain
+from send_queue.model import Outcome, Uncertain
 from send_queue.providers.credentials import TRY_AGAIN
 from send_queue.providers.http_answer import (
     MAX_WAIT,
@@ -25,48 +24,27 @@ from send_queue.providers.http_answer import (
     plain,
     retry_after,
 )
-from send_queue.providers.intermediary import IN_DOUBT_BY_STATUS, MAX_LANE_HOLDS, judge_stranger
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What an error means for a mail. `after` and `ceiling` are those of `model.Hold`.
-
-    may_be_its_own   a hold for what may be wrong with one campaign only, such as its from-address: a mail that it has
-                     held `HOLDS` times makes way for the others
-    """
-
-    kind: Literal["hold", "failed"]
-    code: str
-    scope: Literal["lane", "account"] = "lane"
-    after: timedelta = timedelta()
-    ceiling: timedelta | None = None
-    may_be_its_own: bool = False
-    advice: str = ""
-
-
-def _hours(n: int) -> timedelta:
-    return timedelta(hours=n)
-
+from send_queue.providers.intermediary import IN_DOUBT_BY_STATUS, judge_stranger
+from send_queue.providers.meaning import Meaning, hours, minutes, outcome_of
 
 RECIPIENT = Meaning("failed", "invalid_recipient")
 MESSAGE = Meaning("failed", "invalid_message")
 TOO_LARGE = Meaning("failed", "message_too_large")
 SENDER = Meaning(
-    "hold", "sender_refused", "lane", _hours(1), _hours(24), may_be_its_own=True,
+    "hold", "sender_refused", "lane", hours(1), hours(24), may_be_its_own=True,
     advice="Verify the from-address at SendGrid, or set another.",
 )  # fmt: skip
 REPLY_TO = Meaning(
-    "hold", "reply_to_refused", "lane", _hours(1), _hours(24), may_be_its_own=True,
+    "hold", "reply_to_refused", "lane", hours(1), hours(24), may_be_its_own=True,
     advice="Set another reply_to.",
 )  # fmt: skip
 KEY = Meaning(
     "hold", "key_refused", "account", TRY_AGAIN, advice="Check SENDGRID_API_KEY, or the account's own secret."
 )
 RIGHT = Meaning("hold", "access_forbidden", "account", TRY_AGAIN, advice="The key needs the right to send mail.")
-CREDIT = Meaning("hold", "credits_used_up", "account", _hours(1), _hours(24), advice="The plan has no mails left.")
-PLACE = Meaning("hold", "wrong_address", "lane", _hours(1), advice="Check SENDGRID_BASE_URL.")
-SLOWER = Meaning("hold", "too_many_requests", "lane", timedelta(minutes=1), _hours(1))
+CREDIT = Meaning("hold", "credits_used_up", "account", hours(1), hours(24), advice="The plan has no mails left.")
+PLACE = Meaning("hold", "wrong_address", "lane", hours(1), advice="Check SENDGRID_BASE_URL.")
+SLOWER = Meaning("hold", "too_many_requests", "lane", minutes(1), hours(1))
 
 REFUSES_KEY = frozenset({KEY.code, RIGHT.code})
 """The codes that are about the key."""
@@ -120,7 +98,9 @@ def judge(answer: Answer | NoAnswer, *, now: datetime, hide: Sequence[str], held
         return Uncertain(f"http_{status}", detail, status)
     if status < 400 or (not errors and status != 429):
         return judge_stranger(status, detail, whose="SendGrid's API: check SENDGRID_BASE_URL", held=held)
-    return _outcome(_meaning(status, errors), answer, detail, now, held)
+    meaning = _meaning(status, errors)
+    wait = _asked_to_wait(answer, now) if meaning is SLOWER else None
+    return outcome_of(meaning, meaning.code, advised(detail, meaning.advice), status, held=held, wait=wait)
 
 
 def blamed(answer: Answer | NoAnswer) -> frozenset[int]:
@@ -147,20 +127,6 @@ def _meaning(status: int, errors: Sequence[Error]) -> Meaning:
         ):
             return meaning
     return MESSAGE  # an error that is not known is not tried again
-
-
-def _outcome(meaning: Meaning, answer: Answer, detail: str, now: datetime, held: int) -> Outcome:
-    detail = advised(detail, meaning.advice)
-    if meaning.kind == "failed":
-        return Failed(meaning.code, detail, answer.status)
-    if meaning.may_be_its_own and held >= MAX_LANE_HOLDS:
-        return Retry(meaning.code, detail, http_status=answer.status)
-    after, ceiling = meaning.after, meaning.ceiling
-    if meaning is SLOWER:
-        after = max(after, _asked_to_wait(answer, now))
-    return Hold(
-        meaning.scope, meaning.code, detail, after, max(after, ceiling) if ceiling is not None else None, answer.status
-    )
 
 
 def _asked_to_wait(answer: Answer, now: datetime) -> timedelta:

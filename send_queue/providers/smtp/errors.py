@@ -17,40 +17,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Literal, TypeAlias
 
-from send_queue.model import Failed, Hold, Retry
+from send_queue.model import Outcome
 from send_queue.providers.credentials import TRY_AGAIN
 from send_queue.providers.http_answer import advised, hidden, plain
-from send_queue.providers.intermediary import MAX_LANE_HOLDS
+from send_queue.providers.meaning import Meaning, hours, minutes, outcome_of
 
 Stage: TypeAlias = Literal["hello", "auth", "mail", "rcpt", "data"]
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What a reply means for a mail. `after` and `ceiling` are those of `model.Hold`, or of `model.Retry`.
-
-    may_be_its_own   a hold for what may be this mail's alone: one that it has held `HOLDS` times makes way for others
-    """
-
-    kind: Literal["retry", "hold", "failed"]
-    code: str
-    scope: Literal["lane", "account"] = "lane"
-    after: timedelta | None = None
-    ceiling: timedelta | None = None
-    may_be_its_own: bool = False
-    advice: str = ""
-
-
-def _minutes(n: int) -> timedelta:
-    return timedelta(minutes=n)
-
-
-def _hours(n: int) -> timedelta:
-    return timedelta(hours=n)
 
 
 # The recipient: dead for good. Those of BOUNCES are never written to again.
@@ -68,22 +42,22 @@ MESSAGE = Meaning("failed", "message_refused")
 UNROUTABLE = Meaning("failed", "unroutable")
 
 # Later
-GREY = Meaning("retry", "try_later", after=_minutes(5))  # greylisting lets the same mail pass after some minutes
-BUSY = Meaning("retry", "server_busy", after=_minutes(30))  # RFC 5321 asks for half an hour
-FULL = Meaning("retry", "mailbox_full", after=_hours(2))
+GREY = Meaning("retry", "try_later", after=minutes(5))  # greylisting lets the same mail pass after some minutes
+BUSY = Meaning("retry", "server_busy", after=minutes(30))  # RFC 5321 asks for half an hour
+FULL = Meaning("retry", "mailbox_full", after=hours(2))
 
 # Nothing more from here
-CLOSING = Meaning("hold", "server_closing", "lane", _minutes(10), _hours(1))
-UNREACHED = Meaning("hold", "server_refuses", "lane", _hours(1), _hours(6), advice="Check SMTP_URL.")
-OUT_OF_STEP = Meaning("hold", "protocol_error", "lane", _hours(1), _hours(6), True, "Check SMTP_URL.")
-QUOTA = Meaning("hold", "quota_exceeded", "lane", _hours(1), _hours(24))
+CLOSING = Meaning("hold", "server_closing", "lane", minutes(10), hours(1))
+UNREACHED = Meaning("hold", "server_refuses", "lane", hours(1), hours(6), advice="Check SMTP_URL.")
+OUT_OF_STEP = Meaning("hold", "protocol_error", "lane", hours(1), hours(6), True, "Check SMTP_URL.")
+QUOTA = Meaning("hold", "quota_exceeded", "lane", hours(1), hours(24))
 POLICY = Meaning(
-    "hold", "policy", "lane", _hours(1), _hours(24), True,
+    "hold", "policy", "lane", hours(1), hours(24), True,
     "The server refuses mail from here by its policy: check SPF, DKIM, DMARC and the reputation of the address.",
 )  # fmt: skip
-SENDER = Meaning("hold", "sender_refused", "lane", _hours(1), _hours(24), True, "Check the from-address.")
+SENDER = Meaning("hold", "sender_refused", "lane", hours(1), hours(24), True, "Check the from-address.")
 LOGIN = Meaning("hold", "login_refused", "account", TRY_AGAIN, advice="Check the user in SMTP_URL and the password.")
-LOGIN_LATER = Meaning("hold", "login_later", "account", _minutes(15), _hours(2))
+LOGIN_LATER = Meaning("hold", "login_later", "account", minutes(15), hours(2))
 ACCOUNT_OFF = Meaning("hold", "account_disabled", "account", advice="Mend the account at its provider, then resume it.")
 
 ENHANCED: Mapping[str, Meaning] = {
@@ -198,20 +172,14 @@ BOUNCES = frozenset({
 """Hard bounces: nobody reads mail there, and who goes on writing is taken for a spammer."""
 
 
-def judge(stage: Stage, code: int, text: str, *, hide: Sequence[str], held: int = 0) -> Retry | Hold | Failed:
+def judge(stage: Stage, code: int, text: str, *, hide: Sequence[str], held: int = 0) -> Outcome:
     """What a server's no means. `code` is a 4yz or 5yz; anything else before the end is a server out of step.
 
     The strings of `hide` are kept out of the detail; `held` is how many tries of the send did not count.
     """
     meaning = meaning_of(stage, code, text)
     detail = advised(plain(hidden(f"{code} {text}", hide)), meaning.advice)
-    if meaning.kind == "failed":
-        return Failed(meaning.code, detail, code)
-    if meaning.kind == "retry":
-        return Retry(meaning.code, detail, meaning.after, code)
-    if meaning.may_be_its_own and held >= MAX_LANE_HOLDS:
-        return Retry(meaning.code, detail, http_status=code)
-    return Hold(meaning.scope, meaning.code, detail, meaning.after, meaning.ceiling, code)
+    return outcome_of(meaning, meaning.code, detail, code, held=held)
 
 
 def meaning_of(stage: Stage, code: int, text: str) -> Meaning:

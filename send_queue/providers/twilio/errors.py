@@ -7,56 +7,30 @@ not to have been processed (Twilio, error 20429); a 5xx may have been.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Literal
+from datetime import datetime
 
-from send_queue.model import Failed, Hold, Outcome, Retry, Uncertain
+from send_queue.model import Failed, Outcome, Uncertain
 from send_queue.providers.credentials import TRY_AGAIN
 from send_queue.providers.http_answer import Answer, NoAnswer, advised, hidden, plain, retry_after
-from send_queue.providers.intermediary import IN_DOUBT_BY_STATUS, MAX_LANE_HOLDS, judge_stranger
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What an error code means for a message. `after` and `ceiling` are those of `model.Hold`.
-
-    may_be_its_own   a hold for what may be wrong with one message only, such as the number that its campaign sends
-                     from: one that it has held `HOLDS` times makes way for the others
-    """
-
-    kind: Literal["failed", "hold", "retry"]
-    code: str
-    scope: Literal["lane", "account"] = "lane"
-    after: timedelta = timedelta()
-    ceiling: timedelta | None = None
-    may_be_its_own: bool = False
-    advice: str = ""
-
-
-def _minutes(n: float) -> timedelta:
-    return timedelta(minutes=n)
-
-
-def _hours(n: int) -> timedelta:
-    return timedelta(hours=n)
+from send_queue.providers.intermediary import IN_DOUBT_BY_STATUS, judge_stranger
+from send_queue.providers.meaning import Meaning, hours, minutes, outcome_of
 
 
 def _sender(code: str, advice: str) -> Meaning:
-    return Meaning("hold", code, "lane", _hours(1), _hours(24), may_be_its_own=True, advice=advice)
+    return Meaning("hold", code, "lane", hours(1), hours(24), may_be_its_own=True, advice=advice)
 
 
 KEY = Meaning(
     "hold", "key_refused", "account", TRY_AGAIN, advice="Check TWILIO_AUTH_TOKEN, or the account's own secret."
 )
 FORBIDDEN = Meaning(
-    "hold", "access_forbidden", "account", _hours(1), _hours(24), advice="Look at the account in Twilio's console."
+    "hold", "access_forbidden", "account", hours(1), hours(24), advice="Look at the account in Twilio's console."
 )
 NO_ACCOUNT = Meaning(
-    "hold", "account_not_found", "account", _hours(1),
+    "hold", "account_not_found", "account", hours(1),
     advice="Check the account's provider-account-id, or TWILIO_ACCOUNT_SID.",
 )  # fmt: skip
-SLOWER = Meaning("hold", "too_many_requests", "lane", _minutes(0.5), _minutes(10))
+SLOWER = Meaning("hold", "too_many_requests", "lane", minutes(0.5), minutes(10))
 
 MEANINGS: Mapping[int, Meaning] = {
     # the recipient
@@ -79,12 +53,12 @@ MEANINGS: Mapping[int, Meaning] = {
     # limits
     20429: SLOWER,
     63017: SLOWER,
-    30022: Meaning("hold", "carrier_rate_exceeded", "lane", _minutes(1), _hours(1)),
-    21611: Meaning("hold", "sender_queue_full", "lane", _hours(1), _hours(10)),
-    60728: Meaning("hold", "hourly_limit", "account", _hours(1)),
-    63038: Meaning("hold", "daily_limit", "account", _hours(6), _hours(24)),
+    30022: Meaning("hold", "carrier_rate_exceeded", "lane", minutes(1), hours(1)),
+    21611: Meaning("hold", "sender_queue_full", "lane", hours(1), hours(10)),
+    60728: Meaning("hold", "hourly_limit", "account", hours(1)),
+    63038: Meaning("hold", "daily_limit", "account", hours(6), hours(24)),
     # told of a message that was taken, by its callback; an answer with one of them refused it
-    30001: Meaning("hold", "queue_overflow", "lane", _minutes(5), _hours(1)),
+    30001: Meaning("hold", "queue_overflow", "lane", minutes(5), hours(1)),
     30003: Meaning("retry", "unreachable_handset"),
     30004: Meaning("failed", "message_blocked"),
     30005: Meaning("failed", "unknown_handset"),
@@ -128,29 +102,15 @@ def judge(answer: Answer | NoAnswer, *, now: datetime, hide: Sequence[str], held
     if status < 400 or (code is None and status != 429):
         return judge_stranger(status, said, whose="Twilio's API: check TWILIO_BASE_URL", held=held)
     meaning = MEANINGS.get(code or 0) or BY_STATUS.get(status) or Meaning("failed", f"twilio_{code}")
-    return _outcome(meaning, answer, advised(said, meaning.advice), now, held)
+    return outcome_of(
+        meaning, meaning.code, advised(said, meaning.advice), status, held=held, wait=retry_after(answer, now)
+    )
 
 
 def sid_of(message: Mapping[str, object]) -> str | None:
     """Twilio's name of a message, SM… or MM…; null where there is none."""
     sid = message.get("sid")
     return plain(sid, 64) if isinstance(sid, str) and sid.startswith(("SM", "MM")) else None
-
-
-def _outcome(meaning: Meaning, answer: Answer, detail: str, now: datetime, held: int) -> Outcome:
-    match meaning.kind:
-        case "failed":
-            return Failed(meaning.code, detail, answer.status)
-        case "retry":
-            return Retry(meaning.code, detail, http_status=answer.status)
-        case "hold":
-            if meaning.may_be_its_own and held >= MAX_LANE_HOLDS:
-                return Retry(meaning.code, detail, http_status=answer.status)
-            after, ceiling = meaning.after, meaning.ceiling
-            if ceiling is not None:
-                after = max(after, retry_after(answer, now) or after)
-                ceiling = max(after, ceiling)
-            return Hold(meaning.scope, meaning.code, detail, after, ceiling, answer.status)
 
 
 def _code(value: object) -> int | None:

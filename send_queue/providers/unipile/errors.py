@@ -7,40 +7,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Literal
+from datetime import datetime
 
-from send_queue.model import AlreadyDone, Failed, Hold, Outcome, Uncertain
+from send_queue.model import Outcome, Uncertain
 from send_queue.providers.credentials import TRY_AGAIN
 from send_queue.providers.http_answer import Answer, NoAnswer, advised, hidden, plain, retry_after
 from send_queue.providers.intermediary import IN_DOUBT_BY_STATUS, judge_stranger
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What an error type means for a POST. `after` and `ceiling` are those of `model.Hold`."""
-
-    kind: Literal["already_done", "hold", "failed", "uncertain"]
-    scope: Literal["lane", "account"] = "lane"
-    after: timedelta | None = None
-    ceiling: timedelta | None = None
-    advice: str = ""
-
-
-def _hours(n: int) -> timedelta:
-    return timedelta(hours=n)
-
+from send_queue.providers.meaning import Meaning, hours, outcome_of
 
 REFUSED = Meaning("failed")
 DONE = Meaning("already_done")
 IN_DOUBT = Meaning("uncertain")
-THROTTLED = Meaning("hold", "lane", _hours(6), _hours(72))
-PASSING = Meaning("hold", "lane", _hours(1), _hours(6))
-SENDER_REFUSED = Meaning("hold", "lane", _hours(24))
-NO_CREDIT = Meaning("hold", "lane", _hours(24), advice="The account has no credit left for this.")
-BROKEN = Meaning("hold", "account", advice="Mend the account in Unipile, then resume it.")
-OUR_KEY = Meaning("hold", "account", TRY_AGAIN, advice="Check UNIPILE_API_KEY, or the account's own secret.")
+THROTTLED = Meaning("hold", scope="lane", after=hours(6), ceiling=hours(72))
+PASSING = Meaning("hold", scope="lane", after=hours(1), ceiling=hours(6))
+SENDER_REFUSED = Meaning("hold", scope="lane", after=hours(24))
+NO_CREDIT = Meaning("hold", scope="lane", after=hours(24), advice="The account has no credit left for this.")
+BROKEN = Meaning("hold", scope="account", advice="Mend the account in Unipile, then resume it.")
+OUR_KEY = Meaning(
+    "hold", scope="account", after=TRY_AGAIN, advice="Check UNIPILE_API_KEY, or the account's own secret."
+)
 
 MEANINGS: Mapping[str, Meaning] = {
     # 400: this request is refused whenever it is made
@@ -100,7 +85,7 @@ MEANINGS: Mapping[str, Meaning] = {
     # LinkedIn's throttle on the whole account, though the name sounds like this recipient. Read as
     # "already invited" it has burned whole lists of leads.
     "cannot_resend_yet": THROTTLED,
-    "cannot_resend_within_24hrs": Meaning("hold", "lane", _hours(24), _hours(72)),
+    "cannot_resend_within_24hrs": Meaning("hold", scope="lane", after=hours(24), ceiling=hours(72)),
     "limit_exceeded": THROTTLED,
     "connection_limit_reached": THROTTLED,
     "already_invited_recently": REFUSED,  # unless the invitation is pending: `_really_invited` asks
@@ -168,20 +153,7 @@ def judge(answer: Answer | NoAnswer, *, now: datetime, hide: Sequence[str], held
         return judge_stranger(status, detail, whose="Unipile's API: check UNIPILE_DSN", held=held)
     code = code or "too_many_requests"
     meaning = MEANINGS.get(code) or UNKNOWN_BY_STATUS.get(status, REFUSED)
-    detail = advised(detail, meaning.advice)
-    match meaning.kind:
-        case "already_done":
-            return AlreadyDone(code, detail, status)
-        case "failed":
-            return Failed(code, detail, status)
-        case "uncertain":
-            return Uncertain(code, detail, status)
-        case "hold":
-            after, ceiling = meaning.after, meaning.ceiling
-            if after is not None and ceiling is not None:
-                after = max(after, retry_after(answer, now) or after)
-                ceiling = max(after, ceiling)
-            return Hold(meaning.scope, code, detail, after, ceiling, status)
+    return outcome_of(meaning, code, advised(detail, meaning.advice), status, wait=retry_after(answer, now))
 
 
 def _error_code(body: object) -> str | None:
