@@ -43,6 +43,10 @@ MAX_SILENT_RENEWALS = 3
 costs as long as a call can last."""
 
 
+MAX_RENEWALS = 10_000
+"""Renewals of one run at the most; the next run renews the rest."""
+
+
 @dataclass(frozen=True, slots=True)
 class RenewalResult:
     """What became of one account's renewal. `code` and `message` say why it did not come off; no token is in them."""
@@ -83,7 +87,9 @@ class TokenRenewal:
             yield RenewalResult(row["account"], row["provider"], "disconnected", row["code"], row["message"])
         tried: list[UUID] = []
         unanswered: Counter[str] = Counter()
-        while not self.stop.is_set():
+        for _ in range(MAX_RENEWALS):
+            if self.stop.is_set():
+                return
             leave_by = clock() + RENEWAL_LEASE.total_seconds() - LIMITS.total
             away = [provider for provider, times in unanswered.items() if times >= MAX_SILENT_RENEWALS]
             taken = store.take_token(

@@ -359,6 +359,15 @@ def test_a_provider_that_is_away_is_left_alone_after_three(ring: Keyring) -> Non
     assert became(ring.refresh()) == ["renewed"] * 3
 
 
+def test_a_run_renews_so_many_tokens_at_the_most(ring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next run renews the rest."""
+    monkeypatch.setattr(token_renewal, "MAX_RENEWALS", 2)
+    for n in range(3):
+        ring.account("x", f"x{n}")
+    ring.later(DUE["x"])
+    assert [became(ring.refresh()) for _ in range(3)] == [["renewed"] * 2, ["renewed"], []]
+
+
 # --- refused ----------------------------------------------------------------------------------------------
 
 

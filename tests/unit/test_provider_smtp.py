@@ -445,6 +445,23 @@ def test_a_connection_that_has_had_its_share_is_left_for_a_new_one(server: Scrip
     assert in_short(provider.send(SEND))[:3] == (Hold, "lane", "server_closing")
 
 
+def test_one_used_connection_and_one_new_one_are_tried_and_no_more(server: Scripted, provider: Smtp) -> None:
+    """Also where more idle connections wait: a server that closes them all must not be asked once for each."""
+    together = threading.Barrier(3)
+
+    def meet() -> str:
+        together.wait(5)
+        return "250 ok"
+
+    server.order("rcpt", meet, meet, meet)
+    sends = [replace(SEND, send_id=UUID(int=n), recipient=f"p{n}@example.com") for n in (7, 8, 9)]
+    with ThreadPoolExecutor(3) as threads:
+        assert all(isinstance(outcome, Sent) for outcome in threads.map(provider.send, sends))
+    server.order("mail", *["421 4.7.0 enough"] * 4)
+    assert in_short(provider.send(SEND))[:3] == (Hold, "lane", "server_closing")
+    assert server.connections == 4
+
+
 def test_threads_do_not_share_a_connection(server: Scripted, provider: Smtp) -> None:
     """Two mails at a time have a connection each, and both go out."""
     together = threading.Barrier(2)

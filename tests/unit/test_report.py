@@ -52,6 +52,14 @@ def test_a_week_has_open_hours_holidays_and_weekends() -> None:
     ]
 
 
+def test_a_scale_ends_for_every_figure() -> None:
+    """Its steps are counted: one beyond the largest count has steps of the largest size."""
+    for most in (0, 1, 9, 10**19, 10**30):
+        top, step = charts._scale(most)
+        assert top >= most
+        assert step <= 10**charts.MAX_POWER
+
+
 def test_a_night_shift_is_open_on_two_days() -> None:
     """What runs over midnight is on both, and what began yesterday is there this morning."""
     nights = schedule("22:00-02:00", days="mon-sun", zone="UTC")

@@ -26,6 +26,9 @@ ROW = 26
 LINE = 26
 """Pixels of a lane's strip."""
 
+MAX_POWER = 19
+"""No count is as large as ten to this power: a bigint ends before it."""
+
 _ids = count(1)
 
 
@@ -191,13 +194,14 @@ def short(n: float) -> str:
 
 
 def _scale(most: float) -> tuple[float, float]:
-    """Return the end of a scale that holds `most`, and its step: 1, 2 or 5 times a power of ten."""
-    power = 1.0
-    while True:
-        for step in (power, 2 * power, 5 * power):
-            if most <= 4 * step:
-                return step * -(-most // step), step
-        power *= 10
+    """Return the end of a scale that holds `most`, and the step of its lines: 1, 2 or 5 times a power of ten.
+
+    >>> _scale(7), _scale(41)
+    ((8.0, 2.0), (60.0, 20.0))
+    """
+    steps = (size * 10.0**power for power in range(MAX_POWER) for size in (1, 2, 5))
+    step = next((step for step in steps if most <= 4 * step), 10.0**MAX_POWER)
+    return step * -(-most // step), step
 
 
 def _y(n: float, top: float) -> float:

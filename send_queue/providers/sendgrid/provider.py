@@ -11,7 +11,6 @@ sendgrid_answers.py, what a mail is in mail.py.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -338,14 +337,3 @@ def _nearest_first(listed: list[Any], moment: datetime) -> list[Any]:
             return -1
 
     return sorted(listed, key=distance)
-
-
-def _lag(env: Mapping[str, str]) -> timedelta:
-    given = env.get("SENDGRID_LAG_MINUTES", "").strip()
-    if not given:
-        return LAG
-    if not re.fullmatch(r"[1-9][0-9]{0,3}", given):
-        raise ConfigurationError(
-            "SENDGRID_LAG_MINUTES is not a number of minutes: set it to one such as 30, or drop it."
-        )
-    return timedelta(minutes=int(given))

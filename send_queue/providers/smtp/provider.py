@@ -299,18 +299,18 @@ class _Delivery:
         return Sent(message_id(self._send, self._mail.sender), 250)
 
     def _hand_over(self) -> None:
-        """Hand the mail over, on a connection that is kept afterwards if it may be used again."""
+        """Hand the mail over: on an idle connection, or, if that has had its share, on a new one. Keep it."""
         whose = self._server, self._password
-        while True:
+        for fresh in (False, True):
             self.check()
-            connection, used = self._ready(whose)
+            connection, used = self._ready(whose, fresh)
             try:
                 hand_over(connection.smtp, self._mail.sender, self._mail.to, self._whole, self, self._times)
             except Refused as no:
                 if no.code == 421:
                     connection.close()
                     if used and no.stage == "mail":
-                        continue  # this connection has had its share, a new one has not
+                        continue
                 else:
                     self._idle.give(whose, connection)  # it is reset before its next mail
                 raise
@@ -321,10 +321,10 @@ class _Delivery:
             self._idle.give(whose, connection)
             return
 
-    def _ready(self, whose: _Whose) -> tuple[_Connection, bool]:
-        """A connection that answers, and whether it was used before: one that has been cut off meanwhile is found out
-        here, before anything of the mail is said."""
-        while (connection := self._idle.take(whose)) is not None:
+    def _ready(self, whose: _Whose, fresh: bool) -> tuple[_Connection, bool]:
+        """Return a connection that answers, and whether it was used before. A `fresh` one was not; an idle one that was
+        cut off meanwhile is found out here, before anything of the mail is said."""
+        while not fresh and (connection := self._idle.take(whose)) is not None:
             self._hold(connection)
             if alive(connection.smtp, self._times):
                 return connection, True
