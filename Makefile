@@ -87,8 +87,10 @@ $(INSTALLED): pyproject.toml
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
-$(RIVALS)/.installed: tests/benchmarks/rivals/requirements.txt | $(INSTALLED)
+$(RIVALS)/.installed: tests/benchmarks/rivals/requirements.txt tests/benchmarks/rivals/package.json | $(INSTALLED)
 	@$(BIN)/python -m venv $(RIVALS) >/dev/null 2>&1 || $(BIN)/python -m virtualenv -q $(RIVALS)
 	@echo "Installing into $(RIVALS) …"
 	@$(RIVALS)/bin/python -m pip install --quiet -r $<
+	@cp tests/benchmarks/rivals/package.json $(RIVALS)/
+	@if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --prefix $(RIVALS); fi
 	@touch $@

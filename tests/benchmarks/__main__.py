@@ -32,6 +32,7 @@ FIGURES: dict[str, Callable[[Bed], list[Line]]] = {
     "claim": claim.at_size,
     "paused": claim.beside_paused,
     "log": drain.log,
+    "graphile": drain.graphile,
     "http": post.post,
     "crowd": crowd.crowd,
     "snapshot": drain.beside_snapshot,

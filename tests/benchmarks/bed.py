@@ -133,7 +133,7 @@ class Bed:
             # Else the one measured first would write the pages of the copy to the disk for the other too.
             conn.execute("checkpoint")
             with psycopg.connect(self.at("copy"), autocommit=True) as of_ours:
-                if of_ours.execute("select from pg_proc where proname = 'send_adopt'").fetchone():
+                if of_ours.execute("select from pg_proc where proname = 'send_adopt'").fetchone() is not None:
                     of_ours.execute("select send_adopt()")
             yield self.at("copy")
             conn.execute(sql.SQL("drop database {} with (force)").format(copied))

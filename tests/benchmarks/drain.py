@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from contextlib import ExitStack
 
 import psycopg
 
 from . import queues
 from .bed import RIVAL_CODE, Bed, Done
-from .measure import Line, in_turn, must
+from .measure import Absent, Line, in_turn, must
 
 LANES = 20
 
@@ -31,6 +32,32 @@ def log(bed: Bed) -> list[Line]:
 
     ours, rival = in_turn(bed.size.rounds, lambda: _drain(bed, full, n), pgqueuer)
     return [Line("log drain / PgQueuer, batch 100", "rows/s", ours, rival, at_least=1.2)]
+
+
+def graphile(bed: Bed) -> list[Line]:
+    """Rows a second of one process, its start included, against those of graphile-worker's drain, without its start."""
+    n = bed.size.drained
+    node, modules = shutil.which("node"), bed.rivals.parent / "node_modules"
+    if node is None:
+        raise Absent("there is no node here, which graphile-worker runs on")
+    if not (modules / "graphile-worker").exists():
+        raise Absent(f"there is no graphile-worker in {modules}: `make bench` installs it where npm is")
+    full = _full(bed, n)
+
+    def run(url: str, *what: str) -> Done:
+        return bed.run(node, RIVAL_CODE / "graphile_drain.cjs", url, *what, env={"NODE_PATH": str(modules)})
+
+    bed.database("graphile", lambda url: void(run(url, "fill", str(n))), migrated=False)
+
+    def worker() -> float:
+        with bed.copy("graphile") as url:
+            said = json.loads(run(url, "drain").out)
+            left = queues.value(url, "select count(*) from graphile_worker.jobs")
+            must((said["jobs"], left) == (n, 0), f"graphile-worker did {said['jobs']} of {n} jobs, {left} are left")
+        return float(n / said["seconds"])
+
+    ours, rival = in_turn(bed.size.rounds, lambda: _drain(bed, full, n), worker)
+    return [Line("log drain / graphile-worker, local queue of 500", "rows/s", ours, rival, at_least=1.0)]
 
 
 def beside_snapshot(bed: Bed) -> list[Line]:

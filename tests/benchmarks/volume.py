@@ -54,8 +54,8 @@ def import_(bed: Bed) -> list[Line]:
         copied,
     )
     return [
-        Line("import", "lines/s", alone, at_least=50_000),
-        Line("import, with people", "lines/s", with_people, at_least=50_000),
+        Line("import", "lines/s", alone, at_least=40_000),
+        Line("import, with people", "lines/s", with_people, at_least=40_000),
         Line("bare COPY of such rows", "lines/s", bare),
     ]
 
