@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import click
 
 from send_queue.cli.whole import Whole
-from send_queue.model import ConfigurationError
+from send_queue.model import ConfigurationError, UserError
 
 if TYPE_CHECKING:
     from send_queue.store import Connection
@@ -113,6 +114,41 @@ def filter_options(command: Any) -> Any:
         click.option("--account", metavar="A", help="Only sends of this account."),
         click.option("--channel", metavar="CH", help="Only sends of this channel."),
     )
+
+
+def person_options(command: Any) -> Any:
+    """The options that find the sends of people."""
+    return with_options(
+        command,
+        click.option("--recipient", metavar="R", help="Only sends to this person, by any address of theirs."),
+        click.option("--name", metavar="N", help="Only sends to people with this in their name."),
+    )
+
+
+def ids_of(conn: Any, id: UUID | None, recipient: str | None, name: str | None) -> list[UUID]:
+    """Return the ids of the sends that an id or a person names, the newest last.
+
+    Raises `UserError` where nothing or both are given, no send is found, or more than `MAX_SENDS`.
+    """
+    from send_queue import store
+
+    person = store.Person(recipient, name)
+    if (id is None) != bool(person):
+        raise UserError("Name one send by its id, or a person with --recipient or --name.")
+    if id is not None:
+        return [id]
+    found = store.sends(conn, store.Filters(), None, MAX_SENDS + 1, person)
+    if not found:
+        raise UserError("Nothing was sent to such a person, and nothing waits: look with `send-queue list --name`.")
+    if len(found) > MAX_SENDS:
+        raise UserError(
+            f"More than {MAX_SENDS} sends fit: write more of the name, or see them with `send-queue list` first."
+        )
+    return [UUID(send["id"]) for send in found]
+
+
+MAX_SENDS = 50
+"""Sends of people that one command looks at."""
 
 
 def simulation_options(command: Any) -> Any:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import click
 
-from send_queue.cli.app import App, filter_options, json_option, warn
+from send_queue.cli.app import App, filter_options, ids_of, json_option, person_options, warn
 from send_queue.cli.output import as_json, printable, short, table, terminal_width
 from send_queue.cli.values import ID
 from send_queue.cli.whole import Whole
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 EXPORTED = ("id", "status", "scheduled_for", "sent_at", "account", "channel", "campaign", "recipient", "priority",
-            "attempts", "error_code", "error_message")  # fmt: skip
+            "attempts", "error_code", "error_message", "name")  # fmt: skip
 """The columns of a list as CSV."""
 
 
@@ -26,12 +26,14 @@ EXPORTED = ("id", "status", "scheduled_for", "sent_at", "account", "channel", "c
               help="Only sends in this state.")  # fmt: skip
 @click.option("--limit", type=Whole(1), help="The most sends (default 50; all with --csv).")
 @filter_options
+@person_options
 @click.option("--csv", "csv_", is_flag=True, help="Print CSV, for a spreadsheet.")
 @json_option
 @click.pass_obj
 def list_command(
-    app: App, /, status: str | None, limit: int | None, csv_: bool, json_: bool, **filters: str | None
-) -> None:
+    app: App, /, status: str | None, limit: int | None, csv_: bool, json_: bool, recipient: str | None,
+    name: str | None, **filters: str | None,
+) -> None:  # fmt: skip
     """List sends: pending ones by due time, another --status by the time of its last change, without --status by the
     time of enqueueing; earliest first.
 
@@ -40,23 +42,25 @@ def list_command(
     """
     from send_queue import store
 
+    person = store.Person(recipient, name)
+
     if csv_ and not json_:
         from send_queue.cli.export import write_csv
 
         with app.database() as conn:
-            write_csv(store.iter_sends(conn, store.Filters(**filters), status, limit), EXPORTED)
+            write_csv(store.iter_sends(conn, store.Filters(**filters), status, limit, person), EXPORTED)
         return
     limit = limit or 50
     with app.database() as conn:
         found = store.sends(
-            conn, store.Filters(**filters), status, limit + 1
-        )  # one more, to know whether there are more
+            conn, store.Filters(**filters), status, limit + 1, person
+        )  # one more tells whether there are more
     rows = found[:limit]
     if json_:
         click.echo(as_json(rows))
     elif rows:
-        columns = ("id", "status", "scheduled_for", "account", "channel", "campaign", "recipient", "attempts",
-                   "error_code")  # fmt: skip
+        columns = ("id", "status", "scheduled_for", "account", "channel", "campaign", "recipient",
+                   *(("name",) if person.name is not None else ()), "attempts", "error_code")  # fmt: skip
         click.echo(table(rows, columns, terminal_width(), ("attempts", "channel", "campaign", "error_code")))
         if len(found) > limit:
             first = "This is the first" if limit == 1 else f"These are the first {limit:,}"
@@ -95,20 +99,26 @@ def show_command(app: App, /, id: UUID, json_: bool) -> None:
 
 
 @click.command("explain")
-@click.argument("id", type=ID, metavar="ID")
+@click.argument("id", type=ID, required=False, metavar="[ID]")
+@person_options
 @json_option
 @click.pass_obj
-def explain_command(app: App, /, id: UUID, json_: bool) -> None:
-    """Explain why a send has not gone, and name the exact earliest moment when it can.
+def explain_command(app: App, /, id: UUID | None, recipient: str | None, name: str | None, json_: bool) -> None:
+    """Explain why a send, or each send of a person, has not gone, and name the exact earliest moment when it can.
 
     \b
     Example: send-queue explain 01939c5e-…
+             send-queue explain --recipient ada@example.com
     """
     from send_queue.insight import forecast
 
     with app.database() as conn:
-        found = forecast.explained(conn, id, app.now())
-    click.echo(as_json(_object(found)) if json_ else "\n".join(lines(found)))
+        found = [forecast.explained(conn, each, app.now()) for each in ids_of(conn, id, recipient, name)]
+    if json_:
+        objects = [_object(each) for each in found]
+        click.echo(as_json(objects[0] if id else objects))
+    else:
+        click.echo("\n".join(line for each in found for line in lines(each)))
 
 
 def _object(found: Explanation) -> dict[str, Any]:

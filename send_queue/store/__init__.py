@@ -65,6 +65,8 @@ from .queue import (
 )
 from .reading import (
     ALL,
+    ANYBODY,
+    Person,
     doctor,
     explain,
     history,
@@ -96,6 +98,7 @@ from .tokens import (
 
 __all__ = [
     "ALL",
+    "ANYBODY",
     "LEVEL",
     "STAGED",
     "TIMEOUT_SETTINGS",
@@ -104,6 +107,7 @@ __all__ = [
     "Database",
     "Filters",
     "InDoubt",
+    "Person",
     "adopt",
     "campaign_named",
     "cancel",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from psycopg.types.range import TimestamptzRange
@@ -15,6 +17,20 @@ from send_queue.model import (
 
 from .connection import Connection, fetch_rows, fetch_value, function_call, translate_errors
 from .queue import Filters
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A recipient, however it is written, and a part of a name; None: any."""
+
+    recipient: str | None = None
+    name: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.recipient is not None or self.name is not None
+
+
+ANYBODY = Person()
 
 
 def explain(conn: Connection, send_id: UUID, at: datetime | None, windows: Sequence[Window] | None = None) -> Json:
@@ -48,21 +64,24 @@ def zones_doctor(conn: Connection) -> Json:
     return answer
 
 
-def sends(conn: Connection, filters: Filters, status: str | None, max_rows: int) -> list[Json]:
-    rows = fetch_rows(conn, "send_sends", {
-        "status": status, "account": filters.account, "channel": filters.channel,
-        "campaign": filters.campaign, "max_rows": max_rows,
-    })  # fmt: skip
-    return [row[0] for row in rows]
+def sends(
+    conn: Connection, filters: Filters, status: str | None, max_rows: int, person: Person = ANYBODY
+) -> list[Json]:
+    return [row[0] for row in fetch_rows(conn, "send_sends", _sends(filters, status, max_rows, person))]
 
 
-def iter_sends(conn: Connection, filters: Filters, status: str | None, max_rows: int | None) -> Iterator[Json]:
-    """As `sends`, one after the other as they come, however many there are; `max_rows` None: all."""
-    named = {
+def _sends(filters: Filters, status: str | None, max_rows: int, person: Person) -> dict[str, Any]:
+    return {
         "status": status, "account": filters.account, "channel": filters.channel, "campaign": filters.campaign,
-        "max_rows": ALL if max_rows is None else max_rows,
+        "max_rows": max_rows, "recipient": person.recipient, "name": person.name,
     }  # fmt: skip
-    query, given = function_call("send_sends", named)
+
+
+def iter_sends(
+    conn: Connection, filters: Filters, status: str | None, max_rows: int | None, person: Person = ANYBODY
+) -> Iterator[Json]:
+    """As `sends`, one after the other as they come, however many there are; `max_rows` None: all."""
+    query, given = function_call("send_sends", _sends(filters, status, ALL if max_rows is None else max_rows, person))
     with translate_errors(), conn.cursor() as cursor:
         for (row,) in cursor.stream(query, given):
             yield row

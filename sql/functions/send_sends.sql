@@ -6,7 +6,8 @@
 -- many follow. Of the lanes, or the campaigns, that a status is spread over, the heads are looked at first, and then only
 -- those whose heads come first. What belongs to a row is looked up by its id, once the row is picked.
 create or replace function send_sends(id uuid default null, status text default null, account text default null,
-    channel text default null, campaign text default null, max_rows int default 50)
+    channel text default null, campaign text default null, max_rows int default 50, recipient text default null,
+    name text default null)
 returns setof jsonb language plpgsql stable set timezone = 'UTC' set plan_cache_mode = force_custom_plan
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$
@@ -30,6 +31,15 @@ begin
     perform send_check_filters(account, channel, campaign);
 
     case
+        when recipient is not null or name is not null then
+            v_ids := array(
+                select q.id from send_of_person(send_sends.recipient, send_sends.name) p (id)
+                cross join lateral (select * from send_queue q where q.id = p.id limit 1) q
+                where (send_sends.status is null or q.status = send_sends.status)
+                  and (send_sends.account is null or q.account_id = any (v_accounts))
+                  and (send_sends.campaign is null or q.campaign_id = any (v_campaigns))
+                  and (send_sends.channel is null or q.channel = send_sends.channel)
+                order by q.id limit max_rows);
         when status is null then
             v_ids := array(
                 select q.id from send_queue q
@@ -107,7 +117,9 @@ begin
         'sent_at', q.sent_at, 'account', (select a.name from send_accounts a where a.id = q.account_id),
         'channel', q.channel, 'campaign', (select c.name from send_campaigns c where c.id = q.campaign_id),
         'recipient', q.recipient, 'priority', q.priority, 'attempts', q.attempts, 'error_code', q.error_code,
-        'error_message', q.error_message)
+        'error_message', q.error_message, 'name', (
+            select coalesce(p.name, nullif(concat_ws(' ', p.first_name, p.last_name), '')) from send_prospects p
+            where p.id = q.prospect_id))
     from unnest(v_ids) i (id) cross join lateral (select * from send_queue q where q.id = i.id limit 1) q;
 end
 $$;

@@ -103,6 +103,7 @@ STATEMENTS: dict[str, tuple[LiteralString, ...]] = {
     "list --account": ("select send_sends(account => 'a7')",),
     "list --campaign": ("select send_sends(campaign => 'c3')",),
     "list --channel": ("select send_sends(channel => 'email')",),
+    "list --recipient": ("select send_sends(recipient => 'p7@example.org')",),
     "list of all four": ("select send_sends(null, 'failed', 'a7', 'email', 'c2')",),
     "show": ("select send_sends(%(sent)s)",),
     "history": ("select send_history(%(sent)s)",),
