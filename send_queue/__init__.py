@@ -20,20 +20,52 @@ For programs: `enqueue`, on the caller's connection and in its transaction.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
+
+from send_queue.model import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from datetime import datetime
-    from typing import Any
+    from typing import Any, TypedDict, Unpack
     from uuid import UUID
 
-    from send_queue.store import Connection
+    from send_queue.store import AsyncConnection, Connection
 
+    class Options(TypedDict, total=False):
+        """The keyword arguments of `enqueue`."""
+
+        account: str | None
+        subject: str | None
+        prospect: UUID | None
+        payload: dict[str, Any] | None
+        priority: int | None
+        scheduled_for: datetime | None
+        expires_at: datetime | None
+        dedupe_key: str | None
+        workspace: str | None
+
+
+__all__ = ["UserError", "__version__", "enqueue"]
 __version__ = "0.1.0"
 
 
+@overload
 def enqueue(
-    conn: Connection,
+    conn: Connection, campaign: str, channel: str, recipient: str, message: str,
+    **options: Unpack[Options],
+) -> tuple[UUID, bool]: ...  # fmt: skip
+
+
+@overload
+def enqueue(
+    conn: AsyncConnection, campaign: str, channel: str, recipient: str, message: str,
+    **options: Unpack[Options],
+) -> Awaitable[tuple[UUID, bool]]: ...  # fmt: skip
+
+
+def enqueue(
+    conn: Any,
     campaign: str,
     channel: str,
     recipient: str,
@@ -48,16 +80,19 @@ def enqueue(
     expires_at: datetime | None = None,
     dedupe_key: str | None = None,
     workspace: str | None = None,
-) -> tuple[UUID, bool]:
+) -> Any:
     """Enqueue one message, on the caller's psycopg connection and in its transaction.
 
-    Returns the row's id and whether it is new: an existing `dedupe_key` gives its row and False; a blank key counts as
-    none. Moments need a zone. Raises `send_queue.model.UserError`, with the remedy, without storing anything; roll the
+    Returns the row's id and whether it is new, `(UUID, bool)`: an existing `dedupe_key` gives its row and False; a
+    blank key counts as none. On an `AsyncConnection` it returns the same to `await`. Any row factory will do.
+    Moments need a zone. Raises `UserError`, with the remedy and its `sqlstate`, without storing anything; roll the
     transaction back then.
     """
+    from send_queue import store
     from send_queue.intake import enqueue
 
-    return enqueue.enqueue(
+    call = enqueue.enqueue_async if store.caller(conn) == "async" else enqueue.enqueue
+    return call(
         conn, campaign=campaign, channel=channel, recipient=recipient, message=message, account=account,
         subject=subject, prospect=prospect, payload=payload, priority=priority, scheduled_for=scheduled_for,
         expires_at=expires_at, dedupe_key=dedupe_key, workspace=workspace,

@@ -258,9 +258,12 @@ class UserError(Exception):
     """An error that the user can mend. Its message is one sentence with the remedy.
 
     `exit_status` is the command's: 2 wrong usage, 69 database out of reach, 78 configuration missing or wrong.
+    `sqlstate` is that of the database's refusal, such as SQ002 (invalid), SQ005 (no such thing) or SQ006 (not in a
+    state for that); None: the database did not refuse.
     """
 
     exit_status = 2
+    sqlstate: str | None = None
 
 
 class ConfigurationError(UserError):

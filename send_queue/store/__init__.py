@@ -8,6 +8,7 @@ None lets the database's clock decide. Moments in JSON answers are ISO 8601 in U
 from .connection import (
     LEVEL,
     TIMEOUT_SETTINGS,
+    AsyncConnection,
     Connection,
     Database,
     connect,
@@ -18,7 +19,7 @@ from .connection import (
     transaction,
     translate_errors,
 )
-from .intake import STAGED, enqueue, import_lines, prospect_fields
+from .intake import STAGED, caller, enqueue, fetch_async, import_lines, prospect_fields
 from .operator import (
     adopt,
     campaign_named,
@@ -102,6 +103,7 @@ __all__ = [
     "LEVEL",
     "STAGED",
     "TIMEOUT_SETTINGS",
+    "AsyncConnection",
     "Claim",
     "Connection",
     "Database",
@@ -109,6 +111,7 @@ __all__ = [
     "InDoubt",
     "Person",
     "adopt",
+    "caller",
     "campaign_named",
     "cancel",
     "claim",
@@ -123,6 +126,7 @@ __all__ = [
     "explain",
     "explain_backlog",
     "explain_idle",
+    "fetch_async",
     "find",
     "forecast",
     "forecast_backlog",

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import psycopg
 from psycopg import errors
 from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
 from send_queue.model import (
@@ -30,6 +31,7 @@ from send_queue.store import schema, signatures
 T = TypeVar("T")
 
 Connection: TypeAlias = psycopg.Connection[Any]
+AsyncConnection: TypeAlias = psycopg.AsyncConnection[Any]
 
 
 # --- the connection ---------------------------------------------------------------------------------------
@@ -158,7 +160,10 @@ def translate_errors(hide: Sequence[str] = ()) -> Iterator[None]:
         if any(secret in said for secret in hide):
             said = "its words are left out, since they quote the password"
         error.args = (said,)
-        raise _in_words(error, said) from error
+        worded = _in_words(error, said)
+        if isinstance(worded, UserError):
+            worded.sqlstate = error.sqlstate
+        raise worded from error
 
 
 def _in_words(error: psycopg.Error, said: str) -> Exception:
@@ -250,10 +255,11 @@ def fetch_rows(
     with translate_errors():
         for tries in range(RETRIES + 1):
             try:
+                cursor = conn.cursor(row_factory=tuple_row)  # a caller's own makes rows of another kind
                 if alone and (explicit or conn.isolation_level):
                     with in_transaction(conn):
-                        return conn.execute(query, given)
-                return conn.execute(query, given)
+                        return cursor.execute(query, given)
+                return cursor.execute(query, given)
             except (errors.DeadlockDetected, errors.SerializationFailure) as error:
                 if not alone or tries == RETRIES:
                     raise  # a part of somebody's transaction is gone with it
