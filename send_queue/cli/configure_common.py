@@ -48,6 +48,9 @@ def _show(kind: str, row: Mapping[str, Any], json_: bool) -> None:
         click.echo(as_json(row))
         return
     shown = _readable(row)
+    if isinstance(shown.get("closed_days"), list):
+        said = [f"{day['date']} {day['reason']}" for day in shown["closed_days"]]
+        shown = {**shown, "closed_days": "; ".join(said) or "none in the next 12 months"}
     names = [*COLUMNS[kind], *(name for name in row if name not in COLUMNS[kind])]
     click.echo(table([{"field": name, "value": shown.get(name)} for name in names], ("field", "value")))
 
@@ -122,16 +125,20 @@ def _group(kind: str, help: str) -> click.Group:
 
 
 def _with_windows(app: App, kind: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add each schedule's current or next window, computed here: a run may not have stored it yet."""
+    """Add each schedule's current or next window, computed here since a run may not have stored it yet, and the days
+    with hours that it is closed on in the next twelve months, with their holidays."""
     if kind != "schedule" or not rows:
         return rows
     from send_queue.rules import calendar, schedule_text
 
     at = app.now() or datetime.now(UTC)
     for row in rows:
-        row |= {"opens_at": None, "closes_at": None}
+        row |= {"opens_at": None, "closes_at": None, "closed_days": []}
         with suppress(calendar.ScheduleError):  # edited by hand, or never opens again
-            window = calendar.next_window(schedule_text.schedule_from(row), at)
+            schedule = schedule_text.schedule_from(row)
+            days = calendar.closed_days(schedule, at, 366)
+            row["closed_days"] = [{"date": day.isoformat(), "reason": reason} for day, reason in days]
+            window = calendar.next_window(schedule, at)
             row |= {"opens_at": window.opens_at.isoformat(), "closes_at": window.closes_at.isoformat()}
     return rows
 

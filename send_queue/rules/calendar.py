@@ -129,6 +129,13 @@ def closures(
     return list(dict.fromkeys(because for because in found if because))
 
 
+def closed_days(schedule: Schedule, at: datetime, days: int) -> list[tuple[date, str]]:
+    """List the days with hours that are closed all the same, each with its reason, in the `days` days from `at` on."""
+    first = _local(at, zone_of(schedule.timezone))
+    found = [(day, _day_off(schedule, day)) for day in (first + timedelta(days=n) for n in range(days))]
+    return [(day, reason) for day, reason in found if reason and schedule.hours.get(day.weekday())]
+
+
 def _windows_from(schedule: Schedule, at: datetime) -> Iterator[Window]:
     """Yield all windows that close after `at`, in order."""
     zone = zone_of(schedule.timezone)

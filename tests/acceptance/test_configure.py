@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from acceptance.conftest import MONDAY, Queue
@@ -204,3 +206,16 @@ def test_migrate_may_be_run_at_any_time(queue: Queue) -> None:
     """On a database that is up to date it does nothing, and says so."""
     assert queue("migrate").stdout == "Nothing to do: the database is up to date.\n"
     assert queue.json("migrate")["applied"] == []
+
+
+def test_a_schedule_shows_its_closed_days(queue: Queue) -> None:
+    """Those of the next twelve months on which it would be open otherwise, with the names of the holidays."""
+    queue("schedule", "add", "office", "--timezone", "America/New_York", "--hours", "09:00-17:00", "--days", "mon-fri",
+          "--holidays", "US", "--closed", "2027-03-05", "--open", "2026-11-26")  # fmt: skip
+    days = {day["date"]: day["reason"] for day in queue.json("schedule", "show", "office")["closed_days"]}
+    assert (days["2026-12-25"], days["2027-03-05"]) == ("Christmas Day", "closed on 2027-03-05")
+    assert "2026-11-26" not in days  # opened by name
+    assert not any(date.fromisoformat(day).weekday() > 4 for day in days)
+    assert "2026-12-25 Christmas Day; " in queue("schedule", "show", "office").stdout
+    queue("schedule", "add", "always", "--timezone", "UTC", "--hours", "00:00-24:00", "--days", "mon-sun")
+    assert queue.json("schedule", "show", "always")["closed_days"] == []
