@@ -123,25 +123,30 @@ resume_command = _pausing(
 @click.argument("ids", type=ID, nargs=-1, metavar="[ID]...")
 @click.option("--failed", is_flag=True, help="All failed sends.")
 @click.option("--campaign", metavar="C", help="With --failed: only this campaign's.")
+@click.option("--code", metavar="CODE", help="All failed sends with this error code.")
+@click.option("--account", metavar="A", help="All failed sends of this account.")
 @workspace_option
 @json_option
 @click.pass_obj
 def retry_command(
-    app: App, /, ids: tuple[UUID, ...], failed: bool, campaign: str | None, workspace: str | None, json_: bool
-) -> None:
+    app: App, /, ids: tuple[UUID, ...], failed: bool, campaign: str | None, code: str | None, account: str | None,
+    workspace: str | None, json_: bool,
+) -> None:  # fmt: skip
     """Put failed sends back into the queue, due at once.
 
     \b
     Example: send-queue retry --failed --campaign fall
+             send-queue retry --code provider_5xx --account anna
     """
     from send_queue import store
 
+    failed = failed or code is not None or account is not None
     if bool(ids) == failed:
         raise UserError("The sends to retry are not clear: give ids or --failed, not both.")
     if campaign and not failed:
         raise UserError("--campaign goes with --failed: leave it out, or give --failed instead of ids.")
     with app.database() as conn:
-        changed = store.retry(conn, ids or None, campaign, workspace, app.now())
+        changed = store.retry(conn, ids or None, campaign, workspace, app.now(), code, account)
     click.echo(as_json({"changed": changed}) if json_ else f"{changed:,} put back into the queue.")
 
 

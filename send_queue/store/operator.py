@@ -155,9 +155,11 @@ def retry(
     campaign: str | None,
     workspace: str | None,
     at: datetime | None,
+    code: str | None = None,
+    account: str | None = None,
 ) -> int:
     named = {"ids": list(ids) if ids else None, "campaign": campaign, "workspace": workspace, "at": at}
-    changed: int = change(conn, "send_retry", **named)
+    changed: int = change(conn, "send_retry", **named, code=code, account=account)
     return changed
 
 

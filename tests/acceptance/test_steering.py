@@ -238,6 +238,19 @@ def test_retry_sends_a_failed_row_again(queue: Queue) -> None:
     assert (again.returncode, "only a failed send can be" in again.stderr) == (2, True)
 
 
+def test_retry_by_code_or_account(queue: Queue) -> None:
+    """retry --code CODE --account A puts back the failed sends of that code and account, without ids."""
+    queue.ready(rows=2)
+    queue.sandbox.order(Fault(op="invite", status=422, type="invalid_recipient", times=2))
+    queue("run", "--max-runtime", "5s")
+    queue("run", "--max-runtime", "5s", now=MONDAY + HOUR)
+    assert queue.json("retry", "--code", "rejected_elsewhere") == {"changed": 0}
+    failed = {row["error_code"] for row in queue.json("list", "--status", "failed")}
+    assert len(failed) == 1
+    assert queue.json("retry", "--code", *failed, "--account", "anna")["changed"] >= 1
+    assert queue.json("list", "--status", "failed") == []
+
+
 def test_retry_failed_of_a_campaign(queue: Queue) -> None:
     """retry --failed puts all back, with --campaign only that campaign's."""
     failed(queue, rows=2)

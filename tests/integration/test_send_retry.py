@@ -89,3 +89,17 @@ def test_only_what_has_failed_is_retried(conn: Connection, outcome: str | None) 
     assert queue.row(send_id)["status"] == "failed"
     with pytest.raises(psycopg.Error, match="is not there and cannot be retried"):
         queue.call("send_retry", ids=[UUID(int=1)])
+
+
+def test_only_those_of_a_code_and_an_account_are_put_back(conn: Connection) -> None:
+    """So that one mistake that is mended is tried again, and a list of bad addresses is not."""
+    queue = Queue(conn)
+    ids = failed(queue, 3)
+    queue.do("update send_queue set error_code = 'invalid_sender' where id = %s", ids[0])
+    [[name]] = conn.execute("select name from send_accounts").fetchall()
+    assert queue.call("send_retry", code="no_such_code", at=AT) == 0
+    assert queue.call("send_retry", code="invalid_sender", account=name, at=AT) == 1
+    assert queue.all("select id from send_queue where status = 'pending'") == [ids[0]]
+    with pytest.raises(psycopg.Error, match="There is no account"):
+        queue.call("send_retry", account="nobody", at=AT)
+    assert queue.call("send_retry", account=name, at=AT) == 2
