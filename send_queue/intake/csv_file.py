@@ -199,7 +199,7 @@ def _staged(
     recipient = row.get("recipient") or row.get(ADDRESS.get(channel, ""))
     if not recipient:
         raise ValueError(f"the recipient is missing{': it has no ' + ADDRESS[channel] if channel in ADDRESS else ''}")
-    if any("\0" in cell for cell in row.values()):
+    if "\0" in "".join(row.values()):
         raise ValueError("it holds a NUL character, which no text may")
     recipient = recipients.checked(channel, recipient, country)
     others = {name: cell for name, cell in row.items() if name and name not in KNOWN}
@@ -210,7 +210,7 @@ def _staged(
     if (
         not wording.literal
     ):  # nobody is called '#N/A', and an address like that would make one person of all who have it
-        values |= dict.fromkeys(name for name in NAMES if placeholders.is_nothing(values[name]))
+        values |= dict.fromkeys(name for name in NAMES if values[name] and placeholders.is_nothing(values[name]))
         others = {name: cell for name, cell in others.items() if not placeholders.is_nothing(cell)}
     if wording.subject is not None:
         values["subject"] = one_line(filled(wording.subject, fields, wording.literal))
@@ -222,7 +222,7 @@ def _staged(
         "line": number,
         "recipient": recipient,
         "message": row["message"] if wording.message is None else filled(wording.message, fields, wording.literal),
-        "attributes": json.dumps({name: cell for name, cell in others.items() if cell}),
+        "attributes": json.dumps({name: cell for name, cell in others.items() if cell}) if others else "{}",
         "payload": payload,
         "priority": _priority(row.get("priority")),
         "scheduled_for": _moment("scheduled_for", row.get("scheduled_for")),
@@ -240,9 +240,10 @@ def _staged(
 def _check_cells(row: Mapping[str, str], wording: Wording) -> None:
     """Refuse texts of the file's own with something that looks like a placeholder. Raises `ValueError`."""
     for text, what in ((wording.message, "message"), (wording.subject, "subject")):
-        write = f"give the {what} with --{what} '… {{first_name}} …'"
-        if text is None and (why := placeholders.why_not(row.get(what, ""), {*row, "recipient"}, write)):
-            raise ValueError(f"the {what} {why}")
+        if text is None and (cell := row.get(what)):
+            write = f"give the {what} with --{what} '… {{first_name}} …'"
+            if why := placeholders.why_not(cell, {*row, "recipient"}, write):
+                raise ValueError(f"the {what} {why}")
 
 
 def _payload(text: str | None, wording: Wording, fields: Mapping[str, Any]) -> str:

@@ -32,6 +32,9 @@ _AT_HOME = re.compile(
 )
 """Countries whose international numbers drop the 0 of national dialling."""
 
+_PLAIN = re.compile("[a-z0-9][a-z0-9._+-]*@[a-z0-9.-]+|[a-z][a-z0-9_.-]*|A[A-Z][A-Za-z]AA[A-Za-z0-9_-]*|[+]1[0-9]+")
+"""Most recipients: their own key."""
+
 _ROUNDS = 6
 
 
@@ -52,6 +55,8 @@ def key(recipient: str) -> str:
     >>> key("Ana@Bücher.example"), key("+44 (0)20 7946 0958"), key("https://uk.linkedin.com/in/Ada-L/")
     ('ana@xn--bcher-kva.example', '+442079460958', 'ada-l')
     """
+    if _PLAIN.fullmatch(recipient):
+        return recipient
     for _ in range(_ROUNDS):
         before, recipient = recipient, _folded(clean(recipient))
         if before == recipient:
