@@ -2,17 +2,17 @@
 -- time.
 
 -- Ids are UUIDs ordered by time: the order of ids is the order of age. Postgres 18 makes them itself; before it, one is
--- put together (version 7 of RFC 9562): 48 bits of milliseconds, 12 of the fraction of one, and random bits.
+-- put together (version 7 of RFC 9562): 48 bits of milliseconds, 12 of the fraction of one, and random bits. One
+-- expression, which reads the clock once: Postgres puts it in place of the call.
 do $$
 begin
     if current_setting('server_version_num')::int >= 180000 then
         create function send_uuid() returns uuid language sql volatile parallel safe as 'select pg_catalog.uuidv7()';
     else
         create function send_uuid() returns uuid language sql volatile parallel safe as $f$
-            select encode(overlay(uuid_send(gen_random_uuid())
-                placing int8send((t.us / 1000 << 16) | (7 << 12) | (t.us % 1000 * 4096 / 1000)) from 1 for 8),
-                'hex')::uuid
-            from (select (extract(epoch from clock_timestamp()) * 1000000)::bigint as us) t
+            select (overlay(
+                lpad(to_hex((extract(epoch from clock_timestamp()) * 1000000::numeric)::bigint * 512 / 125), 15, '0')
+                placing '7' from 13 for 0) || right(gen_random_uuid()::text, 17))::uuid
         $f$;
     end if;
 end
