@@ -45,6 +45,7 @@ COMMANDS = {
     "resume": "operate",
     "retry": "operate",
     "cancel": "operate",
+    "amend": "amend",
     "reassign": "reassign",
     "settle": "operate",
     "suppress": "suppress",

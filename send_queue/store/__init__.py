@@ -22,6 +22,9 @@ from .connection import (
 from .intake import STAGED, caller, enqueue, fetch_async, import_lines, prospect_fields
 from .operator import (
     adopt,
+    amend,
+    amend_account,
+    amendable,
     campaign_named,
     cancel,
     find,
@@ -111,6 +114,9 @@ __all__ = [
     "InDoubt",
     "Person",
     "adopt",
+    "amend",
+    "amend_account",
+    "amendable",
     "caller",
     "campaign_named",
     "cancel",

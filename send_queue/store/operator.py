@@ -163,6 +163,29 @@ def retry(
     return changed
 
 
+def amendable(conn: Connection, ids: Sequence[UUID] | None, campaign: str | None, workspace: str | None) -> list[Json]:
+    named = {"ids": list(ids) if ids else None, "campaign": campaign, "workspace": workspace}
+    return [row[0] for row in fetch_rows(conn, "send_amendable", named)]
+
+
+def amend_account(conn: Connection, ids: Sequence[str], account: str) -> UUID:
+    found: UUID = fetch_value(conn, "send_amend_account", ids=[UUID(each) for each in ids], account=account)
+    return found
+
+
+def amend(
+    conn: Connection,
+    changes: Sequence[Json],
+    scheduled_for: datetime | None,
+    priority: int | None,
+    account_id: UUID | None,
+    at: datetime | None,
+) -> int:
+    changed: int = fetch_value(conn, "send_amend", changes=Jsonb(list(changes)), scheduled_for=scheduled_for,
+                               priority=priority, account_id=account_id, at=at)  # fmt: skip
+    return changed
+
+
 def cancel(
     conn: Connection,
     ids: Sequence[UUID] | None,
