@@ -21,7 +21,7 @@ def waiting(queue: Queue, tmp_path: Path) -> Queue:
 
 
 def column(queue: Queue, name: str) -> list[Any]:
-    return [row[0] for row in queue.conn.execute(f"select {name} from send_queue order by id".encode())]
+    return [row[0] for row in queue.conn.execute(f"select {name} from send_queue order by id".encode())]  # noqa: S608
 
 
 def test_a_text_is_filled_in_again_for_each_person(waiting: Queue) -> None:
