@@ -1,8 +1,7 @@
-"""The database, as Python sees it: one function here for each SQL function that the program calls, and no other SQL.
+"""The database: one function for each called SQL function, and no other SQL.
 
-What each does, what it locks and what it returns is said where it is written, in sql/functions. Every call is one
-statement in autocommit, so one short transaction and one round trip. `at` is the moment that it is believed to be;
-None lets the database's clock decide. Moments in JSON answers are ISO 8601 in UTC.
+sql/functions documents effects, locks and results. Every call is one statement in autocommit: one short transaction,
+one round trip. `at` is the present moment; None: the database's clock. Moments in JSON are ISO 8601 in UTC.
 """
 
 from .connection import (

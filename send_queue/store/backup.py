@@ -1,7 +1,7 @@
-"""Dump and restore the embedded Postgres, by the programs of its own wheel: another version's may not read its data.
+"""Dump and restore the embedded Postgres, with its wheel's programs: those of other versions may not read its data.
 
-    dump     pg_dump into a new file beside the one that is named, and then in its place: nobody ever sees half a dump
-    restore  pg_restore into a new database, which then takes the place of the old one, or changes nothing
+    dump     pg_dump into a new file beside the target, then rename: nobody sees half a dump
+    restore  pg_restore into a new database, then rename, or change nothing
 
 A restored database is a copy: it sends nothing until a person adopts it (send_is_copy).
 """
@@ -18,24 +18,24 @@ from send_queue.model import ConfigurationError, UserError
 from send_queue.store import embedded
 
 MAGIC = b"PGDMP"
-"""The first bytes of a dump in pg_dump's own format."""
+"""The first bytes of pg_dump's custom format."""
 
 NEW, OLD = "send_queue_restored", "send_queue_replaced"
-"""Databases that a restore makes on its way; what a killed one left of them, the next drops."""
+"""A restore's temporary databases; the next restore drops a killed one's."""
 
 
 def dump(data_dir: Path, file: Path) -> int:
-    """Write a dump into a file that its owner alone may read; return its size in bytes.
+    """Write a dump into a file, readable by its owner alone; return its bytes.
 
-    Raises UserError where the file cannot be written, ConfigurationError where there is nothing to dump.
+    Raises UserError for an unwritable file, ConfigurationError without a database.
     """
     if not (data_dir / "postgres" / "PG_VERSION").exists():
         raise ConfigurationError(
-            f"There is no embedded Postgres in {data_dir}: dump a database of your own with pg_dump, or name the data"
+            f"There is no embedded Postgres in {data_dir}: dump your own database with pg_dump, or name the data"
             " folder in SEND_QUEUE_DATA_DIR."
         )
     if file.exists() and not file.is_file():
-        raise UserError(f"{file} is not a file: name one that a dump may be written into.")
+        raise UserError(f"{file} is not a file: name a file for the dump.")
     url = embedded.url(data_dir)
     file = file.resolve()
     try:
@@ -63,7 +63,7 @@ def _not_written(file: Path, error: OSError) -> UserError:
 
 
 def _sync(folder: Path) -> None:
-    """Have the folder remember the file's new name after a power cut."""
+    """Sync the folder, so that the new name survives a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -72,7 +72,7 @@ def _sync(folder: Path) -> None:
 
 
 def check(file: Path) -> None:
-    """Raise UserError unless the file is a dump that `restore` reads."""
+    """Raise UserError unless `restore` can read the file."""
     try:
         with file.open("rb") as opened:
             head = opened.read(len(MAGIC))
@@ -86,9 +86,9 @@ def check(file: Path) -> None:
 
 
 def restore(data_dir: Path, file: Path) -> None:
-    """Put what the file holds in the place of the embedded database, whole or not at all.
+    """Replace the embedded database by the dump, whole or not at all.
 
-    Raises UserError, which says why it was not restored; the database is then as it was.
+    Raises UserError with the reason; the database is then unchanged.
     """
     check(file)
     embedded.url(data_dir)
@@ -107,13 +107,13 @@ def restore(data_dir: Path, file: Path) -> None:
 
 
 def _statements(url: str, *statements: str) -> None:
-    """Run each in a transaction of its own, as `create database` wants; those of one string together."""
+    """Run each string in a transaction of its own, which `create database` needs."""
     commands = [part for statement in statements for part in ("--command", statement)]
     _run("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={url}", *commands)
 
 
 def _run(program: str, *args: str, stdout: int = subprocess.DEVNULL) -> None:
-    """Run a client of the wheel's, with nothing of the environment: PGOPTIONS and the like are for other servers."""
+    """Run one of the wheel's clients without the environment: PGOPTIONS and the like are for other servers."""
     done = subprocess.run(
         [embedded.bin_dir() / program, *args],
         check=False,
@@ -126,4 +126,4 @@ def _run(program: str, *args: str, stdout: int = subprocess.DEVNULL) -> None:
         said = done.stderr.decode(errors="replace")
         errors = [line.partition("rror: ")[2] or line.partition("ERROR:")[2] for line in said.splitlines()]
         first = next(filter(None, errors), said.strip() or f"it ended with {done.returncode}").strip().rstrip(".")
-        raise UserError(f"{program} could not do it ({first}): mend that and try again; nothing was changed.")
+        raise UserError(f"{program} failed and changed nothing ({first}): mend that and try again.")

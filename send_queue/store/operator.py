@@ -1,4 +1,4 @@
-"""Changes that people make: settings, pauses, corrections, suppressions, prune."""
+"""Changes by people: settings, pauses, corrections, suppressions, prune."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .connection import Connection, change, fetch_rows, fetch_value
 def zone_changes(
     conn: Connection, names: Sequence[str], since: datetime, until: datetime
 ) -> dict[str, list[tuple[int, int]]]:
-    """The offsets of zones as the server knows them: from which moment on (seconds since 1970) which (seconds)."""
+    """Return the server's changes of zones: (moment in seconds since 1970, offset in seconds from then on)."""
     answer: Json = fetch_value(conn, "send_zone_changes", zones=list(names), since=since, until=until)
     return {name: [(at, shift) for at, shift in changes] for name, changes in answer.items()}
 
 
-# --- what an operator steers ------------------------------------------------------------------------------
+# --- settings and sends -----------------------------------------------------------------------------------
 
 
 def find(conn: Connection, kind: str, name: str, workspace: str | None = None) -> UUID:
@@ -30,7 +30,7 @@ def find(conn: Connection, kind: str, name: str, workspace: str | None = None) -
 
 
 def campaign_named(conn: Connection, campaign: str, workspace: str | None) -> UUID:
-    """The campaign that a message is for."""
+    """Return the id of a message's campaign."""
     found: UUID = fetch_value(conn, "send_campaign_named", campaign=campaign, workspace=workspace)
     return found
 
@@ -52,7 +52,7 @@ def upsert(
 
 
 def staying(conn: Connection, account_id: UUID, campaign_id: UUID | None, channel: str | None) -> dict[str, int]:
-    """What of an account's sends could move to another, and what stays: counts by why, as `send_staying` says them."""
+    """Count an account's sends that can move or must stay, by the reasons of `send_staying`."""
     answer: dict[str, int] = fetch_value(
         conn, "send_staying", account_id=account_id, campaign_id=campaign_id, channel=channel
     )
@@ -68,7 +68,7 @@ def reassign(
     workspace: str | None,
     dry_run: bool,
 ) -> Json:
-    """Let an account take another's place; what waits is moved by `reassign_rows`."""
+    """Let an account succeed another; `reassign_rows` moves the waiting rows."""
     answer: Json = change(
         conn, "send_reassign", account=account, target=target, campaign=campaign, channel=channel,
         workspace=workspace, dry_run=dry_run,
@@ -77,7 +77,7 @@ def reassign(
 
 
 def reassign_rows(conn: Connection, place: Json, channel: str | None, max_rows: int, at: datetime | None) -> int:
-    """Move a batch of what waits; `place` is what `reassign` returned. Returns how many were moved."""
+    """Move a batch of waiting rows and return their number; `place` is the result of `reassign`."""
     moved: int = change(
         conn, "send_reassign_rows", account_id=place["account_id"], target_id=place["target_id"],
         campaign_id=place["campaign_id"], channel=channel, max_rows=max_rows, at=at,
@@ -86,7 +86,7 @@ def reassign_rows(conn: Connection, place: Json, channel: str | None, max_rows: 
 
 
 def note_providers(conn: Connection, served: Mapping[str, Sequence[str]]) -> None:
-    """Note which channels providers serve; one that names none is left as it was noted."""
+    """Store the channels of providers; one without channels keeps its stored ones."""
     change(conn, "send_note_providers", served={name: list(channels) for name, channels in served.items() if channels})
 
 
@@ -218,7 +218,7 @@ def prune(conn: Connection, before: datetime, keep_last: int, batch: int, at: da
     return deleted
 
 
-# --- who must not be written to ---------------------------------------------------------------------------
+# --- suppressions -----------------------------------------------------------------------------------------
 
 
 def suppress(conn: Connection, workspace_id: UUID, entries: Sequence[Json], at: datetime | None) -> int:
@@ -227,7 +227,8 @@ def suppress(conn: Connection, workspace_id: UUID, entries: Sequence[Json], at: 
 
 
 def suppression_effect(conn: Connection, workspace_id: UUID, entries: Sequence[Json]) -> Json:
-    """What `suppress` would do: `waiting` sends are skipped, `others` are the addresses of the same people."""
+    """Return the effect of `suppress`: the number of `waiting` sends to skip, and `others`, the same people's
+    addresses."""
     effect: Json = fetch_value(conn, "send_suppression_effect", workspace_id=workspace_id, entries=Jsonb(list(entries)))
     return effect
 
@@ -245,6 +246,6 @@ def suppressions(
 
 
 def forget(conn: Connection, whom: str, workspace: str | None, dry_run: bool, at: datetime | None) -> Json:
-    """Remove what is stored of a person, or count it; returns what was removed and what was kept."""
+    """Remove a person's data, or count it; return the counts of removed and kept rows."""
     report: Json = fetch_value(conn, "send_forget", whom=whom, workspace=workspace, dry_run=dry_run, at=at)
     return report

@@ -1,10 +1,9 @@
-"""Write `pg_catalog.` before each call of the server's own functions in the text of a SQL file, and the type behind
-each key of JSON.
+"""Qualify SQL text: `pg_catalog.` before each call of the server's functions, a type behind each JSON key.
 
-Postgres chooses a function by its arguments before it looks at the search_path: a stranger who may create functions
-in our schema could plant a `format(text, text)` that fits better than the server's `format(text, variadic "any")`, and
-have it run with the rights of the next caller. A qualified name cannot be taken over. Files stay readable, since
-`migrate` qualifies them when it installs them.
+Postgres chooses a function by its arguments before the search_path: a stranger who may create functions in our schema
+could plant a `format(text, text)`, which fits better than the server's `format(text, variadic "any")` and would run
+with the next caller's rights. Nobody can take over a qualified name. `migrate` qualifies the text at installation, so
+that the files stay readable.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import re
 from collections.abc import Collection
 
 REVISION = 1
-"""Counts the changes of what this module does: functions and views are installed anew after one."""
+"""The version of this module's rules: `migrate` reinstalls functions and views after a change."""
 
 _TOKENS = re.compile(
     r"""
@@ -21,8 +20,8 @@ _TOKENS = re.compile(
     | (?P<key>(?:->>?|\?)\s*'(?:[^']|'')*')(?!::)   # keys of JSON
     | [eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' # strings
     | "(?:[^"]|"")*"                            # quoted names
-    | (?P<qualified>\.\s*[A-Za-z_]\w*)          # what follows a dot
-    | (?P<call>[A-Za-z_]\w*)\(                  # calls; a list of columns stands behind a blank
+    | (?P<qualified>\.\s*[A-Za-z_]\w*)          # a name after a dot
+    | (?P<call>[A-Za-z_]\w*)\(                  # calls; a list of columns follows a blank
     | [A-Za-z_]\w*
     """,
     re.VERBOSE | re.DOTALL,
@@ -54,9 +53,9 @@ _SYNTAX = frozenset(
 
 
 def qualified(text: str, functions: Collection[str]) -> str:
-    """Return SQL with `pg_catalog.` before each call of one of `functions`, the names that the server's catalog has.
+    """Return SQL with `pg_catalog.` before each call of one of `functions`, the names in the server's catalog.
 
-    Comments and strings are left alone, except for bodies between dollar quotes, which are code here.
+    Skips comments and strings, except bodies in dollar quotes, which are code.
     """
 
     def replaced(token: re.Match[str]) -> str:
@@ -66,14 +65,14 @@ def qualified(text: str, functions: Collection[str]) -> str:
         if name is None or name.lower() in _SYNTAX or name.lower() not in functions:
             return token[0]
         if name.lower() == "unnest" and _has_several_arguments(text, token.end()):
-            return token[0]  # the grammar takes several arrays apart, and names pg_catalog itself
+            return token[0]  # with several arrays it is grammar, which names pg_catalog itself
         return f"pg_catalog.{token[0]}"
 
     return _TOKENS.sub(replaced, text)
 
 
 def _has_several_arguments(text: str, start: int) -> bool:
-    """Whether the call whose arguments begin at `start` has more than one."""
+    """Whether the call with arguments from `start` on has several."""
     depth = 0
     for part in _STRING_OR_CHARACTER.finditer(text, start):
         character = part[0]

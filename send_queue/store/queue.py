@@ -1,4 +1,4 @@
-"""The way of a row: claim, record, recover, look up."""
+"""The stages of a row: claim, record, recover, look up."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .connection import Connection, fetch_rows, fetch_value
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a run, or a question about it, is about; None: everything."""
+    """The selection of rows of a run or a query; None: all."""
 
     account: str | None = None
     channel: str | None = None
@@ -32,7 +32,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What send_claim answers."""
+    """The answer of send_claim."""
 
     sends: tuple[Claimed, ...]
     expired: int
@@ -43,15 +43,15 @@ class Claim:
     stale: tuple[Json, ...]
     at: datetime
     refused: Json | None
-    """A secret that was refused while due rows wait for it: its `provider`, `account`, `secret` (variable), `code`."""
+    """A refused secret for which due rows wait: its `provider`, `account`, `secret` (variable), `code`."""
     lacking: str | None
-    """A sentence on a lane or row that waits, since the server does not know its time zone."""
+    """A sentence about a lane or row that waits, since the server does not know its time zone."""
 
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
-    """A send that may have gone out, to be asked about: how often the provider could not tell, since when it has been
-    saying that the send is not there, the moment that it is, and until when nobody else asks."""
+    """A send to look up: the number of look-ups that could not tell, the first moment of absence, the present moment,
+    and the end of the look-up's lease."""
 
     send: Claimed
     look_ups: int
@@ -96,7 +96,7 @@ def claim(
 
 
 def destinations(conn: Connection, filters: Filters) -> tuple[Claimed, ...]:
-    """A send for each place that a run could call."""
+    """Return a send for each address that a run could call."""
     named = {"account": filters.account, "channel": filters.channel, "campaign": filters.campaign}
     return _claimed([row[0] for row in fetch_rows(conn, "send_destinations", named)])
 
@@ -106,7 +106,7 @@ def secret_works(conn: Connection, account_id: UUID) -> None:
 
 
 def _claimed(groups: Sequence[Json], leave_by: float = inf) -> tuple[Claimed, ...]:
-    """Sends as send_attempt_details says them, in the order in which they were asked for."""
+    """Read the sends of send_attempt_details, in the requested order."""
     sends: list[tuple[int, Claimed]] = []
     for group in groups:
         rows = group.pop("sends")
@@ -128,7 +128,7 @@ def _claimed(groups: Sequence[Json], leave_by: float = inf) -> tuple[Claimed, ..
 
 
 def record_sent(conn: Connection, went_out: Sequence[tuple[Claimed, Sent]], at: datetime | None) -> set[UUID]:
-    """Write down sends that went out; return the attempts that are for `record`, since more is known of them."""
+    """Record sends that went out; return the attempts that need `record` instead."""
     rows = fetch_rows(conn, "send_record_sent", {
         "send_ids": [send.send_id for send, _ in went_out],
         "attempt_ids": [send.attempt_id for send, _ in went_out],
@@ -140,7 +140,7 @@ def record_sent(conn: Connection, went_out: Sequence[tuple[Claimed, Sent]], at: 
 
 
 def record(conn: Connection, results: Sequence[Json], at: datetime | None) -> dict[UUID, str]:
-    """Write down results; return the status that each send has now."""
+    """Record results; return the new status of each send."""
     rows = fetch_rows(conn, "send_record", {"results": Jsonb(list(results)), "at": at})
     return {send_id: status for send_id, _, status in rows}
 
@@ -171,7 +171,7 @@ def looked_up(
     repeat_by: datetime | None,
     at: datetime | None,
 ) -> str | None:
-    """Write down what a provider said of a send; return its status, None where somebody has deleted it."""
+    """Record the result of a look-up; return the send's status; None: the send was deleted."""
     status: str | None = fetch_value(
         conn, "send_looked_up", attempt_id=attempt_id, until=until, verdict=verdict,
         provider_message_id=provider_message_id, again=again, repeat_by=repeat_by, at=at,
@@ -180,7 +180,7 @@ def looked_up(
 
 
 def set_windows(conn: Connection, windows: Sequence[Json]) -> int:
-    """Cache windows; return how many are stored: not those of schedules that somebody has changed, or holds."""
+    """Store windows and return their number, without those of changed or locked schedules."""
     stored: int = fetch_value(conn, "send_set_windows", windows=Jsonb(list(windows)))
     return stored
 
@@ -203,7 +203,7 @@ def end_run(
     return remaining
 
 
-# --- questions --------------------------------------------------------------------------------------------
+# --- queries ----------------------------------------------------------------------------------------------
 
 
 def explain_idle(conn: Connection, filters: Filters, at: datetime | None, counting: bool) -> Json:

@@ -1,4 +1,4 @@
-"""Questions of people: explain, status, lists, history, doctor, metrics."""
+"""Queries of people: explain, status, lists, history, doctor, metrics."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _sends(filters: Filters, status: str | None, max_rows: int, person: Person) 
 def iter_sends(
     conn: Connection, filters: Filters, status: str | None, max_rows: int | None, person: Person = ANYBODY
 ) -> Iterator[Json]:
-    """As `sends`, one after the other as they come, however many there are; `max_rows` None: all."""
+    """Like `sends`, streamed; `max_rows` None: all."""
     query, given = function_call("send_sends", _sends(filters, status, ALL if max_rows is None else max_rows, person))
     with translate_errors(), conn.cursor() as cursor:
         for (row,) in cursor.stream(query, given):
@@ -88,7 +88,7 @@ def iter_sends(
 
 
 ALL = 2**31 - 1
-"""More rows than any table of ours has: the greatest number that an int takes."""
+"""The largest int, above the rows of any table."""
 
 
 def history(conn: Connection, send_id: UUID) -> list[Json]:

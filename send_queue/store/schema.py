@@ -1,12 +1,11 @@
-"""Install sql/ in the database, and say whether what is there fits this code.
+"""Install sql/ in the database, and check that the database fits this code.
 
-    sql/bootstrap.sql              the lock, and two tables that remember what was installed
+    sql/bootstrap.sql              the lock, and two tables that record the installed files
     sql/migrations/NNNN_words.sql  run once, in order, never edited
-    sql/functions/NAME.sql         one function; run again when the file changes, dropped when it is gone
-    sql/views/NN_NAME.sql          all run again when one changes, or when a function must go from under them
+    sql/functions/NAME.sql         one function; rerun after a change of the file, dropped with it
+    sql/views/NN_NAME.sql          all rerun after a change of one, or of a function under them
 
-One transaction does all of it: nobody ever sees half, and what fails leaves nothing. The search_path says
-where.
+One transaction does all of it: nobody sees half, and a failure leaves nothing. The search_path selects the schema.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ OLDEST_SERVER = 14
 
 Connection: TypeAlias = psycopg.Connection[Any]
 Grant: TypeAlias = tuple[str, str, str | None]
-"""A role, its task, and the workspace that it is bound to."""
+"""A role, its task, and its only workspace."""
 
 
 @dataclass(frozen=True, slots=True)
 class MigrationReport:
-    """What a migrate did: the names of the files that it ran, and whether it made the views anew."""
+    """The result of a migrate: names of the files that it ran, and whether it made the views anew."""
 
     applied: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
@@ -45,7 +44,7 @@ class MigrationReport:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file of sql/; `name` is without the `.sql`."""
+    """One file of sql/; `name` lacks the `.sql`."""
 
     name: str
     text: bytes
@@ -57,17 +56,17 @@ class File:
 
     @property
     def definition_digest(self) -> str:
-        """Of a function or a view: it changes with the way in which they are installed, too."""
+        """Return the digest of a function or view, which also changes with the rules of installation."""
         return hashlib.sha256(f"{qualify.REVISION} ".encode() + self.text).hexdigest()
 
     @property
     def code(self) -> str:
-        """The text to run: the server's own functions are qualified in it (qualify.py)."""
+        """Return the text to run, qualified (qualify.py)."""
         return qualify.qualified(self.text.decode(), self.server_functions)
 
     @property
     def version(self) -> int:
-        """Of a migration: 7 for 0007_words."""
+        """Return a migration's number: 7 for 0007_words."""
         return int(self.name.partition("_")[0])
 
 
@@ -87,14 +86,13 @@ def migrate(
     grants: Sequence[Grant] = (),
     served: Mapping[str, Collection[str]] | None = None,
 ) -> MigrationReport:
-    """Bring the database up to this code, in one transaction; several at once are fine.
+    """Bring the database up to this code, in one transaction; simultaneous calls are safe.
 
-    `grants` are roles, each with its task ("work", "enqueue" or "read") and the name of the workspace that it is bound
-    to, None: all (send_grant). Roles that were granted a task before are given what this version needs for it, and
-    everybody else nothing (send_close). `served` are the channels of the providers that are known here
-    (send_note_providers).
+    `grants` are roles, each with its task ("work", "enqueue" or "read") and its only workspace; None: all (send_grant).
+    Roles with an earlier grant get the rights that this version needs, all others none (send_close). `served` has the
+    channels of the installed providers (send_note_providers).
 
-    Raises ConfigurationError when it cannot or must not be done.
+    Raises ConfigurationError if it cannot or must not migrate.
     """
     folder = folder or sql_dir()
     major = conn.info.server_version // 10000
@@ -120,11 +118,11 @@ def migrate(
 def _install(
     conn: Connection, folder: Path, grants: Sequence[Grant], served: Mapping[str, Collection[str]]
 ) -> MigrationReport:
-    # Before any query: a snapshot older than bootstrap's lock would not see what the one before us has done.
+    # Before any query: a snapshot older than bootstrap's lock would miss the previous migrate's changes.
     _run(conn, "set transaction isolation level read committed")
     names = frozenset(name for (name,) in _rows(conn, _SERVER_FUNCTIONS))
     for (owner,) in _rows(conn, _OTHER_OWNER):
-        # Each of our functions reaches the others, and the tables, as their one owner.
+        # Our functions reach each other and the tables as their one owner.
         _run(conn, sql.SQL("set local role {}").format(sql.Identifier(owner)))
     _run(conn, qualify.qualified((folder / "bootstrap.sql").read_text(), names))
     applied = _apply_migrations(conn, _files(folder / "migrations", names))
@@ -133,7 +131,7 @@ def _install(
         with conn.transaction():
             defined = _define(conn, functions, views, drop_views=False)
     except (errors.InvalidTableDefinition, errors.DependentObjectsStillExist):
-        # A view has other columns now, or keeps a function from being dropped.
+        # A view has other columns now, or blocks the drop of a function.
         defined = _define(conn, functions, views, drop_views=True)
     report = MigrationReport(applied, *defined)
     if report != MigrationReport():
@@ -174,7 +172,7 @@ def _apply_migrations(conn: Connection, files: Sequence[File]) -> tuple[str, ...
 def _define(
     conn: Connection, functions: Sequence[File], views: Sequence[File], *, drop_views: bool
 ) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
-    """Install what differs; return the functions run, the functions dropped, and whether views were run."""
+    """Install changed files; return the functions run, the functions dropped, and whether views were run."""
     known_functions, known_views = _known(conn, "function"), _known(conn, "view")
     changed = [file for file in functions if known_functions.get(file.name) != file.definition_digest]
     gone = sorted(known_functions.keys() - {file.name for file in functions})
@@ -206,10 +204,10 @@ def _create_function(conn: Connection, file: File) -> None:
     try:
         with conn.transaction():
             _run(conn, file.code)
-    except errors.InvalidFunctionDefinition:  # it returns another type, or its arguments have other names
+    except errors.InvalidFunctionDefinition:  # another return type, or other argument names
         _drop_function(conn, file.name)
         _run(conn, file.code)
-    if len(_overloads(conn, file.name)) > 1:  # it takes other arguments, and the old one is still there
+    if len(_overloads(conn, file.name)) > 1:  # other arguments: the old function is still there
         _drop_function(conn, file.name)
         _run(conn, file.code)
 
@@ -223,11 +221,11 @@ def _overloads(conn: Connection, name: str) -> list[str]:
     return [signature for (signature,) in _rows(conn, _OVERLOADS, (name,))]
 
 
-# --- does it fit? -----------------------------------------------------------------------------------------
+# --- checks -----------------------------------------------------------------------------------------------
 
 
 def version(conn: Connection) -> int | None:
-    """Return the number of the last migration that the database ran; None when none was."""
+    """Return the number of the database's last migration; None: there is none."""
     try:
         [(latest,)] = _rows(conn, "select max(version) from send_migrations")
     except errors.UndefinedTable:
@@ -236,9 +234,9 @@ def version(conn: Connection) -> int | None:
 
 
 def check(conn: Connection, folder: Path | None = None) -> None:
-    """Raise ConfigurationError, saying what to do, unless the database is what this code expects.
+    """Raise ConfigurationError with the remedy unless the database fits this code.
 
-    One round trip. For `doctor` and the like: a tick leaves it out and asks `missing` when something fails.
+    It takes a round trip, for `doctor` and the like; a tick skips it and calls `missing` after an error.
     """
     folder = folder or sql_dir()
     try:
@@ -261,7 +259,7 @@ def check(conn: Connection, folder: Path | None = None) -> None:
 
 
 def is_blank(conn: Connection) -> bool:
-    """Whether the database has nothing to lose: no table but ours, no account, and no send."""
+    """Whether the database has nothing to lose: only our tables, without accounts and sends."""
     [(others,)] = _rows(conn, _OTHER_TABLES)
     if others:
         return False
@@ -269,7 +267,7 @@ def is_blank(conn: Connection) -> bool:
 
 
 def missing(error: BaseException) -> ConfigurationError | None:
-    """Turn a failed call of what is not there, or not as this code knows it, into what to do; else None."""
+    """Turn the error of a missing or different object into one with the remedy; else return None."""
     if not isinstance(error, errors.UndefinedTable | errors.UndefinedFunction | errors.UndefinedColumn):
         return None
     return ConfigurationError(
@@ -331,7 +329,7 @@ _OVERLOADS: LiteralString = """
     where proname = %s and nspname = current_schema()
 """
 
-# What `create function` would have checked, had all that the function uses been there.
+# The checks of `create function`, after all objects exist.
 _CHECK_BODIES: LiteralString = """
     select case lanname when 'plpgsql' then plpgsql_validator(p.oid) else fmgr_sql_validator(p.oid) end
     from pg_proc p join pg_namespace n on n.oid = pronamespace join pg_language l on l.oid = prolang
@@ -353,7 +351,7 @@ def _known(conn: Connection, kind: str) -> dict[str, str]:
 
 
 def _run(conn: Connection, statement: Any, args: Sequence[Any] | None = None) -> None:
-    """Run a statement, or without `args` a whole file. Never prepared: pgbouncer would mix them up."""
+    """Run a statement, or without `args` a whole file. Never prepare it: pgbouncer would mix statements up."""
     conn.execute(statement, args, prepare=False)
 
 

@@ -1,7 +1,7 @@
 """The parameters of our SQL functions, read from the files that create them.
 
-A call passes each parameter with its type, so that it fits our function exactly. Were a default left to the server, a
-stranger's function of the same name with fewer parameters would fit better, and run instead (docs/architecture.md).
+A call passes every parameter with its type, so that it fits our function exactly. If a default were left to the server,
+a stranger's function of the same name with fewer parameters would fit better and run (docs/architecture.md).
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from pathlib import Path
 
 _HEAD = re.compile(r"create or replace function \w+\((.*?)\)\s*(?:returns|language)\b", re.DOTALL)
 _PARAMETER = re.compile(r"\s*(\w+) (.+?)(?: default (.+?))?\s*", re.DOTALL)
-_COMMA = re.compile(r",(?=(?:[^']*'[^']*')*[^']*$)")  # none inside of a string
+_COMMA = re.compile(r",(?=(?:[^']*'[^']*')*[^']*$)")  # none in a string
 
 
 @cache
 def query(folder: Path, function: str, given: frozenset[str]) -> str:
-    """Return the text of a call of `function`, which may be qualified, with a placeholder for each parameter in `given`
-    and the defaults of all others. Raises FileNotFoundError for a function that is not ours."""
+    """Return the text of a call of `function`, perhaps qualified, with placeholders for the parameters in `given` and
+    the defaults of the others. Raises FileNotFoundError for a function that is not ours."""
     known = parameters(folder, function.rpartition(".")[2])
     arguments = [
         f"{name} => {f'%({name})s' if name in given else default.replace('%', '%%')}::{kind}"
@@ -26,7 +26,7 @@ def query(folder: Path, function: str, given: frozenset[str]) -> str:
     ]
     unknown = given - known.keys()
     assert not unknown, f"{function} has no parameter {', '.join(sorted(unknown))}"
-    return f"select * from {function}({', '.join(arguments)})"  # noqa: S608 — names of ours; every value is apart
+    return f"select * from {function}({', '.join(arguments)})"  # noqa: S608 — our names; values are parameters
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Facts and copies that a simulation of the queue works on."""
+"""Facts and temporary copies for simulations of the queue."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from send_queue.model import Json
 
 from .connection import Connection, fetch_rows, fetch_value
 
-# --- rehearsing -------------------------------------------------------------------------------------------
+# --- simulation -------------------------------------------------------------------------------------------
 
 
 def forecast(conn: Connection, at: datetime | None, send_id: UUID | None) -> Json:
@@ -22,15 +22,14 @@ def forecast(conn: Connection, at: datetime | None, send_id: UUID | None) -> Jso
 
 
 def forecast_backlog(conn: Connection, at: datetime) -> list[tuple[Any, ...]]:
-    """Rows of (account_id, channel, campaign_id, priorities, scheduled, expires, counts, nths), as the function has
-    them."""
+    """Return rows of (account_id, channel, campaign_id, priorities, scheduled, expires, counts, nths)."""
     return fetch_rows(conn, "send_forecast_backlog", {"at": at}).fetchall()
 
 
 def explain_backlog(
     conn: Connection, send_id: UUID, at: datetime, lanes: Sequence[tuple[str, str]], max_rows: int
 ) -> list[tuple[Any, ...]]:
-    """The same of these lanes, row by row, and at the end where the send is among them, and whether all are here."""
+    """Return the same for these lanes, row by row, then the send's place among them, and whether all rows are here."""
     named = {
         "send_id": send_id, "at": at, "accounts": [UUID(account_id) for account_id, _ in lanes],
         "channels": [channel for _, channel in lanes], "max_rows": max_rows,
@@ -39,13 +38,13 @@ def explain_backlog(
 
 
 def quiet_days(conn: Connection, zone: str, quiet_from: str, quiet_until: str, at: int) -> list[tuple[int, int]]:
-    """The days of a zone between quiet hours that end after a moment: when each begins and ends, in microseconds."""
+    """Return a zone's spans between quiet hours that end after a moment: begin and end, in microseconds."""
     named = {"zone": zone, "quiet_from": quiet_from, "quiet_until": quiet_until, "at": at}
     return fetch_rows(conn, "send_quiet_days", named).fetchall()
 
 
 def rehearse_counts(conn: Connection, at: datetime) -> None:
-    """From here to the end of the transaction, limits are counted from copies."""
+    """Count limits from copies until the end of the transaction."""
     fetch_value(conn, "send_simulate_counts", at=at)
 
 
@@ -57,6 +56,6 @@ def rehearse_rooms(
     sent: Sequence[Sequence[Any]],
     asked: Sequence[Sequence[Any]],
 ) -> list[tuple[Any, ...]]:
-    """Rows of (room, until, next_run, room_then, rule, detail), one for each that is asked; moments in microseconds."""
+    """Return a row (room, until, next_run, room_then, rule, detail) for each request; moments in microseconds."""
     named = {"at": at, "every": every, "used": Jsonb(used), "sent": Jsonb(sent), "asked": Jsonb(asked)}
     return fetch_rows(conn, "send_simulate_capacities", named).fetchall()

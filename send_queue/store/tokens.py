@@ -24,7 +24,7 @@ def set_token(
     workspace: str | None,
     at: datetime | None,
 ) -> Json:
-    """Both tokens are sealed."""
+    """Both tokens must be sealed."""
     answer: Json = fetch_value(
         conn, "send_token_set", account=account, access_token=access_token, refresh_token=refresh_token,
         expires_at=expires_at, refresh_expires_at=refresh_expires_at, renewable=renewable, workspace=workspace, at=at,
@@ -60,7 +60,7 @@ def store_token(
     renewable: bool,
     at: datetime | None,
 ) -> bool:
-    """Both tokens are sealed."""
+    """Both tokens must be sealed."""
     kept: bool = fetch_value(
         conn, "send_token_store", account_id=account_id, refreshed_at=refreshed_at, access_token=access_token,
         refresh_token=refresh_token, lasts=lasts, refresh_lasts=refresh_lasts, renewable=renewable, at=at,

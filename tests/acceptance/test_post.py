@@ -146,8 +146,8 @@ def test_a_text_that_one_network_does_not_take_is_stored_for_none(five: Queue) -
     """One sentence for each account that cannot take it, and what to do."""
     done = five("post", "a" * 400, *EVERYBODY, check=False)
     assert (done.returncode, done.stdout, five.statuses()) == (2, "", {})
-    assert "bluesky: The text has 400 characters as Bluesky counts, which takes 300: shorten it." in done.stderr
-    assert "x: The text has 400 characters as X counts, which takes 280: shorten it." in done.stderr
+    assert "bluesky: The text has 400 characters as Bluesky counts, over its 300: shorten it." in done.stderr
+    assert "x: The text has 400 characters as X counts, over its 280: shorten it." in done.stderr
     assert "mastodon:" not in done.stderr
     assert "Nothing was stored" in done.stderr
     [[campaigns]] = five.conn.execute("select count(*) from send_campaigns").fetchall()

@@ -297,5 +297,5 @@ def test_no_secret_is_in_a_verdict_that_says_no(provider: Provider, name: str, s
 def test_mastodon_gives_none(provider: Provider) -> None:
     """Its tokens do not end, so nothing is ever due; who asks all the same is told."""
     assert RULES["mastodon"].can_renew("anything") is False
-    with pytest.raises(ConfigurationError, match="gives no new tokens"):
+    with pytest.raises(ConfigurationError, match="renews no tokens"):
         provider.renew("mastodon")

@@ -131,11 +131,11 @@ SHORT = "We are hiring: https://t.co/abc."
     [
         ([listed(SHORT, **LINKED)], Found("1899")),
         ([listed("Cut …", note_tweet={"text": SHORT, **LINKED})], Found("1899")),
-        ([listed(SHORT)], CannotTell("A post of that time has this text but for its links.")),
+        ([listed(SHORT)], CannotTell("A post of that time has this text except its links.")),
         ([listed("Other")], NotThere()),
         ([], NotThere()),
         ([listed(SHORT, NOON - 2 * DAY, **LINKED)], NotThere()),
-        ([{"id": "1"}], CannotTell("The network's list has a shape that is not known.")),
+        ([{"id": "1"}], CannotTell("The network's list has an unknown shape.")),
     ],
 )
 def test_a_post_is_found_in_the_timeline(posts: list[Any], expected: LookUp, server: Server, x: X) -> None:

@@ -1,13 +1,13 @@
-"""What have the networks in common that take posts? One text on one profile, and the same ways to go wrong.
+"""The base of the networks: one text on one profile, with the same kinds of errors.
 
-A network is a subclass of `Network`, in a module of its own: where it posts, what its errors mean (a table, each row
-with its outcome), and how a post is found again whose answer was lost. `Profile` is one account for one send.
+A network is a subclass of `Network` in a module of its own, with its requests, a table of its errors and their
+outcomes, and a search for a post with a lost answer. `Profile` is one account for one send.
 
-    send     is the text short enough? post once; read the answer by the table
-    look_up  read what the profile has posted since, newest first, and compare texts
+    send     check the length; post once; judge the answer by the table
+    look_up  read the profile's posts since the attempt, newest first, and compare texts
 
-Most networks name nothing of ours in a post, so it is its text that tells. The times in their lists are their clock's,
-those of the attempts are the database's; what may be told for ours by its time is said at `find`.
+Most networks keep no id of ours, so the text identifies a post. Lists have the network's times, attempts the
+database's; `find` says which times identify a post.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ POST = Limits(connect=10, read=45, total=60)
 GET = Limits(connect=5, read=15, total=20)
 
 
-# --- what an error means ----------------------------------------------------------------------------------
+# --- the meaning of errors --------------------------------------------------------------------------------
 
 
 REFUSED = Meaning("failed")
@@ -69,18 +69,18 @@ UNKNOWN_ANSWER = Meaning("odd")
 
 
 def waits(minutes: int, *, up_to: int | None = None, scope: Literal["lane", "account"] = "lane") -> Meaning:
-    """A limit of the network's: minutes that are waited where the answer names no end, doubling up to `up_to`."""
+    """Make the meaning of a rate limit: minutes to wait unless the answer gives a time, doubling up to `up_to`."""
     ceiling = timedelta(minutes=up_to) if up_to else None
     return Meaning("hold", scope=scope, after=timedelta(minutes=minutes), ceiling=ceiling)
 
 
 def broken(advice: str) -> Meaning:
-    """The account needs a person, who is told this."""
+    """Make the meaning of an account that needs a person, with advice."""
     return Meaning("hold", scope="account", advice=advice)
 
 
 RENEWAL = timedelta(minutes=15)
-"""How long an account waits for its token to be renewed before it is tried again."""
+"""The wait for a token's renewal before the next try."""
 
 MIN_WAIT = timedelta(seconds=30)
 """A hold's shortest time where the answer names its end."""
@@ -95,10 +95,10 @@ def judge(
     detail: str = "",
     wait: timedelta | None = None,
 ) -> Outcome:
-    """What became of a post by an answer that does not say yes.
+    """Judge an answer other than a yes.
 
-    `code` is the network's own name for the error, in the spelling of its table; null where the body is not the
-    network's. `wait` is how long the answer asks to wait. Statuses stand in the table too, as `http_429`.
+    `code` is the network's name of the error, spelled as in its table; None: the body is not the network's. `wait` is
+    the answer's time to wait. The table has statuses too, as `http_429`.
     """
     status = answer.status
     meaning = meanings.get(code or "")
@@ -126,9 +126,9 @@ def judge(
 
 
 def odd(status: int, said: str, send: Claimed, code: str = "unexpected_answer") -> Outcome:
-    """A no that does not say what is to blame: it certainly did not go out, and nothing says that it never will.
+    """Judge a refusal without a clear cause: it certainly did not go out, but may later.
 
-    A yes that cannot be read is in doubt.
+    An unreadable yes is uncertain.
     """
     if 200 <= status < 300:
         return Uncertain("unreadable_answer", f"HTTP {status} with no answer of the network's in it.", status)
@@ -140,7 +140,7 @@ def odd(status: int, said: str, send: Claimed, code: str = "unexpected_answer") 
 
 
 def spelled(code: str) -> str:
-    """A network's name for an error as our tables have it.
+    """Spell a network's name of an error as in the tables.
 
     >>> spelled("ExpiredToken"), spelled("TOO_MANY_REQUESTS"), spelled("usage-capped")
     ('expired_token', 'too_many_requests', 'usage_capped')
@@ -150,8 +150,8 @@ def spelled(code: str) -> str:
 
 
 def reset_after(answer: Answer, header: str, now: datetime) -> timedelta | None:
-    """How long until the moment in a header (seconds since 1970, or ISO 8601), by the server's own clock where it has
-    one; else as Retry-After says; null where neither says anything usable."""
+    """Return the time until the moment in a header (seconds since 1970, or ISO 8601), by the server's clock if it gives
+    one; else that of Retry-After; None without either."""
     value = answer.headers.get(header, "").strip()
     until: datetime | None = None
     try:
@@ -167,12 +167,12 @@ def reset_after(answer: Answer, header: str, now: datetime) -> timedelta | None:
     return min(max(until - (answered_at(answer) or now), timedelta(0)), MAX_WAIT)
 
 
-# --- one account at its network ---------------------------------------------------------------------------
+# --- an account at its network ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One account at its network, for one send: asks and posts with its token."""
+    """An account at its network, for one send; its requests carry its token."""
 
     http: Http
     base: str
@@ -181,11 +181,11 @@ class Profile:
     token: str
     sending: Claimed
     until: float
-    """On the monotonic clock, in seconds: no question is asked after it."""
+    """Seconds on the monotonic clock: begin no request after it."""
 
     @property
     def id(self) -> str:
-        """What the network calls the account; empty where nobody has said."""
+        """Return the network's id of the account; empty if unknown."""
         return (self.sending.provider_account_id or "").strip()
 
     @property
@@ -199,7 +199,7 @@ class Profile:
         )  # fmt: skip
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Answer | CannotTell:
-        """Ask; the answer is JSON, and says yes. Any other proves nothing, but see `ask`."""
+        """Request JSON; any answer but a yes proves nothing. `ask` returns other answers too."""
         answer = self.ask(path, params)
         if isinstance(answer, Answer) and (answer.status != 200 or not isinstance(answer.json, dict | list)):
             return CannotTell(f"http_{answer.status}: {answer.text}")
@@ -220,19 +220,19 @@ class Profile:
 
 
 class Network(ABC):
-    """A network that takes posts. A subclass says what is null here.
+    """A network. A subclass sets the attributes that are null here.
 
-    name       what people call it
-    variable   the environment's variable with its address, for rehearsals; it goes before the account's own base_url
-    default    its address; null: each account must name one
-    longest    characters that it takes; an account's max_characters says otherwise, for profiles that may write more
-    id_is      what an account's id looks like, as a regular expression, and in words; null: it needs none
+    name       its common name
+    variable   the environment variable with its address, for rehearsals; it overrides an account's base_url
+    default    its address; None: each account must name one
+    longest    its limit in characters; an account's max_characters overrides it
+    id_is      the form of an account's id, as a regular expression and in words; None: no id needed
     """
 
     channels: frozenset[str] = frozenset({"post"})
     longest_call: timedelta
     lag: timedelta | None = timedelta(minutes=2)
-    """None of them states one: as long as people wait before they believe that nothing is there."""
+    """A plausible delay of lists; no network documents one."""
 
     name: str
     variable: str
@@ -244,32 +244,32 @@ class Network(ABC):
         self.env = env
         self._post, self._get = post, get
         self._http = Http(env=env)
-        # A look-up posts nothing: this is time for all its pages, unless each comes at the last moment.
+        # Time for all pages of a look-up too, unless each comes at the last moment.
         self.longest_call = timedelta(seconds=post.total + 2 * get.total + 5)
 
-    # --- what a subclass says -----------------------------------------------------------------------------
+    # --- defined by subclasses ----------------------------------------------------------------------------
 
     @classmethod
     def length(cls, text: str) -> int:
-        """How long the network finds a text."""
+        """Return the text's length as the network counts."""
         return len(text)
 
     @abstractmethod
     def publish(self, profile: Profile, send: Claimed) -> Outcome:
-        """Post it, once."""
+        """Post the send, once."""
 
     @abstractmethod
     def find(self, profile: Profile, send: Claimed) -> LookUp:
-        """Look for it on the profile."""
+        """Search the profile for the send."""
 
-    # --- what a run calls ---------------------------------------------------------------------------------
+    # --- called by runs -----------------------------------------------------------------------------------
 
     @classmethod
     def unfit(cls, text: str, settings: Mapping[str, Any]) -> str | None:
-        """Why the network does not take a text, as a sentence that says what to do; null: it may."""
+        """Return the refusal of a text, with the remedy; None: the network may accept it."""
         longest, length = _whole(settings.get("max_characters")) or cls.longest, cls.length(text)
         if length > longest:
-            return f"The text has {length} characters as {cls.name} counts, which takes {longest}: shorten it."
+            return f"The text has {length} characters as {cls.name} counts, over its {longest}: shorten it."
         return None
 
     def send(self, send: Claimed) -> Outcome:
@@ -296,25 +296,25 @@ class Network(ABC):
         self._http.close()
 
     def _profile(self, send: Claimed) -> Profile:
-        """The account with its token. Raises `ConfigurationError` where this machine, or the account, lacks it."""
+        """Return the account with its token. Raises `ConfigurationError` without a token."""
         token = secret_of(send, self.env)
         until = time.monotonic() + self.longest_call.total_seconds()
         return Profile(self._http, self._base_of(send), self._post, self._get, token, send, until)
 
     def _base_of(self, send: Claimed) -> str:
-        """Where the account's profile is. Raises `ConfigurationError` where nobody says so."""
+        """Return the address of the account's network. Raises `ConfigurationError` without one."""
         own = send.settings.get("base_url")
         if own and not self.env.get(self.variable, "").strip():
             return checked_url(str(own), f"The setting base_url of the account {send.account}")
         if self.default is None and not self.env.get(self.variable, "").strip():
             raise ConfigurationError(
-                f"The account {send.account} does not say where its profile is: set it with `send-queue account set"
+                f"The account {send.account} has no base_url: set it with `send-queue account set"
                 f" {send.account} --set base_url=https://…`."
             )
         return base_url(self.env, self.variable, self.default)
 
     def _unknown(self, profile: Profile) -> str | None:
-        """Why the account's id cannot be the network's; null: it may be."""
+        """Return the reason why the account's id is not the network's; None: it may be."""
         if self.id_is is None or re.fullmatch(self.id_is[0], profile.id):
             return None
         return (
@@ -329,12 +329,12 @@ def _whole(value: object) -> int | None:
 
 
 def name_of(value: object) -> str | None:
-    """An id of the network's as text; null where it is none."""
+    """Read the network's id as text; None for other values."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     return plain(value, 200) or None if isinstance(value, str) else None
 
 
 def segment(value: str) -> str:
-    """A value as one segment of a path."""
+    """Quote a value as one segment of a path."""
     return quote(value.strip(), safe="")

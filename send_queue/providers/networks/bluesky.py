@@ -1,11 +1,11 @@
-"""Bluesky: a record in the account's repository, under a key that we choose.
+"""Bluesky: a record in the account's repository, under a key of ours.
 
-    POST /xrpc/com.atproto.repo.putRecord     the same key and the same record: nothing happens the second time
-    GET  /xrpc/com.atproto.repo.getRecord     is it there?
+    POST /xrpc/com.atproto.repo.putRecord     repeating it with the same key and record changes nothing
+    GET  /xrpc/com.atproto.repo.getRecord     read it
 
-The key is made of the send's id, and the record of what does not change from try to try, its createdAt being the moment
-when the send was due. So a post is there once, whatever becomes of answers (the lexicons, and putRecord.ts of the
-personal data server). createRecord would do as well, but answers 500 where the key is taken.
+The key derives from the send's id, and the record is equal on every try, with createdAt the moment when the send was
+due. So a post exists once, even after lost answers (the lexicons, and putRecord.ts of the personal data server).
+createRecord would do too, but answers 500 for a taken key.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from send_queue.rules.post_length import bare, graphemes, links
 AGAIN = broken("Connect the account again, then resume it.")
 
 MEANINGS: Mapping[str, Meaning] = {
-    "InvalidRequest": REFUSED,  # the record is none, or the repository is not this token's
-    "InvalidSwap": Meaning("retry"),  # somebody else wrote to the repository meanwhile
+    "InvalidRequest": REFUSED,  # an invalid record, or another token's repository
+    "InvalidSwap": Meaning("retry"),  # another write to the repository came between
     "InvalidRecord": REFUSED,
     "PayloadTooLarge": REFUSED,
     "ExpiredToken": EXPIRED,  # with HTTP 400
@@ -51,12 +51,12 @@ MEANINGS: Mapping[str, Meaning] = {
     "AccountDeactivated": broken("The account is deactivated."),
     "AccountSuspended": broken("Bluesky has suspended the account."),
     "RepoNotFound": broken("No repository there has the account's DID: is base_url its data server?"),
-    "RateLimitExceeded": waits(60),  # 5,000 points an hour, 35,000 a day; a post is 3
+    "RateLimitExceeded": waits(60),  # 5,000 points an hour, 35,000 a day; a post costs 3
     "InternalServerError": IN_DOUBT,
     "UpstreamFailure": IN_DOUBT,
     "UpstreamTimeout": IN_DOUBT,
     "NotEnoughResources": IN_DOUBT,
-    "MethodNotImplemented": Meaning("odd"),  # it is no personal data server
+    "MethodNotImplemented": Meaning("odd"),  # not a personal data server
     "XRPCNotSupported": Meaning("odd"),
     "http_401": AGAIN,
     "http_429": waits(60),
@@ -68,14 +68,14 @@ _DIGITS = "234567abcdefghijklmnopqrstuvwxyz"
 
 
 class Bluesky(Network):
-    """A profile on Bluesky, or on any AT Protocol data server. The account's id is its DID; its setting base_url the
-    data server, where that is not bsky.social; `language` is told of its posts where it is set.
+    """A profile on Bluesky or another AT Protocol data server. The account's id is its DID. Settings: base_url, the
+    data server (default bsky.social); `language`, that of its posts.
     """
 
     name, variable, default, longest = "Bluesky", "BLUESKY_BASE_URL", "https://bsky.social", 300
     id_is = (r"did:[a-z]+:[A-Za-z0-9._:%-]+", "its DID (did:plc:…)")
     lag: timedelta | None = timedelta(minutes=1)
-    """A record can be read as soon as it is written; but a request may be on its way for as long as its call lasts."""
+    """Records are readable at once, but a request may be under way for the length of a call."""
 
     @classmethod
     def length(cls, text: str) -> int:
@@ -122,16 +122,16 @@ class Bluesky(Network):
 
 
 def record_key(send_id: UUID) -> str:
-    """A TID that is the same for a send whenever it is made: 13 digits, of the id's milliseconds and then its next
-    bits, so that the keys of two sends differ and stand in their order (atproto.com/specs/tid).
+    """Derive a TID from the send's id: 13 digits from its milliseconds and its next bits, so that keys differ and sort
+    like their sends (atproto.com/specs/tid).
 
-    An id without a time (no UUID of version 7, or one of the year 2255) gets a key of its digest, before 2006.
+    An id without a usable time (not a UUID of version 7, or past 2255) gives a key from its digest, before 2006.
 
     >>> record_key(UUID("019ab1c2-0000-7000-8000-000000000000"))
     '3m6ctix222222'
     """
     if made := _milliseconds(send_id):
-        # A TID counts 2^10 parts of a microsecond: 1,024,000 of a millisecond, in which 20 bits of the id are told.
+        # A TID counts 1,024 parts of a microsecond: a millisecond has room for 20 bits of the id.
         bits = (send_id.int >> 64 & 0xFFF) << 8 | (send_id.int >> 54 & 0xFF)
         value = made * 1_024_000 + (bits * 1_024_000 >> 20)
     else:
@@ -140,7 +140,7 @@ def record_key(send_id: UUID) -> str:
 
 
 def record(send: Claimed) -> dict[str, Any]:
-    """The post: the same bytes on every try."""
+    """Make the post, equal on every try."""
     made: dict[str, Any] = {
         "$type": COLLECTION,
         "text": send.message,
@@ -148,7 +148,7 @@ def record(send: Claimed) -> dict[str, Any]:
     }
     if language := send.settings.get("language"):
         made["langs"] = [str(language)]
-    # Nothing in a text is a link there unless it is said where, in bytes of UTF-8.
+    # Links need their places in UTF-8 bytes.
     facets = [
         {
             "index": {"byteStart": len(send.message[:begin].encode()), "byteEnd": len(send.message[:end].encode())},
@@ -162,8 +162,7 @@ def record(send: Claimed) -> dict[str, Any]:
 
 
 def _dated(send: Claimed) -> datetime:
-    """The moment that the post bears: when it was to go (`payload.dated`), else when it was enqueued; on each try the
-    same."""
+    """Return the post's date, equal on each try: the planned moment (`payload.dated`), else that of enqueueing."""
     try:
         dated = datetime.fromisoformat(str(send.payload.get("dated")))
     except ValueError:
@@ -172,7 +171,7 @@ def _dated(send: Claimed) -> datetime:
 
 
 def _milliseconds(send_id: UUID) -> int | None:
-    """When an id was made, in milliseconds since 1970; null where it does not say, or no TID could."""
+    """Return the moment in an id, in milliseconds since 1970; None: it has none, or none that fits a TID."""
     made = send_id.int >> 80
     return made if send_id.version == 7 and made < 2**53 // 1000 else None
 

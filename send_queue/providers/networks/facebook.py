@@ -1,10 +1,10 @@
 """Facebook: a post on a page, by the Graph API.
 
     POST /v{N}/{page}/feed    200 and its id, which is PAGE_POST
-    GET  /v{N}/{page}/feed    what the page has posted
+    GET  /v{N}/{page}/feed    the page's posts
 
-There is no key. Facebook refuses a text that the page's last post has already (506) without naming that post, so what
-a doubt came to is read from the feed. Its errors are numbers, of which 1 and 2 say nothing of what became of the post.
+It has no idempotency key, and refuses a repetition of the page's last text (506) without naming that post: a look-up
+reads the feed. Its errors are numbers; 1 and 2 leave the post's fate open.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from send_queue.providers.networks.look_up import (
 )
 
 VERSION = "v24.0"
-"""Of the Graph API: Facebook serves each for two years or so. Accounts may set graph_version."""
+"""The Graph API's version: Facebook serves each for about two years. Accounts may set graph_version."""
 
 AGAIN = broken("Connect the page again, then resume the account.")
 NOT_ALLOWED = broken("The token may not post on this page: it needs pages_manage_posts.")
@@ -60,7 +60,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "code_1": IN_DOUBT,
     "code_2": IN_DOUBT,
     "code_3": NOT_ALLOWED,
-    # Too many calls: of the app, the user, the page. Those that are made meanwhile count too.
+    # Too many calls of the app, the user or the page. Further calls count too.
     "code_4": waits(60, up_to=24 * 60),
     "code_17": waits(60, up_to=24 * 60),
     "code_32": waits(60, up_to=24 * 60),
@@ -68,7 +68,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "code_613": waits(60, up_to=24 * 60),
     "code_10": NOT_ALLOWED,
     **{f"code_{n}": NOT_ALLOWED for n in range(200, 300)},
-    "code_100": REFUSED,  # a parameter that is none
+    "code_100": REFUSED,  # an invalid parameter
     "code_100_33": WRONG_PAGE,
     "code_803": WRONG_PAGE,
     "code_102": AGAIN,
@@ -79,21 +79,21 @@ MEANINGS: Mapping[str, Meaning] = {
     "code_190_463": EXPIRED,
     "code_190_464": AGAIN,
     "code_190_467": AGAIN,
-    "code_2500": AGAIN,  # it came without a token
+    "code_2500": AGAIN,  # without a token
     "code_368": BLOCKED,
     "code_506": DUPLICATE,
-    "code_1500": REFUSED,  # the link is none
+    "code_1500": REFUSED,  # an invalid link
     "code_1609005": REFUSED,  # the link cannot be shown
     "http_429": waits(60, up_to=24 * 60),
 }
 
 PER_PAGE = 100
-"""The most that Facebook gives."""
+"""The most that Facebook lists."""
 
 
 class Facebook(Network):
-    """A page on Facebook. The account's id is the page's number; its secret the page's token, with
-    pages_manage_posts, and pages_read_engagement for looking up. The payload may hold a `link`, which is then shown.
+    """A page on Facebook. The account's id is the page's number; its secret the page's token with pages_manage_posts,
+    and pages_read_engagement for look-ups. The payload may hold a `link`.
 
     FACEBOOK_GRAPH_VERSION   the API's version, such as v24.0
     """
@@ -133,7 +133,7 @@ class Facebook(Network):
 
 
 def _code(error: Mapping[str, Any]) -> str | None:
-    """Facebook's number for the error, with the second number where that says more; null where it is not Facebook's."""
+    """Return Facebook's number of the error, with the second number if that is more exact; None: not Facebook's."""
     code, subcode = error.get("code"), error.get("error_subcode")
     if not isinstance(code, int):
         return None
@@ -141,7 +141,7 @@ def _code(error: Mapping[str, Any]) -> str | None:
 
 
 def _posts(profile: Profile, feed: str, send: Claimed) -> Pages:
-    """What the page has posted, without what visitors have left there."""
+    """Yield the page's own posts, without visitors' posts."""
     params = {
         "fields": "id,message,created_time,from",
         "limit": str(PER_PAGE),
@@ -165,7 +165,7 @@ def _posts(profile: Profile, feed: str, send: Claimed) -> Pages:
         ours = [p for p in data if not isinstance(p.get("from"), dict) or p["from"].get("id") in (None, profile.id)]
         yield Page(
             tuple(
-                # A post without words, a picture say, has no message.
+                # A post without text, such as a picture, has no message.
                 Listed(str(p.get("id")), p.get("message", ""), moment(p.get("created_time")))
                 for p in ours
             ),

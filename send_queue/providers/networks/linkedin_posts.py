@@ -1,10 +1,10 @@
-"""LinkedIn's Posts API: a post of a member or of an organization.
+"""LinkedIn's Posts API: a post of a member or an organization.
 
     POST /rest/posts    201, and the post's URN in the header x-restli-id
 
-There is no key, and no list that a member's token may read. But LinkedIn refuses the same content a second time and
-names the post that has it: a send in doubt is sent again, byte for byte, and the refusal answers the first try. For how
-long it refuses is not documented: an hour is believed, or what LINKEDIN_DUPLICATE_MINUTES says.
+It has no idempotency key, and no list for a member's token. But LinkedIn refuses equal content with the name of the
+existing post: so an uncertain send is sent again, byte for byte, and the refusal settles the first try. The period is
+not documented: send-queue relies on an hour, or on LINKEDIN_DUPLICATE_MINUTES.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from send_queue.providers.networks.base import (
 )
 
 VERSION = "202606"
-"""Of the API, as year and month: LinkedIn serves each for a year or more. Accounts may set linkedin_version."""
+"""The API's version, year and month: LinkedIn serves each for a year or more. Accounts may set linkedin_version."""
 
 AGAIN = broken("Connect the account again, then resume it.")
 OLD = Meaning("hold", scope="account", after=hours(1), advice="Set LINKEDIN_VERSION to a version that LinkedIn serves.")
@@ -56,8 +56,8 @@ MEANINGS: Mapping[str, Meaning] = {
     "UNAUTHORIZED": AGAIN,
     "ACCESS_DENIED": broken("The token may not post as this author."),
     "RESOURCE_NOT_FOUND": Meaning("odd"),
-    "CONFLICT": Meaning("retry"),  # two writes at a time
-    "TOO_MANY_REQUESTS": waits(24 * 60),  # quotas of the member and the app: they begin anew at midnight UTC
+    "CONFLICT": Meaning("retry"),  # simultaneous writes
+    "TOO_MANY_REQUESTS": waits(24 * 60),  # quotas of the member and the app, until midnight UTC
     "DUPLICATE_POST": DUPLICATE,
     "http_401": AGAIN,
     "http_403": broken("The token may not post as this author."),
@@ -66,17 +66,17 @@ MEANINGS: Mapping[str, Meaning] = {
 }
 
 OF_LITTLE_TEXT = re.compile(r"[|{}@\[\]()<>#\\*_~]")
-"""What has a meaning in LinkedIn's "little text": a backslash takes it away."""
+"""Signs of LinkedIn's "little text", to escape with a backslash."""
 
 DUPLICATE_OF = re.compile(r"duplicate of (urn:li:(?:share|ugcPost|activity):\d+)")
 
 
 class LinkedIn(Network):
-    """A profile or a page on LinkedIn. The account's id is its URN. `visibility` may be set to CONNECTIONS or
-    LOGGED_IN; else posts are PUBLIC.
+    """A profile or a page on LinkedIn. The account's id is its URN. Setting `visibility`: CONNECTIONS, LOGGED_IN or
+    PUBLIC (default).
 
     LINKEDIN_VERSION             the API's version, YYYYMM
-    LINKEDIN_DUPLICATE_MINUTES   for how long LinkedIn surely knows a post again; 0: not at all
+    LINKEDIN_DUPLICATE_MINUTES   the time for which LinkedIn surely refuses a duplicate; 0: none
     """
 
     name, variable, default, longest = "LinkedIn", "LINKEDIN_BASE_URL", "https://api.linkedin.com", 3000
@@ -113,7 +113,7 @@ class LinkedIn(Network):
             return odd(answer.status, answer.text, send)
         return _refused(answer, send)
 
-    def find(self, profile: Profile, send: Claimed) -> LookUp:  # noqa: ARG002 — there is nothing to ask
+    def find(self, profile: Profile, send: Claimed) -> LookUp:  # noqa: ARG002 — there is no list
         return CannotTell("LinkedIn lists no member's posts.")
 
 
@@ -126,7 +126,7 @@ def _refused(answer: Answer, send: Claimed) -> Outcome:
     if answer.status == 422 and "duplicate" in message.lower():
         code = "DUPLICATE_POST"
         there = DUPLICATE_OF.search(message)
-        # Of a repeat this is the answer to the try before, which nobody had heard.
+        # For a repeat, this is the lost answer of the earlier try.
         if there and send.repeat_by is not None:
             return Sent(there[1], answer.status)
     wait = None
@@ -136,6 +136,6 @@ def _refused(answer: Answer, send: Claimed) -> Outcome:
 
 
 def _to_midnight(now: datetime) -> timedelta:
-    """Until quotas begin anew, at midnight in UTC."""
+    """Return the time until midnight UTC, when quotas reset."""
     tomorrow = now.astimezone(UTC).date() + timedelta(days=1)
     return datetime.combine(tomorrow, time(), UTC) - now

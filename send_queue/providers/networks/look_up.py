@@ -1,4 +1,4 @@
-"""Find a post among those that a network lists."""
+"""Search a network's list for a post."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from send_queue.model import (
 from send_queue.rules.post_length import bare
 
 MAX_PAGES = 5
-"""Pages of a list that are read at the most: with 40 and more on each, a day of a busy profile."""
+"""The most pages read; with 40 posts or more each, a busy profile's day."""
 
 
-# --- finding a post again ---------------------------------------------------------------------------------
+# --- the search -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A post that the network lists; its text as it was sent, as far as the network gives it back so."""
+    """A listed post; its text as sent, as far as the network returns it so."""
 
     id: str
     text: str | None
@@ -34,7 +34,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of what a profile has posted, newest first, and the network's clock where it says it."""
+    """A page of a profile's posts, newest first, and the network's clock if it gives it."""
 
     posts: tuple[Listed, ...]
     at: datetime | None
@@ -43,33 +43,31 @@ class Page:
 Pages: TypeAlias = Iterable[Page | CannotTell]
 
 MAX_CLOCK_SKEW = timedelta(days=1)
-"""By how much the database's clock may have been ahead of the network's at an attempt. Nobody overlooks more for
-long."""
+"""The database's clock may have been ahead of the network's by this much; people notice more."""
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
-"""By how much two clocks that are kept right may differ."""
+"""The difference of two synchronised clocks at most."""
 
-UNKNOWN_SHAPE = "The network's list has a shape that is not known."
+UNKNOWN_SHAPE = "The network's list has an unknown shape."
 
 
 def since(send: Claimed) -> datetime:
-    """The moment from which on a list must be read."""
+    """Return the moment back to which the list must be read."""
     given_up = max(send.started_at, send.finished_at or send.started_at)
     return send.started_at - MAX_CLOCK_SKEW - (given_up - send.started_at)
 
 
 def find(send: Claimed, pages: Pages, alike: Callable[[str], str] | None = None) -> LookUp:
-    """Look for a post by its text. It is
+    """Search for a post by its text. A post with it is
 
-        ours                 if it was posted not more than APART before the attempt
-        for a person         if it is up to AHEAD older than that: an older post, or a clock was ahead
-        certainly not ours   if it is older still
+        ours           if posted at most CLOCK_TOLERANCE before the attempt
+        for a person   if posted at most MAX_CLOCK_SKEW before that: an older post, or a clock was ahead
+        not ours       if older
 
-    Where the attempt was given up at a moment that has not come yet by the network's clock, the database's was ahead
-    by that much at the least, and all of it begins as much earlier. A text that is there twice is for a person too.
+    If the attempt ended after the present moment of the network's clock, the database's was ahead: all limits move back
+    by the difference. A person decides on a text that is there twice.
 
-    `alike` gives what is left of a text when all is taken out that the network rewrites: a post that has only that in
-    common with ours is for a person.
+    `alike` removes from a text all that the network rewrites: a person decides on a post that equals ours only then.
     """
     wanted = send.message.strip()
     copies: dict[str, bool] = {}
@@ -90,10 +88,10 @@ def find(send: Claimed, pages: Pages, alike: Callable[[str], str] | None = None)
             elif alike is not None and alike(post.text) == alike(wanted):
                 resembles = True
         if older:
-            break  # newest first: what follows is older still
+            break  # newest first: the rest is older
     match list(copies.items()):
         case []:
-            return CannotTell("A post of that time has this text but for its links.") if resembles else NotThere()
+            return CannotTell("A post of that time has this text except its links.") if resembles else NotThere()
         case [(name, True)]:
             return Found(name)
         case [_]:
@@ -107,7 +105,7 @@ def too_many() -> CannotTell:
 
 
 def moment(value: object) -> datetime | None:
-    """A moment of a list, in ISO 8601 with a zone; null where it is none.
+    """Read a list's moment, in ISO 8601 with a zone; None for other values.
 
     >>> print(moment("2026-04-12T19:09:31.566Z"), moment("2026-04-12T19:09:31+0000"), moment("yesterday"))
     2026-04-12 19:09:31.566000+00:00 2026-04-12 19:09:31+00:00 None

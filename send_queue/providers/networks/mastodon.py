@@ -1,12 +1,12 @@
 """Mastodon: a status on an instance.
 
     POST /api/v1/statuses                          with an Idempotency-Key, which is the send's id
-    GET  /api/v1/accounts/verify_credentials       whose profile is it?
-    GET  /api/v1/accounts/{id}/statuses            what it has posted
-    GET  /api/v1/statuses/{id}/source              a status as it was written
+    GET  /api/v1/accounts/verify_credentials       the token's profile
+    GET  /api/v1/accounts/{id}/statuses            its statuses
+    GET  /api/v1/statuses/{id}/source              a status as written
 
-A key is remembered for up to an hour: until then the same status is made once, however often it comes
-(docs.joinmastodon.org/methods/statuses). Later it must be looked up.
+For up to an hour a key makes one status, however often it comes (docs.joinmastodon.org/methods/statuses); later a
+look-up is needed.
 """
 
 from __future__ import annotations
@@ -45,35 +45,35 @@ from send_queue.providers.networks.look_up import (
 from send_queue.rules.post_length import SHORTENED, graphemes, without_links
 
 MEANINGS: Mapping[str, Meaning] = {
-    # Its errors have a sentence and no name: the status is all that can be told apart.
+    # Errors have sentences without names, so the status decides.
     "http_400": REFUSED,
-    # A token of Mastodon's has no end: where it is refused, somebody has revoked it.
+    # Mastodon's tokens do not end: a refused one was revoked.
     "http_401": broken("Connect the account again, then resume it."),
     "http_403": broken("The token lacks the scope write:statuses, or the profile is suspended."),
     "http_404": broken("Is base_url the instance of this profile?"),
     "http_410": broken("The profile is gone."),
-    "http_422": REFUSED,  # too long, blank, or otherwise no status
+    "http_422": REFUSED,  # too long, blank, or otherwise invalid
     "http_429": waits(5),  # 300 requests in 5 minutes
 }
 
 PER_PAGE = 40
-"""The most that Mastodon gives."""
+"""The most that Mastodon lists."""
 
 VISIBILITIES = ("public", "unlisted", "private", "direct")
 
 
 class Mastodon(Network):
-    """A profile on Mastodon. The account's setting base_url is its instance; its secret a token with write:statuses,
-    and read:accounts and read:statuses for looking up. `visibility` and `language` may be set too.
+    """A profile on Mastodon. Settings: base_url, its instance; `visibility`; `language`. The secret is a token with
+    write:statuses, and read:accounts and read:statuses for look-ups.
     """
 
     name, variable, longest = "Mastodon", "MASTODON_BASE_URL", 500
     repeatable: timedelta | None = timedelta(minutes=55)
-    """Of the hour that a key is remembered for at the most: clocks differ."""
+    """Below the key's hour, since clocks differ."""
 
     @classmethod
     def length(cls, text: str) -> int:
-        """Links count 23, however long they are."""
+        """Count 23 for each link."""
         rest, n = without_links(text)
         return graphemes(rest) + n * SHORTENED
 
@@ -104,7 +104,7 @@ class Mastodon(Network):
 
 
 def _statuses(profile: Profile, account: str, send: Claimed) -> Pages:
-    """What the profile has posted, as it was written: the HTML that is listed has mentions and links rewritten."""
+    """Yield the profile's statuses as written: the listed HTML has rewritten mentions and links."""
     params = {"limit": str(PER_PAGE), "exclude_reblogs": "true"}
     for _ in range(MAX_PAGES):
         answer = profile.get(f"/api/v1/accounts/{segment(account)}/statuses", params)
@@ -146,7 +146,7 @@ def _source(profile: Profile, name: str) -> str | CannotTell:
 
 
 def _text(content: str) -> str:
-    """What can be read in HTML, without white space: enough to know a text that nothing was rewritten in."""
+    """Return the visible text of HTML without white space: enough to recognise a text without rewritten parts."""
     return "".join(
         c for c in unicodedata.normalize("NFC", unescape("".join(_outside_tags(content)))) if not c.isspace()
     )

@@ -1,11 +1,11 @@
 """X, API v2: a post.
 
     POST /2/tweets               201 and its id
-    GET  /2/users/me             whose profile is it, where the account does not say
-    GET  /2/users/{id}/tweets    what it has posted
+    GET  /2/users/me             the token's profile, if the account has no id
+    GET  /2/users/{id}/tweets    its posts
 
-There is no key. X refuses a text that the profile has posted lately (403) without naming the post, so what a doubt
-came to is read from the timeline, where links are t.co's: they are told by what they lead to.
+It has no idempotency key, and refuses a text that the profile has posted lately (403) without naming the post: a
+look-up reads the timeline, and replaces t.co's links by their targets.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "credits": NO_CREDIT,
     "rate-limits": waits(15),
     "operational-disconnect": IN_DOUBT,
-    # Codes of the older API, which v2 still gives now and then
+    # Codes of the older API, which v2 still uses at times
     "code_32": AGAIN,  # could not authenticate
     "code_64": LOCKED,  # suspended
     "code_88": waits(15),
@@ -84,7 +84,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "code_326": LOCKED,
     # Problems without a type of their own (about:blank)
     "http_400": REFUSED,
-    "http_401": EXPIRED,  # X says no more: an access token lasts two hours
+    "http_401": EXPIRED,  # X gives no reason; an access token lasts two hours
     "http_402": NO_CREDIT,
     "http_403": UNKNOWN_ANSWER,  # a suspended profile, an app without access, or this text
     "http_404": UNKNOWN_ANSWER,
@@ -92,12 +92,12 @@ MEANINGS: Mapping[str, Meaning] = {
 }
 
 PER_PAGE = 100
-"""The most that X gives."""
+"""The most that X lists."""
 
 
 class X(Network):
-    """A profile on X. The account's secret is a user's token, with tweet.write, and tweet.read and users.read for
-    looking up; its id, the user's number, may be left out: X is asked then.
+    """A profile on X. The account's secret is a user's token with tweet.write, and tweet.read and users.read for
+    look-ups; its id, the user's number, is optional.
     """
 
     name, variable, default, longest = "X", "X_BASE_URL", "https://api.x.com", 280
@@ -133,7 +133,7 @@ class X(Network):
 
 
 def _code(answer: Answer, said: Mapping[str, Any]) -> str | None:
-    """X's name for the error; null where the body is not a problem of X's."""
+    """Return X's name of the error; None: the body is not X's."""
     if "duplicate content" in str(said.get("detail", "")):
         return "duplicate-content"
     errors = said.get("errors")
@@ -173,7 +173,7 @@ def _timeline(profile: Profile, user: str, send: Claimed) -> Pages:
 
 
 def _written(post: Mapping[str, Any]) -> str | None:
-    """A post as it was written: t.co's links are what they lead to, and &amp; is &."""
+    """Return a post as written: replace t.co's links by their targets, and &amp; by &."""
     note = post.get("note_tweet")
     whole = note if isinstance(note, dict) and isinstance(note.get("text"), str) else post
     text, entities = whole.get("text"), whole.get("entities")

@@ -1,8 +1,7 @@
-"""What token endpoints answer: their errors as data, and one function that reads an answer by them.
+"""Answers of token endpoints: a table of errors, and one function that applies it.
 
-Only a refusal that the provider words itself, and that is in the tables here, costs an account its connection.
-Whatever else is said is tried again: a proxy's 403, an outage, or our own client id that is wrong are nothing that a
-person could mend by connecting the account again.
+Only a provider's own refusal with a row here disconnects an account. All other answers are retried: connecting again
+mends neither a proxy's 403, nor an outage, nor a wrong client id.
 """
 
 from __future__ import annotations
@@ -17,15 +16,15 @@ from send_queue.model import Uncertain
 from send_queue.providers.http_answer import Answer, NoAnswer, hidden, plain, retry_after
 
 Meaning: TypeAlias = Literal["refused", "our_client", "later"]
-"""Of an error: these tokens are renewed no more; our client id or secret is wrong; it is tried again."""
+"""An error's meaning: the tokens cannot be renewed; our client id or secret is wrong; retry."""
 
 
-# --- what becomes of a renewal ----------------------------------------------------------------------------
+# --- results of a renewal ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
-    """New tokens. `refresh_token` is null where the answer has none; `lasts` where it does not say how long."""
+    """New tokens. None: the answer has no `refresh_token`, or gives no lifetime (`lasts`)."""
 
     access_token: str
     refresh_token: str | None = None
@@ -35,10 +34,10 @@ class Renewed:
 
 @dataclass(frozen=True, slots=True)
 class NotNow:
-    """No new tokens so far.
+    """No new tokens yet.
 
-    answer_lost  the provider may have given some, and nobody has them
-    answered     it was there, whatever it said
+    answer_lost  the provider may have granted tokens that got lost
+    answered     the provider answered
     """
 
     code: str
@@ -50,7 +49,7 @@ class NotNow:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """No new tokens for these, ever: a person must connect the account again."""
+    """The provider renews these tokens no more: a person must connect the account again."""
 
     code: str
     detail: str
@@ -63,7 +62,7 @@ Renewal: TypeAlias = Renewed | NotNow | Refused
 
 OAUTH: Mapping[str, Meaning] = {
     "invalid_grant": "refused",
-    "invalid_request": "refused",  # X's word, and LinkedIn's, for a refresh token that was used or revoked
+    "invalid_request": "refused",  # for a used or revoked refresh token, by X and LinkedIn
     "invalid_client": "our_client",
     "unauthorized_client": "our_client",
     "unsupported_grant_type": "our_client",
@@ -74,7 +73,7 @@ OAUTH: Mapping[str, Meaning] = {
 """RFC 6749, section 5.2, as X and LinkedIn use it."""
 
 OURS = re.compile(r"missing|parameter|client", re.IGNORECASE)
-"""Words by which an `invalid_request` speaks of what the request lacks, and not of the token."""
+"""Words of an `invalid_request` about the request, not the token."""
 
 ATPROTO: Mapping[str, Meaning] = {
     "ExpiredToken": "refused",
@@ -90,7 +89,7 @@ ATPROTO: Mapping[str, Meaning] = {
 GRAPH: Mapping[str, Meaning] = {
     "1": "later",
     "2": "later",
-    "4": "later",  # too many calls: of the app, the user, the page, the app again
+    "4": "later",  # too many calls of the app, the user, the page, the app again
     "17": "later",
     "32": "later",
     "341": "later",
@@ -106,8 +105,8 @@ GRAPH: Mapping[str, Meaning] = {
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a provider's answer is read: what its errors mean, what to check where our client is refused, and what it
-    calls the tokens and the seconds that they last."""
+    """The form of a provider's answer: the meaning of errors, the advice for a refused client, and the keys of the
+    tokens and their lifetimes in seconds."""
 
     meanings: Mapping[str, Meaning]
     advice: str = ""
@@ -118,7 +117,7 @@ class Reading:
 
 
 def judge(answer: Answer | NoAnswer, reading: Reading, hide: Sequence[str], now: datetime) -> Renewal:
-    """Read what a token endpoint answered. What is to `hide` is not in any detail, and nothing at all of a yes."""
+    """Judge an answer of a token endpoint. Details omit the strings of `hide` and all of a yes."""
     if not isinstance(answer, Answer):
         return NotNow(answer.code, answer.detail, answer_lost=isinstance(answer, Uncertain), answered=False)
     said = answer.json if isinstance(answer.json, dict) else {}
@@ -154,7 +153,7 @@ def _renewed(said: Mapping[str, Any], reading: Reading) -> Renewed | None:
 
 
 def is_token(value: object) -> TypeGuard[str]:
-    """Whether this is a text that a header can carry."""
+    """Whether a header can carry this text."""
     return isinstance(value, str) and bool(re.fullmatch(r"[!-~]{1,8192}", value))
 
 
@@ -164,8 +163,8 @@ def _seconds(value: object) -> timedelta | None:
 
 
 def _error(said: Mapping[str, Any]) -> tuple[str, str]:
-    """The code of an error and its words: `error` and `error_description` of OAuth, `message` of Bluesky, or Facebook's
-    object with a number."""
+    """Return the code and words of an error: OAuth's `error` and `error_description`, Bluesky's `message`, or
+    Facebook's object with a number."""
     error = said.get("error")
     if isinstance(error, dict):
         return str(error.get("code", "")), str(error.get("message", ""))

@@ -1,12 +1,12 @@
-"""How does each provider renew an account's tokens? Its rules as data, and the one request that it takes.
+"""Renew an account's tokens: the rules of each provider, and its request.
 
-    X          POST /2/oauth2/token               a refresh token can be used once; the answer has the next
-    LinkedIn   POST /oauth/v2/accessToken         the refresh token stays the same, and ends a year after the grant
-    Bluesky    POST /xrpc/…server.refreshSession  as X, but a used one is good for two hours more
-    Facebook   GET /oauth/access_token            has none: a token that has not ended is exchanged for another
-    Mastodon   -                                  its tokens do not end
+    X          POST /2/oauth2/token               a refresh token serves once; the answer has the next
+    LinkedIn   POST /oauth/v2/accessToken         the refresh token stays, and ends a year after the grant
+    Bluesky    POST /xrpc/…server.refreshSession  like X, but a used one stays valid for two hours
+    Facebook   GET /oauth/access_token            no refresh token: a valid access token is exchanged for another
+    Mastodon   -                                  tokens do not end
 
-What the answers mean is in oauth_answers.py. Nothing is tried twice here: that is for whoever knows what is stored.
+errors.py has the meaning of answers. This module retries nothing: the caller knows the stored tokens.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from send_queue.providers.oauth.errors import ATPROTO, GRAPH, OAUTH, Reading, Re
 
 LIMITS = Limits(connect=10, read=30, total=45)
 GRAPH_VERSION = "v23.0"
-"""Of Facebook's API, where FACEBOOK_API_VERSION does not name another."""
+"""The version of Facebook's API; FACEBOOK_API_VERSION overrides it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """The tokens of an account, opened, at the moment `at`; others may use them from `leave_by` on (`model.clock`)."""
+    """An account's opened tokens at the moment `at`; from `leave_by` on (`model.clock`) another run may use them."""
 
     provider: str
     access_token: str
@@ -42,15 +42,15 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a provider does with tokens.
+    """A provider's rules for tokens.
 
-    shown         what is shown to it for new ones
-    once_used     what becomes of a refresh token: it `stays` the same; is `gone`, and a lost answer is a loss; or is
-                  good for a `grace` more, so that a lost answer is asked for again
-    life          of an access token whose answer does not say; null: it does not end
-    refresh_life  of a refresh token whose answer does not say; null: it is not known
-    renew         asks for new ones; null: it gives none
-    client        the beginning of the variables with our client id and secret
+    shown         the token that it exchanges
+    once_used     a used refresh token `stays` valid; is `gone`, so that a lost answer loses the tokens; or has a
+    `grace`, so that a lost answer can be requested again
+    life          an access token's lifetime if the answer gives none; None: no end
+    refresh_life  a refresh token's lifetime if the answer gives none; None: unknown
+    renew         the function that requests new ones; None: it grants none
+    client        the prefix of the variables with our client id and secret
     """
 
     shown: Literal["refresh_token", "access_token", "nothing"]
@@ -61,12 +61,12 @@ class Rule:
     client: str | None = None
 
     def can_renew(self, refresh_token: str | None) -> bool:
-        """Whether it gives new tokens to whoever has this refresh token, or none."""
+        """Whether the provider renews with this refresh token, or without one if None."""
         return self.shown == "access_token" or (self.shown == "refresh_token" and refresh_token is not None)
 
 
 class Renewers:
-    """Asks providers for new tokens; connections are kept between two accounts of one."""
+    """Request new tokens; accounts of one provider share connections."""
 
     def __init__(self, env: Mapping[str, str], limits: Limits = LIMITS) -> None:
         self.env = env
@@ -74,19 +74,17 @@ class Renewers:
         self._http = Http(env=env)
 
     def renew(self, granted: Granted) -> Renewal:
-        """Ask once. Called with no transaction open; whatever the world does is a value.
+        """Request new tokens once, without an open transaction. Every failure is a value.
 
-        Raises `ConfigurationError`, before anything has left, where the environment lacks something.
+        Raises `ConfigurationError`, before any request, for a missing variable.
         """
         rule = RULES.get(granted.provider)
         if rule is None or rule.renew is None:
-            raise ConfigurationError(
-                f"The provider {granted.provider} gives no new tokens: see `send-queue tokens list`."
-            )
+            raise ConfigurationError(f"The provider {granted.provider} renews no tokens: see `send-queue tokens list`.")
         return rule.renew(self, granted)
 
     def ask(self, method: str, url: str, granted: Granted, reading: Reading, *secrets: str, **content: Any) -> Renewal:
-        """Make the request, and judge what is answered. No token or secret is in the verdict's words."""
+        """Make the request and judge the answer. No detail has a token or secret."""
         hide = [*secrets, granted.access_token, *filter(None, [granted.refresh_token])]
         answer: Answer | NoAnswer = self._http.request(
             method, url, limits=self._limits, leave_by=granted.leave_by, hide=hide, **content
@@ -101,7 +99,7 @@ class Renewers:
 
 
 def _x(this: Renewers, granted: Granted) -> Renewal:
-    """A confidential client, one that has a secret, shows it by basic auth; a public one only names itself."""
+    """Renew at X: a client with a secret shows it by basic auth; one without only names itself."""
     client_id, secret = _variable(this.env, "X_CLIENT_ID"), this.env.get("X_CLIENT_SECRET", "").strip()
     form = {"grant_type": "refresh_token", "refresh_token": granted.refresh_token, "client_id": client_id}
     headers = {"Authorization": f"Basic {_basic(client_id, secret)}"} if secret else {}
@@ -150,18 +148,18 @@ RULES: Mapping[str, Rule] = {
     "facebook": Rule("access_token", "stays", timedelta(days=60), renew=_facebook, client="FACEBOOK"),
     "mastodon": Rule("nothing", "stays", None),
 }
-"""By the name of the provider. Of an app password's session at Bluesky; one of OAuth's there is another thing."""
+"""Rules by provider. Bluesky's are for sessions of app passwords, not OAuth's."""
 
 
 # --- small things -----------------------------------------------------------------------------------------
 
 
 def lacking(provider: str, env: Mapping[str, str]) -> list[str]:
-    """The variables that a provider's renewals need and this environment does not have."""
+    """List the missing variables for a provider's renewals."""
     rule = RULES.get(provider)
     if rule is None or rule.client is None:
         return []
-    # X lets a client without a secret renew what was granted to it.
+    # At X a client without a secret may renew.
     needed = ["CLIENT_ID"] if rule.client == "X" else ["CLIENT_ID", "CLIENT_SECRET"]
     return [name for name in (f"{rule.client}_{what}" for what in needed) if not env.get(name, "").strip()]
 
@@ -169,7 +167,7 @@ def lacking(provider: str, env: Mapping[str, str]) -> list[str]:
 def _variable(env: Mapping[str, str], name: str) -> str:
     value = env.get(name, "").strip()
     if not value:
-        raise ConfigurationError(f"{name} is not set: set it to what the provider gave your app, to renew its tokens.")
+        raise ConfigurationError(f"{name} is not set: set it to your app's value from the provider.")
     return value
 
 
@@ -179,13 +177,13 @@ PLACES: Mapping[str, tuple[str, str]] = {
     "bluesky": ("BLUESKY_BASE_URL", "https://bsky.social"),
     "facebook": ("FACEBOOK_BASE_URL", "https://graph.facebook.com"),
 }
-"""The variable that says where a provider gives tokens, and where it usually does."""
+"""The variable with the address of a provider's token endpoint, and its default."""
 
 
 def place(provider: str, env: Mapping[str, str], settings: Mapping[str, Any]) -> str:
-    """Where the account's own settings say that its provider is, else the environment, else where it usually is.
+    """Return the address from the account's settings, else the environment, else the default.
 
-    LinkedIn gives tokens on another host than its API's, so an account's base_url does not say where.
+    LinkedIn's token endpoint has another host than its API, so it ignores an account's base_url.
     """
     own = settings.get("base_url")
     if own and provider != "linkedin":
@@ -197,5 +195,5 @@ def _basic(user: str, password: str) -> str:
     from base64 import b64encode
     from urllib.parse import quote
 
-    # Each part form-encoded first: RFC 6749, section 2.3.1.
+    # Form-encode each part first: RFC 6749, section 2.3.1.
     return b64encode(f"{quote(user, safe='')}:{quote(password, safe='')}".encode()).decode()

@@ -1,8 +1,7 @@
-"""What SendGrid's answers to a mail mean: its errors as data, and one function that reads an answer by them.
+"""SendGrid's answers to a mail: a table of errors, and one function that applies it.
 
-SendGrid has no error codes: an error is a message, and often the field of the request that it speaks of. So a row is
-chosen by the status, by what the field begins with, and by words of the message; the first that fits counts, and what
-stops everybody stands before what is one mail's fault.
+SendGrid has no error codes: an error is a message, often with a field of the request. A row matches by status, prefix
+of the field, and words of the message; the first match counts, so errors for all mails precede those for one mail.
 """
 
 from __future__ import annotations
@@ -47,25 +46,25 @@ PLACE = Meaning("hold", "wrong_address", "lane", hours(1), advice="Check SENDGRI
 SLOWER = Meaning("hold", "too_many_requests", "lane", minutes(1), hours(1))
 
 REFUSES_KEY = frozenset({KEY.code, RIGHT.code})
-"""The codes that are about the key."""
+"""Codes that refuse the key."""
 
 Row: TypeAlias = tuple[int, str, str, Meaning]
-"""Status, what the field begins with, words of the message in lower case; empty: any."""
+"""Status, prefix of the field, words of the message in lower case; empty: any."""
 
 MEANINGS: Sequence[Row] = (
-    # 400: what is wrong with the settings stops the lane, all else is this mail's
+    # 400: errors of settings hold the lane, others concern this mail
     (400, "from", "", SENDER),
     (400, "reply_to", "", REPLY_TO),
     (400, "personalizations", "", RECIPIENT),
     (400, "", "", MESSAGE),
-    # 401: seen of a plan that is used up, not documented; else the key
+    # 401: a used-up plan (observed, not documented); else the key
     (401, "", "maximum credits exceeded", CREDIT),
     (401, "", "", KEY),
-    # 403: the from-address is nobody's that was verified, or the key may not send
+    # 403: the from-address is not verified, or the key may not send
     (403, "from", "", SENDER),
     (403, "", "sender identity", SENDER),
     (403, "", "", RIGHT),
-    # SendGrid, but not where mails are taken
+    # SendGrid, but not its endpoint for mails
     (404, "", "", PLACE),
     (405, "", "", PLACE),
     (413, "", "", TOO_LARGE),
@@ -74,20 +73,19 @@ MEANINGS: Sequence[Row] = (
 )
 
 Error: TypeAlias = tuple[str, str]
-"""The field, empty where there is none, and the message."""
+"""The field, perhaps empty, and the message."""
 
 
 def judge(answer: Answer | NoAnswer, *, now: datetime, hide: Sequence[str], held: int = 0) -> Answer | Outcome:
-    """Read an answer to a mail: itself, if it says yes with the name of a message, or what became of the call.
+    """Judge an answer to a mail: return the answer itself if it is a yes with a message's id, else the outcome.
 
-    `now` is what a date is measured by where the answer has none; the strings of `hide` are kept out of every detail;
-    `held` is how many tries of the send did not count.
+    `now` replaces a missing date of the answer; details omit the strings of `hide`; `held` counts the send's holds.
     """
     if not isinstance(answer, Answer):
         return answer
     status = answer.status
     if 200 <= status < 300:
-        # 202 is the only yes: 200 is said of what was only checked, and by anything that stands in SendGrid's place.
+        # Only 202 is a yes: 200 answers a mere check, and comes from anything in SendGrid's place.
         if status == 202 and message_id(answer):
             return answer
         return Uncertain("unreadable_answer", f"HTTP {status} with no answer of SendGrid's in it.", status)
@@ -104,9 +102,9 @@ def judge(answer: Answer | NoAnswer, *, now: datetime, hide: Sequence[str], held
 
 
 def blamed(answer: Answer | NoAnswer) -> frozenset[int]:
-    """Which of the personalizations of a call SendGrid refuses, by their places, where it says that and nothing else.
+    """Return the places of the personalizations that SendGrid refuses, if it names no other error.
 
-    The whole call is then refused, but the others would have been taken.
+    It refuses the whole call then, but would accept the others.
     """
     if not isinstance(answer, Answer) or answer.status != 400:
         return frozenset()
@@ -115,7 +113,7 @@ def blamed(answer: Answer | NoAnswer) -> frozenset[int]:
 
 
 def message_id(answer: Answer) -> str | None:
-    """The name that SendGrid gives to all that was accepted in a call."""
+    """Return SendGrid's id of an accepted call."""
     return plain(answer.headers.get("x-message-id", ""), 200) or None
 
 
@@ -126,11 +124,11 @@ def _meaning(status: int, errors: Sequence[Error]) -> Meaning:
             for of, message in errors or [("", "")]
         ):
             return meaning
-    return MESSAGE  # an error that is not known is not tried again
+    return MESSAGE  # do not retry unknown errors
 
 
 def _asked_to_wait(answer: Answer, now: datetime) -> timedelta:
-    """Until X-RateLimit-Reset, which is a moment in seconds of the epoch, or as long as Retry-After says."""
+    """Return the time until X-RateLimit-Reset (seconds since 1970), else that of Retry-After."""
     if (wait := retry_after(answer, now)) is not None:
         return wait
     reset = answer.headers.get("x-ratelimit-reset", "").strip()
@@ -141,7 +139,7 @@ def _asked_to_wait(answer: Answer, now: datetime) -> timedelta:
 
 
 def _errors(answer: Answer) -> list[Error]:
-    """The errors in SendGrid's form; none where the answer has not that form."""
+    """Return the errors in SendGrid's form; none in another form."""
     listed = answer.json.get("errors") if isinstance(answer.json, Mapping) else None
     if not isinstance(listed, list):
         return []

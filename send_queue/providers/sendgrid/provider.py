@@ -1,11 +1,11 @@
-"""SendGrid, API v3: mails, one call for as many of the same content as there are.
+"""SendGrid, API v3: mails of equal content share a call.
 
-    send_batch   mails of one content go in one call, a personalization each; those that differ in calls of their own,
-                 one after the other: how many calls there are at a time is the run's to say
-    look_up      the Email Logs, by recipient and time, and of each mail there its custom_args, which name the send
+    send_batch   one call for mails of equal content, with a personalization each; further calls one after the
+                 other, since the run decides on parallel calls
+    look_up      search the Email Logs by recipient and time; custom_args of each mail name its send
 
-SendGrid has no idempotency key, so a call whose answer was lost is in doubt, all of it. What its answers mean is in
-sendgrid_answers.py, what a mail is in mail.py.
+SendGrid has no idempotency key, so all mails of a call with a lost answer are uncertain. errors.py has the meaning of
+answers, mail.py the mails.
 """
 
 from __future__ import annotations
@@ -44,28 +44,28 @@ POST = Limits(connect=10, read=45, total=60)
 GET = Limits(connect=5, read=15, total=20)
 
 BEGIN_WITHIN = 40.0
-"""Seconds from its start within which a batch begins calls."""
+"""Seconds after a batch's start until which it begins calls."""
 
 LAG = timedelta(minutes=30)
-"""SendGrid says only that its logs are not instantaneous. SENDGRID_LAG_MINUTES says otherwise."""
+"""SendGrid documents only that its logs are not instantaneous. SENDGRID_LAG_MINUTES overrides it."""
 
 
 class SendGrid:
-    """Mails by SendGrid.
+    """Mail by SendGrid.
 
-    SENDGRID_API_KEY      the key, for the accounts that name none of their own in `secret_env`.
-    SENDGRID_BASE_URL     where it is, if not https://api.sendgrid.com (in the EU: https://api.eu.sendgrid.com).
-    SENDGRID_LAG_MINUTES  how late its logs may be, if not 30.
+    SENDGRID_API_KEY      the key of accounts without `secret_env`.
+    SENDGRID_BASE_URL     its address (default https://api.sendgrid.com; in the EU https://api.eu.sendgrid.com).
+    SENDGRID_LAG_MINUTES  the delay of its logs (default 30).
     """
 
     channels: frozenset[str] = frozenset({"email"})
     longest_call: timedelta
     lag: timedelta | None
     suppresses: frozenset[str] = frozenset()
-    """SendGrid accepts first and finds out later: who is unknown is in its events, not in its answers."""
+    """None: SendGrid accepts first, and reports unknown recipients in events, not in answers."""
     batch: int = 50
-    """Of the 1,000 that SendGrid takes: all that a run has in hand is in doubt when it is killed, also the mails of
-    other content that it had not come to, and a fiftieth of the calls is few enough."""
+    """Far below SendGrid's 1,000: if a run is killed, its whole batch becomes uncertain, even mails that it had not
+    begun; and a fiftieth of the calls is few enough."""
 
     def __init__(self, env: Mapping[str, str], *, post: Limits = POST, get: Limits = GET) -> None:
         self._env = env
@@ -112,11 +112,11 @@ class SendGrid:
             for n, letter in enumerate(call.letters):
                 outcomes[letter.place] = _of_one(outcome, n, len(call.letters))
             if isinstance(outcome, Hold):
-                held = outcome  # what stops this one would stop the next
+                held = outcome  # the next call would meet it too
         return [outcomes[place] for place in range(len(sends))]
 
     def _made(self, call: _Call, key: str) -> tuple[Outcome, list[_Letter]]:
-        """Make a call: what became of it, and of whom it is true, where not of all."""
+        """Make a call; return its outcome and the letters that it holds for."""
         sends = [letter.send for letter in call.letters]
         mail = call.letters[0].mail
         hide = [key, mail.text, *([mail.html] if mail.html else [])]
@@ -157,7 +157,7 @@ class SendGrid:
 
 @dataclass(frozen=True, slots=True)
 class _Letter:
-    """A mail, and its place in the batch."""
+    """A mail and its place in the batch."""
 
     place: int
     send: Claimed
@@ -171,12 +171,12 @@ class _Call:
     letters: list[_Letter] = field(default_factory=list)
 
     def takes(self, letter: _Letter) -> bool:
-        """SendGrid refuses a call that has an address twice, in whatever case it is written."""
+        """Whether the call can take the letter. SendGrid refuses an address twice in a call, in any case of letters."""
         return all(letter.mail.to.lower() != other.mail.to.lower() for other in self.letters)
 
 
 def _calls(letters: Iterable[_Letter]) -> list[_Call]:
-    """The calls that carry these letters, in the order of their first ones."""
+    """Group letters into calls, in the order of their first letters."""
     calls: dict[object, list[_Call]] = {}
     made = []
     for letter in letters:
@@ -193,20 +193,20 @@ def _calls(letters: Iterable[_Letter]) -> list[_Call]:
 
 
 def _of_one(outcome: Outcome, n: int, of: int) -> Outcome:
-    """What a call's outcome says of one of its mails. SendGrid names the call; its own names of the mails in it begin
-    with that and a dot, and so do ours."""
+    """Return the call's outcome for one of its mails. The id of a mail is the call's id, a dot and a number, as in
+    SendGrid's events."""
     if isinstance(outcome, Sent) and of > 1:
         return Sent(f"{outcome.provider_message_id}.{n}", outcome.http_status)
     return outcome
 
 
 def _body(letters: Sequence[_Letter]) -> dict[str, Any]:
-    """A request of POST /v3/mail/send."""
+    """Make the body of POST /v3/mail/send."""
     mail = letters[0].mail
     content = [{"type": "text/plain", "value": mail.text}]
     if mail.html is not None:
         content.append({"type": "text/html", "value": mail.html})
-    # No Unicode in `from` (mail/send, limitations): a name with other letters goes in RFC 2047's words.
+    # `from` takes no Unicode (mail/send, limitations): encode other letters by RFC 2047.
     name = {"name": in_ascii("From", mail.sender_name, " ")} if mail.sender_name else {}
     body: dict[str, Any] = {
         "personalizations": [_personalization(letter) for letter in letters],
@@ -222,8 +222,8 @@ def _body(letters: Sequence[_Letter]) -> dict[str, Any]:
 
 
 def _personalization(letter: _Letter) -> dict[str, Any]:
-    """One recipient. custom_args come back in SendGrid's events and logs, and nobody can strike them out there: they
-    hold ids and nothing about a person."""
+    """Make one recipient's part. custom_args hold ids and no personal data: they stay in SendGrid's events and logs,
+    where nobody can delete them."""
     send = letter.send
     one: dict[str, Any] = {
         "to": [{"email": letter.mail.to}],
@@ -241,24 +241,24 @@ def _headers(key: str) -> dict[str, str]:
 # --- looking up -------------------------------------------------------------------------------------------
 
 MAX_CLOCK_SKEW = timedelta(days=1)
-"""By how much the database's clock may have been ahead of SendGrid's at the attempt. It costs nothing to look further
-back: a mail is known by the send's id, not by its time."""
+"""The database's clock may have been ahead of SendGrid's by this much. Searching further back is safe: the send's id
+identifies a mail, not its time."""
 
 LISTED = 1000
-"""The most that SendGrid lists."""
+"""The most mails that SendGrid lists."""
 
 READ = 50
-"""How many of the mails to one address are read: each is a request of its own."""
+"""The most mails read for an address; each takes a request."""
 
 ASK_FOR = 120.0
-"""Seconds for all of a look-up's questions."""
+"""Seconds for all requests of a look-up."""
 
-UNKNOWN_SHAPE = "SendGrid's logs have a shape that is not known."
+UNKNOWN_SHAPE = "SendGrid's logs have an unknown shape."
 
 
 @dataclass(frozen=True, slots=True)
 class _Logs:
-    """SendGrid's Email Logs, read with one key."""
+    """SendGrid's Email Logs, through one key."""
 
     http: Http
     base: str
@@ -281,7 +281,7 @@ class _Logs:
 
 
 def _find(logs: _Logs, to: str, send: Claimed) -> LookUp:
-    """Go through the mails to the recipient since the attempt until one names the send."""
+    """Read the mails to the recipient since the attempt until one names the send."""
     names = dict.fromkeys((to, to.lower()))
     since = (send.started_at - MAX_CLOCK_SKEW).astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     listed_as = ", ".join(f'"{name}"' for name in names)
@@ -309,7 +309,7 @@ def _find(logs: _Logs, to: str, send: Claimed) -> LookUp:
 
 
 def _is_of(logs: _Logs, name: str, send: Claimed) -> LookUp:
-    """Is this mail the send's? One that does not say whose it is could be."""
+    """Tell whether a mail is the send's; without custom_args it may be."""
     from urllib.parse import quote
 
     said = logs.ask("GET", f"/v3/logs/{quote(name, safe='')}")
@@ -322,12 +322,12 @@ def _is_of(logs: _Logs, name: str, send: Claimed) -> LookUp:
         except ValueError:
             ours = None
     if not isinstance(ours, dict):
-        return CannotTell("SendGrid lists a mail to this address and does not say whose it is.")
+        return CannotTell("SendGrid lists a mail to this address without the send's id.")
     return Found(plain(name, 200)) if ours.get("send_id") == str(send.send_id) else NotThere()
 
 
 def _nearest_first(listed: list[Any], moment: datetime) -> list[Any]:
-    """Items by how far from a moment they are dated; those without a date first, for they may be anything."""
+    """Sort items by their distance from a moment; those without a date come first, as they may be near."""
 
     def distance(item: Any) -> float:
         try:

@@ -1,16 +1,16 @@
-"""What a mail server's no means: reply codes as data, and one function that reads a reply by them.
+"""Refusals of mail servers: a table of reply codes, and one function that applies it.
 
-A reply has a code of three digits (RFC 5321) and mostly an enhanced one of three numbers (RFC 3463), which says more.
-The most exact row counts: a code that is never anything else, the enhanced code, its subject (`5.7`), the code at this
-stage, the code at any stage, the first digit at this stage. Stages, in the order of a delivery:
+A reply has a code of three digits (RFC 5321) and mostly an enhanced code of three numbers (RFC 3463). The most exact
+row wins: an unambiguous code, the enhanced code, its subject (`5.7`), the code at this stage, the code at any stage,
+the first digit at this stage. Stages, in the order of a delivery:
 
-    hello   the greeting, EHLO and STARTTLS      nobody's mail goes from here now
-    auth    the user and the password            the account's, not the mail's
-    mail    MAIL FROM                            about the sender: the next mail has the same
-    rcpt    RCPT TO                              about the recipient
-    data    DATA, and the final dot              about the message
+    hello   greeting, EHLO and STARTTLS          concerns all mail
+    auth    user and password                    concerns the account
+    mail    MAIL FROM                            concerns the sender, hence also the next mail
+    rcpt    RCPT TO                              concerns the recipient
+    data    DATA, and the final dot              concerns the message
 
-Whatever a server says no to, to the very end, it has not taken.
+A server has not accepted a mail that it refuses, even after the final dot.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from send_queue.providers.meaning import Meaning, hours, minutes, outcome_of
 Stage: TypeAlias = Literal["hello", "auth", "mail", "rcpt", "data"]
 
 
-# The recipient: dead for good. Those of BOUNCES are never written to again.
+# The recipient, for good. Codes in BOUNCES suppress it.
 MAILBOX_UNKNOWN = Meaning("failed", "mailbox_unknown")
 DOMAIN_UNKNOWN = Meaning("failed", "domain_unknown")
 BAD_ADDRESS = Meaning("failed", "invalid_recipient")
@@ -42,11 +42,11 @@ MESSAGE = Meaning("failed", "message_refused")
 UNROUTABLE = Meaning("failed", "unroutable")
 
 # Later
-GREY = Meaning("retry", "try_later", after=minutes(5))  # greylisting lets the same mail pass after some minutes
+GREY = Meaning("retry", "try_later", after=minutes(5))  # greylisting accepts the same mail some minutes later
 BUSY = Meaning("retry", "server_busy", after=minutes(30))  # RFC 5321 asks for half an hour
 FULL = Meaning("retry", "mailbox_full", after=hours(2))
 
-# Nothing more from here
+# All mail of the lane or the account
 CLOSING = Meaning("hold", "server_closing", "lane", minutes(10), hours(1))
 UNREACHED = Meaning("hold", "server_refuses", "lane", hours(1), hours(6), advice="Check SMTP_URL.")
 OUT_OF_STEP = Meaning("hold", "protocol_error", "lane", hours(1), hours(6), True, "Check SMTP_URL.")
@@ -74,7 +74,7 @@ ENHANCED: Mapping[str, Meaning] = {
     "5.1": REFUSED_THERE,
     # x.2: the mailbox
     "5.2.1": DISABLED,
-    "5.2.2": FULL,  # said to be for ever, and then somebody clears it
+    "5.2.2": FULL,  # permanent by its code, but people empty mailboxes
     "5.2.3": TOO_LARGE,
     "5.2": REFUSED_THERE,
     "4.2.2": FULL,
@@ -84,13 +84,13 @@ ENHANCED: Mapping[str, Meaning] = {
     "5.3.4": TOO_LARGE,
     "5.3.5": UNREACHED,
     "5.3": MESSAGE,
-    # x.4: the way there
+    # x.4: the route
     "5.4.1": REFUSED_THERE,
     "5.4.4": DOMAIN_UNKNOWN,
     "5.4.5": QUOTA,  # a mailbox's daily limit, at Google's
     "5.4": UNROUTABLE,
     # x.5: the protocol
-    "5.5.3": BUSY,  # too many recipients: one is too many now
+    "5.5.3": BUSY,  # too many recipients, though there is one
     "5.5": OUT_OF_STEP,
     # x.6: the content
     "5.6": MESSAGE,
@@ -102,13 +102,13 @@ ENHANCED: Mapping[str, Meaning] = {
     "5.7.11": LOGIN,
     "5.7.13": ACCOUNT_OFF,
     "5.7.14": LOGIN,
-    "5.7.17": MAILBOX_UNKNOWN,  # RFC 7293: the address has another owner now
+    "5.7.17": MAILBOX_UNKNOWN,  # RFC 7293: the address has a new owner
     "5.7.18": DOMAIN_UNKNOWN,
     "5.7": POLICY,
     "4.7.0": GREY,
     "4.7.1": GREY,
 }
-"""Enhanced codes, and their first two numbers for all that have no row of their own."""
+"""Enhanced codes, and their first two numbers for codes without a row."""
 
 AT: Mapping[tuple[int, Stage], Meaning] = {
     (550, "rcpt"): MAILBOX_UNKNOWN,
@@ -121,7 +121,7 @@ AT: Mapping[tuple[int, Stage], Meaning] = {
     (556, "rcpt"): TAKES_NO_MAIL,
     (521, "rcpt"): TAKES_NO_MAIL,
 }
-"""Codes that mean something else at another stage."""
+"""Codes whose meaning depends on the stage."""
 
 BASIC: Mapping[int, Meaning] = {
     421: CLOSING,
@@ -158,24 +158,24 @@ BY_STAGE: Mapping[tuple[int, Stage], Meaning] = {
     (4, "data"): GREY,
     (5, "data"): MESSAGE,
 }
-"""What is left, by the first digit. There is a row for every no that a server can give."""
+"""All other codes, by the first digit: every refusal has a row."""
 
 CERTAIN = frozenset({421, 530, 534, 535, 538})
-"""Codes that are believed whatever the enhanced code beside them says: it closes the connection, or wants a login."""
+"""Codes that outrank an enhanced code: the server closes the connection, or wants a login."""
 
 REFUSES_LOGIN = frozenset({LOGIN.code})
-"""The code that is about the user and the password."""
+"""Codes that refuse user or password."""
 
 BOUNCES = frozenset({
     meaning.code for meaning in (MAILBOX_UNKNOWN, DOMAIN_UNKNOWN, MOVED, DISABLED, TAKES_NO_MAIL)
 })  # fmt: skip
-"""Hard bounces: nobody reads mail there, and who goes on writing is taken for a spammer."""
+"""Hard bounces: further mail to such addresses would look like spam."""
 
 
 def judge(stage: Stage, code: int, text: str, *, hide: Sequence[str], held: int = 0) -> Outcome:
-    """What a server's no means. `code` is a 4yz or 5yz; anything else before the end is a server out of step.
+    """Judge a refusal. `code` is 4yz or 5yz; any other code before the end counts as a protocol error.
 
-    The strings of `hide` are kept out of the detail; `held` is how many tries of the send did not count.
+    The detail omits the strings of `hide`; `held` counts the send's holds so far.
     """
     meaning = meaning_of(stage, code, text)
     detail = advised(plain(hidden(f"{code} {text}", hide)), meaning.advice)
@@ -183,7 +183,7 @@ def judge(stage: Stage, code: int, text: str, *, hide: Sequence[str], held: int 
 
 
 def meaning_of(stage: Stage, code: int, text: str) -> Meaning:
-    """The row of the tables that a reply falls under.
+    """Return the table's row for a reply.
 
     >>> meaning_of("rcpt", 550, "5.7.1 relaying denied").code, meaning_of("rcpt", 550, "no such user").code
     ('policy', 'mailbox_unknown')

@@ -1,13 +1,13 @@
-"""SMTP: mails by a mail server of one's own, or a provider's submission port.
+"""SMTP: mail by your own server, or a provider's submission port.
 
-    send      a connection that is there and answers, or a new one; hand the mail over; read the reply (`judge`)
-    look_up   a mail server keeps no list: a mail whose last reply was lost is for a person
+    send      take an idle connection that answers, or a new one; hand the mail over; judge the reply
+    look_up   a mail server keeps no list: a person settles a mail whose last reply was lost
 
-Connections are kept for the next mail of the same server and user. The conversation is in smtp_dialogue.py, what a no
-means in smtp_answers.py, what a mail is in mail.py.
+The next mail of the same server and user reuses a connection. session.py has the conversation, errors.py the meaning of
+refusals, mail.py the mails.
 
-As with HTTP (http.py), a delivery runs on a thread of its own, whose caller leaves at the deadline: a name server or a
-mail server may take as long as it likes. A mail whose final dot has not left by then never will.
+As in http.py, a delivery has a thread of its own, and its caller gives up at the deadline: name and mail servers may
+take any time. A mail whose final dot has not left by then never leaves.
 """
 
 from __future__ import annotations
@@ -56,15 +56,15 @@ if TYPE_CHECKING:
     import smtplib
 
 MAILS_A_CONNECTION = 100
-"""Servers that count say no after about so many, in words that are not always told from a no to a mail."""
+"""Servers that limit the mails of a connection refuse at about this number, sometimes as if refusing the mail."""
 
 
 class Smtp:
-    """Mails by SMTP, always under TLS but for a server on this machine.
+    """Mail by SMTP, with TLS except to a server on this machine.
 
-    SMTP_URL       smtp://user@host:587 (STARTTLS) or smtps://user@host:465; without a user nobody logs in. An account
-                   may have a server of its own in its setting `smtp_url`, and then also its own secret.
-    SMTP_PASSWORD  the password, for the accounts that name none of their own in `secret_env`.
+    SMTP_URL       smtp://user@host:587 (STARTTLS) or smtps://user@host:465; without a user there is no login. An
+                   account's setting `smtp_url` names its own server; then it needs its own secret too.
+    SMTP_PASSWORD  the password of accounts without `secret_env`.
     """
 
     channels: frozenset[str] = frozenset({"email"})
@@ -72,7 +72,7 @@ class Smtp:
     lag: timedelta | None = None
     suppresses: frozenset[str] = BOUNCES
 
-    def __init__(self, env: Mapping[str, str], *, times: Times = Times()) -> None:  # noqa: B008 — it is frozen
+    def __init__(self, env: Mapping[str, str], *, times: Times = Times()) -> None:  # noqa: B008 — frozen
         self._env = env
         url = env.get("SMTP_URL", "").strip()
         self._server = server_of(url, "SMTP_URL") if url else None
@@ -110,7 +110,7 @@ class Smtp:
         return outcome
 
     def _variable(self, send: Claimed, server: Server) -> str | None:
-        """The variable that is to be mended where a login is refused; null: it is the account's own setting."""
+        """Return the variable to mend after a refused login; None: it is the account's own setting."""
         own = bool(send.settings.get("smtp_url"))
         if server.user is None:
             return None if own else "SMTP_URL"
@@ -128,7 +128,7 @@ class Smtp:
         self._idle.close()
 
     def _server_of(self, send: Claimed) -> tuple[Server, str | None]:
-        """The account's server, and the password. Raises `ConfigurationError` where one of them is missing."""
+        """Return the account's server and password. Raises `ConfigurationError` if one is missing."""
         own = send.settings.get("smtp_url")
         server = server_of(str(own), f"The setting smtp_url of the account {send.account}") if own else self._server
         if server is None:
@@ -137,7 +137,7 @@ class Smtp:
             )
         if server.user is None:
             return server, None
-        # The password of one server is not shown to another.
+        # Never show one server's password to another.
         return server, secret_of(send, self._env, None if own else "SMTP_PASSWORD")
 
 
@@ -145,12 +145,12 @@ class Smtp:
 
 
 def message_id(send: Claimed, sender: str) -> str:
-    """The Message-ID: the same on each attempt, so that whoever gets a mail twice can tell."""
+    """Return the Message-ID, equal on each attempt, so that duplicates are recognisable."""
     return f"<{send.send_id}@{sender.rpartition('@')[2] or 'send-queue.invalid'}>"
 
 
 def message(send: Claimed, mail: Mail) -> bytes:
-    """The mail as it goes over the wire, in ASCII, with CRLF, and without the dots that SMTP doubles."""
+    """Write the mail in ASCII with CRLF, before dot-stuffing."""
     from email.message import EmailMessage
     from email.policy import SMTP
     from email.utils import format_datetime
@@ -159,7 +159,7 @@ def message(send: Claimed, mail: Mail) -> bytes:
     body.set_content(mail.text)
     if mail.html is not None:
         body.add_alternative(mail.html, subtype="html")
-    # The package's way of folding headers loses spaces between words of RFC 2047, and makes such words of long links.
+    # Fold headers here: the package loses spaces between encoded words (RFC 2047), and encodes long links.
     headers = [
         ("Message-ID", message_id(send, mail.sender)),
         ("Date", format_datetime(send.started_at)),
@@ -183,12 +183,12 @@ def _mailbox(name: str, address: str) -> str:
 
 
 class _TooLate(Exception):
-    """The caller has left, or others may take the mail for theirs: nothing may go out any more."""
+    """The caller gave up, or another run may claim the mail: nothing may go out any more."""
 
 
 @dataclass(slots=True)
 class _Connection:
-    """A connection, and how many mails went over it."""
+    """A connection, and the number of its mails."""
 
     smtp: smtplib.SMTP
     mails: int = 0
@@ -202,7 +202,7 @@ _Whose: TypeAlias = tuple[Server, str | None]
 
 @dataclass(slots=True)
 class _Idle:
-    """Connections that wait for the next mail, by server, user and password."""
+    """Idle connections, by server, user and password."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     waiting: dict[_Whose, list[_Connection]] = field(default_factory=dict)
@@ -230,7 +230,7 @@ class _Idle:
 
 
 def _part(connection: _Connection) -> None:
-    """Say goodbye, and do not wait long for the answer."""
+    """Send QUIT, with a short wait for the answer."""
     with suppress(Exception):
         if connection.smtp.sock is not None:
             connection.smtp.sock.settimeout(1)
@@ -239,7 +239,7 @@ def _part(connection: _Connection) -> None:
 
 
 class _Delivery:
-    """One mail on its thread, and what the caller may know of it at the deadline."""
+    """One mail on its thread, with its state for the caller at the deadline."""
 
     def __init__(
         self,
@@ -255,7 +255,7 @@ class _Delivery:
         self._send, self._mail, self._whole = send, mail, whole
         self._server, self._password = server, password
         self._idle, self._times = idle, times
-        # The server has all its time for the dot, however long it took until then.
+        # Leave the server its full time for the dot.
         self._leave_by = min(send.leave_by, clock() + times.total - times.dot)
         self._lock = threading.Lock()
         self._connection: _Connection | None = None
@@ -263,7 +263,7 @@ class _Delivery:
         self._given_up = False
         self._verdict: Outcome | None = None
 
-    # --- as the dialogue's gate ---------------------------------------------------------------------------
+    # --- the session's gate -------------------------------------------------------------------------------
 
     def check(self) -> None:
         if self._given_up or clock() > self._leave_by:
@@ -312,7 +312,7 @@ class _Delivery:
                     if used and no.stage == "mail":
                         continue
                 else:
-                    self._idle.give(whose, connection)  # it is reset before its next mail
+                    self._idle.give(whose, connection)  # RSET precedes its next mail
                 raise
             except BaseException:
                 connection.close()
@@ -338,7 +338,7 @@ class _Delivery:
         with self._lock:
             self._connection = connection
 
-    # --- what it means ------------------------------------------------------------------------------------
+    # --- the outcome --------------------------------------------------------------------------------------
 
     def _judged(self, no: Refused) -> Outcome:
         mail, held = self._mail, tries_that_did_not_count(self._send)
@@ -348,7 +348,7 @@ class _Delivery:
     def _lacking(self, lacking: NotOffered) -> Hold:
         host = self._server.host
         if lacking.what == "STARTTLS":
-            detail = f"{host} offers no STARTTLS, and nothing is sent in the clear: use smtps://, or another server."
+            detail = f"{host} offers no STARTTLS, so the connection would be open: use smtps://, or another server."
             return Hold("lane", "no_tls", detail, timedelta(hours=1))
         detail = f"{host} offers no login by password: take the user out of SMTP_URL, or use another server."
         return Hold("lane", "no_login", detail, timedelta(hours=1))
@@ -367,7 +367,7 @@ class _Delivery:
         detail = f"{self._server.host}: {words}."
         return Uncertain(code, detail) if self._left else Retry(code, detail)
 
-    # --- at the caller's ----------------------------------------------------------------------------------
+    # --- on the caller's thread ---------------------------------------------------------------------------
 
     def verdict_or_give_up(self) -> Outcome:
         with self._lock:
@@ -376,7 +376,7 @@ class _Delivery:
             self._given_up = True
             left, connection = self._left, self._connection
         if connection is not None:
-            # Its thread may wait for a server that sends a byte now and then: end it.
+            # A server that sends a byte now and then would keep the thread waiting: end it.
             with suppress(Exception):
                 if connection.smtp.sock is not None:
                     connection.smtp.sock.shutdown(socket.SHUT_RDWR)

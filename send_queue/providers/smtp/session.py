@@ -1,11 +1,10 @@
-"""SMTP as a conversation: connect, and hand over one mail; by smtplib, but for the end, where it matters what has left.
+"""The SMTP conversation: connect, and hand over one mail. smtplib does all but the end.
 
     greeting, EHLO, STARTTLS, EHLO, AUTH        `connect`
     MAIL FROM, RCPT TO, DATA, the mail, "."     `hand_over`
 
-A server that never sees the final dot must forget the mail (RFC 5321, 4.1.1.4). So whatever goes wrong before the dot,
-nothing went out; and from its first byte on only the server's reply tells. The dot is a write of its own, after one
-more look at the clock.
+A server must forget a mail without its final dot (RFC 5321, 4.1.1.4). So after any failure before the dot nothing went
+out; after it only the server's reply counts. The dot is a write of its own, after a last check of the clock.
 """
 
 from __future__ import annotations
@@ -21,32 +20,32 @@ from send_queue.providers.http import LOOPBACK
 from send_queue.providers.smtp.errors import Stage
 
 if TYPE_CHECKING:
-    # At run time smtplib and ssl are imported by the first connection: a tick with nothing due makes none.
+    # The first connection imports smtplib and ssl: an idle tick makes none.
     import smtplib
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A mail server: where, and as whom."""
+    """A mail server's address and user."""
 
     host: str
     port: int
     tls: bool
-    """From the first byte on (smtps); else by STARTTLS, which only a server on this machine may lack."""
+    """TLS from the first byte (smtps); else STARTTLS, which only a server on this machine may lack."""
     user: str | None
 
     @property
     def here(self) -> bool:
-        """On this machine: nobody is on the way."""
+        """Whether it is on this machine, without a network between."""
         return self.host in LOOPBACK
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds: to connect, for each reply, for the reply to the final dot, and for a whole delivery.
+    """Seconds for the connection, each reply, the reply to the final dot, and the whole delivery.
 
-    RFC 5321 (4.5.3.2.6) would wait ten minutes after the dot. Here a run that is told to stop has less than two: a
-    server that reads a mail for longer than `dot` leaves it in doubt.
+    RFC 5321 (4.5.3.2.6) asks for ten minutes after the dot, but a stopped run has less than two: a mail becomes
+    uncertain if the server takes longer than `dot`.
     """
 
     connect: float = 10.0
@@ -56,7 +55,7 @@ class Times:
 
 
 class Refused(Exception):
-    """The server said no: a reply that is not the one that this stage needs."""
+    """The server refused: the reply is not the expected one of the stage."""
 
     def __init__(self, stage: Stage, code: int, text: bytes | str) -> None:
         self.stage: Stage = stage
@@ -65,30 +64,30 @@ class Refused(Exception):
 
 
 class NotOffered(Exception):
-    """The server lacks something that we do not go without: `what` is `STARTTLS`, or a way to log in."""
+    """The server lacks a requirement: `what` is `STARTTLS` or a login method."""
 
     def __init__(self, what: str) -> None:
         self.what = what
 
 
 class Lost(Exception):
-    """The connection broke, or the reply to the dot was none: by then the mail may have been taken."""
+    """The connection broke after the dot, or its reply is unreadable: the server may have accepted the mail."""
 
 
 class Gate(Protocol):
-    """Who says whether it is still time."""
+    """Decides whether there is still time."""
 
     def check(self) -> None:
-        """Raise where it is too late to go on."""
+        """Raise if it is too late to go on."""
 
     def leave(self) -> None:
-        """Raise where it is too late; else note that from now on the mail may be taken."""
+        """Raise if it is too late; else note that the mail may be accepted from now on."""
 
 
 def server_of(url: str, what: str) -> Server:
-    """`smtp://user@host:587` or `smtps://user@host:465`; ports, and the user, may be left out.
+    """Read `smtp://user@host:587` or `smtps://user@host:465`; port and user are optional.
 
-    Raises `ConfigurationError`, which names `what`.
+    Raises `ConfigurationError` with `what` in the message.
 
     >>> server_of("smtp://ana%40example.com@mail.example.com", "SMTP_URL")
     Server(host='mail.example.com', port=587, tls=False, user='ana@example.com')
@@ -119,7 +118,7 @@ def server_of(url: str, what: str) -> Server:
 
 
 def connect(server: Server, password: str | None, times: Times) -> smtplib.SMTP:
-    """A connection that is ready for mails, its certificate checked.
+    """Connect, check the certificate, and log in.
 
     Raises `Refused`, `NotOffered`, `OSError` or `smtplib.SMTPException`: nothing of a mail has left.
     """
@@ -128,7 +127,7 @@ def connect(server: Server, password: str | None, times: Times) -> smtplib.SMTP:
 
     try:
         smtp: smtplib.SMTP
-        # A name for EHLO is given here only so that smtplib asks no resolver for ours, which can take long.
+        # Give a name for EHLO: smtplib would resolve our own, which can take long.
         if server.tls:
             context = ssl.create_default_context()
             smtp = smtplib.SMTP_SSL(server.host, server.port, "localhost", timeout=times.connect, context=context)
@@ -137,7 +136,7 @@ def connect(server: Server, password: str | None, times: Times) -> smtplib.SMTP:
     except smtplib.SMTPConnectError as error:
         raise Refused("hello", error.smtp_code, error.smtp_error) from None
     try:
-        # The dot goes in a packet of its own, which would else wait until the mail before it has been acknowledged.
+        # Send the dot's packet at once, without waiting for the acknowledgement of the mail.
         if smtp.sock is not None:
             smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         _patience(smtp, times.reply)
@@ -160,7 +159,7 @@ def connect(server: Server, password: str | None, times: Times) -> smtplib.SMTP:
 
 
 def alive(smtp: smtplib.SMTP, times: Times) -> bool:
-    """Does a connection that was used before still answer? RSET, which also ends whatever was begun on it."""
+    """Whether a used connection still answers RSET, which also ends any open delivery."""
     import smtplib
 
     try:
@@ -173,10 +172,10 @@ def alive(smtp: smtplib.SMTP, times: Times) -> bool:
 
 
 def hand_over(smtp: smtplib.SMTP, sender: str, to: str, mail: bytes, gate: Gate, times: Times) -> str:
-    """Hand over one mail; return what the server said when it took it.
+    """Hand over one mail; return the server's reply of acceptance.
 
-    `mail` ends with a line break. Raises `Refused`; what `gate` raises; `OSError` or `smtplib.SMTPException` where the
-    connection broke before the dot, and `Lost` where it did later.
+    `mail` ends with a line break. Raises `Refused`, the gate's errors, `OSError` or `smtplib.SMTPException` for a break
+    before the dot, and `Lost` for one after it.
     """
     import smtplib
 
@@ -203,18 +202,18 @@ def hand_over(smtp: smtplib.SMTP, sender: str, to: str, mail: bytes, gate: Gate,
 def _greet(smtp: smtplib.SMTP) -> None:
     code, text = smtp.ehlo()
     if not 200 <= code < 300:
-        if code // 100 == 5 and code != 554:  # one that is older than EHLO
+        if code // 100 == 5 and code != 554:  # older than EHLO
             code, text = smtp.helo()
         if not 200 <= code < 300:
             raise Refused("hello", code, text)
 
 
 def _log_in(smtp: smtplib.SMTP, user: str, password: str) -> None:
-    """By one way only: to try all with a password that is wrong would lock the account three times as fast."""
+    """Log in by one method: trying all with a wrong password would lock the account three times as fast."""
     import smtplib
 
     offered = smtp.esmtp_features.get("auth", "").upper().split()
-    smtp.user, smtp.password = user, password  # where smtplib's own methods look for them
+    smtp.user, smtp.password = user, password  # smtplib's methods read them here
     ways: dict[str, Any] = {"PLAIN": smtp.auth_plain, "LOGIN": smtp.auth_login, "CRAM-MD5": smtp.auth_cram_md5}
     way = next((name for name in ways if name in offered), None)
     if way is None:
@@ -237,7 +236,7 @@ def _patience(smtp: smtplib.SMTP, seconds: float) -> None:
 
 
 def _own_name(smtp: smtplib.SMTP) -> str:
-    """Our address as EHLO has it, for a machine that may have no name (RFC 5321, 4.1.3)."""
+    """Return our address in EHLO's form, since the machine may have no name (RFC 5321, 4.1.3)."""
     if smtp.sock is None:
         return "localhost"
     own = str(smtp.sock.getsockname()[0])

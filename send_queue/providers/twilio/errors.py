@@ -1,7 +1,7 @@
-"""What Twilio's answers to a message mean: its error codes as data, and one function that reads an answer by them.
+"""Twilio's answers to a message: a table of error codes, and one function that applies it.
 
-Twilio adjusts its codes all the time, and says so: what is not in the table is judged by its HTTP status. A 429 is sure
-not to have been processed (Twilio, error 20429); a 5xx may have been.
+Twilio changes its codes often, as it documents: for a code without a row the HTTP status decides. A request with a 429
+was not processed (Twilio, error 20429); one with a 5xx may have been.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ MEANINGS: Mapping[int, Meaning] = {
     21614: Meaning("failed", "not_a_mobile_number"),
     21635: Meaning("failed", "landline"),
     21612: Meaning("failed", "unroutable"),
-    21610: Meaning("failed", "opted_out"),  # they have answered STOP to this sender
+    21610: Meaning("failed", "opted_out"),  # the recipient answered STOP to this sender
     21408: Meaning("failed", "region_not_permitted", advice="Allow the country in Twilio's geo permissions."),
-    # the sender: the next message would be refused too
+    # the sender: the next message would meet it too
     21212: _sender("invalid_sender", "Set another number with `send-queue account set --set from=…`."),
     21606: _sender("sender_not_usable", "The number is not this account's, or cannot send SMS."),
     21603: _sender("sender_missing", "Set a number with `send-queue account set --set from=…`."),
-    # of this recipient, while the account is on trial; and so of the next one
+    # a trial account: the next recipient would meet it too
     21608: _sender(
         "trial_account", "A trial account sends to verified numbers only: upgrade it, or verify the number."
     ),
@@ -57,7 +57,7 @@ MEANINGS: Mapping[int, Meaning] = {
     21611: Meaning("hold", "sender_queue_full", "lane", hours(1), hours(10)),
     60728: Meaning("hold", "hourly_limit", "account", hours(1)),
     63038: Meaning("hold", "daily_limit", "account", hours(6), hours(24)),
-    # told of a message that was taken, by its callback; an answer with one of them refused it
+    # codes of callbacks for accepted messages; in an answer they refuse the message
     30001: Meaning("hold", "queue_overflow", "lane", minutes(5), hours(1)),
     30003: Meaning("retry", "unreachable_handset"),
     30004: Meaning("failed", "message_blocked"),
@@ -68,21 +68,20 @@ MEANINGS: Mapping[int, Meaning] = {
 }
 
 REFUSES_KEY = frozenset({KEY.code})
-"""The code that is about the secret."""
+"""Codes that refuse the secret."""
 
 BY_STATUS: Mapping[int, Meaning] = {401: KEY, 403: FORBIDDEN, 429: SLOWER}
-"""For codes that are not above, where the status says enough. Any other 4xx is parked: an unknown error that is tried
-again for ever is how a number gets blocked."""
+"""Statuses that suffice without a known code. Any other 4xx fails: retrying an unknown error for ever gets a number
+blocked."""
 
 SUPPRESSES = frozenset({"opted_out", "landline", "not_a_mobile_number", "unknown_handset"})
-"""The codes that are about the recipient for good: nothing more is to be sent there."""
+"""Codes that concern the recipient for good: they suppress it."""
 
 
 def judge(answer: Answer | NoAnswer, *, now: datetime, hide: Sequence[str], held: int = 0) -> Answer | Outcome:
-    """Read an answer to a message: itself, if it says yes with the name of a message, or what became of the send.
+    """Judge an answer to a message: return the answer itself if it is a yes with a message's id, else the outcome.
 
-    `now` is what a Retry-After date is measured by; the strings of `hide` are kept out of every detail; `held` is
-    how many tries of the send did not count.
+    `now` is the base of a Retry-After date; details omit the strings of `hide`; `held` counts the send's holds.
     """
     if not isinstance(answer, Answer):
         return answer
@@ -91,7 +90,7 @@ def judge(answer: Answer | NoAnswer, *, now: datetime, hide: Sequence[str], held
     if 200 <= status < 300:
         if not sid_of(body):
             return Uncertain("unreadable_answer", f"HTTP {status} with no message of Twilio's in it.", status)
-        if body.get("status") == "failed":  # it was made, and given up at once
+        if body.get("status") == "failed":  # created, and failed at once
             meaning = MEANINGS.get(_code(body.get("error_code")) or 0)
             return Failed(meaning.code if meaning else "failed", _said(body.get("error_message"), hide), status)
         return answer
@@ -108,13 +107,13 @@ def judge(answer: Answer | NoAnswer, *, now: datetime, hide: Sequence[str], held
 
 
 def sid_of(message: Mapping[str, object]) -> str | None:
-    """Twilio's name of a message, SM… or MM…; null where there is none."""
+    """Return Twilio's id of a message, SM… or MM…; None: there is none."""
     sid = message.get("sid")
     return plain(sid, 64) if isinstance(sid, str) and sid.startswith(("SM", "MM")) else None
 
 
 def _code(value: object) -> int | None:
-    """An error code, also where it comes as text."""
+    """Read an error code, a number or text."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 6:
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1_000_000 else None

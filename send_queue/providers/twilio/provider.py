@@ -1,11 +1,11 @@
 """Twilio, Programmable Messaging: SMS and MMS.
 
-    send       POST once to the account's Messages, read the answer (`twilio_answers.judge`)
-    look_up    read what the account has sent to the recipient, and look for the text
+    send       POST once to the account's Messages, and judge the answer
+    look_up    search the account's messages to the recipient for the text
 
-Twilio has no idempotency key, so a POST whose answer was lost is in doubt until it is found, or surely is not there.
-Where an address for status callbacks is set, each message carries it with our id at its end: so the first callback
-tells which message it was, whatever became of the answer.
+Twilio has no idempotency key, so a POST with a lost answer is uncertain until a look-up finds the message or proves its
+absence. With a status callback URL set, each message carries it with our id at its end: the first callback identifies
+the message even if its answer was lost.
 """
 
 from __future__ import annotations
@@ -55,16 +55,16 @@ MAX_MEDIA_ITEMS = 10
 class Twilio:
     """SMS through Twilio.
 
-    TWILIO_AUTH_TOKEN   the token, or the secret of an API key, for the accounts that name none of their own
-    TWILIO_ACCOUNT_SID  the account's SID, for those that have no provider-account-id
+    TWILIO_AUTH_TOKEN   the token, or an API key's secret, of accounts without `secret_env`
+    TWILIO_ACCOUNT_SID  the SID of accounts without provider-account-id
 
     Settings of an account, or of its place in a campaign:
 
-    from, messaging_service_sid   who it comes from: a number, or a service that chooses one; one of them must be set
-    status_callback_url           the beginning of the address that Twilio tells what became of a message; our id is put
-                                  at its end. Else TWILIO_STATUS_CALLBACK_URL; none: nobody is told
-    validity_period               seconds, 1 to 36000, after which Twilio gives a message up
-    api_key_sid                   the SID of an API key (SK…), whose secret is then the account's secret
+    from, messaging_service_sid   the sending number, or a service that chooses one; one of the two is required
+    status_callback_url           the URL for Twilio's status callbacks, to which our id is appended; default
+    TWILIO_STATUS_CALLBACK_URL, else no callbacks
+    validity_period               seconds, 1 to 36000, after which Twilio drops a waiting message
+    api_key_sid                   the SID of an API key (SK…); the account's secret is then its secret
     """
 
     channels: frozenset[str] = frozenset({"sms"})
@@ -114,8 +114,8 @@ class Twilio:
             return CannotTell(str(error))
         if isinstance(account, Hold):
             return CannotTell(account.detail)
-        # By the recipient alone. The sender may have been set anew since; and a message that has not been sent yet has
-        # no DateSent that a filter could meet.
+        # Search by recipient alone: the sender may have changed since, and a message without DateSent would escape
+        # a filter by date.
         answer = self._http.get(
             account.messages, limits=self._get, headers=account.headers(), params={"To": to, "PageSize": str(PER_PAGE)},
             hide=(account.secret, account.basic, send.message),
@@ -136,14 +136,14 @@ class Twilio:
         self._http.close()
 
     def _account(self, send: Claimed) -> _Account | Hold:
-        """The account with its secret. Raises `ConfigurationError` where this machine has none for it."""
+        """Return the account with its secret. Raises `ConfigurationError` without a secret on this machine."""
         secret = secret_of(send, self._env, "TWILIO_AUTH_TOKEN")
         sid = (send.provider_account_id or self._env.get("TWILIO_ACCOUNT_SID", "")).strip()
         if not re.fullmatch(r"[A-Za-z0-9]+", sid):
             return Hold(
                 "account",
                 "provider_account_id_missing",
-                "The account has no SID of Twilio's: give it one with `send-queue account set --provider-account-id`,"
+                "The account has no SID: give it one with `send-queue account set --provider-account-id`,"
                 " or set TWILIO_ACCOUNT_SID.",
                 after=timedelta(minutes=15),
             )
@@ -151,7 +151,7 @@ class Twilio:
         return _Account(f"{self._base}/2010-04-01/Accounts/{sid}/Messages.json", user, secret)
 
     def _form(self, send: Claimed) -> dict[str, Any] | Outcome:
-        """The fields of the request, or why there can be none."""
+        """Return the fields of the request, or the outcome that prevents it."""
         try:
             form: dict[str, Any] = {"To": e164(send.recipient)}
         except ValueError as error:
@@ -175,7 +175,7 @@ class Twilio:
         if len(send.message) > MAX_TEXT_CHARS:
             return Failed("message_too_long", f"The text has {len(send.message)} characters, {MAX_TEXT_CHARS} may go.")
         if not send.message.strip() and not media:
-            return Failed("empty_message", "There is neither a text nor media to send.")
+            return Failed("empty_message", "The message has neither text nor media.")
         if send.message.strip():
             form["Body"] = send.message
         if media:
@@ -197,7 +197,7 @@ class Twilio:
 
 @dataclass(frozen=True, slots=True)
 class _Account:
-    """Where an account's messages are, and what opens them."""
+    """An account's address and credentials."""
 
     messages: str
     user: str
@@ -205,7 +205,7 @@ class _Account:
 
     @property
     def basic(self) -> str:
-        """The secret as it travels: whoever has this has the other."""
+        """Return the encoded credentials, as secret as the secret itself."""
         return b64encode(f"{self.user}:{self.secret}".encode()).decode()
 
     def headers(self) -> dict[str, str]:
@@ -215,39 +215,38 @@ class _Account:
 # --- looking up -------------------------------------------------------------------------------------------
 
 PER_PAGE = 1000
-"""The most that Twilio gives. Nobody is written to so often that a second page would be worth a request."""
+"""The most that Twilio lists. Nobody gets so many messages that a second page is worth a request."""
 
 MAX_CLOCK_SKEW = timedelta(days=1)
-"""By how much the database's clock may have been ahead of Twilio's at an attempt."""
+"""The database's clock may have been ahead of Twilio's by this much."""
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
-"""By how much two clocks that are kept right may differ."""
+"""The difference of two synchronised clocks at most."""
 
 TRIAL = "Sent from your Twilio trial account - "
-"""What Twilio puts before the texts of a trial account."""
+"""Twilio's prefix of a trial account's texts."""
 
-UNKNOWN_SHAPE = "Twilio's list has a shape that is not known."
+UNKNOWN_SHAPE = "Twilio's list has an unknown shape."
 
 
 def find(send: Claimed, listed: list[Any], now: datetime | None) -> LookUp:
-    """Look for the text among the messages to its recipient; `now` is Twilio's clock.
+    """Search the messages to the recipient for the text; `now` is Twilio's clock.
 
-    Their times are Twilio's, `started_at` is the database's, which may have been ahead. From the oldest to the newest:
+    Their times are Twilio's; `started_at` is the database's, which may have been ahead. From oldest to newest:
 
-        older than AHEAD before the attempt   certainly not ours
-        older than APART before the attempt   an older message, or ours by a clock that was ahead: a person can tell
-        since then                            ours, if it has the text
+        before the attempt by more than MAX_CLOCK_SKEW    not ours
+        before the attempt by more than CLOCK_TOLERANCE   an older message, or ours if a clock was ahead: for a person
+        since then                                        ours, if the text is equal
 
-    Where the attempt was given up at a moment that has not come yet by Twilio's clock, all begin as much earlier. A
-    text that is there twice is another send's at least once: neither is taken for ours. Another text, from the time of
-    the attempt itself, may be ours with letters that Twilio has changed (Smart Encoding, a shortened link): a person
-    can tell.
+    If the attempt ended after the present moment of Twilio's clock, all limits move back by the difference. Of two
+    equal texts at least one is another send's: neither counts as ours. A different text from the time of the attempt
+    may be ours, changed by Twilio (Smart Encoding, a shortened link): a person decides.
     """
     given_up = max(send.started_at, send.finished_at or send.started_at)
     ahead = max(given_up - (now or given_up), timedelta())
     began, ended = send.started_at - ahead, given_up + CLOCK_TOLERANCE
     wanted = _bare(send.message)
-    copies: dict[str, bool] = {}  # by the message's id: may it be told for ours by its time?
+    copies: dict[str, bool] = {}  # by the message's id: does its time prove it ours?
     others = False
     for item in listed:
         if not isinstance(item, Mapping) or (sid := sid_of(item)) is None:
@@ -279,7 +278,7 @@ def find(send: Claimed, listed: list[Any], now: datetime | None) -> LookUp:
 
 
 def _text(value: object) -> str:
-    """A setting as text, whether it was written as a number or not."""
+    """Read a setting as text, even if it is a number."""
     return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
@@ -291,12 +290,12 @@ def _is_url(value: object) -> bool:
 
 
 def _bare(text: str) -> str:
-    """A text without what may change on the way: white space, invisible characters, composed letters."""
+    """Remove white space and invisible characters and compose letters, since Twilio may change these."""
     return "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c)[0] not in "ZC")
 
 
 def _time(value: object) -> datetime | None:
-    """A moment in the form of RFC 2822; null where it is none.
+    """Read a moment in the form of RFC 2822; None for other text.
 
     >>> print(_time("Thu, 24 Aug 2023 05:01:45 +0000"), _time("yesterday"))
     2023-08-24 05:01:45+00:00 None
