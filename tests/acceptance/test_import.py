@@ -191,7 +191,7 @@ def test_a_placeholder_of_another_tool_is_refused(importing: Importing, message:
         done = importing(text, *texts, channel="email", check=False)
         assert done.returncode == 2
         assert "write {first_name}" in done.stderr or "use one of the fields (first_name, recipient)" in done.stderr
-        assert "add --literal to send" in done.stderr
+        assert "add --literal" in done.stderr
         assert importing.rows() == []
 
 

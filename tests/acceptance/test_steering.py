@@ -218,7 +218,7 @@ def test_a_doubt_that_is_looked_up_says_when(queue: Queue) -> None:
     [hold] = queue.explain(send_id)["holds"]
     assert MONDAY < moment(hold["until"]) <= MONDAY + 3 * MINUTE
     assert "a run queries the provider at Mon 2026-11-23 15:0" in queue("explain", send_id).stdout
-    assert "A run asks the provider again of 1, first at Mon 2026-11-23 15:0" in queue("status").stdout
+    assert "Runs will query the provider about 1, from Mon 2026-11-23 15:0" in queue("status").stdout
     queue.conn.execute("update send_queue set look_up_at = null")
     assert "is uncertain and waits for a person" in queue("explain", send_id).stdout
     assert "1 uncertain: see `send-queue list --status uncertain`, then settle them." in queue("status").stdout

@@ -46,7 +46,7 @@ class Rule:
 
     shown         the token that it exchanges
     once_used     a used refresh token `stays` valid; is `gone`, so that a lost answer loses the tokens; or has a
-    `grace`, so that a lost answer can be requested again
+                  `grace`, so that a lost answer can be requested again
     life          an access token's lifetime if the answer gives none; None: no end
     refresh_life  a refresh token's lifetime if the answer gives none; None: unknown
     renew         the function that requests new ones; None: it grants none

@@ -62,7 +62,7 @@ class Twilio:
 
     from, messaging_service_sid   the sending number, or a service that chooses one; one of the two is required
     status_callback_url           the URL for Twilio's status callbacks, to which our id is appended; default
-    TWILIO_STATUS_CALLBACK_URL, else no callbacks
+                                  TWILIO_STATUS_CALLBACK_URL, else no callbacks
     validity_period               seconds, 1 to 36000, after which Twilio drops a waiting message
     api_key_sid                   the SID of an API key (SK…); the account's secret is then its secret
     """
