@@ -155,7 +155,7 @@ def simulation_options(command: Any) -> Any:
     """Add the options that describe cron's run, for a simulation."""
     return with_options(
         command,
-        click.option("--every", type=DURATION, default="5m", show_default=True, callback=_often_enough,
+        click.option("--every", type=DURATION, default="5m", show_default=True, callback=_check_interval,
                      help="How often cron starts the run."),
         click.option("--limit", type=Whole(1), default=1, show_default=True,
                      help="The --limit of each `run-once`."),
@@ -164,7 +164,7 @@ def simulation_options(command: Any) -> Any:
     )  # fmt: skip
 
 
-def _often_enough(_ctx: click.Context, _param: click.Parameter, every: timedelta) -> timedelta:
+def _check_interval(_ctx: click.Context, _param: click.Parameter, every: timedelta) -> timedelta:
     if every < timedelta(seconds=1):
         raise click.BadParameter("the interval is shorter than a second: write 5m")
     return every

@@ -12,7 +12,7 @@ import click
 
 from send_queue.cli.app import App, json_option, warn, workspace_option
 from send_queue.cli.output import as_json, printable, table, terminal_width
-from send_queue.cli.reassign import said_of_removed, waiting_of
+from send_queue.cli.reassign import count_waiting, removal_notices
 from send_queue.cli.values import (
     CLEARED,
 )
@@ -159,14 +159,14 @@ def _put(app: App, kind: str, name: str, fields: dict[str, Any], json_: bool, *,
         if said and "schedule" in fields:
             office_hours.count_days(conn, row, app.now())
         if "remove_accounts" in fields:
-            row["waiting"] = waiting_of(conn, fields["remove_accounts"], row)
+            row["waiting"] = count_waiting(conn, fields["remove_accounts"], row)
     if said:
         warn(said)
     if json_:
         click.echo(as_json(row))
     elif adding or fields:
         click.echo(f"{'Added' if adding else 'Set'} the {kind} {printable(name)}.")
-        for sentence in said_of_removed(name, row.get("waiting", {})):
+        for sentence in removal_notices(name, row.get("waiting", {})):
             click.echo(printable(sentence))
     else:
         click.echo(_unchanged(kind, name))

@@ -94,11 +94,11 @@ def _wording(
     if not (template or html):
         return Wording(message, subject, literal=literal)
     from send_queue.intake import files
-    from send_queue.rules.templates import MAX_TEMPLATE, Template  # late: it imports jinja2
+    from send_queue.rules.templates import MAX_TEMPLATE_CHARS, Template  # late: it imports jinja2
 
     def read(file: Path, *, html: bool) -> Template:
         with files.opened(file, "a text file") as text:
-            return Template(text.read(MAX_TEMPLATE + 1), file.name, html=html)
+            return Template(text.read(MAX_TEMPLATE_CHARS + 1), file.name, html=html)
 
     return Wording(
         message=read(template, html=False) if template else message,
@@ -122,7 +122,7 @@ def _object(text: str | None) -> dict[str, Any] | None:
     return value
 
 
-SAID = 20
+MAX_NAMED_LINES = 20
 """Lines named on stderr; the rest are counted."""
 
 
@@ -197,10 +197,12 @@ def import_command(
             conn, file, campaign, channel, words, workspace, at, dry_run, progress, skip_contacted, columns,
             skip_incomplete,
         )  # fmt: skip
-    for number, reason in result.wrong[:SAID]:
+    for number, reason in result.wrong[:MAX_NAMED_LINES]:
         warn(f"{file.name}, line {number}: {reason}")
     if result.differing:
-        lines = ", ".join(map(str, result.differing[:SAID])) + (", …" if len(result.differing) > SAID else "")
+        lines = ", ".join(map(str, result.differing[:MAX_NAMED_LINES])) + (
+            ", …" if len(result.differing) > MAX_NAMED_LINES else ""
+        )
         warn(
             f"Left unchanged, since the queue (or an earlier line) has them with another message or recipient:"
             f" {file.name}, line {lines}."
@@ -223,9 +225,9 @@ def import_command(
                 click.echo("\n".join(f"    {printable(line)}" for line in text.splitlines()))
     if result.wrong:
         n = len(result.wrong)
-        if n > SAID:
-            warn(f"{file.name}: … and {n - SAID:,} more lines are wrong; --json names them all.")
-        which = "the line above" if n == 1 else f"the {n:,} lines{' above' if n <= SAID else ''}"
+        if n > MAX_NAMED_LINES:
+            warn(f"{file.name}: … and {n - MAX_NAMED_LINES:,} more lines are wrong; --json names them all.")
+        which = "the line above" if n == 1 else f"the {n:,} lines{' above' if n <= MAX_NAMED_LINES else ''}"
         skip = ""
         if all(reason.startswith("the recipient is missing") for _, reason in result.wrong):
             skip = ", or leave out lines without an address with --skip-incomplete"

@@ -59,24 +59,24 @@ def watched(app: App) -> Iterator[None]:
         ping.end(well=well)
 
 
-def end_run(this: Pass, command: str, report: RunReport, began: float, counting: bool) -> None:
-    """Note that a run was there, and have those told who want to know; nothing that goes wrong here undoes the run.
+def end_run(pass_: Pass, command: str, report: RunReport, began: float, with_remaining: bool) -> None:
+    """Record the run for `metrics` and queue due notifications; an error here does not undo the run.
 
-    `began` is on `model.clock`; `counting`: the report is told what remains, where it does not know yet.
+    `began` is on `model.clock`. `with_remaining` adds the remaining rows to the report, unless it has them.
     """
     from send_queue import store
 
-    counting = counting and report.remaining is None
+    with_remaining = with_remaining and report.remaining is None
     try:
         remaining = store.end_run(
-            this.database.conn, command, this.filters, this.worker, clock() - began, report.sent, report.processed,
-            this.database.now(), counting,
+            pass_.database.conn, command, pass_.filters, pass_.worker, clock() - began, report.sent, report.processed,
+            pass_.database.now(), with_remaining,
         )  # fmt: skip
-        if counting:
+        if with_remaining:
             report.remaining = remaining
     except Exception as error:
         said = str(error) if isinstance(error, UserError) else type(error).__name__
-        warn(f"What the run did is done, but it could not be noted for `send-queue metrics`: {said}")
+        warn(f"The run's work is done, but `send-queue metrics` lacks it: {said}")
 
 
 def log_of(app: App, choice: str | None) -> Log | None:

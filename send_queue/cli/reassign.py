@@ -79,7 +79,7 @@ def reassign_command(
              f"`send-queue campaign set {name} --remove-account {account}`.")  # fmt: skip
 
 
-def waiting_of(conn: Connection, accounts: Sequence[str], campaign: Mapping[str, Any]) -> dict[str, int]:
+def count_waiting(conn: Connection, accounts: Sequence[str], campaign: Mapping[str, Any]) -> dict[str, int]:
     """Count the campaign's waiting sends of each account."""
     from send_queue import store
 
@@ -91,7 +91,7 @@ def waiting_of(conn: Connection, accounts: Sequence[str], campaign: Mapping[str,
     return waiting
 
 
-def said_of_removed(campaign: str, waiting: Mapping[str, int]) -> Iterable[str]:
+def removal_notices(campaign: str, waiting: Mapping[str, int]) -> Iterable[str]:
     """Write a notice for each account that has just left the pool and still has waiting sends."""
     for account, n in waiting.items():
         if n:

@@ -46,14 +46,14 @@ def run_once_command(
     from send_queue.core import run
 
     if dry_run:
-        with _pass(app, filters, calling=False) as this:
-            claimed, report = run.rehearse(this, limit)
+        with _pass(app, filters, calling=False) as pass_:
+            claimed, report = run.rehearse(pass_, limit)
             _print_rehearsal(claimed, report, json_)
         return
     began = clock()
-    with watched(app), _pass(app, filters, log) as this:
-        report = run.run(this, limit, explain=_explains(json_))
-        end_run(this, "run-once", report, began, _explains(json_))
+    with watched(app), _pass(app, filters, log) as pass_:
+        report = run.run(pass_, limit, explain=_explains(json_))
+        end_run(pass_, "run-once", report, began, _explains(json_))
         _print(report, json_)
 
 
@@ -77,22 +77,22 @@ def run_command(
 
     began = clock()
     until = began + max_runtime.total_seconds() if max_runtime else inf
-    with watched(app), _pass(app, filters, log) as this:
-        with _bar(this, json_) as progress:
-            report = run.run(this, None, concurrency, until, explain=_explains(json_), on_progress=progress)
-        end_run(this, "run", report, began, _explains(json_))
+    with watched(app), _pass(app, filters, log) as pass_:
+        with _bar(pass_, json_) as progress:
+            report = run.run(pass_, None, concurrency, until, explain=_explains(json_), on_progress=progress)
+        end_run(pass_, "run", report, began, _explains(json_))
         _print(report, json_)
 
 
 @contextmanager
-def _bar(this: Pass, json_: bool) -> Iterator[Callable[[RunReport], None]]:
+def _bar(pass_: Pass, json_: bool) -> Iterator[Callable[[RunReport], None]]:
     """Show a progress bar over the waiting rows on a terminal; rows that may not go now leave it short."""
     if json_ or not sys.stderr.isatty():
         yield lambda _: None
         return
     from send_queue import store
 
-    waiting = store.remaining(this.database.conn, this.filters)
+    waiting = store.remaining(pass_.database.conn, pass_.filters)
     with click.progressbar(length=waiting, label="Sending", file=sys.stderr, hidden=not waiting) as bar:
         yield lambda report: bar.update(report.processed - bar.pos)
 
@@ -101,8 +101,8 @@ def _bar(this: Pass, json_: bool) -> Iterator[Callable[[RunReport], None]]:
 def _pass(
     app: App, filters: dict[str, str | None], log: str | None = "none", *, calling: bool = True
 ) -> Iterator[Pass]:
-    """All that a pass needs; a signal to stop lets the send in flight finish and be recorded. `calling` providers, a
-    rehearsal is refused where one of them is not on this machine."""
+    """Make a pass; a stop signal lets the sends in flight finish. With `calling`, refuse a rehearsal if a
+    provider is not on this machine."""
     from send_queue import store
     from send_queue.core import run
     from send_queue.core.log_lines import Listener
@@ -126,12 +126,12 @@ def _pass(
 
 
 def _explains(json_: bool) -> bool:
-    """Whether somebody is told what happened when nothing did."""
+    """Whether to print a reason if nothing happened."""
     return json_ or sys.stdout.isatty()
 
 
 def _print(report: RunReport, json_: bool) -> None:
-    """Say what the run did; then raise what is wrong with the configuration, where something is."""
+    """Print the report; then raise its configuration error, if any."""
     if json_:
         click.echo(as_json(_object(report)))
     elif report.processed or (sys.stdout.isatty() and not report.problem):
@@ -160,8 +160,8 @@ def _object(report: RunReport) -> dict[str, Any]:
 
 
 def _line(report: RunReport) -> str:
-    """The report as one line for a person."""
-    counts = {"sent": report.sent, "to be tried again": report.retried, "held back": report.held,
+    """Write the report as a line for a person."""
+    counts = {"sent": report.sent, "to be retried": report.retried, "held back": report.held,
               "failed": report.failed, "skipped": report.skipped, "uncertain": report.uncertain}  # fmt: skip
     done = [f"{n:,} {what}" for what, n in counts.items() if n]
     line = ", ".join(done).capitalize() if done else "Nothing sent"

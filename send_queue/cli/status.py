@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-AGAIN = 2
+WATCH_SECONDS = 2
 """Seconds between two looks of a bare --watch."""
 
 
 @click.command("status")
-@click.option("--watch", type=Whole(1, 86_400), is_flag=False, flag_value=AGAIN, metavar="[SECONDS]",
-              help=f"Look again every SECONDS, {AGAIN} by default, until Ctrl-C.")  # fmt: skip
+@click.option("--watch", type=Whole(1, 86_400), is_flag=False, flag_value=WATCH_SECONDS, metavar="[SECONDS]",
+              help=f"Look again every SECONDS, {WATCH_SECONDS} by default, until Ctrl-C.")  # fmt: skip
 @tz_option
 @json_option
 @click.pass_obj
@@ -134,7 +134,7 @@ def _look(app: App, conn: Connection) -> tuple[Json, Json | None]:
     at = app.now()
     status = explain.status(conn, at)
     try:
-        first = store.explain_idle(conn, store.Filters(), at, counting=False)["first"]
+        first = store.explain_idle(conn, store.Filters(), at, with_remaining=False)["first"]
         if first and first["beyond"]:
             first["next_at"] = explain.explain(conn, UUID(first["send_id"]), at).next_at
     except ConfigurationError:

@@ -149,7 +149,7 @@ def _lanes(
     lanes: list[Json], most: int, of_one_line: bool, at: datetime, zone: tzinfo, on: Console
 ) -> list[RenderableType]:
     several = len({lane["workspace"] for lane in lanes}) > 1
-    shown = lanes if len(lanes) <= most else sorted(lanes, key=_least_telling)[: max(most - 1, 1)]
+    shown = lanes if len(lanes) <= most else sorted(lanes, key=_lane_priority)[: max(most - 1, 1)]
     wide = on.width >= 100
     table = _table(on)
     for name in [*(["workspace"] if several else []), "account", "channel"]:
@@ -188,7 +188,7 @@ def _next(lane: Json, at: datetime, zone: tzinfo) -> tuple[Text, Text]:
     return Text(when, "" if why else "dim"), Text(printable(why), _colour_of(why))
 
 
-def _least_telling(lane: Json) -> tuple[bool, bool, int, int]:
+def _lane_priority(lane: Json) -> tuple[bool, bool, int, int]:
     """Sort lanes: first those that need a person, then held ones, then those that send. A lane whose campaigns are done
     needs nobody."""
     why = "" if (lane["why"] or "").startswith("done: ") else lane["why"]

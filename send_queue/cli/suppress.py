@@ -9,7 +9,7 @@ from uuid import UUID
 import click
 
 from send_queue.cli.app import COUNTRY, App, json_option, warn, workspace_option
-from send_queue.cli.intake import SAID
+from send_queue.cli.intake import MAX_NAMED_LINES
 from send_queue.cli.output import as_json, printable, table, terminal_width
 from send_queue.cli.whole import Whole
 from send_queue.model import CHANNELS, Json, UserError
@@ -159,7 +159,7 @@ def suppress_import(
     from send_queue.intake import suppression
 
     entries, wrong = suppression.read(file, channel, reason, country)
-    for number, why in wrong[:SAID]:
+    for number, why in wrong[:MAX_NAMED_LINES]:
         warn(f"{file.name}, line {number}: {why}.")
     done: dict[str, Any] = {"added": 0, "skipped": 0, "others": []}
     if not wrong:
@@ -197,7 +197,7 @@ def _suppress(app: App, conn: Connection, entries: list[Entry], place: UUID | No
 def _say_effect(done: Json) -> None:
     """Print the effects: other addresses of the same people, skipped sends."""
     if others := done["others"]:
-        named = ", ".join(map(printable, others[:SAID])) + (", …" if len(others) > SAID else "")
+        named = ", ".join(map(printable, others[:MAX_NAMED_LINES])) + (", …" if len(others) > MAX_NAMED_LINES else "")
         which = "is another address of theirs" if len(others) == 1 else f"are {len(others):,} other addresses of theirs"
         click.echo(f"So {which}: {named}.")
     if n := done["skipped"]:

@@ -192,8 +192,8 @@ def tokens_refresh(
         with app.database() as conn:
             rehearsal.check_renewals(conn, app.env, app.now())
             database = Database(conn, app.now, app.reconnect)
-            this = token_renewal.TokenRenewal(database, renewers, app.env, stop)
-            for one in this.run(token_renewal.RenewalFilter(within, account, workspace)):
+            renewal = token_renewal.TokenRenewal(database, renewers, app.env, stop)
+            for one in renewal.run(token_renewal.RenewalFilter(within, account, workspace)):
                 told.append(one)
                 if one.became == "disconnected":
                     warn(f"The account {one.account} is disconnected: {one.message}")
@@ -209,8 +209,8 @@ def tokens_refresh(
         for one in told:
             if one.became == "put_off":
                 click.echo(f"  {printable(one.account)}: {printable(one.message or '')} ({one.code})")
-    if this.lacking:
-        raise this.lacking
+    if renewal.missing_config:
+        raise renewal.missing_config
 
 
 @tokens_command.command("reseal")

@@ -187,7 +187,7 @@ def _claim(
     dry_run: bool = False,
 ) -> store.Claim:
     return pass_.call(lambda conn, at: store.claim(
-        conn, pass_.worker, max_rows, SEND_LEASE, pass_.filters, at, batches, tuple(skip_accounts), not dry_run
+        conn, pass_.worker, max_rows, SEND_LEASE, pass_.filters, at, batches, tuple(skip_accounts), dry_run
     ))  # fmt: skip
 
 

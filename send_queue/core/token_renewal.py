@@ -78,7 +78,7 @@ class TokenRenewal:
     renewers: Renewers
     env: Mapping[str, str]
     stop: Event = field(default_factory=Event)
-    lacking: ConfigurationError | None = None
+    missing_config: ConfigurationError | None = None
     """What this environment has not, where it kept something from being renewed; the others had their turn."""
 
     def run(self, want: RenewalFilter) -> Iterator[RenewalResult]:
@@ -120,7 +120,7 @@ class TokenRenewal:
                 )
             )
         except ConfigurationError as error:
-            self.lacking = self.lacking or error
+            self.missing_config = self.missing_config or error
             return NotNow("configuration", str(error))
 
     def _settle(self, taken: Json, renewal: Renewal) -> RenewalResult:
@@ -146,7 +146,7 @@ class TokenRenewal:
         """Say at the end that a provider refuses our app, so that none of its tokens is renewed."""
         client = RULES[provider].client
         if client is not None:
-            self.lacking = self.lacking or ConfigurationError(
+            self.missing_config = self.missing_config or ConfigurationError(
                 f"The provider {provider} refuses the app that renews the tokens of {account} and others: put the right"
                 f" {client}_CLIENT_ID and {client}_CLIENT_SECRET into the environment of `tokens refresh`."
             )

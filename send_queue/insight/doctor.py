@@ -24,7 +24,7 @@ from typing import Literal, TypeAlias
 from send_queue import store
 from send_queue.model import ConfigurationError, Json, Schedule
 from send_queue.providers import Providers
-from send_queue.providers.oauth.renew import lacking
+from send_queue.providers.oauth.renew import missing_variables
 from send_queue.rules import unsubscribe, zones
 from send_queue.rules.vault import VARIABLE, Vault
 from send_queue.store import Connection, schema
@@ -161,7 +161,7 @@ def _tokens(answer: Json, env: Mapping[str, str]) -> Iterator[Finding]:
             mend = mend if env.get(VARIABLE, "").strip() else f"export {VARIABLE}=…"
             yield Finding("token_keys", "wrong", f"{what}, and the tokens of accounts cannot be read.", mend)
     for provider in answer["providers"]:
-        for variable in lacking(provider, env):
+        for variable in missing_variables(provider, env):
             what = f"{variable} is not in this environment, and the tokens of {provider} cannot be renewed without it."
             yield Finding("token_client", "wrong", what, f"export {variable}=…")
     for row in answer["troubled"]:

@@ -1,8 +1,8 @@
 """Match the columns of a list to fields, as other tools and people name them.
 
-A column has a field's own name, one of its common names, or the field that `--map "Column=field"` gives it. Any other
-column is an attribute of the prospect, under its own name in small letters with underscores. Columns of companies
-("Company Linkedin Url", "Corporate Phone") never match a person's field.
+A column matches by a field's own name, a common name, or `--map "Column=field"`. Any other column is an attribute of
+the prospect, with its name in small letters and underscores. Columns of companies ("Company Linkedin Url", "Corporate
+Phone") never match a person's field.
 
 Sources of the names: the headers of exports of Apollo, Evaboot, HubSpot, Sales Navigator exporters and LinkedIn's own
 Connections.csv, as their help pages and users show them.
@@ -30,7 +30,7 @@ KNOWN = (
     "recipient", "message", "subject", "priority", "scheduled_for", "expires_at", "account", "dedupe_key", "payload",
     *PERSON,
 )  # fmt: skip
-"""The fields that have a meaning."""
+"""All fields."""
 
 COMMON: Mapping[str, Sequence[Sequence[str]]] = {
     "linkedin_user_id": (
@@ -58,32 +58,32 @@ COMMON: Mapping[str, Sequence[Sequence[str]]] = {
     ),
     "timezone": (("tz",),),
 }  # fmt: skip
-"""Other names of a field, without case, blanks and signs, in groups: an earlier group precedes a later one."""
+"""Common names of a field, without case, blanks and signs; an earlier group takes precedence."""
 
 OF_LINKEDIN = ("profileurl", "profilelink", "url")
-"""Names that mean a profile in a list for LinkedIn, and in LinkedIn's own export, which has a column Connected On."""
+"""Names of the profile in a list for LinkedIn, and in LinkedIn's own export, which has a column Connected On."""
 
 HINTS = {"linkedin_user_id": "linkedin|profile", "email": "mail", "phone": "phone|mobil|cell|tel"}
-"""Words in the name of a column that may hold the address."""
+"""Words in the names of columns that may hold the address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """`names`: the field or attribute of each column, in order; empty: the column has no name. `renamed`: {own name of
-    a column: its field}, where they differ, so that texts may use either."""
+    """`names`: the field or attribute of each column, in order; empty: a column without a name. `renamed`: {column:
+    field} of those that differ; texts may use either."""
 
     names: tuple[str, ...]
     renamed: Mapping[str, str]
 
 
 def score(header: Sequence[str], channel: str, mapped: Mapping[str, str]) -> int:
-    """Count the columns that a header would give a field: the line that names columns has most of them."""
+    """Count the columns that match a field if this line is the header: the real header has most."""
     return sum(any(matched(cell, field, channel, header) for field in KNOWN) or cell.strip() in mapped
                for cell in header)  # fmt: skip
 
 
 def matched(column: str, field: str, channel: str, header: Sequence[str]) -> int | None:
-    """Return how well a column's name matches a field: 1 is its own name, 2 the first group of `COMMON`; None: not."""
+    """Return the rank of a column's match: 1 the field's own name, 2 the first group of `COMMON`; None: no match."""
     folded = placeholders.fold(column)
     if folded and folded == placeholders.fold(field):
         return 1
@@ -97,8 +97,8 @@ def matched(column: str, field: str, channel: str, header: Sequence[str]) -> int
 def match(header: Sequence[str], channel: str, mapped: Mapping[str, str]) -> Columns:
     """Give each column its field. `mapped`: {column: field}, of `--map`.
 
-    Raises `UserError`, with the complete options to add, where two columns match the address of the channel equally, or
-    none does and some may hold it.
+    Raises `UserError` with the options to add if two columns match the channel's address equally, or none matches and
+    some may hold it.
     """
     chosen = _mapped(header, mapped)
     for field in KNOWN:
@@ -129,7 +129,7 @@ def match(header: Sequence[str], channel: str, mapped: Mapping[str, str]) -> Col
 
 
 def hint(header: Sequence[str], channel: str) -> str:
-    """Say which options would name the address, where no column matches it; empty: no column looks like it."""
+    """Write the options that would name the address; empty: no column looks like it."""
     field = ADDRESS.get(channel, "recipient")
     words = HINTS.get(field, "recipient|address")
     likely = [

@@ -1,4 +1,4 @@
-"""Import a list of people: its columns, its lines, and all that is wrong with them."""
+"""Import a list of people, and report all its errors."""
 
 from __future__ import annotations
 
@@ -37,11 +37,10 @@ from send_queue.store import STAGED, Connection
 
 @dataclass(slots=True)
 class Imported:
-    """What became of a file. Where `wrong` is not empty, nothing was stored. `examples` are the first good lines, as
-    they are stored; `twice` are lines that are one of earlier lines again, each with the number of that. `elsewhere`
-    counts the created whom another campaign of the workspace has too, `contacted` those left out; `incomplete` are the
-    lines left out since they have no address; `remarks` are
-    sentences about what may not be meant."""
+    """The result of an import. If `wrong` is not empty, nothing was stored. `examples`: the first good lines, as
+    stored. `twice`: lines that repeat earlier ones, with these. `elsewhere` counts new recipients whom another campaign
+    of the workspace has too, `contacted` those left out. `incomplete`: lines left out for lack of an address.
+    `remarks`: sentences about possible mistakes."""
 
     created: int = 0
     there: int = 0
@@ -56,10 +55,10 @@ class Imported:
 
 
 NAMES = (*(name for name in PERSON if name != "timezone"), "subject")
-"""The columns that are empty where a spreadsheet has written that there is nothing; a wrong zone is refused."""
+"""Columns in which a spreadsheet's words for nothing count as empty; a wrong zone is refused."""
 
 EACH_ITS_OWN = Wording()
-"""Each line brings its own text."""
+"""Each line has its own text."""
 
 
 def import_file(
@@ -76,13 +75,13 @@ def import_file(
     mapped: Mapping[str, str] = MappingProxyType({}),
     skip_incomplete: bool = False,
 ) -> Imported:
-    """Put a list (CSV or Excel) into the queue: the whole file, or nothing where any line is wrong or on a dry run.
+    """Enqueue a list (CSV or Excel): all of it, or nothing if a line is wrong or on a dry run.
 
-    The fields of `wording` are the columns, `recipient`, and `attributes` with those that have no meaning of their own.
+    The fields of `wording` are the columns, `recipient`, and `attributes` with the unknown columns.
     `mapped` gives columns their fields, {column: field}. `skip_incomplete` leaves out lines without an address.
-    `progress` gets the bytes read so far. `skip_contacted`: leave out whom another campaign wrote to within this
-    time, instead of what the campaign or its workspace says.
-    Raises `UserError` where the file as a whole cannot be read.
+    `progress` gets the bytes read so far. `skip_contacted` replaces the rule of the campaign and its workspace: leave
+    out recipients to whom another campaign wrote within this time.
+    Raises `UserError` for an unreadable file.
     """
     if channel not in CHANNELS:
         raise UserError(f"There is no channel {channel!r}: use one of {', '.join(CHANNELS)}.")
@@ -116,7 +115,7 @@ def import_file(
         )
     if result.contacted:
         which = "One recipient was" if result.contacted == 1 else f"{result.contacted:,} recipients were"
-        result.remarks.append(f"{which} left out: another campaign of this workspace wrote to them not long ago.")
+        result.remarks.append(f"{which} left out: another campaign of this workspace wrote to them recently.")
     if result.incomplete:
         which = "One line has" if len(result.incomplete) == 1 else f"{len(result.incomplete):,} lines have"
         named = ", ".join(map(str, result.incomplete[:NAMED])) + (", …" if len(result.incomplete) > NAMED else "")
@@ -139,7 +138,7 @@ def _lines(
     country: str | None = None,
     skip_incomplete: bool = False,
 ) -> Iterator[Sequence[Any]]:
-    """Yield the good lines as `STAGED` wants them; the others join those that are wrong, or incomplete."""
+    """Yield the good lines in the order of `STAGED`; add the others to the wrong or incomplete ones."""
     for number, cells in table.rows:
         if isinstance(cells, str):
             result.wrong.append((number, cells))
@@ -159,7 +158,7 @@ def _lines(
 
 
 def _simple(text: str | Filled | None) -> str:
-    """A text with {fields}; empty where it is of another kind, or none."""
+    """Return a text with {fields}; empty for a template or None."""
     return text if isinstance(text, str) else ""
 
 
@@ -195,7 +194,7 @@ def _staged(
     number: int, row: dict[str, str], campaign: str, channel: str, country: str | None, wording: Wording,
     renamed: Mapping[str, str] = MappingProxyType({}),
 ) -> Sequence[Any]:  # fmt: skip
-    """A line as `STAGED` wants it. Raises `ValueError` with the reason where it is wrong."""
+    """Return a line in the order of `STAGED`. Raises `ValueError` with the reason if it is wrong."""
     recipient = row.get("recipient") or row.get(ADDRESS.get(channel, ""))
     if not recipient:
         raise ValueError(f"the recipient is missing{': it has no ' + ADDRESS[channel] if channel in ADDRESS else ''}")
@@ -207,15 +206,13 @@ def _staged(
     fields = {"attributes": others, **spelled, **row, "recipient": recipient}
     payload = _payload(row.get("payload"), wording, fields)
     values: dict[str, Any] = {name: row.get(name) or None for name in (*PERSON, "subject", "account")}
-    if (
-        not wording.literal
-    ):  # nobody is called '#N/A', and an address like that would make one person of all who have it
+    if not wording.literal:  # nobody is called '#N/A', and such an address would merge all people who have it
         values |= dict.fromkeys(name for name in NAMES if values[name] and placeholders.is_nothing(values[name]))
         others = {name: cell for name, cell in others.items() if not placeholders.is_nothing(cell)}
     if wording.subject is not None:
         values["subject"] = one_line(filled(wording.subject, fields, wording.literal))
     if values["timezone"]:
-        from send_queue.rules import schedule_text  # pendulum, which it needs, is dear
+        from send_queue.rules import schedule_text  # late: it imports pendulum
 
         schedule_text.check_zone(values["timezone"])
     values |= {
@@ -232,13 +229,13 @@ def _staged(
     check_texts(channel, values["subject"], values["message"])
     if not wording.literal:
         if placeholders.is_nothing(values["message"]):
-            raise ValueError(f"the message is {values['message']!r}, which stands for nothing")
+            raise ValueError(f"the message is {values['message']!r}, a word for nothing")
         _check_cells(row, wording)
     return [values[name] for name in STAGED]
 
 
 def _check_cells(row: Mapping[str, str], wording: Wording) -> None:
-    """Refuse texts of the file's own with something that looks like a placeholder. Raises `ValueError`."""
+    """Raise `ValueError` if a text in the file looks like a placeholder."""
     for text, what in ((wording.message, "message"), (wording.subject, "subject")):
         if text is None and (cell := row.get(what)):
             write = f"give the {what} with --{what} '… {{first_name}} …'"
@@ -247,7 +244,7 @@ def _check_cells(row: Mapping[str, str], wording: Wording) -> None:
 
 
 def _payload(text: str | None, wording: Wording, fields: Mapping[str, Any]) -> str:
-    """What else the provider needs, as JSON, with the HTML text if there is one."""
+    """Write further data for the provider as JSON, with the HTML text if there is one."""
     if not text and wording.html is None:
         return "{}"
     try:

@@ -1,7 +1,7 @@
-"""Read a list as it was exported: CSV in any usual encoding and separator, or an Excel workbook.
+"""Read an exported list: CSV in any usual encoding and separator, or an Excel workbook.
 
-Lines before the header, a line `sep=;`, rows of blanks and empty columns at the end are skipped. The encoding is that
-of a byte order mark, else UTF-8 where the whole file is valid, else Windows-1252; a remark names the last.
+It skips lines before the header, a line `sep=;`, blank rows and empty last columns. A byte order mark gives the
+encoding; else it is UTF-8 if the whole file is valid, else Windows-1252, with a remark.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ XLS = b"\xd0\xcf\x11\xe0"
 
 @dataclass(slots=True)
 class Table:
-    """`header`: the names of the columns as written. `rows`: (number of the line, cells), as many cells as the header
-    has columns, or a sentence on a line that has not. `remarks`: sentences on how the file was read."""
+    """`header`: the columns' names as written. `rows`: (line number, cells), with a cell for each column, or a sentence
+    about a line with other cells. `remarks`: sentences about the reading."""
 
     header: list[str]
     rows: Iterator[tuple[int, list[str] | str]]
@@ -38,9 +38,9 @@ class Table:
 
 @contextmanager
 def opened(file: Path, score: Callable[[list[str]], int], progress: Callable[[int], None]) -> Iterator[Table]:
-    """Open a list. `score` counts the columns that a header would be good for; `progress` gets the bytes read so far.
+    """Open a list. `score` counts the columns that a header matches; `progress` gets the bytes read so far.
 
-    Raises `UserError` where it is not there, is neither text nor a workbook, or cannot be read to its end.
+    Raises `UserError` if it is missing, neither text nor a workbook, or unreadable at any point.
     """
     try:
         with file.open("rb") as raw, _seekable(raw) as source:
@@ -61,13 +61,13 @@ def opened(file: Path, score: Callable[[list[str]], int], progress: Callable[[in
         raise UserError(
             f"{file} is not text in {error.encoding} (byte {error.object[error.start]:#04x}): save it as CSV UTF-8."
         ) from None
-    except OSError as error:  # no leave to read it, a name too long, a disk that fails
+    except OSError as error:  # no permission, a name too long, a failing disk
         raise UserError(f"{str(file)[:200]} cannot be read ({error.strerror}): check the path.") from None
 
 
 @contextmanager
 def _seekable(raw: IO[bytes]) -> Iterator[IO[bytes]]:
-    """Copy a pipe to a temporary file: the encoding takes a look at all of it."""
+    """Copy a pipe to a temporary file: finding the encoding needs all of it."""
     if raw.seekable():
         yield raw
         return
@@ -141,8 +141,8 @@ def _skipped(n: int, noun: str) -> str:
 
 
 def _best(head: list[str], separator: str, score: Callable[[list[str]], int]) -> tuple[int, int]:
-    """Return the best score of a record among the first lines, and how many lines come before it; lines that are no
-    record of their own score nothing. Without any score, the first line is the header."""
+    """Return the best score among the first lines, and the number of lines before it; lines inside a record score
+    nothing. Without any score, the first line is the header."""
     best, before = 0, 0
     for n, line in enumerate(head[:MAX_LINES_BEFORE_HEADER]):
         try:
@@ -152,7 +152,7 @@ def _best(head: list[str], separator: str, score: Callable[[list[str]], int]) ->
         if (found := score(cells)) > best:
             best, before = found, n
         if n == 0 and best:
-            break  # the first line names columns: it is the header
+            break  # a first line with columns is the header
     return best, before
 
 
@@ -178,7 +178,7 @@ def _rows(
 
 
 def _next(reader: Iterator[list[str]], number: int) -> list[str] | None:
-    """Return the next record, which begins on line `number`; None: there is none."""
+    """Return the record from line `number` on; None: the end."""
     try:
         return next(reader, None)
     except csv.Error as error:
@@ -218,7 +218,7 @@ def _workbook(file: Path, source: IO[bytes], score: Callable[[list[str]], int]) 
     first = scores.index(max(scores)) if max(scores) else next(n for n, row in enumerate(rows) if any(row))
     if any(any(row) for row in rows[:first]):
         remarks.append(_skipped(first, "row"))
-    header = rows[first]  # a sheet is a rectangle: each row has as many cells
+    header = rows[first]  # a sheet is a rectangle
     below = ((n, row) for n, row in enumerate(rows[first + 1 :], first + 2) if any(row))
     return Table(header, below, remarks)
 

@@ -114,7 +114,7 @@ def _setting(send: Claimed, name: str, *, required: bool) -> str | Hold | Retry 
     """An address of the settings.
 
     A wrong one holds the lane, for the next mail has the same. But it may be that of one campaign only, for which the
-    others would wait for ever: a mail that has been held `HOLDS` times makes way.
+    others would wait for ever: a mail makes way after `MAX_LANE_HOLDS` holds.
     """
     given = send.settings.get(name)
     if given is None and not required:

@@ -1,4 +1,4 @@
-"""Read a schedule from what an operator writes, and check it."""
+"""Read an operator's schedule, and check it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from send_queue.rules.calendar import (
     openings,
 )
 
-# --- what an operator writes ------------------------------------------------------------------------------
+# --- reading ----------------------------------------------------------------------------------------------
 
 
 def schedule_from(row: Mapping[str, Any]) -> Schedule:
     """Read a row of `send_schedules` in its JSON form.
 
-    `hours` maps weekdays to lists of pairs, `{"mon": [["07:00", "18:00"]]}`; a weekday that is missing is
-    closed. `closed_on` and `open_on` are lists of ISO dates, or null. Raises ScheduleError.
+    `hours` maps weekdays to lists of pairs, `{"mon": [["07:00", "18:00"]]}`; a missing weekday is closed.
+    `closed_on` and `open_on` are lists of ISO dates, or null. Raises ScheduleError.
     """
     hours = {_weekday(name): _pairs_from(name, pairs) for name, pairs in row["hours"].items() if pairs}
     return Schedule(
@@ -50,15 +50,15 @@ def schedule_from(row: Mapping[str, Any]) -> Schedule:
 def hours_from_text(hours: Sequence[str], days: str | None) -> dict[str, list[list[str]]]:
     """Read `--hours`, which may be repeated, and `--days` into the JSON form of a schedule's hours.
 
-    Days that stand before hours are theirs; other hours are on `days`, Monday to Friday when it is None.
-    Raises ScheduleError, also where two pairs of a day overlap.
+    Days before hours apply to these; other hours apply to `days`, or Monday to Friday if None. Raises ScheduleError,
+    also for overlapping pairs.
 
     >>> hours_from_text(["mon,wed 09:00-12:00", "22:00-02:00"], "fri")
     {'mon': [['09:00', '12:00']], 'wed': [['09:00', '12:00']], 'fri': [['22:00', '02:00']]}
     """
     by_day: dict[Weekday, list[_Pair]] = {weekday: [] for weekday in range(7)}
     for text in hours:
-        # The days that an element carries are all that stands before its first digit.
+        # An element's days precede its first digit.
         first_digit = next((i for i, character in enumerate(text) if character.isdigit()), len(text))
         on = _days(text[:first_digit].strip() or days or "mon-fri")
         pairs = [_pair_from(word) for word in _words(text[first_digit:])]
@@ -82,17 +82,17 @@ def hours_from_text(hours: Sequence[str], days: str | None) -> dict[str, list[li
 
 
 def check(schedule: Schedule, at: datetime) -> Window:
-    """Refuse a schedule that cannot be meant, before it is stored; give its first window at or after `at`.
+    """Check a schedule before it is stored; return its first window at or after `at`.
 
-    Raises ScheduleError: an unknown zone, country or subdivision, holidays of no country, a date that is both
-    closed and open, and NeverOpens.
+    Raises NeverOpens, and ScheduleError for an unknown zone, country or subdivision, holidays without a country, and a
+    date both closed and open.
     """
     check_zone(schedule.timezone)
     country, subdivision = schedule.holiday_country, schedule.holiday_subdivision
     if country is not None:
         import holidays
 
-        # Asked for first: other names of that package, such as those of stock exchanges, would pass below.
+        # Check the country first: other names in the package, such as stock exchanges', would pass below.
         if country not in holidays.list_supported_countries():
             raise ScheduleError(_unknown_holidays(country, None))
     if country is not None or subdivision is not None or schedule.skip_holidays:
@@ -103,15 +103,15 @@ def check(schedule: Schedule, at: datetime) -> Window:
 
 
 CACHED_WINDOWS = 5
-"""Windows of a schedule that the database knows ahead."""
+"""Windows of a schedule that the database stores ahead."""
 
 NEVER_OPENS = Window(datetime(9999, 12, 30, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
 
 
 def window_row(row: Mapping[str, Any], at: datetime) -> tuple[Json, ScheduleError | None]:
-    """Return the windows of a schedule after `at` as send_set_windows takes them, and why it never opens, if so.
+    """Return the windows after `at` for send_set_windows, and the error of a schedule that never opens.
 
-    `row` is that of `schedule_from`, with `id` and `version`.
+    `row` is as in `schedule_from`, with `id` and `version`.
     """
     never: ScheduleError | None = None
     try:
@@ -129,11 +129,11 @@ def window_row(row: Mapping[str, Any], at: datetime) -> tuple[Json, ScheduleErro
 
 
 def check_zone(name: str) -> None:
-    """Refuse what is no name of the time zone database: an abbreviation or an offset would be wrong half the year.
+    """Refuse any name outside the time zone database: an abbreviation or an offset would be wrong half the year.
 
-    Raises ScheduleError, which says what to write instead.
+    Raises ScheduleError with a suggestion.
     """
-    # `localtime` is whatever the machine is set to.
+    # `localtime` depends on the machine.
     if name not in pendulum.timezones() - {"localtime"}:
         raise ScheduleError(_unknown_zone(name))
 
@@ -146,7 +146,7 @@ def _words(text: str) -> list[str]:
 
 
 def _pairs_from(weekday: str, pairs: Any) -> tuple[_Pair, ...]:
-    """The pairs of a weekday in a row, in order. A person may have written the row: any JSON is possible."""
+    """Read a weekday's pairs, in order. A person may have written the row, so it may hold any JSON."""
     try:
         return tuple(sorted(_pair(begins, ends) for begins, ends in pairs))
     except ScheduleError:
@@ -186,7 +186,7 @@ def _days(text: str) -> set[Weekday]:
         first, dash, last = word.partition("-")
         begins = _weekday(first)
         ends = _weekday(last) if dash else begins
-        days.update((begins + i) % 7 for i in range((ends - begins) % 7 + 1))  # sun-thu goes round the week
+        days.update((begins + i) % 7 for i in range((ends - begins) % 7 + 1))  # sun-thu wraps around the week
     return days
 
 

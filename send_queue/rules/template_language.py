@@ -25,7 +25,7 @@ MAX_ITEMS = 1_000
 # --- functions: templates use their argument names and defaults -------------------------------------------
 
 WORD = re.compile(r"[^-\s({\[<]+")
-LEEWAY = 5
+LEEWAY_CHARS = 5
 """`truncate` leaves a text whole that is longer by up to this many characters, like Jinja's."""
 
 
@@ -59,7 +59,7 @@ def truncate(text: str, length: int = 255, killwords: bool = False, end: str = "
     """Cut the text to its first words and `end`, within `length` characters."""
     if not isinstance(length, int):
         raise ValueError("`truncate` needs a number of characters")
-    if len(text) <= length + LEEWAY:
+    if len(text) <= length + LEEWAY_CHARS:
         return text
     kept = text[: max(length - len(end), 0)]
     return (kept if killwords else kept.rsplit(" ", 1)[0]) + end

@@ -25,7 +25,7 @@ from send_queue.model import UserError
 from send_queue.rules.placeholders import meant
 from send_queue.rules.template_language import FILTERS, MAX_CHARS, METHODS, check, named, too_deep
 
-MAX_TEMPLATE = 100_000
+MAX_TEMPLATE_CHARS = 100_000
 """Mail programs cut off longer mails."""
 
 MAX_TOKENS = 5_000
@@ -40,7 +40,7 @@ STEP_WORK = 200
 FUNCTION_WORK = 10
 """The factor for characters that go into a function: some split a text."""
 
-APART = re.compile(
+SPACED_FIELD = re.compile(
     r"\{%-?\s*raw\b.*?(?:endraw\s*-?%\}|\Z)|\{#.*?(?:#\}|\Z)"
     r"|\{\{-?[ \t]*(?P<field>[^\W\d]\w*(?:[ \t]+(?!(?:if|is|in|or|and|not|else)\b)\w+){1,4})[ \t]*-?\}\}", re.DOTALL
 )  # fmt: skip
@@ -65,10 +65,10 @@ class Template:
     """
 
     def __init__(self, text: str, name: str, *, html: bool = False) -> None:
-        if len(text) > MAX_TEMPLATE:
-            raise UserError(f"{name} is longer than {MAX_TEMPLATE:,} characters: shorten the template.")
+        if len(text) > MAX_TEMPLATE_CHARS:
+            raise UserError(f"{name} is longer than {MAX_TEMPLATE_CHARS:,} characters: shorten the template.")
         try:
-            text = APART.sub(_joined, text)
+            text = SPACED_FIELD.sub(_joined, text)
             if next(islice(JINJA.lex(text, name, name), MAX_TOKENS, None), None) is not None:
                 raise UserError(f"{name} has more than {MAX_TOKENS:,} words and signs: write a simpler template.")
             self._body = JINJA.parse(text, name, name).body

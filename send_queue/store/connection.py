@@ -85,17 +85,17 @@ RETRY_PAUSE_SECONDS = 0.1
 """Seconds between tries while the database is away."""
 
 MAX_RETRY_SECONDS = 600.0
-"""Seconds of tries at the most: no lease lasts longer."""
+"""The longest time of tries: no lease lasts longer."""
 
 STOP_RETRY_SECONDS = 2.0
-"""Seconds of tries at the most once a run is told to stop."""
+"""The longest time of tries after a stop signal."""
 
 
 @dataclass(slots=True)
 class Database:
-    """A connection in autocommit that is replaced when it is lost, and the clock that our functions are given.
+    """A connection in autocommit, replaced after a loss, and the clock for our functions.
 
-    `now` returns None where the database's clock decides. Without `reconnect` a lost connection stays lost.
+    `now` returns None for the database's clock. Without `reconnect` a lost connection stays lost.
     """
 
     conn: Connection
@@ -105,10 +105,10 @@ class Database:
     def call(
         self, function: Callable[[Connection, datetime | None], T], seconds: float, stop: Event | None = None
     ) -> T:
-        """Call `function` with the connection and the moment; while the database is away, try again for `seconds`.
+        """Call `function` with the connection and the moment; retry for `seconds` while the database is away.
 
-        Raises `DatabaseUnreachable` afterwards. A try whose answer was lost may have committed: a result is recorded
-        once, and a lease returns what was claimed.
+        Raises `DatabaseUnreachable` afterwards. A try with a lost answer may have committed: a result is recorded
+        once, and a lease's end returns a claim.
         """
         seconds = max(0.0, min(seconds, MAX_RETRY_SECONDS))
         until = clock() + seconds
@@ -128,7 +128,7 @@ class Database:
         raise AssertionError("the last try returns or raises")
 
     def renew(self) -> None:
-        """Connect anew, keeping the isolation level that the lost connection learned the server needs."""
+        """Connect anew, with the lost connection's isolation level."""
         if self.reconnect:
             level = self.conn.isolation_level
             self.conn = self.reconnect()

@@ -72,14 +72,14 @@ def claim(
     at: datetime | None,
     batches: Mapping[str, int],
     without: Sequence[UUID],
-    keeping: bool = True,
+    dry_run: bool = False,
 ) -> Claim:
-    """Take due rows in hand. `keeping` False: in a transaction that is going to be taken back."""
+    """Claim due rows. `dry_run`: the caller rolls back."""
     leave_by = clock() + lease.total_seconds()
     answer = fetch_value(
         conn, "send_claim", worker=worker, max_rows=max_rows, lease=lease, at=at,
         account=filters.account, channel=filters.channel, campaign=filters.campaign,
-        batches=dict(batches) or None, without=list(without) or None, keeping=None if keeping else False,
+        batches=dict(batches) or None, without=list(without) or None, keeping=False if dry_run else None,
     )  # fmt: skip
     return Claim(
         sends=_claimed(answer["claimed"], leave_by),
@@ -194,11 +194,11 @@ def end_run(
     sent: int,
     processed: int,
     at: datetime | None,
-    counting: bool,
+    with_remaining: bool,
 ) -> int | None:
     remaining: int | None = fetch_value(
         conn, "send_end_run", command=command, worker=worker, seconds=seconds, sent=sent, processed=processed, at=at,
-        account=filters.account, channel=filters.channel, campaign=filters.campaign, counting=counting,
+        account=filters.account, channel=filters.channel, campaign=filters.campaign, counting=with_remaining,
     )  # fmt: skip
     return remaining
 
@@ -206,9 +206,9 @@ def end_run(
 # --- queries ----------------------------------------------------------------------------------------------
 
 
-def explain_idle(conn: Connection, filters: Filters, at: datetime | None, counting: bool) -> Json:
+def explain_idle(conn: Connection, filters: Filters, at: datetime | None, with_remaining: bool) -> Json:
     answer: Json = fetch_value(
-        conn, "send_explain_idle", at=at, counting=counting,
+        conn, "send_explain_idle", at=at, counting=with_remaining,
         account=filters.account, channel=filters.channel, campaign=filters.campaign,
     )  # fmt: skip
     return answer

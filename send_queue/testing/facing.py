@@ -32,7 +32,7 @@ from send_queue.testing.server import (
 MESSAGE = "a-wording-that-nobody-else-may-read"
 """The text of the send that `a_send` makes."""
 
-HURRY = 0.6
+HURRY_SECONDS = 0.6
 """Seconds that a call waits for an answer that never comes, whatever its provider allows: checks stay fast."""
 
 CHECK_TIMEOUT_SECONDS = 10.0
@@ -112,7 +112,7 @@ def _facing(subject: Subject) -> Iterator[_Facing]:
 
         def limit(total: float) -> float:
             it.allowed += total
-            return HURRY if it.server.behave in ENDLESS else CHECK_TIMEOUT_SECONDS
+            return HURRY_SECONDS if it.server.behave in ENDLESS else CHECK_TIMEOUT_SECONDS
 
         try:
             with _hurried(limit):
@@ -127,7 +127,7 @@ def _alone(subject: Subject, url: str) -> Outcome:
     """Send once to an address without our server; return the outcome."""
     provider = subject.provider(subject.env(url))
     try:
-        with _hurried(lambda _: HURRY):
+        with _hurried(lambda _: HURRY_SECONDS):
             return _outcome(provider, subject.send(url))
     finally:
         provider.close()

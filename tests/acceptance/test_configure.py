@@ -156,7 +156,9 @@ def test_who_writes_on_linkedin_has_office_hours_unless_somebody_says_otherwise(
     queue("workspace", "add", "acme", "--timezone", "America/Los_Angeles")
     args = ("--provider", "unipile", "--workspace", "acme")
     done = queue("account", "add", "anna", *args)
-    assert "anna sends in the hours of the schedule office-hours-America/Los_Angeles, mon-fri 09:00-17:00" in done.stderr
+    assert (
+        "anna sends in the hours of the schedule office-hours-America/Los_Angeles, mon-fri 09:00-17:00" in done.stderr
+    )
     assert "or give --schedule always for round the clock." in done.stderr
     made = queue.json("schedule", "show", "office-hours-America/Los_Angeles")
     assert made["timezone"] == "America/Los_Angeles"

@@ -406,8 +406,8 @@ def test_what_lacks_in_the_environment_keeps_only_its_own_accounts(ring: Keyring
     lacking = Renewers(ring.env)
     run = ring.one_run(lacking)
     assert Counter(became(list(run.run(token_renewal.RenewalFilter())))) == {"renewed": 1, "put_off": 1}
-    assert isinstance(run.lacking, ConfigurationError)
-    assert str(run.lacking).startswith("X_CLIENT_ID is not set")
+    assert isinstance(run.missing_config, ConfigurationError)
+    assert str(run.missing_config).startswith("X_CLIENT_ID is not set")
     lacking.close()
 
 

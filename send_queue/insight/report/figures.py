@@ -18,10 +18,10 @@ from send_queue.store import Connection
 if TYPE_CHECKING:
     from send_queue.insight.forecast import Forecast
 
-PLAYED = 20_000
+MAX_SIMULATED_SENDS = 20_000
 """Simulate up to this many waiting sends by default, about a second's work."""
 
-AHEAD = 7
+FORECAST_DAYS = 7
 """Days of forecast."""
 
 SCHEDULES = 6
@@ -72,7 +72,7 @@ def gather(
 ) -> Figures:
     """Read the data of the last `days`. Cron starts a run `every` so often; `limit`: its most sends (None: all).
 
-    `play`: whether to simulate the queue; None: only if at most `PLAYED` sends wait.
+    `play`: whether to simulate the queue; None: only if at most `MAX_SIMULATED_SENDS` sends wait.
     """
     status = explain.status(conn, at)
     now = datetime.fromisoformat(status["at"])
@@ -106,10 +106,10 @@ def _ahead(
         return None, "Nothing waits."
     if play is False:
         return None, "Not requested."
-    if play is None and pending > PLAYED:
+    if play is None and pending > MAX_SIMULATED_SENDS:
         return None, (f"It takes a while with {pending:,} sends: see `send-queue forecast`, or write the report with "
                       "--forecast.")  # fmt: skip
     try:
-        return forecast.forecast(conn, at, days=AHEAD, every=every, limit=limit, tz=zone), ""
+        return forecast.forecast(conn, at, days=FORECAST_DAYS, every=every, limit=limit, tz=zone), ""
     except UserError as error:  # a read-only role or server
         return None, str(error)

@@ -21,7 +21,7 @@ from send_queue.rules import zones
 CAMPAIGNS = 40
 """Campaigns shown: active ones, then those that sent last."""
 
-NEVER = 20
+MAX_NEVER_REASONS = 20
 """The most reasons shown for sends that never go."""
 
 WITHIN = {60: "1 min", 600: "10 min", 3600: "1 h", 21_600: "6 h", 86_400: "1 day", 604_800: "1 week", None: "more"}
@@ -70,7 +70,7 @@ def _told(figures: Figures) -> dict[str, Any]:
         "calendars": [(known, _calendar(known, figures.at)) for known in figures.calendars],
         "ahead": _ahead(figures, channels),
         # The page shows failed and uncertain sends elsewhere.
-        "never": [n for n in figures.ahead.never if n.reason not in ("failed", "uncertain")][:NEVER]
+        "never": [n for n in figures.ahead.never if n.reason not in ("failed", "uncertain")][:MAX_NEVER_REASONS]
                  if figures.ahead else [],
         "campaigns": _campaigns(figures),
         "campaigns_in_all": len(status["campaigns"]),

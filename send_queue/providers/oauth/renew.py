@@ -98,47 +98,47 @@ class Renewers:
 # --- one function for each provider -----------------------------------------------------------------------
 
 
-def _x(this: Renewers, granted: Granted) -> Renewal:
+def _x(renewers: Renewers, granted: Granted) -> Renewal:
     """Renew at X: a client with a secret shows it by basic auth; one without only names itself."""
-    client_id, secret = _variable(this.env, "X_CLIENT_ID"), this.env.get("X_CLIENT_SECRET", "").strip()
+    client_id, secret = _variable(renewers.env, "X_CLIENT_ID"), renewers.env.get("X_CLIENT_SECRET", "").strip()
     form = {"grant_type": "refresh_token", "refresh_token": granted.refresh_token, "client_id": client_id}
     headers = {"Authorization": f"Basic {_basic(client_id, secret)}"} if secret else {}
-    url = f"{place('x', this.env, granted.settings)}/2/oauth2/token"
+    url = f"{place('x', renewers.env, granted.settings)}/2/oauth2/token"
     reading = Reading(OAUTH, "Check X_CLIENT_ID and X_CLIENT_SECRET.")
-    return this.ask("POST", url, granted, reading, secret, data=form, headers=headers)
+    return renewers.ask("POST", url, granted, reading, secret, data=form, headers=headers)
 
 
-def _linkedin(this: Renewers, granted: Granted) -> Renewal:
-    secret = _variable(this.env, "LINKEDIN_CLIENT_SECRET")
+def _linkedin(renewers: Renewers, granted: Granted) -> Renewal:
+    secret = _variable(renewers.env, "LINKEDIN_CLIENT_SECRET")
     form = {
         "grant_type": "refresh_token",
         "refresh_token": granted.refresh_token,
-        "client_id": _variable(this.env, "LINKEDIN_CLIENT_ID"),
+        "client_id": _variable(renewers.env, "LINKEDIN_CLIENT_ID"),
         "client_secret": secret,
     }
-    url = f"{place('linkedin', this.env, granted.settings)}/oauth/v2/accessToken"
+    url = f"{place('linkedin', renewers.env, granted.settings)}/oauth/v2/accessToken"
     reading = Reading(OAUTH, "Check LINKEDIN_CLIENT_ID and LINKEDIN_CLIENT_SECRET.")
-    return this.ask("POST", url, granted, reading, secret, data=form)
+    return renewers.ask("POST", url, granted, reading, secret, data=form)
 
 
-def _bluesky(this: Renewers, granted: Granted) -> Renewal:
-    url = f"{place('bluesky', this.env, granted.settings)}/xrpc/com.atproto.server.refreshSession"
+def _bluesky(renewers: Renewers, granted: Granted) -> Renewal:
+    url = f"{place('bluesky', renewers.env, granted.settings)}/xrpc/com.atproto.server.refreshSession"
     reading = Reading(ATPROTO, access_token="accessJwt", refresh_token="refreshJwt")
-    return this.ask("POST", url, granted, reading, headers={"Authorization": f"Bearer {granted.refresh_token}"})
+    return renewers.ask("POST", url, granted, reading, headers={"Authorization": f"Bearer {granted.refresh_token}"})
 
 
-def _facebook(this: Renewers, granted: Granted) -> Renewal:
-    secret = _variable(this.env, "FACEBOOK_CLIENT_SECRET")
+def _facebook(renewers: Renewers, granted: Granted) -> Renewal:
+    secret = _variable(renewers.env, "FACEBOOK_CLIENT_SECRET")
     asked = {
         "grant_type": "fb_exchange_token",
-        "client_id": _variable(this.env, "FACEBOOK_CLIENT_ID"),
+        "client_id": _variable(renewers.env, "FACEBOOK_CLIENT_ID"),
         "client_secret": secret,
         "fb_exchange_token": granted.access_token,
     }
-    base = place("facebook", this.env, granted.settings)
-    version = this.env.get("FACEBOOK_API_VERSION", "").strip() or GRAPH_VERSION
+    base = place("facebook", renewers.env, granted.settings)
+    version = renewers.env.get("FACEBOOK_API_VERSION", "").strip() or GRAPH_VERSION
     reading = Reading(GRAPH, "Check FACEBOOK_CLIENT_ID and FACEBOOK_CLIENT_SECRET.")
-    return this.ask("GET", f"{base}/{version}/oauth/access_token", granted, reading, secret, params=asked)
+    return renewers.ask("GET", f"{base}/{version}/oauth/access_token", granted, reading, secret, params=asked)
 
 
 RULES: Mapping[str, Rule] = {
@@ -154,7 +154,7 @@ RULES: Mapping[str, Rule] = {
 # --- small things -----------------------------------------------------------------------------------------
 
 
-def lacking(provider: str, env: Mapping[str, str]) -> list[str]:
+def missing_variables(provider: str, env: Mapping[str, str]) -> list[str]:
     """List the missing variables for a provider's renewals."""
     rule = RULES.get(provider)
     if rule is None or rule.client is None:

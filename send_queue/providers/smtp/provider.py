@@ -290,8 +290,8 @@ class _Delivery:
             self._hand_over()
         except Refused as no:
             return self._judged(no)
-        except NotOffered as lacking:
-            return self._lacking(lacking)
+        except NotOffered as missing:
+            return self._not_offered(missing)
         except _TooLate:
             return Retry("deadline", f"{self._server.host}: the mail had not left in time, and will not.")
         except Exception as error:
@@ -345,9 +345,9 @@ class _Delivery:
         hide = [text for text in (self._password, mail.text, mail.html) if text]
         return judge(no.stage, no.code, no.text, hide=hide, held=held)
 
-    def _lacking(self, lacking: NotOffered) -> Hold:
+    def _not_offered(self, missing: NotOffered) -> Hold:
         host = self._server.host
-        if lacking.what == "STARTTLS":
+        if missing.what == "STARTTLS":
             detail = f"{host} offers no STARTTLS, so the connection would be open: use smtps://, or another server."
             return Hold("lane", "no_tls", detail, timedelta(hours=1))
         detail = f"{host} offers no login by password: take the user out of SMTP_URL, or use another server."

@@ -68,8 +68,8 @@ def _find_message(account: _Account, send: Claimed, now: datetime | None) -> Loo
     message would be listed as older than its own attempt, also when the clock has been put right since: no list that
     begins near `started_at` proves that something is not there. Hence, from the oldest to the newest:
 
-        older than AHEAD before the attempt   certainly not ours; it is not even asked for
-        older than APART before the attempt   an older message, or ours by a clock that was ahead: a person can tell
+        older than MAX_CLOCK_SKEW before the attempt   certainly not ours; it is not even asked for older than
+        CLOCK_TOLERANCE before the attempt   an older message, or ours by a clock that was ahead: a person can tell
         since then                            ours, if it has the text; if it has another, a person can tell whether
                                               LinkedIn has changed it on its way
 
