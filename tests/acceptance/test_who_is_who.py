@@ -108,7 +108,7 @@ def test_import_says_who_is_in_another_campaign_and_leaves_out_whom_it_wrote_to(
     assert (done["created"], done["elsewhere"], done["contacted"]) == (2, 1, 1)
     queue("campaign", "set", "winter", "--skip-contacted", "90d")
     done = queue(*words)
-    assert "One recipient was left out: another campaign of this workspace wrote to them not long ago." in done.stderr
+    assert "One recipient was left out: another campaign of this workspace wrote to them recently." in done.stderr
     assert done.stdout == "2 enqueued, 0 there already.\n"
     assert queue.json("campaign", "show", "winter")["skip_contacted"] == "90 days"
     later = queue.json(*words, now=MONDAY + 91 * DAY)
