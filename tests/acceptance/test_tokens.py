@@ -14,7 +14,7 @@ from held_answers import answers_held
 
 from acceptance.conftest import HOUR, MINUTE, MONDAY, SECOND, Done, Popen, Queue
 from send_queue.providers.oauth.errors import ATPROTO, GRAPH, OAUTH
-from send_queue.providers.oauth.renew import RULES, lacking
+from send_queue.providers.oauth.renew import RULES, missing_variables
 from send_queue.rules import vault
 from send_queue.sandbox import Fault
 
@@ -229,7 +229,7 @@ def test_the_documents_say_what_the_tables_say() -> None:
     by_provider = {cells[0].strip("`"): cells for cells in lines if len(cells) == 7}
     assert by_provider.keys() == RULES.keys()
     for name in RULES:
-        assert set(lacking(name, {})) <= set(re.findall(r"`(\w+)`", by_provider[name][5]))
+        assert set(missing_variables(name, {})) <= set(re.findall(r"`(\w+)`", by_provider[name][5]))
     meanings = {cells[0]: cells[1:] for cells in lines if len(cells) == 4}
     for names, table in (("`x`, `linkedin`", OAUTH), ("`bluesky`", ATPROTO), ("`facebook`", GRAPH)):
         for meaning, cell in zip(("refused", "our_client", "later"), meanings[names], strict=True):

@@ -16,7 +16,7 @@ import pytest
 from send_queue.model import ConfigurationError, clock
 from send_queue.providers.http_answer import Limits
 from send_queue.providers.oauth.errors import ATPROTO, GRAPH, OAUTH, Meaning, NotNow, Refused, Renewal, Renewed
-from send_queue.providers.oauth.renew import RULES, Granted, Renewers, lacking
+from send_queue.providers.oauth.renew import RULES, Granted, Renewers, missing_variables
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 CLIENTS = {f"{name}_{what}": f"{name}/{what}" for name in ("X", "LINKEDIN", "FACEBOOK")
@@ -167,14 +167,14 @@ def test_an_account_may_have_a_server_of_its_own(provider: Provider) -> None:
 
 @pytest.mark.parametrize("name", sorted(CLIENTS))
 def test_a_variable_that_is_not_set_is_named_before_anything_leaves(provider: Provider, name: str) -> None:
-    """X alone does without a secret; `lacking` names the same variables for the doctor."""
+    """X alone does without a secret; `missing_variables` names the same variables for the doctor."""
     which = name.partition("_")[0].lower()
     env = {key: value for key, value in CLIENTS.items() if key != name}
-    assert lacking(which, CLIENTS) == []
+    assert missing_variables(which, CLIENTS) == []
     if name == "X_CLIENT_SECRET":
-        assert lacking(which, env) == []
+        assert missing_variables(which, env) == []
         return
-    assert lacking(which, env) == [name]
+    assert missing_variables(which, env) == [name]
     with pytest.raises(ConfigurationError, match=f"^{name} is not set: "):
         provider.renew(which, env=env)
     assert provider.asked == []
