@@ -145,7 +145,7 @@ def test_a_database_that_cannot_hold_every_text_is_refused(server: str, cli: Cli
         for command in ("migrate", "run-once", "doctor", "status"):
             done = cli(command, env={"DATABASE_URL": at(server, name)}, check=False)
             assert (done.returncode, done.stdout) == (78, "")
-            assert f"is {encoding} cannot hold every text: make a database with `create database" in done.stderr
+            assert f"encoding {encoding} cannot hold every text: make a database with `create database" in done.stderr
             assert len(done.stderr.splitlines()) == 1
     finally:
         with psycopg.connect(server, autocommit=True) as conn:
