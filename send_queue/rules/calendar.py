@@ -323,12 +323,18 @@ def _text(pair: _Pair) -> str:
 
 
 _ABBREVIATIONS = {
-    "America/New_York": "edt et est5 eastern", "America/Chicago": "cst cdt ct central",
-    "America/Denver": "mdt mt mountain", "America/Los_Angeles": "pst pdt pt pacific",
-    "Europe/London": "bst", "Europe/Paris": "cest mez mesz", "Europe/Athens": "eest", "Asia/Kolkata": "ist",
+    "America/New_York": "est edt et est5 est5edt eastern", "America/Chicago": "cst cdt ct cst6cdt central",
+    "America/Denver": "mst mdt mt mst7mdt mountain", "America/Los_Angeles": "pst pdt pt pst8pdt pacific",
+    "Pacific/Honolulu": "hst", "Europe/London": "bst", "Europe/Lisbon": "wet west",
+    "Europe/Paris": "cet cest met mez mesz", "Europe/Athens": "eet eest", "Asia/Kolkata": "ist",
     "Asia/Tokyo": "jst", "Australia/Sydney": "aest aedt", "UTC": "z gmt+0 utc+0 +00:00",
 }  # fmt: skip
-"""Zones, and the words that people write for them."""
+"""Zones, and the words that people write for them. Some of the words are old names of zones, and ambiguous: EST has no
+summer time."""
+
+
+def is_abbreviation(name: str) -> bool:
+    return any(name.strip().lower() in written.split() for written in _ABBREVIATIONS.values())
 
 
 def _unknown_zone(name: str) -> str:

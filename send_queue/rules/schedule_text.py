@@ -21,6 +21,7 @@ from send_queue.rules.calendar import (
     _text,
     _unknown_holidays,
     _unknown_zone,
+    is_abbreviation,
     next_window,
     openings,
 )
@@ -134,7 +135,7 @@ def check_zone(name: str) -> None:
     Raises ScheduleError with a suggestion.
     """
     # `localtime` depends on the machine.
-    if name not in pendulum.timezones() - {"localtime"}:
+    if is_abbreviation(name) or name not in pendulum.timezones() - {"localtime"}:
         raise ScheduleError(_unknown_zone(name))
 
 

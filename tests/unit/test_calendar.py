@@ -660,3 +660,22 @@ def test_a_closing_says_all_its_reasons_in_turn() -> None:
     found = closures(office, evening, next_window(office, evening).opens_at)
 
     assert found == [("schedule", "open 07:00-18:00 America/New_York"), ("holiday", "Thanksgiving Day")]
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        ("EST", "America/New_York"),
+        ("CET", "Europe/Paris"),
+        ("PST8PDT", "America/Los_Angeles"),
+        ("EET", "Europe/Athens"),
+    ],
+)
+def test_an_abbreviation_is_no_zone(written: str, instead: str) -> None:
+    """The database of zones has some as old names, which are wrong for half the year."""
+    from send_queue.rules.schedule_text import check_zone
+
+    with pytest.raises(ScheduleError, match=f"such as {instead}"):
+        check_zone(written)
+    check_zone("UTC")
+    check_zone(instead)
