@@ -398,7 +398,7 @@ def test_faults_of_the_sandbox_are_all_explained() -> None:
     assert {field.name for field in dataclasses.fields(Fault)} - {"type", "title", "detail", "body", "headers"} <= told
     with pytest.raises(ValueError, match="The sandbox has no op nothing: ") as refused:
         Sandbox(Path("nowhere"), faults=[Fault(op="nothing")])
-    ops = set(str(refused.value).partition(": ")[2].rstrip(".").split(", "))
+    ops = set(str(refused.value).partition(": use one of ")[2].rstrip(".").split(", "))
     assert set().union(*(named(cells[1]) for cells in rows("docs/sandbox.md", "What is asked for", depth=3))) == ops
 
 
