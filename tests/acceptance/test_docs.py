@@ -385,7 +385,7 @@ def test_faults_of_the_sandbox_are_all_explained() -> None:
     """docs/sandbox.md has each field of a fault, and each op and no other."""
     told = set().union(*(named(cells[0]) for cells in rows("docs/sandbox.md", "Faults")))
     assert {field.name for field in dataclasses.fields(Fault)} - {"type", "title", "detail", "body", "headers"} <= told
-    with pytest.raises(ValueError, match="The sandbox has no op nothing: ") as refused:
+    with pytest.raises(ValueError, match="The sandbox has no op nothing: use one of ") as refused:
         Sandbox(Path("nowhere"), faults=[Fault(op="nothing")])
     ops = set(str(refused.value).partition(": use one of ")[2].rstrip(".").split(", "))
     assert set().union(*(named(cells[1]) for cells in rows("docs/sandbox.md", "What is asked for", depth=3))) == ops
