@@ -97,9 +97,7 @@ begin
         get diagnostics v_room = row_count;
         if v_room < (select count(*) from send_limits m join send_accounts a on a.workspace_id = m.workspace_id
                      where a.id = v_lane.account_id and (m.account_id is null or m.account_id = a.id)
-                       and (m.channel is null or m.channel = v_lane.channel)) 
-           or v_room > 0 and not pg_try_advisory_xact_lock_shared(send_limits_key((
-               select a.workspace_id from send_accounts a where a.id = v_lane.account_id))) then
+                       and (m.channel is null or m.channel = v_lane.channel))  then
             v_busy := true;
             v_passed := array_append(v_passed, v_lane.account_id::text || v_lane.channel);
             continue;

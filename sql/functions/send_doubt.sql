@@ -15,7 +15,7 @@ begin
     select array_agg(l.account_id), array_agg(l.channel) into v_accounts, v_channels
     from (select distinct q.account_id, q.channel from send_queue q
           where q.status = 'sending' or q.status = 'pending' and q.scheduled_for <= send_doubt.at) l;
-    perform send_reopen_limited(v_accounts, v_channels, '{}');
+    perform send_lock_lanes(v_accounts, v_channels, null);
 
     update send_queue q set lease_expires_at = send_doubt.at
     where q.status = 'sending' and q.lease_expires_at > send_doubt.at;

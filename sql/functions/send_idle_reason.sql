@@ -10,7 +10,8 @@ begin
     lock_skipped := exists ( -- a lane that could not be woken
         select from send_wakes s
         join send_lanes l on l.account_id = s.account_id and l.channel = s.channel and l.paused_at is null
-            and greatest(l.next_at, l.closed_until) <= send_idle_reason.at
+            and l.closed_until <= send_idle_reason.at
+            and (l.next_at <= send_idle_reason.at or l.next_at_reason = 'rate_limit')
         join send_accounts a on a.id = l.account_id
         where (send_idle_reason.account is null or a.name = send_idle_reason.account)
           and (send_idle_reason.channel is null or l.channel = send_idle_reason.channel));

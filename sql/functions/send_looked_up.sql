@@ -34,8 +34,8 @@ begin
     if not found then
         return null;
     end if;
-    perform send_reopen_limited(array[v_attempt.account_id], array[v_attempt.channel],
-        case when verdict = 'not_sent' then array[v_attempt.account_id] else '{}' end);
+    perform send_lock_lanes(array[v_attempt.account_id], array[v_attempt.channel],
+        case when verdict = 'not_sent' then array[v_attempt.account_id] end);
     select q.* into v_send from send_queue q where q.id = v_attempt.send_id for no key update;
     select b.* into v_attempt from send_attempts b where b.id = attempt_id; -- as it is, now that the row is ours
     select c.max_attempts, c.on_uncertain = 'resend' into v_tries, v_resends

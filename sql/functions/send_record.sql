@@ -10,7 +10,7 @@
 --            failed send, whether its recipient may not be written to any more; secret: of a hold, the variable whose
 --            secret was refused
 --
--- All locks are taken before anything is written, in the one order that is everywhere: accounts, lanes, rows, attempts,
+-- All locks are taken before anything is written, in the one order that is everywhere: accounts, limits, lanes, rows, attempts,
 -- tally; of several, in the order of their ids (of lanes and rows: by account, channel, id; of attempts: by send,
 -- number). Lanes only for what needs them, so that what was sent waits for no claim: what stops a lane or gives
 -- something back, what comes late (it may have to be counted again), and what ends a lane's ladder of holds.
@@ -66,7 +66,7 @@ begin
         select r.outcome not in ('sent', 'uncertain')
             or r.outcome = 'sent' and (b.outcome is not null or l.consecutive_holds > 0) as lane) n;
     if v_accounts is not null then
-        perform send_reopen_limited(v_accounts, v_channels, v_giving);
+        perform send_lock_lanes(v_accounts, v_channels, v_giving);
     end if;
     perform from send_queue q where q.id = any (v_ids) order by q.account_id, q.channel, q.id for no key update;
     perform from send_attempts b where b.send_id = any (v_ids) order by b.send_id, b.number for no key update;

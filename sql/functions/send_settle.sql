@@ -17,7 +17,7 @@ begin
             using errcode = 'SQ005';
     end if;
     if not send_settle.sent then -- something is given back; a late result that settles holds its row, and needs no lane
-        perform send_reopen_limited(array[v_send.account_id], array[v_send.channel], array[v_send.account_id]);
+        perform send_lock_lanes(array[v_send.account_id], array[v_send.channel], array[v_send.account_id]);
     end if;
     select q.* into v_send from send_queue q where q.id = send_settle.id for no key update;
     if v_send.status <> 'uncertain' then

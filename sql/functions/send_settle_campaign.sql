@@ -16,7 +16,7 @@ begin
     -- All lanes before the first row, in the order of send_record.
     select array_agg(l.account_id), array_agg(l.channel) into v_accounts, v_channels
     from (select distinct q.account_id, q.channel from send_queue q where q.id = any (v_ids)) l;
-    perform send_reopen_limited(v_accounts, v_channels, v_accounts);
+    perform send_lock_lanes(v_accounts, v_channels, v_accounts);
     v_ids := array(select q.id from send_queue q where q.id = any (v_ids) and q.status = 'uncertain'
                    order by q.account_id, q.channel, q.id for no key update);
     perform send_release(i.id, null) from unnest(v_ids) i (id);

@@ -32,7 +32,7 @@ TESTS = {
         "send_record", "send_hold", "send_looked_up", "send_recover", "run", "send_suppress", "stateful",
     ),
     "sql/functions/send_record_sent.sql": ("send_record", "send_hold", "run", "stateful"),
-    "sql/functions/send_give_back.sql": ("send_record", "send_hold", "send_reopen_limited", "stateful"),
+    "sql/functions/send_give_back.sql": ("send_record", "send_hold", "send_lock_lanes", "stateful"),
     "sql/functions/send_mark_sent.sql": ("send_record", "send_looked_up", "send_recover", "stateful"),
     "sql/functions/send_hold.sql": ("send_hold", "send_record", "stateful"),
     "sql/functions/send_recover.sql": ("send_recover", "send_record", "send_looked_up", "stateful"),
