@@ -57,6 +57,8 @@ def list_command(
         )  # one more tells whether there are more
     rows = found[:limit]
     if json_:
+        if not person:  # the keys of a list of all sends are fixed
+            rows = [{key: value for key, value in row.items() if key != "name"} for row in rows]
         click.echo(as_json(rows))
     elif rows:
         columns = ("id", "status", "scheduled_for", "account", "channel", "campaign", "recipient",
