@@ -1,10 +1,10 @@
--- The account that writes to a prospect for a campaign on a channel, with its lane and its place in the campaign made:
--- the one that is named, else the one that the prospect knows (send_own_account), else the least loaded of the pool.
+-- Choose the account that writes to a prospect for a campaign on a channel, and make its lane and its place in the
+-- campaign: the named one, else the one that the prospect knows (send_own_account), else the least loaded of the pool.
 --
 -- named            null: none
--- first, accounts  the prospect's account_id and accounts; null and {} where there is no prospect
+-- first, accounts  the prospect's account_id and accounts; null and {} without a prospect
 --
--- Raises SQ002 where the named account does not serve the channel; SQ006 where none of the pool does, and where the one
+-- Raises SQ002 if the named account does not serve the channel; SQ006 if no account of the pool does, or if the account
 -- that the prospect knows has left the pool.
 create or replace function send_account_for(campaign_id uuid, channel text, named uuid, first uuid, accounts jsonb)
 returns uuid language plpgsql as $$
@@ -23,7 +23,7 @@ begin
             raise exception '%: name an account that does, or use another channel.', v_unserved using errcode = 'SQ002';
         end if;
     elsif first is not null then
-        v_unfit := send_not_serving(send_account_for.channel); -- inside the query it would be asked for each account
+        v_unfit := send_not_serving(send_account_for.channel); -- computed once, not for each account
         select o.account_id, o.left_id into v_id, v_left
         from send_own_account(send_account_for.campaign_id, send_account_for.channel, v_unfit, first, accounts) o;
         if v_left is not null then

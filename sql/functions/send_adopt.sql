@@ -1,10 +1,10 @@
--- A person's word that this database is no copy any more, but the queue itself: it sends from here on.
+-- Declare that this database is the queue itself, no longer a copy: it sends from here on.
 --
--- since  null: nothing was sent after the copy was made. Else sends went out after that moment, of which the copy does
---        not know: all that was in flight or due since then is in doubt (send_doubt), so that providers are asked. That
---        may be said of a database that was set back in place too, which is no copy.
+-- since  null: nothing was sent after the copy was made. Else sends went out after that moment, unknown to the copy:
+--        all that were in flight or due since then are in doubt (send_doubt), and runs query the providers. A database
+--        restored in place can name it too.
 --
--- Returns {copy, in_doubt, waiting}: whether it was a copy, how many sends came in doubt, how many are pending.
+-- Returns {copy, in_doubt, waiting}: whether it was a copy, the number of sends put in doubt, the number pending.
 create or replace function send_adopt(since timestamptz default null, at timestamptz default null)
 returns jsonb language plpgsql as $$
 declare
@@ -13,10 +13,10 @@ declare
     v_doubt int := 0;
 begin
     if since > v_at then
-        raise exception 'The moment % is still to come: name the one that the copy was made at.', since
+        raise exception 'The moment % is in the future: name the moment at which the copy was made.', since
             using errcode = 'SQ002';
     end if;
-    lock table send_database in share row exclusive mode; -- one adopts at a time
+    lock table send_database in share row exclusive mode; -- one adoption at a time
     v_copy := send_is_copy();
     if since is not null then
         v_doubt := send_doubt(since, v_at);

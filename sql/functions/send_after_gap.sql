@@ -1,5 +1,4 @@
--- The moment at which a lane's gap is over: it is counted from the newest attempt in earnest that went out or may
--- have.
+-- Return the moment at which a lane's gap ends: counted from the newest attempt in earnest that went out or may have.
 create or replace function send_after_gap(account_id uuid, channel text, gap_seconds int) returns timestamptz
 language sql stable as $$
     select coalesce(max(b.started_at) + make_interval(secs => gap_seconds), 'epoch')

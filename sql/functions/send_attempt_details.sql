@@ -1,10 +1,10 @@
--- Attempts with all that a provider needs to send them, or to look them up, and the run to record them: an object for
--- each account, channel, campaign and moment, with what their sends have in common said once, and `sends`, an array of
--- [its place among attempt_ids, send_id, attempt_id, attempt_number, recipient, subject, message, payload, attempts,
--- created_at, repeat_by]; the last is null where a person has settled since what was in doubt: it is no repeat then.
+-- Return attempts with all that a provider needs to send or look them up, and a run to record them: one object for each
+-- account, channel, campaign and moment. It holds the common fields once, and `sends`, an array of [position in
+-- attempt_ids, send_id, attempt_id, attempt_number, recipient, subject, message, payload, attempts, created_at,
+-- repeat_by]; repeat_by is null once a person has settled the doubtful attempt, since the send is then no repeat.
 --
--- Each row is looked up by its id, in a lateral query with a limit that the planner cannot turn into a join: one that
--- is taken the wrong way around compares a batch with all attempts that there are.
+-- Each row is looked up by id in a lateral query with a limit, which the planner cannot turn into a join: the wrong
+-- join order would compare a batch with all attempts.
 create or replace function send_attempt_details(attempt_ids uuid[]) returns setof json
 language sql stable set timezone = 'UTC' set jit = off set enable_seqscan = off as $$
     select json_build_object('account_id', a.id, 'workspace_id', a.workspace_id, 'channel', h.channel,

@@ -1,8 +1,8 @@
--- The workspaces that the role which called an entry point is bound to (send_grant); null: it sees all.
+-- Return the workspaces to which the caller of an entry point is bound (send_grant); null: it sees all.
 --
--- Inside a function with its owner's rights the caller is whom the session is: its `set role`, else its login. The owner
--- is not bound, nor is a worker, whose runs put in notifications. Where a function of somebody else stands in between,
--- and its owner is bound, the session's own role must say to what: raises 42501 where it was granted nothing.
+-- Inside a security definer function the caller is the session's role: its `set role`, else its login. Neither the
+-- owner nor a worker is bound: runs enqueue notifications. Even if another security definer function stands in between,
+-- the session's own role decides. Raises 42501 if that role was granted no workspace.
 create or replace function send_bound_workspaces() returns uuid[] language plpgsql stable as $$
 declare
     v_caller name := case when current_setting('role') = 'none' then session_user else current_setting('role') end;

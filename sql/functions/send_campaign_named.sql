@@ -1,8 +1,9 @@
--- The campaign that a message is for, by its name. Without a workspace it is that of the workspace `default`; where that
--- has none of this name, the one that was made first: so whoever adds a campaign elsewhere changes nobody's calls.
--- `within`: the workspaces that the caller sees (send_bound_workspaces); the others are as if they did not exist.
+-- Return the campaign with a name. Without a workspace, that of the workspace `default` wins, then the oldest: a
+-- campaign added elsewhere changes no caller's result.
 --
--- Raises SQ005 where there is none.
+-- within  the workspaces that the caller sees (send_bound_workspaces); no others exist for it
+--
+-- Raises SQ005 if no such campaign or workspace exists.
 create or replace function send_campaign_named(campaign text, workspace text default null, within uuid[] default null)
 returns uuid language plpgsql stable as $$
 #variable_conflict use_column

@@ -1,5 +1,5 @@
--- Take rows out of the queue before they go: those named, or all that wait in a campaign. They are skipped, with the
--- reason `cancelled`; nothing is deleted. Returns how many; refuses a row that is neither pending nor failed.
+-- Skip rows before they go, with the reason `cancelled`: those named, or all pending ones of a campaign. Nothing is
+-- deleted. Returns their number; refuses a named row that is neither pending nor failed.
 create or replace function send_cancel(ids uuid[] default null, campaign text default null,
     workspace text default null, at timestamptz default null)
 returns int language plpgsql
@@ -15,8 +15,8 @@ begin
     if ids is null and v_campaign is null then
         raise exception 'Say what to cancel: ids, or --campaign NAME.' using errcode = 'SQ002';
     end if;
-    -- In the order of send_record; those that are named whatever they are, so that one which a claim is taking just now
-    -- is waited for, and refused.
+    -- In the order of send_record. Named rows are locked in any status: a row that a claim is taking is waited for, and
+    -- refused.
     perform from send_queue q
     where (ids is null or q.id = any (ids)) and (v_campaign is null or q.campaign_id = v_campaign)
       and (q.status = 'pending' or ids is not null)
@@ -24,8 +24,8 @@ begin
     select i.id, q.status into v_odd from unnest(ids) i (id) left join send_queue q using (id)
     where q.status is null or q.status not in ('pending', 'failed') limit 1;
     if found then
-        raise exception 'Send % %: only what is pending or failed can be cancelled.', v_odd.id,
-            coalesce('is ' || v_odd.status, 'is not there')
+        raise exception 'Send % %: only pending and failed sends can be cancelled.', v_odd.id,
+            coalesce('is ' || v_odd.status, 'does not exist')
             using errcode = case when v_odd.status is null then 'SQ005' else 'SQ006' end;
     end if;
     update send_queue q

@@ -1,4 +1,4 @@
--- Refuse a channel that does not exist, saying which do; null is let through.
+-- Refuse an unknown channel and list the known ones; null passes.
 create or replace function send_check_channel(channel text) returns void language plpgsql immutable as $$
 begin
     if not send_is_channel(channel) then

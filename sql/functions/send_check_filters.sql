@@ -1,5 +1,5 @@
--- Refuse a filter that names what is not there: a misspelt name is not a quiet queue. A name that several workspaces use
--- is let through, and means all of them; so is null.
+-- Refuse a filter with an unknown name: a misspelt name must not look like an idle queue. Null passes, and so does a
+-- name that several workspaces use: it means all of them.
 create or replace function send_check_filters(account text, channel text, campaign text) returns void
 language plpgsql stable as $$
 begin

@@ -1,4 +1,4 @@
--- What is wrong with a message before it is stored, as a sentence that says what to do; null: nothing.
+-- Return the fault of a message that is about to be stored, and its remedy, as one sentence; null: none.
 create or replace function send_check_message(channel text, recipient text, message text, payload jsonb,
     scheduled_for timestamptz, expires_at timestamptz, at timestamptz)
 returns text language sql stable as $$

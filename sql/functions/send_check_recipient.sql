@@ -1,20 +1,20 @@
--- Why nothing can go to a recipient on a channel, as far as their form tells, as a sentence that says what to do; null: it
--- may. The command refuses the same (recipients.py), and more of what only its libraries know: the lengths of a country's
--- numbers, the letters of a domain. What a webhook is sent to, the account's provider says: it may be no URL.
+-- Return the fault in the form of a recipient on a channel, and its remedy, as one sentence; null: none. The command
+-- (recipients.py) also checks with its libraries the lengths of a country's numbers and the letters of a domain. A
+-- webhook's recipient is for its account's provider to judge: it may be no URL.
 create or replace function send_check_recipient(channel text, recipient text) returns text
 language plpgsql immutable as $$
 declare
     v_key    text;
     v_quoted text;
     v_plain  text := '';
-    -- As send_normal_recipient has them.
+    -- The same as in send_normal_recipient.
     v_unseen constant text := E'[\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f'
         || E'\\u202a-\\u202e\\u2060-\\u206f\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff9-\\ufffb\\U0001bca0-\\U0001bca3'
         || E'\\U0001d173-\\U0001d17a\\U000e0000-\\U000e0fff]+';
     v_edge   constant text := E'^[\\u0001-\\u0020\\u007f-\\u00a0\\u1680\\u2028\\u2029]+'
         || E'|[\\u0001-\\u0020\\u007f-\\u00a0\\u1680\\u2028\\u2029]+$';
 begin
-    if char_length(recipient) > 2000 then -- the key of a long text takes long
+    if char_length(recipient) > 2000 then -- normalizing a long text is slow
         return format('The recipient has %s characters: use 2000 at the most.', char_length(recipient));
     end if;
     v_key := coalesce(send_normal_recipient(recipient), '');
@@ -35,7 +35,7 @@ begin
                 v_plain := regexp_replace(v_plain collate "C", v_edge, '', 'g');
             end if;
             if v_plain collate "C" ~ E'[\\u0009-\\u000d\\u0020\\u1680\\u2028\\u2029]|,$' then
-                null; -- two at once, or the rest of a list
+                null; -- two recipients, or the rest of a list
             elsif v_key collate "C" ~ (E'^([0-9A-Za-z_%.-]|[^\\u0001-\\u007f])*([A-Za-z\\u00aa\\u00b5\\u00ba\\u00c0-\\u1fff'
                     || E'\\u2c00-\\u2dff\\u3005-\\u3007\\u3021-\\ufdff\\ufe70-\\uffef\\U00010000-\\U0001efff'
                     || E'\\U00020000-\\U0003ffff])([0-9A-Za-z_%.-]|[^\\u0001-\\u007f])*$')

@@ -1,17 +1,16 @@
--- The account of a campaign's pool that has the least work waiting on a channel, in days of its daily cap, of those
--- that serve it; accounts that are stopped come last. Null where there is none.
+-- Choose from a campaign's pool the account with the least pending work on a channel, in days of its daily cap, among
+-- those that serve the channel; stopped accounts come last. Null: none.
 --
--- A choice costs about the same however large the pool is and however long the queue. So it is exact in a pool of four;
--- of more, four are drawn, by chance weighted by their caps, and the least loaded of these is taken, which keeps all
--- near to each other. They are drawn from 16 that chance alone has picked, whose caps are looked at. And only the first
--- 200 waiting rows are counted; beyond that, chance decides. A program may ask for years on a connection whose plan is
--- from when there was nothing yet: so there is one plan, which walks indexes.
+-- A choice costs about the same for any pool and queue, so it is exact only up to four accounts. Of a larger pool, 16
+-- are picked at random, four of these drawn with chances weighted by their caps, and the least loaded of the four is
+-- taken. Only the first 200 pending rows are counted; beyond that, the draw decides. The settings force index plans: a
+-- long-lived connection may have planned while the tables were empty.
 create or replace function send_choose_account(campaign_id uuid, channel text) returns uuid
 language plpgsql volatile set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_bitmapscan = off set enable_incremental_sort = off as $$
 #variable_conflict use_column
 declare
-    v_some   int := 16; -- of how many the caps are looked at
+    v_some   int := 16; -- accounts whose caps are read
     v_unfit  text[] := send_not_serving(send_choose_account.channel);
     v_chosen record;
 begin
@@ -19,7 +18,7 @@ begin
         select d.account_id, d.stopped into v_chosen
         from (
             select s.account_id, a.status <> 'active' as stopped, a.name, cap.a_day,
-                -ln(1::float8 - random()) / cap.a_day as draw -- the lower, the earlier
+                -ln(1::float8 - random()) / cap.a_day as draw -- the lowest is drawn first
             from (select p.account_id from send_campaign_accounts p
                   where p.campaign_id = send_choose_account.campaign_id and p.in_pool
                   order by random() limit v_some) s
@@ -44,7 +43,7 @@ begin
             d.a_day desc, d.name
         limit 1;
         exit when v_some is null or v_chosen.stopped is false;
-        v_some := null; -- all that were picked are stopped, or serve other channels: is any other not so?
+        v_some := null; -- every picked account is stopped or serves other channels: try the whole pool
     end loop;
     return v_chosen.account_id;
 end

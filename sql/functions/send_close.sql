@@ -1,9 +1,9 @@
--- Close all that is ours to every role but its owner and those that were granted a task (send_grants), whatever default
--- privileges the server has, and open to those what their task needs. `migrate` does it each time, since what is made
--- anew gets default privileges anew. What stands as it should is left alone, and locks nothing.
+-- Revoke every right on our objects from all roles but the owner and those granted a task (send_grants), and give those
+-- the rights of their task. `migrate` runs this each time, since new objects get the server's default privileges.
+-- Correct rights are left alone, without a lock.
 --
--- Row level security is on for every table: so a right that somebody gives by hand shows no row. A view reads with its
--- reader's rights where the server has that (Postgres 15). The owner passes, and so do members of its role.
+-- Every table has row level security: a right given by hand shows no row. From Postgres 15 on a view reads with its
+-- reader's rights. The owner and members of its role pass.
 create or replace function send_close() returns void language plpgsql as $$
 declare
     v_users constant oid[] := array(
@@ -12,8 +12,8 @@ declare
     v_ours constant oid[] := array(select o.oid from send_ours() o where o.catalog = 'pg_class');
     v_it record;
 begin
-    -- A role may have been renamed: then it still has its right to our schema. Or it is another one of that name, in a
-    -- database that was restored elsewhere.
+    -- A renamed role keeps its right on our schema, and its task. After a restore elsewhere, the role of the same name
+    -- takes over the task.
     update send_grants g set role = r.rolname from pg_roles r
     where r.oid = g.role_oid and not exists (select from pg_roles n where n.rolname = g.role)
       and r.oid = any (v_users)
@@ -22,7 +22,7 @@ begin
     update send_grants g set role_oid = r.oid from pg_roles r where r.rolname = g.role and r.oid <> g.role_oid;
     for v_it in delete from send_grants g where not exists (select from pg_roles r where r.rolname = g.role)
                 returning g.role, g.task loop
-        raise warning 'The role % is not there any more, so its task (%) was taken back.', quote_ident(v_it.role), v_it.task;
+        raise warning 'The role % no longer exists: its task (%) was revoked.', quote_ident(v_it.role), v_it.task;
     end loop;
 
     perform send_make_security_definer();
@@ -48,16 +48,16 @@ begin
         select r.grantee, string_agg(distinct r.name, ', ') as names
         from (select * from send_rights() except select * from send_rights_wanted()) r
         where r.grantee <> 0::oid and not exists (select from send_grants g where g.role_oid = r.grantee)
-          and (r."column" is not null -- no default privilege gives that, a grant did
+          and (r."column" is not null -- a column's right comes from a grant, never from a default privilege
                or not exists (select from pg_default_acl d cross join lateral aclexplode(d.defaclacl) x
                               where x.grantee = r.grantee))
         group by r.grantee
     loop
-        raise warning 'What the role % could do with % was taken back, since nothing else lets a role in than `send-queue '
-            'migrate --grant-worker`, `--grant-enqueue` or `--grant-read`.', v_it.grantee::regrole,
+        raise warning 'The rights of role % on % were revoked: grant a task with `send-queue migrate --grant-worker`, '
+            '`--grant-enqueue` or `--grant-read`.', v_it.grantee::regrole,
             case when length(v_it.names) > 200 then left(v_it.names, 200) || ' …' else v_it.names end;
     end loop;
-    -- First what is taken: with a table's right go those of its columns, which may be wanted.
+    -- Revoke first: revoking a table's right revokes its columns' rights too, which may be wanted.
     for v_it in
         select format('revoke %s on %s %s from %s cascade',
             string_agg(r.privilege || coalesce(' (' || r."column" || ')', ''), ', '), r.kind, r.name,

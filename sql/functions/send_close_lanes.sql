@@ -1,11 +1,11 @@
--- Note on the lanes of accounts until when nothing can go from them, whatever waits: until the first opening of their
--- campaigns, or for ever while a person stops them. It saves claims a look, and decides nothing: a claim asks again. A
--- schedule whose window is not worked out, or has passed, closes nothing here.
+-- Mark the lanes of accounts closed until the first opening of their active campaigns, or for ever while none is active
+-- or a person has stopped the account or its workspace. The mark only saves claims a query: a claim checks the gates
+-- again. A schedule without a stored window, or with a past one, closes nothing.
 create or replace function send_close_lanes(account_ids uuid[]) returns void language plpgsql as $$
 begin
     perform from send_lanes l where l.account_id = any (account_ids)
     order by l.account_id, l.channel for no key update;
-    -- A later statement, which sees what was committed while it waited.
+    -- A separate statement sees the rows committed while the lock was awaited.
     update send_lanes l set closed_until = gate.until, idle_until = 'epoch' -- see send_mark_idle
     from (
         select a.id, case when a.status = 'active' and w.paused_at is null then coalesce(first.opens_at, '9999-12-31')

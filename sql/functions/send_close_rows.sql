@@ -1,5 +1,5 @@
--- Let those see the rows of a table who may read it (send_rights_wanted), by one policy, and nobody else: no other policy
--- stays. What stands as it should is left alone, since a change of policies locks the table.
+-- Give the roles that may read a table (send_rights_wanted) its rows by one policy, and drop every other policy. A
+-- correct policy is left alone: changing it locks the table.
 create or replace function send_close_rows(relation oid, name text) returns void language plpgsql as $$
 declare
     v_wanted oid[] := array(select distinct w.grantee from send_rights_wanted() w

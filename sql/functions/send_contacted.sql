@@ -1,6 +1,6 @@
--- Why a campaign is not to write to somebody, as a sentence: another campaign of the workspace has, on whatever channel, or
--- may have, within a time before `at`. Null: none has, or the time is null. Whose prospect is another but whose address is
--- the same is the same person (send_same_person), and so is whom a row without a prospect went to.
+-- Return why a campaign must not write to a recipient, as one sentence: another campaign of the workspace wrote to
+-- them, or may have, on any channel, within an interval before `at`. Null: none did, or the interval is null. Prospects
+-- with a common address are one person (send_same_person), as is the recipient of a row without a prospect.
 create or replace function send_contacted(workspace_id uuid, campaign_id uuid, channel text, recipient text,
     prospect_id uuid, within interval, at timestamptz)
 returns text language plpgsql stable set plan_cache_mode = force_generic_plan set jit = off

@@ -1,6 +1,7 @@
--- The accounts of a workspace that send nothing until a person acts: those that are disconnected, and for each secret that
--- its provider refuses the account that met it first, since it is mended once for all that share it. So it is for an app's
--- own secret, without which no token of its provider is renewed. Not the accounts of the campaign `without`.
+-- Return the accounts of a workspace that send nothing until a person acts: those disconnected, and for each secret
+-- that its provider refuses, the account refused first, since one remedy serves all that share the secret; likewise one
+-- for each provider that refuses the app's own secret, without which no token is renewed. Accounts of the campaign
+-- `without` are left out.
 create or replace function send_cut_off(workspace_id uuid, without uuid) returns uuid[] language sql stable as $$
     select array(
         select a.id from send_accounts a

@@ -1,6 +1,6 @@
--- The first instant of a date in a zone. A midnight that exists twice (Havana, in autumn) begins at the first of the
--- two, where Postgres by itself names the second; one that does not exist begins at the hour after the jump; a date
--- that a zone left out (Samoa, 30 December 2011) begins with the one after it.
+-- Return the first instant of a date in a zone. A midnight that occurs twice (Havana, autumn) begins at the first,
+-- where Postgres alone takes the second; one that does not occur begins after the jump; a date that a zone left out
+-- (Samoa, 30 December 2011) begins with the next date.
 create or replace function send_day_start(day date, zone text) returns timestamptz
 language sql stable parallel safe as $$
     select least(

@@ -1,7 +1,7 @@
--- What a run could call, of an account, a channel or a campaign (names): one send for each account, channel and campaign
--- that has something waiting, and for each that has something in flight or in doubt, whichever the filters are, since a
--- run asks about it; of webhooks one for each host. An object each, as send_attempt_details has them. For rehearsals: it reads
--- all that waits.
+-- Return one send for each destination that a run could call, in the shape of send_attempt_details: each account,
+-- channel and campaign (for webhooks also each host) with a pending send that passes the filters (names), or with any
+-- send in flight or in doubt, since a run looks those up whatever its filters. For rehearsals: it reads all waiting
+-- rows.
 create or replace function send_destinations(account text default null, channel text default null,
     campaign text default null)
 returns setof json language sql stable set timezone = 'UTC' set jit = off as $$

@@ -1,6 +1,6 @@
--- Collations whose order has changed under our indexes, as with an upgrade of the operating system: what a unique index
--- holds may not be found any more, and is then stored twice. Asked only where the server notes versions: of a database's
--- own collation from Postgres 15 on.
+-- Report collations whose order has changed under our indexes, as after an upgrade of the operating system: a unique
+-- index may then miss a stored key and admit it twice. Only servers that note versions can tell: for the database's own
+-- collation from Postgres 15 on.
 create or replace function send_doctor_collations()
 returns table ("check" text, what text, mend text) language plpgsql stable as $$
 begin

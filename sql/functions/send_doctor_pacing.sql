@@ -1,4 +1,5 @@
--- LinkedIn lanes without a gap, a cap or a schedule, and what gives it to them: such a seat sends as machines do.
+-- Report LinkedIn lanes without a gap, a cap or a schedule, with the command that sets it: LinkedIn closes seats that
+-- send at a machine's pace.
 create or replace function send_doctor_pacing()
 returns table (rank int, "check" text, severity text, what text, command jsonb) language sql stable
 set jit = off as $$

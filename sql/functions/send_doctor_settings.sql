@@ -1,5 +1,5 @@
--- Settings of the role, the database or the server that stand in the way of the queue, and what resets each of them.
--- What the connection brought along itself is its own affair.
+-- Report settings of the role, the database or the server that hinder the queue, and the statement that resets each.
+-- Settings that the connection itself brought are not reported.
 create or replace function send_doctor_settings()
 returns table (rank int, "check" text, severity text, what text, mend text) language sql stable as $$
     with given as (

@@ -1,5 +1,5 @@
--- Sends that wait on an account whose provider does not serve their channel, where they would fail, and who could take
--- them.
+-- Report pending sends of an account whose provider does not serve their channel, where they would fail, with an
+-- account that could take them.
 create or replace function send_doctor_unserved()
 returns table (rank int, "check" text, severity text, what text, command jsonb) language sql stable
 set jit = off as $$

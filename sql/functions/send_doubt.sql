@@ -1,7 +1,7 @@
--- Put in doubt what another copy of this database may have sent since a moment: what was due at any time since then, and
--- what was in flight. Each gets an attempt that counts today, since nobody knows the day, and of which the provider is
--- asked from that moment on; it uses up no try, for there may have been none. Absences of earlier look-ups prove
--- nothing any more. Returns how many came in doubt.
+-- Put in doubt the sends that another copy of this database may have sent since a moment: those due at any time since,
+-- and those in flight. Each gets an uncertain attempt that counts today, since its day is unknown, and uses up no try,
+-- since it may not have happened; look-ups search from the given moment on. Earlier absences prove nothing and are
+-- cleared. Returns the number put in doubt.
 create or replace function send_doubt(since timestamptz, at timestamptz) returns int language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -11,7 +11,7 @@ declare
     v_channels text[];
     v_in_flight int;
 begin
-    -- All lanes before the first row, in the order of send_record.
+    -- Lock all lanes before the first row, in the order of send_record.
     select array_agg(l.account_id), array_agg(l.channel) into v_accounts, v_channels
     from (select distinct q.account_id, q.channel from send_queue q
           where q.status = 'sending' or q.status = 'pending' and q.scheduled_for <= send_doubt.at) l;
@@ -47,7 +47,7 @@ begin
     where q.id = any (v_ids);
     update send_queue q set absent_since = null where q.status = 'uncertain' and q.absent_since is not null;
 
-    -- The lane may have sent a moment ago.
+    -- Start the gap now: the copy may have sent on the lane a moment ago.
     update send_lanes l
     set next_at = send_doubt.at + make_interval(secs => l.min_gap_seconds), next_at_reason = 'min_gap',
         next_at_detail = null

@@ -1,5 +1,5 @@
--- The priorities in use among a lane's pending rows of some campaigns, most urgent first: one look at the index each,
--- however many rows stand behind them (why in this form: send_claim).
+-- Return the priorities in use among a lane's pending rows of some campaigns, most urgent first: one index probe each,
+-- however many rows share it (why in this form: send_claim).
 create or replace function send_due_priorities(account_id uuid, channel text, campaign_ids uuid[])
 returns setof smallint language sql stable as $$
     with recursive step (priority) as (

@@ -1,5 +1,5 @@
--- End what a provider has held, before its time: of an account, or of one of its lanes; with a code, only holds for that
--- reason. The gap after the last send stays.
+-- End the provider holds of an account, or of one of its lanes, before their time; with a code, only holds with that
+-- code. The gap after the last send stays.
 create or replace function send_end_holds(account_id uuid, channel text default null, code text default null)
 returns void language plpgsql as $$
 #variable_conflict use_column

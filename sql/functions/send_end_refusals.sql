@@ -1,5 +1,5 @@
--- Take the secrets of accounts for good again, and end the holds that are there because they were refused; holds for
--- other reasons stay. Locks accounts before lanes, as everywhere.
+-- Treat the refused secrets of accounts as good again, and end the holds that the refusals caused; other holds stay.
+-- Locks accounts before lanes, as everywhere.
 create or replace function send_end_refusals(account_ids uuid[]) returns void language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -7,7 +7,7 @@ declare
     v_code    text;
 begin
     perform from send_accounts a where a.id = any (account_ids) order by a.id for no key update;
-    perform send_end_rehearsal(account_ids); -- else it would put back holds that end here
+    perform send_end_rehearsal(account_ids); -- first: a later undo would restore the holds ended here
     for v_account, v_code in
         select a.id, a.secret_refused_as from send_accounts a
         where a.id = any (account_ids) and a.secret_refused is not null order by a.id

@@ -1,9 +1,11 @@
--- Undo what a rehearsal has left: lane by lane, the lane and its rows are as they were before (send_on_rehearsal), and
--- the marked attempts are gone. A lane's wait for a limit is not put back: it looks again.
+-- Undo a rehearsal: lane by lane, restore the lane and its rows as they were before (send_on_rehearsal), and delete the
+-- rehearsed attempts. A lane's wait for a limit is not restored: the lane checks the limit again.
 --
--- Like a claim it waits for no lock: a lane that somebody holds, or of which somebody holds a noted row, is left as it
--- is for the next run, and claims pass it by until then. Who is about to change lanes of certain accounts in earnest
--- names them: where one stays noted, it gives up with an error after which callers try again.
+-- Like a claim it waits for no lock: a lane that is locked, or has a locked row among those noted, is left for the next
+-- run, and claims skip it until then.
+--
+-- account_ids  the accounts whose lanes the caller is about to change in earnest; if one of them stays noted, raises
+--              lock_not_available, after which callers retry
 create or replace function send_end_rehearsal(account_ids uuid[]) returns void language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -23,7 +25,7 @@ begin
         perform from send_lanes l
         where l.account_id = v_lane.account_id and l.channel = v_lane.channel for no key update skip locked;
         continue when not found;
-        -- Later than the lock: whatever the rehearsal has committed is seen.
+        -- Read after the lock: the statement sees all that the rehearsal committed.
         v_ids := array(
             select r.send_id from send_rehearsed_rows r
             where r.account_id = v_lane.account_id and r.channel = v_lane.channel order by r.send_id);
@@ -31,7 +33,7 @@ begin
         get diagnostics v_held = row_count;
         continue when v_held < cardinality(v_ids);
 
-        -- Not where somebody has changed the row since; but what is in hand or over by a marked attempt never went out.
+        -- Skip rows that changed since, except rows that a rehearsed attempt holds or ended: it never went out.
         v_ids := array(
             select q.id from send_rehearsed_rows r
             cross join lateral (select * from send_queue q where q.id = r.send_id limit 1) q
@@ -49,7 +51,7 @@ begin
         where b.rehearsed and b.send_id in (
             select r.send_id from send_rehearsed_rows r
             where r.account_id = v_lane.account_id and r.channel = v_lane.channel);
-        perform set_config('send_queue.undoing', 'on', true); -- a rehearsed row that was sent went to nobody
+        perform set_config('send_queue.undoing', 'on', true); -- a row sent in rehearsal went to no recipient
         update send_queue q
         set status = r.status, scheduled_for = case when q.scheduled_for = r.left_for then r.scheduled_for
                                                     else q.scheduled_for end,
@@ -91,7 +93,8 @@ begin
         select from (select r.account_id from send_rehearsed_lanes r
                      union all select r.account_id from send_rehearsed_rows r) noted
         where noted.account_id = any (account_ids)) then
-        raise exception 'a lane that was rehearsed is held by others' using errcode = 'lock_not_available';
+        raise exception 'A rehearsed lane is locked by another transaction: try again.'
+            using errcode = 'lock_not_available';
     end if;
 end
 $$;

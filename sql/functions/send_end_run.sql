@@ -1,6 +1,6 @@
--- What a run says when it ends: that it was there, for those who watch; and then whoever wants to know of what happened
--- is told (send_notify). One call, since a tick with nothing to do pays for each. Returns how many rows remain, of those
--- that the run was about (account, channel, campaign), where that is to be counted; else null.
+-- Record a finished run for monitoring, and enqueue the due notifications (send_notify): one call, since an idle tick
+-- pays for each. Returns the number of rows remaining within the run's filters (account, channel, campaign) if
+-- `counting`, else null.
 create or replace function send_end_run(command text, worker text, seconds float8, sent int default 0,
     processed int default 0, at timestamptz default null, account text default null, channel text default null,
     campaign text default null, counting boolean default false)

@@ -1,26 +1,26 @@
--- Put one message into the queue, in the caller's own transaction: it commits or rolls back with the caller's data.
--- Only campaign, channel, recipient and message are required; call it with named arguments.
+-- Put one message into the queue, in the caller's transaction: it commits or rolls back with the caller's data. Call it
+-- with named arguments; only campaign, channel, recipient and message are required.
 --
--- account        the name of the account that sends; left out: of those in the campaign's pool that serve the channel,
---                the one that the prospect knows, else the least loaded
--- prospect       left out: found by the recipient in the workspace, or made
--- scheduled_for  not before; left out: now       expires_at  not after: it is skipped then
--- dedupe_key     unique in its workspace: a key that is there returns the row that has it, with created = false, and
---                raises a warning (SQ004) where that row says something else. Without one (null or blank), each call
---                is a message of its own; a notice (SQ003) says where an import has put in one for the same
---                recipient, campaign and channel
--- workspace      left out: that of send_campaign_named. A role that is bound to one sees no other
--- at             the moment that it is believed to be, for rehearsals; left out: the database's clock
+-- account        name of the sending account; null: the one that the prospect knows, else the least loaded of those in
+--                the campaign's pool that serve the channel
+-- prospect       null: found by the recipient in the workspace, or made
+-- scheduled_for  earliest moment; null: now
+-- expires_at     latest moment; the send is skipped after it
+-- dedupe_key     unique in its workspace: a key in use returns its row, with created = false, and a warning (SQ004) if
+--                that row has other content. Null or blank: each call is a new message, and a notice (SQ003) names an
+--                import's send with the same recipient, campaign and channel
+-- workspace      null: that of send_campaign_named. A bound role sees no other
+-- at             the present moment, for rehearsals; null: the database's clock
 --
--- A message to somebody who is suppressed is stored as skipped, and a notice (SQ003) says so; so is one to somebody to whom
--- another campaign wrote, where the campaign or its workspace has a rule on that (send_contacted). Without a rule a notice
--- says that another campaign has them too.
+-- A message to a suppressed recipient is stored as skipped, with a notice (SQ003); so is one to a recipient to whom
+-- another campaign wrote, under a rule of the campaign or workspace (send_contacted). Without such a rule a notice
+-- names the other campaign's send.
 --
--- A program may call it for years on a connection whose plans are from when there was nothing yet: they walk indexes.
+-- The settings force index plans: a long-lived connection may have planned while the tables were empty.
 --
--- Raises, with a sentence that says what to do, and stores nothing: SQ002 where something is invalid or the account does
--- not serve the channel, SQ005 where there is no such campaign, account, workspace or prospect, SQ006 where the campaign
--- is done, no account of its pool serves the channel, or the account that the prospect knows has left the pool.
+-- Stores nothing and raises SQ002 if an argument is invalid or the account does not serve the channel; SQ005 if the
+-- campaign, account, workspace or prospect does not exist; SQ006 if the campaign is done, no account of its pool serves
+-- the channel, or the account that the prospect knows has left the pool.
 create or replace function send_enqueue(campaign text, channel text, recipient text, message text,
     account text default null, subject text default null, prospect uuid default null, payload jsonb default null,
     priority int default null, scheduled_for timestamptz default null, expires_at timestamptz default null,
@@ -56,7 +56,7 @@ begin
             quote_literal(v_campaign.name), quote_literal(v_campaign.name) using errcode = 'SQ006';
     end if;
 
-    if v_key is not null then -- seen before anything is locked or made
+    if v_key is not null then -- before any lock or new row
         select q.* into v_there from send_queue q
         where q.workspace_id = v_campaign.workspace_id and q.dedupe_key = v_key;
     end if;
@@ -69,11 +69,12 @@ begin
             send_prospect_of(v_campaign.workspace_id, send_enqueue.channel, btrim(send_enqueue.recipient)));
         select p.* into v_prospect from send_prospects p where p.id = v_found;
         if not v_prospect.accounts ? send_enqueue.channel then
-            -- Of two who write at once to somebody new, the second waits, and goes by the first one's account.
+            -- Of two concurrent first messages, the second waits, and takes the first one's account.
             select p.* into v_prospect from send_prospects p where p.id = v_found for no key update;
         end if;
         if send_enqueue.prospect is not null and v_prospect.workspace_id is distinct from v_campaign.workspace_id then
-            raise exception 'There is no prospect % in the workspace of the campaign %.',
+            raise exception 'There is no prospect % in the workspace of the campaign %: give the id of one there, or '
+                'none.',
                 send_enqueue.prospect, quote_literal(v_campaign.name) using errcode = 'SQ005';
         end if;
         v_account := send_account_for(v_campaign.id, send_enqueue.channel, v_account, v_prospect.account_id,
@@ -119,7 +120,7 @@ begin
                     'meant.', quote_literal(btrim(send_enqueue.recipient)), quote_literal(v_elsewhere.name),
                     v_elsewhere.id, v_elsewhere.status using errcode = 'SQ003';
             end if;
-            -- Looked for by the key that an import gives, which is all that an index can find.
+            -- Search by the key that an import gives: no index finds other sends.
             select q.* into v_there from send_queue q
             where v_key is null and q.workspace_id = v_campaign.workspace_id
               and q.dedupe_key = concat_ws(':', v_campaign.name, send_enqueue.channel,
@@ -128,7 +129,8 @@ begin
             if v_there.id is not null then
                 raise notice '% has % of the campaign % already (send %, %), and this is one more: cancel it if it is '
                     'not meant, and give a dedupe key to have a message stored once.', quote_literal(v_there.recipient),
-                    case when v_there.channel in ('email', 'sms') then 'an ' else 'a ' end || v_there.channel, quote_literal(v_campaign.name), v_there.id, v_there.status using errcode = 'SQ003';
+                    case when v_there.channel in ('email', 'sms') then 'an ' else 'a ' end || v_there.channel,
+                    quote_literal(v_campaign.name), v_there.id, v_there.status using errcode = 'SQ003';
             end if;
             return next;
             return;
@@ -139,8 +141,8 @@ begin
 
     if (v_there.campaign_id, v_there.channel, send_normal_recipient(v_there.recipient), v_there.message) is distinct from
        (v_campaign.id, send_enqueue.channel, send_normal_recipient(send_enqueue.recipient), send_enqueue.message) then
-        raise warning 'The dedupe key % is there already, with other content (send %): nothing was stored; use another '
-            'key to send this too.', quote_literal(v_key), v_there.id using errcode = 'SQ004';
+        raise warning 'The dedupe key % is there already, with other content (send %): use another key to send this '
+            'too.', quote_literal(v_key), v_there.id using errcode = 'SQ004';
     end if;
     return query select v_there.id, false;
 end

@@ -1,5 +1,5 @@
--- See to it that an account sends for a campaign on a channel: the lane is there, with the defaults of the account's
--- tier, and so is the account's place in the campaign (outside the pool: it was named for this send only).
+-- Make an account able to send for a campaign on a channel: its lane, with the defaults of the account's tier, and its
+-- place in the campaign (outside the pool, since only this send named it).
 create or replace function send_ensure_place(workspace_id uuid, campaign_id uuid, account_id uuid, channel text)
 returns void language plpgsql as $$
 #variable_conflict use_column

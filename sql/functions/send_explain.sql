@@ -1,17 +1,22 @@
--- Why has a send not gone, and what is the exact earliest moment when it can? Asked of the claim's own rules and counts
--- (send_remaining_capacity): what holds it now, then, at the latest moment that those name, what holds it there, until nothing does.
+-- Explain why a send has not gone, and find the earliest moment at which it can. It follows the claim's own rules and
+-- counts (send_remaining_capacity): the holds now, then those at the latest moment that these give, until none is left.
 --
--- windows   the openings of the send's schedule from `at` on; left out: those that are cached
--- counting  whether to count those ahead, which costs the more the more there are
+-- windows   the openings of the send's schedule from `at` on; null: the stored ones
+-- counting  whether to count the rows ahead, which costs more the more there are
 --
--- Returns {send_id, status, ..., holds: [{rule, until, detail, found_at}], next_at, contended, ahead, schedule, beyond}: until
--- is null where only a person can end the hold, and then next_at is; found_at is the moment at which the rule was met;
--- contended says that others of its lane, or of lanes that may share a limit with it, are due by then, so that next_at
--- may be another's; ahead counts the rows of the lane that are due at next_at and go first (10,000 at the most are counted); beyond
--- says that the windows were not enough: more are wanted from `reached` on, to 400 days after it where quiet hours cover
--- all that there are. Quiet hours that cover more than a year of openings cover them for ever. Whom another campaign wrote to by then is
--- skipped then, by the rule `contacted`. Raises SQ005 where there
--- is no such send.
+-- Returns {send_id, status, ..., holds: [{rule, until, detail, found_at}], next_at, contended, ahead, schedule, beyond,
+-- reached}:
+--
+-- until      null if only a person can end the hold; then next_at is null too
+-- found_at   the moment at which the rule was met
+-- contended  whether other rows of the lane, or of lanes that may share a limit with it, are due by next_at: that place
+--            may be another's
+-- ahead      the rows of the lane that are due at next_at and go first, 10,000 at most
+-- beyond     whether the windows ended too soon: pass more from `reached` on, to 400 days after it if quiet hours cover
+--            them all. Quiet hours that cover more than a year of openings never end
+--
+-- A send whose recipient another campaign has written to by then is skipped then: rule `contacted`. Raises SQ005 if the
+-- send does not exist.
 create or replace function send_explain(id uuid, at timestamptz default null, windows tstzrange[] default null,
     counting boolean default true)
 returns jsonb language plpgsql stable set timezone = 'UTC'
@@ -31,7 +36,7 @@ declare
     v_person  boolean;
     v_beyond  boolean := false;
     v_quiet   boolean;
-    v_awake   timestamptz := '-infinity'; -- a moment at which it is neither quiet nor closed
+    v_awake   timestamptz := '-infinity'; -- a moment outside quiet hours and within the schedule
 begin
     select q.*, c.name as campaign, c.max_attempts, c.status as campaign_status,
         coalesce(c.skip_contacted, w.skip_contacted) as skip_contacted, c.pause_reason as campaign_reason,
@@ -50,7 +55,7 @@ begin
     left join send_schedules s on s.id = coalesce(c.schedule_id, a.schedule_id)
     where q.id = send_explain.id;
     if not found then
-        raise exception 'There is no send %: see which there are with `send-queue list`.', send_explain.id
+        raise exception 'There is no send %: find one with `send-queue list`.', send_explain.id
             using errcode = 'SQ005';
     end if;
     v_windows := coalesce(v_windows, v_send.cached);
@@ -102,7 +107,7 @@ begin
                 ': ' || v_send.status_reason)
             where v_send.account_status = 'disconnected'
             union all
-            -- While the lane waits, nothing is counted; afterwards everything is.
+            -- Count limits only after the lane's wait ends.
             select coalesce(v_send.next_at_reason, 'min_gap'), case when v_send.next_at < '9999-12-31'
                 and v_send.next_at_reason is distinct from 'cap_timezone' then v_send.next_at end,
                 coalesce(v_send.next_at_detail, case when v_send.next_at_reason = 'min_gap'

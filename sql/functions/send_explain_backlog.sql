@@ -1,11 +1,11 @@
--- What may go before a send, to be played: the rows that wait in some lanes, the send's own first, in the form that
--- send_forecast_backlog has, but each row by itself, in the order in which each campaign's go.
+-- Return the rows that may go before a send, to be simulated: the pending rows of some lanes in the columns of
+-- send_forecast_backlog, but each row by itself, in the order of its campaign.
 --
--- accounts, channels   the lanes, its own first
--- max_rows             how many rows of a campaign's in a lane at the most, and a few times as many in all
+-- accounts, channels  the lanes, the send's own first
+-- max_rows            rows of a lane's campaign at most; four times as many in all
 --
--- sought is the nth of the send itself; null: it is not among the rows. whole says that all rows of the lane's campaign
--- are here.
+-- sought  position (nth) of the send itself; null: it is not among the rows
+-- whole   whether all rows of the lane's campaign are included
 create or replace function send_explain_backlog(send_id uuid, at timestamptz, accounts uuid[], channels text[],
     max_rows int)
 returns table (account_id uuid, channel text, campaign_id uuid, turn bigint, priorities int[], scheduled bigint[],

@@ -1,8 +1,8 @@
--- Why did nothing go out, and when can anything? In one look, from what is cached.
+-- Explain why nothing went out, and when a send can, in one snapshot of the stored windows.
 --
--- Returns {due: explained or null, first: explained or null, remaining: n or null}: the earliest row that is due, and
--- of the rows that head their lane's campaigns the one that can go first, each as send_explain has it. Raises SQ005
--- for a filter that names what is not there.
+-- Returns {due, first, remaining}: the earliest due row and, of the rows at the head of each lane's campaigns, the one
+-- that can go first, each as send_explain returns it, or null; and the rows remaining, or null. Raises SQ005 for a
+-- filter with an unknown name.
 create or replace function send_explain_idle(at timestamptz default null, account text default null, channel text default null,
     campaign text default null, counting boolean default true)
 returns jsonb language plpgsql set timezone = 'UTC'
@@ -19,7 +19,7 @@ declare
 begin
     perform send_check_filters(account, channel, campaign);
 
-    -- One look at the index for each lane's campaigns, however many rows wait there (why in this form: send_claim).
+    -- One index probe for each lane's campaign, however many rows wait there (why in this form: send_claim).
     select head.id into v_due
     from send_lanes l
     join send_accounts a on a.id = l.account_id
@@ -35,8 +35,8 @@ begin
       and (send_explain_idle.campaign is null or c.name = send_explain_idle.campaign)
     order by head.scheduled_for, head.id limit 1;
 
-    -- Best first: not_before is the least that a head can wait; once a head's exact moment is not later than that of
-    -- all that follow, it is the first.
+    -- Best first: not_before is the earliest moment at which a head can go; once a head's exact moment precedes all
+    -- later not_before, it is the first.
     for v_head in
         select head.id, l.account_id, l.channel, c.id as campaign_id, case when s.id is not null then
                 case when s.window_since <= v_at then array_prepend(tstzrange(s.opens_at, s.closes_at), s.later_windows)
@@ -62,7 +62,7 @@ begin
     loop
         exit when v_head.not_before >= (v_first ->> 'next_at')::timestamptz;
         v_one := send_explain(v_head.id, v_at, null, false);
-        -- Quiet hours cover all that is cached: the first of a hundred that follow whose recipient is awake then.
+        -- Quiet hours cover all stored windows: try the first of the next hundred rows with an opening outside them.
         if v_one ->> 'next_at' is null and (v_one -> 'holds') @> '[{"rule": "quiet_hours"}]'::jsonb then
             select n.id into v_next from (
                 select q.id, q.scheduled_for from send_queue q

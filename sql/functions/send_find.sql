@@ -1,6 +1,5 @@
--- The id behind a name that a person wrote; `workspace` may be left out where the name is clear without it.
--- kind: workspace, account, campaign or schedule. Raises, with what to do, SQ005 where there is none, SQ002
--- where there are several.
+-- Return the id of a named workspace, account, campaign or schedule (`kind`). The workspace may be null if the name is
+-- unique. Raises SQ005 if none exists, SQ002 if several do.
 create or replace function send_find(kind text, name text, workspace text default null) returns uuid
 language plpgsql stable as $$
 #variable_conflict use_column
@@ -28,7 +27,7 @@ begin
         raise exception 'There is no % %: see `send-queue % list`, or add it with `send-queue % add`.',
             kind, quote_literal(coalesce(send_find.name, '')) || coalesce(v_close, ''), kind, kind using errcode = 'SQ005';
     elsif cardinality(v_ids) > 1 then
-        raise exception 'There are % %s named %: say which with the workspace.',
+        raise exception 'There are % %s named %: name the workspace.',
             cardinality(v_ids), kind, quote_literal(send_find.name) using errcode = 'SQ002';
     end if;
     return v_ids[1];

@@ -1,17 +1,18 @@
--- What a forecast starts from, at a moment: all that may send, how it is paced and gated, and what never goes. What is
--- counted (caps, weeks, limits) is not here: it is asked of send_remaining_capacity as the play goes on (send_simulate_capacities).
+-- Return the start of a forecast at a moment: all lanes that may send, their pace and gates, and the sends that never
+-- go. Capacities (caps, weeks, limits) are read during the simulation (send_simulate_capacities).
 --
--- send_id   only lanes that may share a limit with this send's, its own included, and nothing is counted; null: all
+-- send_id  only lanes that may share a limit with this send's, its own included, without counts; null: all
 --
--- Returns {at, sought, lanes, schedules, campaigns, never}; moments as microseconds since 1970, which a program compares fast.
---   lanes      those that nobody has stopped, the one served longest ago first; gap and jitter in seconds; `gates` the
---              schedules of all active campaigns of the account (null: one that is always open): the earliest opening of
---              them is the lane's turn; `limits` the rolling limits that count it, each with whether lanes of other
---              accounts share it
---   sought     the lane of the send that is asked for
---   campaigns  with the rows that wait in them
---   never      rows that go only when a person acts: {reason, sends, kind, name, channel, workspace, said}:
---              reason paused, disconnected, done, expired, failed, uncertain or contacted
+-- Returns {at, sought, lanes, schedules, campaigns, never}; moments are microseconds since 1970, which Python compares
+-- fast.
+--
+-- lanes      the lanes not stopped, longest unserved first; gap and jitter in seconds; `gates`: the schedules of all
+--            active campaigns of the account (null: always open), whose earliest opening is the lane's turn; `limits`:
+--            its rolling limits, each with whether lanes of other accounts share it
+-- sought     the lane of send_id
+-- campaigns  those with pending rows, and their number
+-- never      rows that go only after a person acts: {reason, sends, kind, name, channel, workspace, said}; reason is
+--            paused, disconnected, done, expired, failed, uncertain or contacted
 create or replace function send_forecast(at timestamptz default null, send_id uuid default null)
 returns jsonb language sql stable set timezone = 'UTC'
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
@@ -25,7 +26,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
         where send_forecast.send_id is null
         group by 1, 2, 3, 4),
     stops as (
-        -- The widest stop is named: it is the one to end first.
+        -- Name the widest stop: a person ends it first.
         select v.sends, w.name as workspace, stop.*
         from waiting v
         join send_accounts a on a.id = v.account_id

@@ -1,11 +1,14 @@
--- The rows that wait in lanes and campaigns that nobody has stopped, for a forecast: a row for each lane's campaign, in
--- it what follows each other in the lane's order and is alike (priority, scheduled_for, expires_at, quiet hours), as
--- counts. Those that a rule on contacts will skip are left out (send_forecast_contacted).
+-- Return the pending rows of lanes and campaigns not stopped, for a forecast: one row for each lane's campaign, with
+-- arrays of runs of consecutive alike rows (same priority, scheduled_for, expires_at, quiet hours). Rows that a rule on
+-- contacts will skip are left out (send_forecast_contacted).
 --
--- turn is the lane's turn that the campaign took last (0: none). places are their scheduled_for, as it was before quiet hours put them off; quiets the quiet hours of their recipients
--- as words: from, until, and the zones; empty: none. Where this server does not know a zone, they are scheduled for the
--- end of time. nth says where in the lane's whole order (priority, place, id) each of these begins. Moments are
--- microseconds since 1970; an expires_at of 0 is none.
+-- turn       the turn of the lane that the campaign took last; 0: none
+-- scheduled  microseconds since 1970; the end of time if the server does not know a zone
+-- expires    microseconds since 1970; 0: none
+-- counts     rows in each run
+-- nths       position of each run's first row in the lane's order (priority, place, id)
+-- places     scheduled_for as it was before quiet hours deferred it, in microseconds since 1970
+-- quiets     quiet hours of the recipients as words: from, until, zones; empty: none
 create or replace function send_forecast_backlog(at timestamptz)
 returns table (account_id uuid, channel text, campaign_id uuid, turn bigint, priorities int[], scheduled bigint[], expires bigint[],
     counts int[], nths int[], places bigint[], quiets text[])

@@ -1,5 +1,5 @@
--- The rows that wait and that a rule on contacts will skip, as far as can be foreseen: another campaign of the workspace
--- wrote to their prospect (send_contacted), or has a row to them that is due first.
+-- Return the pending rows that a rule on contacts will foreseeably skip: another campaign of the workspace wrote to
+-- their prospect (send_contacted), or has a row to them that is due first.
 create or replace function send_forecast_contacted(at timestamptz) returns table (id uuid, campaign_id uuid)
 language sql stable set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$

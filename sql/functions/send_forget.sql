@@ -1,23 +1,24 @@
--- Remove what is stored of a person: of all rows that are to them, by whatever channel and however the address is
--- written, the texts, the address, the keys and ids that hold or lead to it; and what is known of them as a prospect.
+-- Remove all stored data of a person: from every row to them, on any channel and in any spelling of the address, the
+-- texts, the address, and the keys and ids that hold it or lead to it; and their data as a prospect.
 --
--- `whom` is a recipient or a prospect's id. Prospects who share an address are one person, and all their addresses are
--- theirs. The rows stay, with their attempts, codes and moments, since counts, caps and the tally stand on them; what
--- waits is skipped first. Suppressions stay: they keep the normal form of the address, so that nobody writes to it.
--- Raises SQ005 where nothing is stored, SQ006 while a row of theirs is in flight or in doubt.
+-- whom  a recipient, or a prospect's id. Prospects who share an address are one person with all their addresses
 --
--- It reads all of the queue and of the prospects once: no index knows every way in which an address is written.
+-- The rows stay, with attempts, codes and moments, since counts, caps and the tally rest on them; pending ones are
+-- skipped first. Suppressions stay: they keep the normal form of the address, so that no campaign writes to it. Raises
+-- SQ005 if nothing is stored, SQ006 while a row of theirs is in flight or in doubt.
+--
+-- It reads the whole queue and all prospects once: no index finds every spelling of an address.
 create or replace function send_forget(whom text, workspace text default null, dry_run boolean default false,
     at timestamptz default null)
 returns jsonb language plpgsql as $$
 #variable_conflict use_column
 declare
     v_at        timestamptz := coalesce(send_forget.at, clock_timestamp());
-    v_blank     constant text := 'forgotten'; -- the recipient of a row whose recipient is forgotten
+    v_blank     constant text := 'forgotten'; -- replaces the recipient
     v_workspace uuid := case when workspace is not null then send_find('workspace', workspace, null) end;
     v_people    uuid[] := '{}';
     v_found     uuid[];
-    v_told      uuid[]; -- notifications that go to them
+    v_told      uuid[]; -- notifications to them
     v_addresses text[] := array[send_normal_recipient(whom)];
     v_places    uuid[];
     v_ids       uuid[];
@@ -25,9 +26,10 @@ declare
     v_report    jsonb;
 begin
     if coalesce(whom, '') !~ '[^[:space:]]' then
-        raise exception 'Say whom to forget: a recipient, or the id of a prospect.' using errcode = 'SQ002';
+        raise exception 'No person is named: give a recipient, or the id of a prospect.' using errcode = 'SQ002';
     end if;
-    -- The person: a prospect by their id, or those with the address; then whoever shares an address with them.
+    -- Start from the prospect with that id, else the address; then add prospects who share an address, until no more
+    -- are found.
     select p.id, p.workspace_id into v_odd from send_prospects p
     where p.id::text = lower(btrim(whom)) and (v_workspace is null or p.workspace_id = v_workspace)
       and (num_nonnulls(p.name, p.first_name, p.last_name, p.company, p.linkedin_user_id, p.email, p.phone, p.timezone,
@@ -70,12 +72,12 @@ begin
         raise exception 'Nothing is stored of %: look for them with `send-queue list`, or name the workspace.',
             quote_literal(whom) using errcode = 'SQ005';
     elsif cardinality(v_places) > 1 then
-        raise exception '% is known in % workspaces (%): say in which to forget them with the workspace.',
+        raise exception '% is known in % workspaces (%): name the workspace.',
             quote_literal(whom), cardinality(v_places),
             (select string_agg(w.name, ', ' order by w.name) from send_workspaces w where w.id = any (v_places))
             using errcode = 'SQ002';
     end if;
-    if not dry_run then -- in the order of send_record, then in that of a change of the cap zone
+    if not dry_run then -- in the order of send_record, then of a change of the cap zone
         perform from send_queue q where q.id = any (v_ids) order by q.account_id, q.channel, q.id for no key update;
         perform from send_attempts b where b.send_id = any (v_ids) order by b.send_id, b.number for no key update;
     end if;
@@ -85,8 +87,8 @@ begin
         raise exception 'Send % to them is in flight: wait for its run to end, then forget them.', v_odd.id
             using errcode = 'SQ006';
     elsif v_odd.status = 'uncertain' then
-        raise exception 'Send % may have reached them: say what became of it with `send-queue settle %`, then forget '
-            'them.', v_odd.id, v_odd.id using errcode = 'SQ006';
+        raise exception 'Send % may have reached them: settle it with `send-queue settle %`, then forget them.', v_odd.id,
+            v_odd.id using errcode = 'SQ006';
     end if;
     v_report := jsonb_build_object(
         'workspace', (select w.name from send_workspaces w where w.id = v_places[1]),
@@ -116,7 +118,7 @@ begin
         phone = null, timezone = null, attributes = '{}', status = null, follow_up_due_at = null
     where p.id = any (v_people);
     delete from send_notifications n where n.id = any (v_told);
-    -- Made pending by hand, or by a retry of all that failed, such a row has nobody to go to: the claim skips it.
+    -- If such a row becomes pending again, by hand or by a retry, the claim skips it: it has no recipient.
     insert into send_suppressions (workspace_id, recipient, reason, since)
     select v_places[1], v_blank, 'what was stored of them was removed', v_at where cardinality(v_ids) > 0
     on conflict do nothing;

@@ -1,11 +1,12 @@
--- Grant a role a task, and nothing else (send_rights_wanted says what that takes). Granting again changes the workspace.
+-- Grant a role one task (its rights: send_rights_wanted). Granting again changes the workspace; later migrations keep
+-- the grant.
 --
 -- work     a run (run-once, run), `tokens refresh`, `doctor` and `metrics`
--- enqueue  send_enqueue, of one workspace or of all
+-- enqueue  send_enqueue, for one workspace or for all
 -- read     the views
 --
--- Later migrates leave it that. Raises SQ005 where there is no such role or workspace, SQ002 for what cannot be bound,
--- SQ006 for `enqueue` while everybody may create things in our schema.
+-- Raises SQ005 if the role or workspace does not exist, SQ002 if the task cannot be bound to a workspace, SQ006 for
+-- `enqueue` while every role can create objects in our schema.
 create or replace function send_grant(role text, task text, workspace text default null) returns void
 language plpgsql as $$
 #variable_conflict use_column
@@ -19,11 +20,11 @@ begin
     end if;
     if has_schema_privilege('public', current_schema(), 'create') then
         if send_grant.task = 'enqueue' then
-            raise exception 'Everybody may create things in the schema %, and could mislead whoever calls send_enqueue: run '
+            raise exception 'Every role can create objects in the schema %, and mislead callers of send_enqueue: run '
                 '`revoke create on schema % from public`, then grant again.', current_schema(),
                 quote_ident(current_schema()) using errcode = 'SQ006';
         end if;
-        raise warning 'Everybody may create things in the schema %, also those that mislead send_enqueue: run `revoke '
+        raise warning 'Every role can create objects in the schema %, and mislead callers of send_enqueue: run `revoke '
             'create on schema % from public`.', current_schema(), quote_ident(current_schema());
     end if;
     insert into send_grants (role, role_oid, task, workspace_id)

@@ -1,6 +1,6 @@
--- The whole life of a send, from the ledger: what happened, in order, a JSON object each: {at, event, attempt, worker,
--- seconds, http_status, code, detail}. `at` is null where nobody wrote down when: of what a look-up or a person's word
--- made of a try that was in doubt only the result is kept. Raises SQ005 where there is no such send.
+-- Return the events of a send in order, from the ledger, one object each: {at, event, attempt, worker, seconds,
+-- http_status, code, detail}. `at` is null if the ledger has no moment: of a look-up or a settlement by a person it
+-- keeps only the result. Raises SQ005 if the send does not exist.
 create or replace function send_history(id uuid) returns setof jsonb language plpgsql stable
 set timezone = 'UTC' set datestyle = 'ISO'
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
@@ -11,7 +11,7 @@ declare
 begin
     select q.* into v_send from send_queue q where q.id = send_history.id;
     if not found then
-        raise exception 'There is no send %: see which there are with `send-queue list`.', send_history.id
+        raise exception 'There is no send %: find one with `send-queue list`.', send_history.id
             using errcode = 'SQ005';
     end if;
     return query
@@ -26,7 +26,7 @@ begin
         select b.number, 1, b.started_at, 'claimed', b.number, b.worker, null, null, null, null
         from send_attempts b where b.send_id = v_send.id
         union all
-        -- One that is released or sent with an error's code was in doubt first.
+        -- A released or sent attempt with an error code was in doubt first.
         select b.number, 2, b.finished_at, case when d.doubted then 'uncertain' else b.outcome end, b.number, b.worker,
             round(extract(epoch from b.finished_at - b.started_at), 3), b.http_status, b.error_code, b.error_message
         from send_attempts b

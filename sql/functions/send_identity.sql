@@ -1,5 +1,5 @@
--- Which database this is, by identities that neither a dump nor a template carries along: its oid, and the system
--- identifier of its cluster, null where the server keeps it from the caller.
+-- Return identities of this database that neither a dump nor a template carries: its oid, and the system identifier of
+-- its cluster, null if the server hides it from the caller.
 create or replace function send_identity(out database_oid oid, out system_identifier bigint) language plpgsql stable as $$
 #variable_conflict use_column
 begin
@@ -7,7 +7,7 @@ begin
     begin
         select c.system_identifier into send_identity.system_identifier from pg_control_system() c;
     exception when insufficient_privilege or undefined_function or feature_not_supported then
-        null; -- a server that somebody else manages
+        null; -- a managed server
     end;
 end
 $$;

@@ -1,13 +1,13 @@
--- Whether this database is a copy of the one that was noted (send_note_database): restored from a dump, made from a
--- template, or filled by replication. One that was never noted is taken for a copy too.
+-- Return whether this database is a copy of the noted one (send_note_database): restored from a dump, made from a
+-- template, or replicated. A database without a note counts as a copy.
 --
--- The note is this database's own while it names the database and its cluster, and its row is still where it was written:
--- in the same table, by the same transaction. A dump that is restored in place has the right names in a new row. Only
--- pg_upgrade moves rows as they are into a cluster with another system identifier, and it brings a newer server (it keeps
--- the oids of databases since Postgres 15).
+-- The note is the database's own if it names the database and its cluster, and its row still stands where it was
+-- written: same table, same transaction. A dump restored in place has the right names in a new row. Only pg_upgrade
+-- moves rows unchanged into a cluster with another system identifier, and always to a newer server (database oids are
+-- kept since Postgres 15).
 --
--- With its owner's rights (send_tasks): it sees what the owner saw who noted it. Its look at one row is no matter for an index, which
--- the settings of send_claim would have it look for.
+-- Runs with the owner's rights (send_tasks), under which the identity was noted. Sequential scans are on, against the
+-- caller's settings (send_claim): the table has one row.
 create or replace function send_is_copy() returns boolean language plpgsql stable set enable_seqscan = on as $$
 declare
     v_database oid;

@@ -1,4 +1,4 @@
--- A prospect is written to by an account: it is the one that they know by this channel from now on, if it is the first.
+-- Note an account as the one that a prospect knows on a channel, if it is the first there.
 create or replace function send_know_account(prospect_id uuid, channel text, account_id uuid) returns void
 language plpgsql as $$
 #variable_conflict use_column

@@ -1,7 +1,7 @@
--- The prospect behind a recipient, however their address is written; null: nobody is known by it, or the channel does not
--- write to a person. Of several, the one who was known first.
+-- Return the prospect with a recipient's address in any spelling, the oldest of several; null: none, or the channel
+-- does not write to a person.
 --
--- A program may ask for years on a connection whose plan is from when there was nothing yet: so it walks an index.
+-- The settings force an index plan: a long-lived connection may have planned while the table was empty.
 create or replace function send_known_prospect(workspace_id uuid, channel text, recipient text) returns uuid
 language plpgsql stable set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_bitmapscan = off as $$

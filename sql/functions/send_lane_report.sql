@@ -1,8 +1,8 @@
--- How each lane stands at a moment: its cap of the day, what is used and left, when it may send next and why not now.
--- next_at is null, and why too, where nothing but the queue itself decides; next_at alone where no clock ends the wait.
+-- Return the state of each lane at a moment: today's cap, its use and the rest, the next moment at which it may send,
+-- and why not now. next_at and why are null if only the queue decides; next_at alone is null if no clock ends the wait.
 --
--- Campaigns are looked at for those lanes only that are closed for ever though nobody has stopped them, their account or
--- their workspace: there no campaign of the account is active (send_close_lanes). An account without any is told nothing.
+-- Campaigns are read only for lanes closed for ever though lane, account and workspace are not stopped: the account has
+-- no active campaign (send_close_lanes). For an account without any campaign, why is null.
 create or replace function send_lane_report(at timestamptz default now())
 returns table (workspace text, account text, channel text, cap int, used_today int, remaining int, weekly_cap int,
     used_week int, in_flight int, next_at timestamptz, why text)
@@ -37,7 +37,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
     join send_workspaces w on w.id = a.workspace_id
     left join send_schedules s on s.id = a.schedule_id
     left join lateral (
-        -- The opening that holds the moment, or comes next, of those that are cached.
+        -- The stored opening at this moment, else the next one.
         select min(lower(w)) as opens_at from unnest(array_prepend(tstzrange(s.opens_at, s.closes_at), s.later_windows)) w
         where s.window_since <= send_lane_report.at and upper(w) > send_lane_report.at) o on true
     cross join lateral (select send_local_time(send_lane_report.at, l.cap_timezone)::date as day) d
@@ -59,7 +59,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
             when a.status <> 'active' then concat_ws(': ', a.status, a.status_reason)
             when l.paused_at is not null then concat_ws(': ', 'paused', 'lane', l.pause_reason)
             when l.closed_until >= '9999-12-31' then (
-                -- Those that are paused, else those that are done; one that is active, should there be any, stops nothing.
+                -- Name the paused campaigns, else the done ones; an active one, if any, stops nothing.
                 select case when c.n > 1 then format('%s: %s campaigns', c.status, c.n)
                             else concat_ws(': ', c.status, 'campaign ' || c.name, c.reason) end
                 from (select c.status, count(*) as n, min(c.name) as name, min(c.pause_reason) as reason

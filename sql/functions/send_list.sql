@@ -1,5 +1,5 @@
--- What an operator steers, a JSON object each: kind workspace, account, lane, schedule, campaign or limit; one by its
--- id (a lane by its account's id and the channel), or all, by name.
+-- Return the objects of a kind (workspace, account, lane, schedule, campaign or limit), one JSON object each, by name:
+-- all, or the one with an id (a lane: its account's id and the channel).
 create or replace function send_list(kind text, id uuid default null, channel text default null)
 returns setof jsonb language plpgsql stable set timezone = 'UTC' set intervalstyle = 'postgres'
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off

@@ -1,4 +1,4 @@
--- Who is told of what, a JSON object each, by workspace.
+-- Return the notifications, one JSON object each, by workspace.
 create or replace function send_list_notifications() returns setof jsonb language sql stable
 set timezone = 'UTC' set intervalstyle = 'postgres'
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off

@@ -1,5 +1,5 @@
--- The wall clock of a zone at a moment; null where this server does not know the zone, so that one bad row fails no query.
--- It costs a subtransaction of about a microsecond, and writes nothing.
+-- Return the wall clock of a zone at a moment; null if this server does not know the zone, so that one bad row fails no
+-- query. Costs a subtransaction of about 1 µs, and writes nothing.
 create or replace function send_local_time(at timestamptz, zone text) returns timestamp
 language plpgsql stable parallel unsafe as $$
 begin

@@ -1,8 +1,12 @@
--- Uncertain rows of which the provider is to be asked now, each given to one run only: the next look is put off by
--- `lease`. Accounts that are not connected are left alone: what a provider lists of them may be stale (Unipile, account
--- lifecycle). Returns them as send_claim does, for the newest attempt in doubt, with {look_ups, absent_since, at, until}:
--- `until` is when the look-up is no longer this run's. `started_at` is of the oldest attempt in doubt: where that one is
--- found, the send went out. A copy asks nobody.
+-- Claim uncertain rows whose look-up is due, each for one run only: the next look-up is deferred by `lease`. Rows of
+-- accounts that are not active are skipped: their provider's list may be stale (Unipile, account lifecycle). A copy
+-- claims none.
+--
+-- Returns the shape of send_claim for the newest attempt in doubt, with {look_ups, absent_since, at, until,
+-- started_at}:
+--
+-- until       end of the claim of the look-up
+-- started_at  of the oldest attempt in doubt: if that one is found, the send went out
 create or replace function send_look_ups(max_rows int, lease interval, at timestamptz default null)
 returns setof jsonb language sql set timezone = 'UTC'
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
@@ -13,8 +17,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
         where not send_is_copy()
           and q.status = 'uncertain' and q.look_up_at <= coalesce(send_look_ups.at, clock_timestamp())
           and (select a.status from send_accounts a where a.id = q.account_id) = 'active'
-          -- A rehearsal asks a sandbox: of what went out in earnest that knows nothing. Nor does a provider of what was
-          -- rehearsed.
+          -- A sandbox knows nothing of attempts in earnest, nor a provider of rehearsed ones.
           and not exists (
               select from send_attempts b where b.send_id = q.id and b.outcome = 'uncertain'
               and b.rehearsed <> send_to_come(send_look_ups.at))

@@ -1,18 +1,20 @@
--- What a look-up came to: `sent` (the provider has it), `not_sent` (surely not there: pending again, or failed where
--- all tries are used up), `absent` (not there, but it may be listed late: ask again), `early` (asked before its absence
--- could mean anything: ask again), `unknown` (it could not be asked or cannot tell, which is counted: ask again, if
--- `again` says when; else it is left to a person, or pending again where its campaign says `resend` and tries are left),
--- `repeat` (nobody was asked, for the provider accepts the same send once: it is pending again after `again`, and its
--- attempt, which may have been accepted, stays counted).
+-- Record the result of a look-up. Returns the row's status afterwards; null if the row is deleted.
 --
--- attempt_id, until   what send_look_ups gave: which attempt was asked about, and until when its look-up is the asker's
--- repeat_by           of a `repeat`: until when the provider knows the send again; null: for ever
+-- sent      the provider has the send
+-- not_sent  surely absent: pending again, or failed with all tries used up
+-- absent    absent, but the provider may list it late: look up again
+-- early     looked up before an absence could prove anything: look up again
+-- unknown   no answer, or one without proof, which is counted: look up again after `again`; if that is null, leave it
+--           to a person, or make it pending again if its campaign says `resend` and tries are left
+-- repeat    no look-up, since the provider accepts the same send once: pending again after `again`; its attempt, which
+--           may have been accepted, stays counted
 --
--- An answer is about that attempt and no other: it is believed only while that attempt is the one in doubt and nobody
--- else was given its look-up, for a run that was suspended with an answer in hand may find another attempt in doubt, of
--- which nobody was ever asked. Only that it was sent is true for ever. But a message that is known already, as another
--- send's, is not this one's: then the provider cannot tell.
--- Returns the status that the row has afterwards; null where somebody has deleted it.
+-- attempt_id, until  as send_look_ups gave them
+-- repeat_by          of a `repeat`: the provider recognizes the send until then; null: for ever
+--
+-- A result holds for its attempt alone: it counts only while that attempt is in doubt and no other run has claimed the
+-- look-up, since a run that was suspended may return to a newer attempt, never looked up. Only `sent` holds for ever;
+-- but if another send has the message id, the result counts as `unknown`.
 create or replace function send_looked_up(attempt_id uuid, until timestamptz, verdict text,
     provider_message_id text default null, again interval default null, at timestamptz default null,
     repeat_by timestamptz default null)
@@ -28,7 +30,7 @@ declare
     v_send    send_queue;
     v_tries   int;
     v_resends boolean;
-    v_doubts  boolean; -- whether another attempt is in doubt too
+    v_doubts  boolean; -- whether an older attempt is in doubt too
 begin
     select b.* into v_attempt from send_attempts b where b.id = attempt_id;
     if not found then
@@ -37,7 +39,7 @@ begin
     perform send_lock_lanes(array[v_attempt.account_id], array[v_attempt.channel],
         case when verdict = 'not_sent' then array[v_attempt.account_id] end);
     select q.* into v_send from send_queue q where q.id = v_attempt.send_id for no key update;
-    select b.* into v_attempt from send_attempts b where b.id = attempt_id; -- as it is, now that the row is ours
+    select b.* into v_attempt from send_attempts b where b.id = attempt_id; -- again, under the lock
     select c.max_attempts, c.on_uncertain = 'resend' into v_tries, v_resends
     from send_campaigns c where c.id = v_send.campaign_id;
 
@@ -63,10 +65,10 @@ begin
     end if;
 
     if v_verdict = 'not_sent' then
-        -- A repeat that came too late never began: what was asked about are the tries that it was to repeat.
+        -- A repeat that came too late never began: the look-up was about the attempts that it was to repeat.
         perform send_release(v_send.id,
             case when v_attempt.error_code is distinct from 'too_late_to_repeat' then v_attempt.id end);
-        -- An older attempt in doubt was given up before, by a person or as its campaign says: while tries are left.
+        -- A person, or the campaign's rule, gave up an older attempt in doubt earlier: that holds while tries are left.
         v_doubts := exists (select from send_attempts b where b.send_id = v_send.id and b.outcome = 'uncertain');
         update send_queue q
         set status = case when q.attempts < v_tries then 'pending' when v_doubts then q.status else 'failed' end,
@@ -87,7 +89,7 @@ begin
         update send_queue q
         set look_up_at = v_at + again, look_ups = q.look_ups + (v_verdict = 'unknown')::int,
             absent_since = case when v_verdict = 'absent' then coalesce(q.absent_since, v_at)
-                                when verdict = 'unknown' then q.absent_since end, -- silence takes nothing back
+                                when verdict = 'unknown' then q.absent_since end, -- no answer refutes no absence
             repeat_by = null,
             status = case when again is null and v_resends and q.attempts < v_tries then 'pending' else q.status end
         where q.id = v_send.id

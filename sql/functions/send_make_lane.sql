@@ -1,10 +1,10 @@
--- Make a lane where there is none yet, with the caps and pauses of its channel and the account's tier (no tier: the most
--- careful), and the rolling limits of its channel: its own, and with the first lane of that channel in a workspace the workspace's.
--- A limit that an operator has removed is not made again. Returns whether the lane was made. Raises SQ002 where the account
--- does not serve the channel.
+-- Make a missing lane with the caps and pauses of its channel and the account's tier (no tier: the most careful), and
+-- the rolling limits of the channel: the account's own and, with a workspace's first lane of that channel, the
+-- workspace's. A removed limit is not made again. Returns whether the lane was made. Raises SQ002 if the account does
+-- not serve the channel.
 --
--- The limits come first. Of two that make the first lanes of a workspace at once, the second waits there, before it has
--- anything that the first may want. Nobody else waits: no other lane is held by these limits yet (send_on_limit_change).
+-- Make limits first: of two transactions that make a workspace's first lanes, the second waits there, before it holds
+-- any lock that the first may need. No other transaction waits: these limits hold no lane yet (send_on_limit_change).
 create or replace function send_make_lane(account_id uuid, channel text) returns boolean language plpgsql as $$
 #variable_conflict use_column
 declare

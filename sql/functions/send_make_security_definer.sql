@@ -1,5 +1,5 @@
--- Give the functions that send_tasks names their owner's rights, with names looked up in our own schema only; all other
--- functions of ours (send_ours) run with the caller's. What stands so already is left alone.
+-- Make the functions that send_tasks marks security definer, with a search path of our schema alone, and all our other
+-- functions (send_ours) security invoker. Correct ones are left alone.
 create or replace function send_make_security_definer() returns void language plpgsql as $$
 declare
     v_path constant text := format('search_path=%I, pg_temp', current_schema());

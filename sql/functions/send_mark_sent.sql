@@ -1,5 +1,5 @@
--- An attempt of which nobody was sure did go out: it is sent, and so is its row. What had been given back to the caps
--- is spent again: only a caller that holds the lane may name a released attempt. The caller holds the row.
+-- Mark an attempt in doubt, and its row, as sent. Capacity that was given back is used again, so only a caller that
+-- holds the lane may name a released attempt. The caller holds the row.
 create or replace function send_mark_sent(attempt_id uuid, provider_message_id text, at timestamptz)
 returns void language plpgsql as $$
 #variable_conflict use_column

@@ -1,9 +1,9 @@
--- Bring the meter up to date: attempts that have ended since the last time are counted, each once, by the end that they
--- have come to. So the counts never go down; what turns out later of an attempt in doubt does not change them.
+-- Add the attempts that ended since the last call to the meter, each once, by its outcome at that time: the counts
+-- never fall, and a later resolution of a doubt does not change them.
 --
--- Attempts are taken in the order of their ids, which is that of their beginning, up to the first that has not ended,
--- and no younger than `margin`: by then a claim that had begun them has committed. At most 500,000 a call; the next goes
--- on. Somebody else who is at it is not waited for, and a standby is read as it is.
+-- Attempts are counted in the order of their ids, that is of their start, up to the first unfinished one, and only
+-- those older than `margin`: by then the claim that began them has committed. A call counts 500,000 at most. It returns
+-- at once on a standby, or while another transaction counts.
 create or replace function send_meter_attempts(margin interval default '1 minute') returns void language plpgsql
 set enable_seqscan = off as $$
 #variable_conflict use_column
@@ -19,7 +19,7 @@ begin
     if not found then
         return;
     end if;
-    -- The least id that this moment could have given: a version 7 UUID begins with its milliseconds.
+    -- The least id of that moment: a version 7 UUID begins with its milliseconds.
     v_to := (lpad(to_hex((extract(epoch from clock_timestamp() - margin) * 1000::numeric)::bigint), 12, '0')
         || repeat('0', 20))::uuid;
     select q.attempt_id into v_id from send_queue q where q.status = 'sending' order by q.attempt_id limit 1;

@@ -1,5 +1,5 @@
--- The rows that a person must look at, newest first: those that failed, or those that are uncertain; by the index that
--- holds nothing else. The rows are picked first, and what belongs to each is looked up by its id.
+-- Return the rows that await a person, failed or uncertain ones, newest first, by their partial index. Rows are picked
+-- first, and their account and campaign looked up by id.
 create or replace function send_needs_attention(status text, max_rows int) returns jsonb language sql stable
 set timezone = 'UTC' set jit = off set enable_seqscan = off set enable_bitmapscan = off as $$
     select coalesce(jsonb_agg(jsonb_build_object('id', q.id, 'since', q.updated_at,

@@ -1,4 +1,5 @@
--- Refuse another isolation level to a function that counts after it locks: its snapshot would be older than the lock.
+-- Refuse any isolation level but READ COMMITTED for a function that counts after it locks: its snapshot would be older
+-- than the lock.
 create or replace function send_needs_read_committed() returns void language plpgsql stable as $$
 begin
     if current_setting('transaction_isolation') <> 'read committed' then

@@ -1,5 +1,5 @@
--- The providers that do not serve a channel, of those that are known (send_provider_channels); none for `log`, nor for
--- what is no channel, which other rules refuse.
+-- Return the known providers (send_provider_channels) that do not serve a channel; none for `log`, nor for an unknown
+-- channel, which other checks refuse.
 create or replace function send_not_serving(channel text) returns text[] language plpgsql stable as $$
 begin
     if send_not_serving.channel = 'log' or not send_is_channel(send_not_serving.channel) then

@@ -1,5 +1,5 @@
--- Note which channels providers serve: {provider: [channel, …]}, as they declare it where this is called. Those that are
--- not named stay as they were noted, for they may be installed elsewhere. What stands as it should is not written.
+-- Note the channels that providers serve, as the caller's code declares them: {provider: [channel, …]}. Unnamed
+-- providers keep their notes, for another machine may have them. Unchanged notes are not written.
 create or replace function send_note_providers(served jsonb) returns void language plpgsql as $$
 begin
     delete from send_provider_channels s

@@ -1,5 +1,5 @@
--- What a notification says of some sends, accounts or campaigns: a sentence or two for people, and a payload for
--- programs, as Standard Webhooks have it: {type, data}. Names and counts; never a recipient, nor what was written.
+-- Compose the notification about some sends, accounts or campaigns: one or two sentences for people, and a payload for
+-- programs, as in Standard Webhooks: {type, data}. It holds names and counts, never recipients or texts.
 create or replace function send_notice(event text, workspace text, ids uuid[])
 returns table (message text, payload jsonb) language plpgsql stable set timezone = 'UTC'
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
@@ -29,8 +29,8 @@ begin
         message := case event
             when 'failed' then format('%s failed for good in the workspace %s (%s). Look at them with `send-queue list '
                 '--status failed`.', v_sends, workspace, v_listed)
-            else format('%s may have gone out in the workspace %s (%s). Runs ask the provider; what it cannot tell waits '
-                'for a person: `send-queue list --status uncertain`.', v_sends, workspace, v_listed) end;
+            else format('%s may have gone out in the workspace %s (%s). Runs query the provider; settle the '
+                'rest: `send-queue list --status uncertain`.', v_sends, workspace, v_listed) end;
     elsif event = 'disconnected' then
         select array_agg(a.name order by a.name), jsonb_object_agg(a.name, a.code),
             string_agg(concat(a.name, ' (' || a.code || coalesce(', the secret in ' || a.secret, '') || ')'), ', '

@@ -1,13 +1,14 @@
--- Tell whoever wants to know what has happened since they were last told: one row in the queue for each notification
--- that has something new, with what it is counted in, however many there were. Returns how many rows were put in.
+-- Enqueue one row for each notification with news since its last one, with all the news counted in it. Returns the
+-- number of rows.
 --
--- A notification looks at most once a minute and tells at most once in its `every`. What it looks at is bounded by
--- indexes: the rows that failed or came into doubt since its last look, 1,000 at the most; the accounts that are
--- disconnected, and of those that share a refused secret the one that met it first; the campaigns that had something waiting and have not now. Never at its own messages and accounts.
+-- A notification looks for news at most once a minute and goes out at most once in its `every`. Its look is bounded by
+-- indexes: the rows that failed or came in doubt since the last look, 1,000 at most; the accounts cut off
+-- (send_cut_off); the campaigns that had pending rows and have none now. Its own campaign and that campaign's accounts
+-- are left out.
 --
--- Rows are found by when they were written, and are seen only when that commits: so the last ten seconds are looked at
--- again, without those that were known. Nobody waits here: a notification that somebody else looks at is passed by.
--- What cannot be put in is a warning, and no reason for a run to fail.
+-- A row becomes visible at its commit, later than its updated_at: so the last ten seconds are read again, without the
+-- ids already known. Nothing waits: a locked notification is skipped. A notification that cannot be enqueued is a
+-- warning, and does not fail the run.
 create or replace function send_notify(at timestamptz default null) returns int language plpgsql
 set lock_timeout = '1s' as $$
 #variable_conflict use_column
@@ -20,7 +21,7 @@ declare
     v_n       record;
 begin
     if send_rehearse(send_notify.at) and send_leaves_no_trace() then
-        return 0; -- nothing has happened
+        return 0; -- a rehearsal makes no news
     end if;
     for v_n in
         select n.*, w.name as workspace, c.name as campaign, a.name as account
@@ -28,7 +29,7 @@ begin
         join send_workspaces w on w.id = n.workspace_id
         join send_campaigns c on c.id = n.campaign_id and c.status <> 'done'
         join send_accounts a on a.id = n.account_id
-        -- A look in what is the future by now was a rehearsal's.
+        -- A look in the future was a rehearsal's.
         where (n.looked_at <= v_at - interval '1 minute' or n.looked_at > v_at)
           and (n.told_at is null or n.told_at <= v_at - n.every or n.told_at > v_at)
         order by n.id for no key update of n skip locked
@@ -62,7 +63,7 @@ begin
                     prospect => null, priority => null) e;
                 v_told := v_told + 1;
             exception when sqlstate 'SQ002' or sqlstate 'SQ005' or sqlstate 'SQ006' or lock_not_available then
-                raise warning 'Nobody could be told of what happened (%): see `send-queue notify list`.', sqlerrm;
+                raise warning 'The notification could not be enqueued (%): see `send-queue notify list`.', sqlerrm;
             end;
         end if;
         update send_notifications n

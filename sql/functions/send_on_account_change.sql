@@ -1,4 +1,4 @@
--- A row that waits is given to an account that serves its channel, by whomever: no other could ever send it.
+-- Refuse to give a pending row to an account that does not serve its channel: it could never send it.
 create or replace function send_on_account_change() returns trigger language plpgsql as $$
 declare
     v_unserved text := send_unserved(new.account_id, new.channel);

@@ -1,4 +1,4 @@
--- A blank dedupe key is none: a form or a column that was left empty must not make one message of many.
+-- Store a blank dedupe key as null: an empty form field or column must not merge many messages into one.
 create or replace function send_on_blank_key() returns trigger language plpgsql as $$
 begin
     new.dedupe_key := null;

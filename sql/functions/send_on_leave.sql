@@ -1,5 +1,5 @@
--- An account that leaves the pool of a campaign keeps the moment: its people are its own until it is said who writes to
--- them now (send_own_account). One that comes back writes to them itself.
+-- Note the moment at which an account leaves a campaign's pool: its prospects stay its own until a person names a
+-- successor (send_own_account). An account that returns writes to them itself.
 create or replace function send_on_leave() returns trigger language plpgsql as $$
 begin
     new.left_at := case when not new.in_pool then clock_timestamp() end;

@@ -1,8 +1,9 @@
--- Rows that are written by hand may name just their campaign: the workspace is the campaign's, the account the one
--- that the queue would choose, the prospect the one that is known by the recipient, the lane and the place in the campaign
--- are made. No prospect is made nor waited for: two transactions that insert rows to the same people, in whatever order,
--- would deadlock. An account that does not serve the channel is refused. What waits must have a recipient to whom something can go; what was sent elsewhere is
--- taken as it stands. What our own functions write says its workspace and does not pass here.
+-- Complete rows inserted by hand with only a campaign: its workspace; the account that the queue would choose, which
+-- must serve the channel; the known prospect of the recipient; the lane and the place in the campaign. Our own
+-- functions give the workspace and do not pass here.
+--
+-- No prospect is made or waited for: two transactions that insert rows to the same prospects in different orders would
+-- deadlock. A pending row needs a valid recipient; a row already sent elsewhere is stored as it is.
 create or replace function send_on_manual_insert() returns trigger language plpgsql as $$
 declare
     v_prospect record;

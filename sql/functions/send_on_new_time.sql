@@ -1,4 +1,4 @@
--- Who gives a row that was put off another time gives it a place of that time: nobody goes before it by the old one.
+-- Clear the place of a deferred row when it gets another time: it must not go before others by its old time.
 create or replace function send_on_new_time() returns trigger language plpgsql as $$
 begin
     new.place := null;

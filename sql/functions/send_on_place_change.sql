@@ -1,5 +1,5 @@
--- An account that joins a campaign, or leaves it, may go at other hours. Seen to when the transaction commits: until then
--- nobody else's claim waits for somebody's own long transaction.
+-- Update the gates of an account that joins or leaves a campaign, at the commit: until then no claim waits for the
+-- caller's long transaction.
 create or replace function send_on_place_change() returns trigger language plpgsql as $$
 begin
     perform send_lock_gates();

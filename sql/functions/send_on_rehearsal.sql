@@ -1,5 +1,5 @@
--- Note rows and lanes as they were before a rehearsal (send_rehearse) changed them; what was noted first stays. Who
--- changes them holds them, so nobody waits for a note.
+-- Note rows and lanes as they were before a rehearsal (send_rehearse) changed them; the first note stays. The writer
+-- holds the row or lane, so no note waits.
 create or replace function send_on_rehearsal() returns trigger language plpgsql as $$
 #variable_conflict use_column
 begin

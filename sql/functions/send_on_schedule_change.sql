@@ -1,4 +1,4 @@
--- A schedule that is changed, by whomever, has no window until it is worked out anew; stale counts as closed.
+-- Clear the windows of a changed schedule until they are computed anew: no window counts as closed.
 create or replace function send_on_schedule_change() returns trigger language plpgsql as $$
 begin
     new.version := old.version + 1;

@@ -1,12 +1,12 @@
--- A row in flight is its run's: by hand it may not become anything else while its attempt is open, which would stay
--- behind, and be counted, for ever. What counts a try (most of what our own functions write) has finished the attempt.
+-- Refuse to change the status of a row in flight by hand while its attempt is open: the attempt would stay open, and be
+-- counted, for ever. Our own functions finish the attempt first.
 create or replace function send_on_sending_change() returns trigger language plpgsql as $$
 begin
     if not exists (select from send_attempts b where b.id = old.attempt_id and b.outcome is null) then
         return new;
     end if;
     raise exception 'Send % is in flight: wait for its run; if that is dead, set lease_expires_at = now() instead, '
-        'and the next run sees to it.', old.id using errcode = 'SQ006';
+        'and the next run recovers it.', old.id using errcode = 'SQ006';
 end
 $$;
 

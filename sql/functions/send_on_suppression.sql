@@ -1,7 +1,7 @@
--- Who is suppressed, by whomever, has nothing waiting any more: it is skipped at once. What is in flight is left alone.
+-- Normalize a suppressed address, and skip its pending rows at once; rows in flight stay.
 --
--- It never waits: whoever suppresses may hold locks of any kind (send_record). A row that somebody else holds just now,
--- or that is being enqueued, is passed by, and skipped by the claim that takes it (send_skip_suppressed).
+-- It never waits, since its caller may hold any lock (send_record). A locked row, or one being enqueued, is left to the
+-- claim that picks it (send_skip_suppressed).
 create or replace function send_on_suppression() returns trigger language plpgsql
 set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 begin

@@ -1,6 +1,5 @@
--- A zone is stored under the name that it has today, and one that the server does not know is refused: by triggers, not
--- by CHECKs, which would make a restore on a server that knows fewer zones lose rows. A row whose zone stays as it is may
--- change otherwise.
+-- Store a zone under its present name, and refuse one unknown to the server. Triggers, not CHECKs: a CHECK would lose
+-- rows in a restore to a server with fewer zones. A row whose zone stays may change otherwise.
 create or replace function send_on_zone_change() returns trigger language plpgsql as $$
 declare
     v_zone text;

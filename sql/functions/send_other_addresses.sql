@@ -1,7 +1,7 @@
--- The other addresses, as their keys, of the prospects of a workspace who have this one: whoever must not be written to at
--- all is meant with each of theirs. At most 100.
+-- Return the other addresses, as keys, of a workspace's prospects with this one, 100 at most: a suppression for every
+-- channel covers them all.
 --
--- It walks an index for each kind of address, whatever the statistics say, as send_known_prospect does.
+-- The settings force one index scan for each kind of address, as in send_known_prospect.
 create or replace function send_other_addresses(workspace_id uuid, recipient text) returns setof text
 language plpgsql stable set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_bitmapscan = off as $$

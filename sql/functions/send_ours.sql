@@ -1,5 +1,5 @@
--- What `migrate` has made in our schema: tables and views (catalog pg_class), and functions (pg_proc). Users may have
--- things there whose names begin with send_, too: nobody but they may change those.
+-- Return the objects that `migrate` made in our schema: tables and views (catalog pg_class), and functions (pg_proc).
+-- Users' own objects, even with names in send_, are not touched.
 create or replace function send_ours() returns table (catalog text, oid oid) language sql stable as $$
     select 'pg_class', c.oid from pg_class c
     where c.relnamespace = quote_ident(current_schema())::regnamespace::oid and (
@@ -16,6 +16,6 @@ create or replace function send_ours() returns table (catalog text, oid oid) lan
     union all
     select 'pg_proc', p.oid from pg_proc p
     where p.pronamespace = quote_ident(current_schema())::regnamespace::oid and (
-        p.proname::text = any (array['send_is_channel', 'send_is_timezone', 'send_normal_recipient']) -- by migrations
+        p.proname::text = any (array['send_is_channel', 'send_is_timezone', 'send_normal_recipient']) -- from migrations
         or exists (select from send_definitions d where d.kind = 'function' and d.name = p.proname::text))
 $$;

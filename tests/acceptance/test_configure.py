@@ -193,7 +193,7 @@ def test_names_may_be_the_same_in_two_workspaces(queue: Queue) -> None:
     queue("account", "add", "anna", "--provider", "log")
     queue("account", "add", "anna", "--provider", "log", "--workspace", "acme")
     done = queue("account", "show", "anna", check=False)
-    assert (done.returncode, "say which with the workspace" in done.stderr) == (2, True)
+    assert (done.returncode, "name the workspace" in done.stderr) == (2, True)
     assert queue.json("account", "show", "anna", "--workspace", "acme")["workspace"] == "acme"
 
 

@@ -114,7 +114,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["retry", AN_ID], "is not there"),
     (["retry", AN_ID, "--campaign", "fall"], "--campaign goes with --failed"),
     (["cancel"], "The sends to cancel are not clear"),
-    (["cancel", AN_ID], "is not there"),
+    (["cancel", AN_ID], "does not exist"),
     (["settle"], "The send or its fate is not clear"),
     (["settle", AN_ID, "--sent", "--not-sent"], "The send or its fate is not clear"),
     (["settle", AN_ID, "--sent"], "There is no send"),

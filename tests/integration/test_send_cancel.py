@@ -41,7 +41,7 @@ def test_what_has_gone_cannot_be_cancelled(conn: Connection, outcome: str | None
     [send] = queue.taken()
     if outcome:
         queue.record(send, outcome)
-    with pytest.raises(psycopg.Error, match=f"Send {gone} is .*: only what is pending or failed can be cancelled"):
+    with pytest.raises(psycopg.Error, match=f"Send {gone} is .*: only pending and failed sends can be cancelled"):
         queue.call("send_cancel", ids=[waits, gone])
     assert queue.row(waits)["status"] == "pending"
 
@@ -54,7 +54,7 @@ def test_what_is_being_claimed_just_now_is_refused_too(database: str, conn: Conn
         assert [send_id] == Queue(other).took()
         cancels = Meanwhile(database, lambda own: own.call("send_cancel", ids=[waits, send_id]))
         other.commit()
-    with pytest.raises(psycopg.Error, match=f"Send {send_id} is sending: only what is pending or failed can be"):
+    with pytest.raises(psycopg.Error, match=f"Send {send_id} is sending: only pending and failed sends can be"):
         cancels.end()
     assert queue.row(waits)["status"] == "pending"
 
@@ -64,5 +64,5 @@ def test_a_cancel_must_say_what(conn: Connection) -> None:
     queue = Queue(conn)
     with pytest.raises(psycopg.Error, match="Say what to cancel: ids, or --campaign NAME"):
         queue.call("send_cancel")
-    with pytest.raises(psycopg.Error, match="is not there: only what is pending or failed"):
+    with pytest.raises(psycopg.Error, match="does not exist: only pending and failed sends"):
         queue.call("send_cancel", ids=[UUID(int=1)])

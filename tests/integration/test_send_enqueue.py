@@ -181,7 +181,7 @@ def test_a_key_with_other_content_warns(conn: Connection, other: dict[str, str])
     assert (first, False) == queue.call("send_enqueue", **PLENTY | other, dedupe_key="k", at=AT)
     [(severity, state, said)] = notices
     assert (severity, state) == ("WARNING", "SQ004")
-    assert f"The dedupe key 'k' is there already, with other content (send {first}): nothing was stored" in said
+    assert f"The dedupe key 'k' is there already, with other content (send {first}): use another key" in said
 
 
 @pytest.mark.parametrize("blank", [None, "", " ", "\t\n "])

@@ -165,7 +165,7 @@ def test_a_lease_that_has_run_out_holds_nothing(conn: Connection) -> None:
 
 def test_a_send_that_is_not_there(conn: Connection) -> None:
     """Refused, with where to look."""
-    with pytest.raises(psycopg.Error, match=r"There is no send .*: see which there are with `send-queue list`"):
+    with pytest.raises(psycopg.Error, match=r"There is no send .*: find one with `send-queue list`"):
         explain(Queue(conn), UUID(int=1))
 
 

@@ -127,7 +127,7 @@ def test_what_is_in_flight_or_in_doubt_is_waited_for(queue: Queue, outcome: str 
     state, said = refusal(queue, "adaline@example.org")
     assert state == "SQ006"
     assert said == (
-        f"Send {send} may have reached them: say what became of it with `send-queue settle {send}`, then forget them."
+        f"Send {send} may have reached them: settle it with `send-queue settle {send}`, then forget them."
         if outcome else f"Send {send} to them is in flight: wait for its run to end, then forget them."
     )  # fmt: skip
     assert refusal(queue, "adaline@example.org", dry_run=True)[0] == "SQ006"
@@ -181,8 +181,7 @@ def test_each_workspace_forgets_for_itself(queue: Queue) -> None:
     there = queue.enqueue(recipient="adaline@example.org", campaign="fall", workspace="other")
     state, said = refusal(queue, "adaline@example.org")
     assert (state, said) == (
-        "SQ002", "'adaline@example.org' is known in 2 workspaces (default, other): say in which to forget them with "
-        "the workspace.",
+        "SQ002", "'adaline@example.org' is known in 2 workspaces (default, other): name the workspace.",
     )  # fmt: skip
     assert forget(queue, "adaline@example.org", workspace="other")["sends"] == 1
     assert (queue.row(here)["message"], queue.row(there)["message"]) == ("Hello", "")

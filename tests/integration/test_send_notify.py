@@ -200,7 +200,7 @@ def test_what_cannot_be_put_in_is_a_warning(queue: Queue) -> None:
     queue.conn.add_notice_handler(lambda notice: said.append(notice.message_primary or ""))
     notify(queue, MINUTE)
     assert len(said) == 1
-    assert said[0].startswith("Nobody could be told of what happened (")
+    assert said[0].startswith("The notification could not be enqueued (")
 
 
 def test_telling_again_changes_how_often(queue: Queue) -> None:

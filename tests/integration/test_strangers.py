@@ -134,8 +134,8 @@ def test_what_was_open_before_is_closed(supabase: Supabase) -> None:
     schema.migrate(supabase.conn)
     assert [supabase.open_to(role) for role in supabase.made] == [set()] * 4
     for role in supabase.made:  # a column's right is no default either
-        [warning] = [w for w in warnings if w.startswith(f"What the role {role} could do with")]
-        assert role == hand or "with public.send_usage was" in warning
+        [warning] = [w for w in warnings if w.startswith(f"The rights of role {role} on")]
+        assert role == hand or "on public.send_usage were" in warning
 
 
 def test_a_stranger_tries(supabase: Supabase) -> None:
@@ -324,8 +324,8 @@ def test_a_renamed_role_keeps_its_task_and_a_dropped_one_is_forgotten(supabase: 
         lambda n: warnings.append(str(n.message_primary)) if n.severity == "WARNING" else None
     )
     remade(supabase.conn)
-    assert [w for w in warnings if "not there any more" in w] == [
-        f"The role {gone} is not there any more, so its task (work) was taken back."
+    assert [w for w in warnings if "no longer exists" in w] == [
+        f"The role {gone} no longer exists: its task (work) was revoked."
     ]
     assert supabase.conn.execute("select role, task from send_grants").fetchall() == [(new, "enqueue")]
     assert supabase.open_to(new) == {"send_enqueue"}
