@@ -1,11 +1,11 @@
--- The account that writes to a prospect for a campaign, since they know it, if there is one that serves the channel and
--- is or was in the pool: the first that wrote to them by this channel, else the first by any, else one by another. For
--- one that has left the pool its successor writes (send_reassign).
+-- Return the account that a prospect knows, among those that serve the channel and are or were in the campaign's pool:
+-- the first that wrote to them on this channel, else the first on any, else any other. An account that left the pool is
+-- replaced by its successor (send_reassign).
 --
 -- unfit            the providers that do not serve the channel (send_not_serving)
 -- first, accounts  the prospect's account_id and accounts
 --
--- account_id is null and left_id says which where it has left and it is not said who writes now.
+-- account_id is null and left_id names the account if it left the pool without a successor.
 create or replace function send_own_account(campaign_id uuid, channel text, unfit text[], first uuid, accounts jsonb)
 returns table (account_id uuid, left_id uuid) language sql stable as $$
     select case when p.in_pool then p.account_id else n.account_id end,

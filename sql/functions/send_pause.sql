@@ -1,8 +1,8 @@
--- Stop or go on at one level: kind workspace, account, lane (name of the account, and a channel), campaign, or all
--- (every workspace). A pause holds from the moment it commits, for all but what is in flight already; resuming a lane
--- also ends a provider's hold on it, and resuming an account takes it for connected again, and its secret for good: with
--- it those of all accounts that share a secret that was refused.
--- Returns how many were changed.
+-- Pause or resume one level: kind workspace, account, lane (the account's name, and a channel), campaign, or all (every
+-- workspace). Returns the number changed.
+--
+-- A pause holds from its commit, except for sends already in flight. Resuming a lane also ends a provider's hold on it;
+-- resuming an account marks it connected and its secret good, also for all accounts with the same refused secret.
 create or replace function send_pause(paused boolean, kind text, name text default null, channel text default null,
     reason text default null, workspace text default null, at timestamptz default null)
 returns int language plpgsql as $$
@@ -17,7 +17,7 @@ begin
     elsif kind = 'lane' then
         v_id := send_find('account', name, workspace);
     end if;
-    if kind = 'account' and not paused then -- in the one order: gates, accounts
+    if kind = 'account' and not paused then -- in the common order: gates, accounts
         perform send_lock_gates();
         perform from send_accounts a where a.id = any (array_append(send_same_secret(v_id), v_id))
         order by a.id for no key update;
@@ -63,7 +63,7 @@ begin
                 perform send_end_holds(v_id, send_pause.channel, null);
                 update send_lanes l set next_at = 'epoch', next_at_reason = null, next_at_detail = null
                 where l.account_id = v_id and l.channel = send_pause.channel
-                  and l.next_at_reason in ('daily_cap', 'weekly_cap', 'rate_limit'); -- it is counted again
+                  and l.next_at_reason in ('daily_cap', 'weekly_cap', 'rate_limit'); -- counted anew
             end if;
             return v_n;
     end case;

@@ -1,5 +1,5 @@
--- See to it, until the end of the transaction, that temporary tables are found before the tables whose names they have:
--- where the search path puts them last, what is played on copies would be played on the queue itself.
+-- Make temporary tables shadow the real ones until the end of the transaction: with pg_temp last in the search path, a
+-- simulation would write into the queue itself.
 create or replace function send_prepare_copies() returns void language plpgsql as $$
 begin
     perform send_needs_temp();

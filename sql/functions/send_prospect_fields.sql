@@ -1,5 +1,5 @@
--- What is known of the person behind a recipient, for templates: their columns, and their attributes as an object. Null
--- where nobody is known by that address in the campaign's workspace.
+-- Return the columns of a recipient's prospect, with attributes as an object, for templates; null if the campaign's
+-- workspace has no prospect with that address.
 create or replace function send_prospect_fields(campaign text, channel text, recipient text,
     workspace text default null)
 returns jsonb language plpgsql stable as $$

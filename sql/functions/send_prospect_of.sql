@@ -1,4 +1,4 @@
--- The prospect behind a recipient, made where there is none yet; null for channels that do not write to a person.
+-- Return the prospect of a recipient, made if missing; null for channels that do not write to a person.
 create or replace function send_prospect_of(workspace_id uuid, channel text, recipient text) returns uuid
 language plpgsql as $$
 #variable_conflict use_column

@@ -1,8 +1,12 @@
--- Delete what is over: final rows (sent, failed, skipped) last touched before a moment, with their attempts; of each
--- campaign the newest keep_last stay. Pending, in flight and uncertain rows are never deleted. A bounded batch a
--- call, passing by what is locked, so that it never keeps a claim waiting. What a rolling limit still counts at `at`
--- (left out: by the database's clock) stays too, and what was tried in the 14 days before: a change of the cap zone,
--- send_rebuild_usage and the doctor count the tally from it. Returns how many were deleted; call until 0.
+-- Delete final rows (sent, failed, skipped) last updated before a moment, with their attempts, one batch a call.
+-- Returns the number deleted; call until 0.
+--
+-- keep_last  the newest rows of each campaign that stay
+-- at         present moment; null: the database's clock
+--
+-- Pending, in-flight and uncertain rows stay, and so do rows with attempts that a rolling limit still counts, or of the
+-- last 14 days, from which a change of the cap zone, send_rebuild_usage and the doctor count the tally. Locked rows are
+-- skipped, so no claim waits.
 create or replace function send_prune(before timestamptz, keep_last int default 0, batch int default 1000,
     at timestamptz default null)
 returns int language plpgsql
@@ -18,7 +22,7 @@ begin
         select q.id
         from send_campaigns c
         cross join lateral (
-            -- The newest that stay end here: of each status they are found from the newest on.
+            -- updated_at of the oldest kept row; each status is read from its newest row on.
             select min(k.updated_at) as kept, count(*) as n from (
                 select o.updated_at from unnest('{sent,failed,skipped}'::text[]) s (status)
                 cross join lateral (
@@ -38,7 +42,7 @@ begin
               where b.send_id = q.id and b.outcome in ('sent', 'uncertain')
                 and b.started_at > v_at - send_period(m.per))
         limit batch for update of q skip locked);
-    -- In the order in which a change of the cap zone takes them.
+    -- In the order of a change of the cap zone.
     perform from send_attempts b where b.send_id = any (v_ids) order by b.send_id, b.number for update;
     delete from send_queue q where q.id = any (v_ids);
     get diagnostics v_n = row_count;

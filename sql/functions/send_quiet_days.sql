@@ -1,5 +1,5 @@
--- The days of a zone between its quiet hours, as this server's zones have them, which the claim goes by too: those that
--- end after `at`, two months of them. Moments are microseconds since 1970. None where this server does not know the zone.
+-- Return the intervals of a zone between its quiet hours that end after `at`, for two months, by this server's zone
+-- data, which the claim uses too. Moments are microseconds since 1970. None if this server does not know the zone.
 create or replace function send_quiet_days(zone text, quiet_from time, quiet_until time, at bigint)
 returns table (opens_at bigint, closes_at bigint) language sql stable set timezone = 'UTC' as $$
     select day.opens_at, day.closes_at

@@ -1,5 +1,5 @@
--- For a doctor: of the rows that wait, in the order in which they are due, so many whose recipients have quiet hours,
--- counted by campaign, schedule and quiet hours (as words: from, until, and the zones).
+-- Count for a doctor the first max_rows pending rows, in due order, that have quiet hours, by campaign, schedule and
+-- quiet hours (words: from, until, zones).
 --
 -- Returns [{campaign, workspace, schedule: a row or null, quiet, sends}].
 create or replace function send_quiet_doctor(max_rows int default 10000) returns jsonb language sql stable as $$

@@ -1,6 +1,5 @@
--- The quiet hours of a send, by the clock of its recipient's zones; null: it has none. The zone is the prospect's, else
--- that of the phone number (several where it may live in several), else that of the account's schedule, else the
--- workspace's.
+-- Return the quiet hours of a send and its recipient's zones; null: none. The zone is the prospect's, else that of the
+-- phone number (several if it may belong to several), else of the account's schedule, else of the workspace.
 create or replace function send_quiet_of(send_id uuid, out quiet_from time, out quiet_until time, out zones text[])
 returns record language plpgsql stable as $$
 #variable_conflict use_column

@@ -1,9 +1,9 @@
--- The first moment from `at` on that lies in an opening and not in the quiet hours of a send's recipient; null: none in
--- these openings.
+-- Return the first moment from `at` on within an opening and outside the quiet hours of a send's recipient; null: none
+-- in these openings.
 --
--- windows   openings of the send's schedule, in order; null: it has none, and is looked at for 400 days
+-- windows  openings of the send's schedule, in order; null: no schedule, search 400 days
 --
--- The work is one look for each opening that begins after the quiet hours before it: about one a day.
+-- Costs one check for each opening after a quiet time: about one a day.
 create or replace function send_quiet_opening(send_id uuid, at timestamptz, windows tstzrange[]) returns timestamptz
 language plpgsql stable as $$
 #variable_conflict use_column
@@ -12,7 +12,7 @@ declare
     v_window tstzrange;
     v_until  timestamptz;
 begin
-    if windows is null then -- who is awake in a week at all is so within one
+    if windows is null then -- quiet hours repeat each week: pieces of a week suffice
         windows := array(select tstzrange(at + make_interval(weeks => n), at + make_interval(weeks => n + 1))
                          from generate_series(0, 57) n);
     end if;

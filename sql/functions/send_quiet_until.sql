@@ -1,6 +1,8 @@
--- Until when a send must not go, since it is night where its recipient is; null: it may go at that moment. Where a number
--- may live in several zones, it is quiet while it is quiet in any: for a week at the most, which then means that it may be
--- for ever. Where this server does not know a zone, it is always quiet: `known` is false, and until is the end of time.
+-- Return the end of the quiet hours that hold a send at a moment; null: none hold it.
+--
+-- until  the first moment outside quiet hours in every zone that the number may belong to; a week ahead at most, which
+--        may then mean never. The end of time if this server does not know a zone
+-- known  false if this server does not know a zone
 create or replace function send_quiet_until(send_id uuid, at timestamptz,
     out until timestamptz, out detail text, out known boolean) returns record language plpgsql stable as $$
 #variable_conflict use_column
@@ -15,7 +17,7 @@ begin
         return;
     end if;
 
-    -- The morning of one zone may be the night of another: until it is day in all of them.
+    -- One zone's morning may be another's night: advance until all are awake.
     known := true;
     until := at;
     for v_round in 1..100 loop

@@ -1,11 +1,11 @@
--- Let an account take another's place: in a campaign, or in all that the other has a place in; on a channel, or on all
--- that it serves. It writes to the people of the other from now on, once that has left the pool (send_own_account), and
--- joins each pool that the other is or was in. The sends that wait are moved afterwards, a batch at a time
--- (send_reassign_rows): so nobody waits for long, and none who holds a row waits for a lane.
+-- Put an account in another's place, in one campaign or in all, on one channel or on all that it serves: once the other
+-- has left the pool (send_own_account), it writes to the other's prospects, and it joins each pool that the other is or
+-- was in. Afterwards send_reassign_rows moves the pending sends batch by batch, so no waiter waits for long, and none
+-- that holds a row waits for a lane.
 --
--- Returns {account_id, target_id, campaign_id, joined: [campaigns whose pool it joined], in_pool: [campaigns in whose
--- pool the other still is]}. On a dry run nothing is written. Raises SQ002 where it is the same account, or one that
--- does not serve a channel on which the other has sends that wait; SQ005 where there is no such account or campaign.
+-- Returns {account_id, target_id, campaign_id, joined: [campaigns whose pool it joined], in_pool: [campaigns whose pool
+-- the other is still in]}. A dry run writes nothing. Raises SQ002 for the same account, or one that does not serve a
+-- channel on which the other has pending sends; SQ005 if the account or campaign does not exist.
 create or replace function send_reassign(account text, target text, campaign text, channel text, workspace text,
     dry_run boolean)
 returns jsonb language plpgsql as $$
@@ -21,7 +21,7 @@ declare
     v_joined   uuid[];
 begin
     if send_reassign.channel = 'post' then
-        raise exception 'Posts are for the account''s own profile and do not move: cancel them, and post again with '
+        raise exception 'Posts go to the account''s own profile and cannot move: cancel them, and post again with '
             '`send-queue post`.' using errcode = 'SQ002';
     end if;
     perform send_check_channel(send_reassign.channel);
@@ -33,7 +33,7 @@ begin
         v_campaign := send_find('campaign', send_reassign.campaign, v_target.workspace);
     end if;
     if v_from = v_to then
-        raise exception 'It is the same account: name another with --to.' using errcode = 'SQ002';
+        raise exception 'Both names are the same account: name another with --to.' using errcode = 'SQ002';
     end if;
     v_waiting := array(
         select l.channel from send_lanes l
@@ -46,11 +46,11 @@ begin
     select u.said into v_unserved from unnest(v_waiting) w (channel)
     cross join lateral (select send_unserved(v_to, w.channel) as said) u where u.said is not null limit 1;
     if v_unserved is not null then
-        raise exception '%, and nothing was moved: name an account that does, or move one channel with --channel.',
+        raise exception '%: name an account that does, or move one channel with --channel.',
             v_unserved using errcode = 'SQ002';
     end if;
 
-    -- The pools in which it takes the place; a campaign that is done has no use for it.
+    -- The pools that it joins; a finished campaign needs no account.
     v_joined := array(
         select p.campaign_id from send_campaign_accounts p
         join send_campaigns c on c.id = p.campaign_id and c.status <> 'done'
@@ -59,7 +59,7 @@ begin
           and not exists (select from send_campaign_accounts t
                           where t.campaign_id = p.campaign_id and t.account_id = v_to and t.in_pool));
     if not dry_run then
-        perform send_lock_gates(); -- before any row, as whoever changes places
+        perform send_lock_gates(); -- before any row, like every change of places
         insert into send_campaign_accounts as t (workspace_id, campaign_id, account_id, in_pool)
         select p.workspace_id, p.campaign_id, v_to, p.campaign_id = any (v_joined)
         from send_campaign_accounts p
@@ -69,7 +69,7 @@ begin
             where excluded.in_pool and not t.in_pool;
         perform send_make_lane(v_to, w.channel) from unnest(v_waiting) w (channel);
 
-        -- Who succeeded the one that goes is succeeded too; nobody succeeds themselves.
+        -- Replace the leaving account as a successor too; no account succeeds itself.
         delete from send_successors s
         where s.account_id = v_to and s.successor_id = v_from and (v_campaign is null or s.campaign_id = v_campaign)
           and (send_reassign.channel is null or s.channel = send_reassign.channel);
@@ -90,7 +90,7 @@ begin
 
     select a.name, a.status into v_target from send_accounts a where a.id = v_to;
     if v_target.status <> 'active' then
-        raise notice 'The account % is %, so nothing goes from it: `send-queue resume account %`.', v_target.name,
+        raise notice 'The account % is % and sends nothing: run `send-queue resume account %`.', v_target.name,
             v_target.status, v_target.name using errcode = 'SQ003';
     end if;
     return jsonb_build_object('account_id', v_from, 'target_id', v_to, 'campaign_id', v_campaign,

@@ -1,9 +1,7 @@
--- Move sends that wait from an account to another that has taken its place (send_reassign), max_rows at the most, the
--- earliest first. What may have gone out stays, and so do posts. Returns how many were moved; none: there are no more
--- that it can move.
+-- Move pending sends from an account to its replacement (send_reassign), max_rows at most, the earliest first. Sends
+-- that may have gone out stay, and so do posts. Returns the number moved; 0: no more can move.
 --
--- It waits for nobody: a row that a claim, or a person, holds is passed by. A lane that sleeps is woken by the trigger
--- of the rows (send_on_waiting).
+-- Locked rows are skipped, so nothing waits. A trigger of the rows (send_on_waiting) wakes idle lanes.
 create or replace function send_reassign_rows(account_id uuid, target_id uuid, campaign_id uuid, channel text,
     max_rows int, at timestamptz default null)
 returns int language plpgsql
@@ -23,7 +21,7 @@ begin
           and (send_reassign_rows.campaign_id is null or q.campaign_id = send_reassign_rows.campaign_id)
           and (send_reassign_rows.channel is null or q.channel = send_reassign_rows.channel)
           and not exists (select from send_attempts b where b.send_id = q.id and b.outcome = 'uncertain')
-          -- Of those that came in since, on another channel or in another campaign, nobody has asked.
+          -- Skip rows of a channel or campaign added later, for which the target has no place.
           and exists (select from send_campaign_accounts p
                       where p.campaign_id = q.campaign_id and p.account_id = send_reassign_rows.target_id)
           and q.channel = any (v_served)

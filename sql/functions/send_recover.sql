@@ -1,6 +1,6 @@
--- Rows whose lease has run out were left by a dead run, and may have gone out: they are in doubt now, and the provider
--- is to be asked. The attempt is finished as uncertain and stays counted, so that a worker that comes back late cannot
--- write over what follows. One of which an earlier attempt has turned out to be sent is sent. Returns the others.
+-- Put rows with an expired lease in doubt, for look-ups: a dead run left them, and they may have gone out. The attempt
+-- ends as uncertain and stays counted, so a run that returns late cannot overwrite later results. A row with an earlier
+-- attempt proven sent becomes sent. Returns the others.
 create or replace function send_recover(at timestamptz default null) returns setof uuid language plpgsql
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$
@@ -10,12 +10,12 @@ declare
     v_to_come boolean := send_rehearse(send_recover.at);
     v_id   uuid;
     v_sent uuid;
-    v_said text := 'The run that sent it did not come back to say what became of it.';
+    v_said text := 'The run that sent it ended without a result.';
 begin
     for v_id in
         select q.id from send_queue q
         where q.status = 'sending' and q.lease_expires_at <= v_at
-          -- A rehearsal declares nobody dead whose send may be under way in earnest, and the other way around.
+          -- A rehearsal expires only rehearsed attempts, a real run only real ones.
           and v_to_come = exists (select from send_attempts b where b.id = q.attempt_id and b.rehearsed)
         order by q.id for no key update of q skip locked
     loop

@@ -1,4 +1,4 @@
--- Refuse to go on in a copy (SQ007): the first call of each function that leads to a call of a provider.
+-- Refuse to run in a copy (SQ007): the first call of each function that leads to a provider's call.
 create or replace function send_refuse_copy() returns void language plpgsql stable as $$
 begin
     if send_is_copy() then

@@ -1,4 +1,4 @@
--- Refuse a message for a campaign whose pool has no account that could send it (SQ006).
+-- Refuse a message for a campaign without a pool account that serves the channel (SQ006).
 create or replace function send_refuse_pool(campaign_id uuid, channel text) returns void language plpgsql as $$
 #variable_conflict use_column
 declare

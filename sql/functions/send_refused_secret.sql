@@ -1,6 +1,5 @@
--- The secret that was refused first of those that keep due rows waiting now, {account, provider, secret, code}, of an
--- account, a channel or a campaign (names); null: none does. Where the hold is over, a claim meets the lane and the run
--- sees itself whether the secret is good by now.
+-- Return the earliest refused secret that keeps due rows waiting, {account, provider, secret, code}, within an account,
+-- a channel or a campaign (names); null: none. Once the hold ends, the next claim tries the secret again.
 create or replace function send_refused_secret(at timestamptz, account text, channel text, campaign text)
 returns jsonb language sql stable set timezone = 'UTC' as $$
     select jsonb_build_object('account', a.name, 'provider', a.provider, 'secret', a.secret_refused,

@@ -1,6 +1,6 @@
--- Begin what happens at a moment that a caller gives, null: at the database's clock. Returns whether it is one that is
--- rehearsed (send_to_come): then all that is written to the end of the transaction is marked (send_on_rehearsal), and
--- limits count what was rehearsed (send_remaining_capacity).
+-- Set the moment at which the transaction acts; null: the database's clock. Returns whether it rehearses
+-- (send_to_come): then all rows written until its end are marked (send_on_rehearsal), and limits count rehearsed
+-- attempts (send_remaining_capacity).
 create or replace function send_rehearse(at timestamptz) returns boolean language plpgsql as $$
 declare
     v_at text := case when send_to_come(send_rehearse.at) then send_rehearse.at::text else '' end;

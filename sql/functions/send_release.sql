@@ -1,5 +1,5 @@
--- A send that was in doubt did not go out after all: its attempts in doubt, or the one named, are released, and what
--- they had taken from the caps is given back. The caller holds the lane and the row, and has begun with send_lock_lanes.
+-- Release a send's attempts in doubt, or the named one: they did not go out, and their use of the caps is given back.
+-- The caller holds the lane and the row, and has called send_lock_lanes.
 create or replace function send_release(send_id uuid, attempt_id uuid) returns void language plpgsql as $$
 #variable_conflict use_column
 declare

@@ -1,4 +1,4 @@
--- Remove the rolling limit of an account, or of a workspace, on a channel, for a period.
+-- Remove the rolling limit of an account or workspace, on a channel, for a period.
 create or replace function send_remove_limit(per interval, account text default null, channel text default null,
     workspace text default null)
 returns void language plpgsql as $$
@@ -25,7 +25,7 @@ begin
             order by m.channel limit 1;
         end if;
         if v_channel is not null then
-            raise exception 'There is no such limit of all channels, but one of %: add --channel %.', v_channel, v_channel
+            raise exception 'There is no such limit for all channels, but one for %: add --channel %.', v_channel, v_channel
                 using errcode = 'SQ005';
         end if;
         raise exception 'There is no such limit: see `send-queue limit list`.' using errcode = 'SQ005';

@@ -1,14 +1,18 @@
--- What the report shows beside what send_status has, for the last days up to a moment, as one JSON object. It costs a
--- look for each lane and day, and what the bounds say; never more for how many sends there are or were.
+-- Return the part of the report that send_status lacks, for the last days up to a moment, as one JSON object. Costs one
+-- index probe for each lane and day, plus the bounds below, however many sends exist.
 --
--- days   how many, the one of `at` included
--- lanes  of how many lanes the days are told one by one, those that sent most first
--- tries  how many of the newest tries, and of the newest failures, are looked at
--- rows   how many rows that failed, and how many that are uncertain, are told
+-- days   number of days, the one of `at` included
+-- lanes  number of lanes shown day by day, the busiest first
+-- tries  number of newest tries, and of newest failures, read
+-- rows   number of failed rows, and of uncertain ones, shown
 --
--- Returns {at, usage: of send_report_days, tries: of send_report_tries, failed and uncertain: of send_needs_attention, causes:
--- [{code, n, last, message}] of the newest failures, oldest_due, next_due, schedules: those in use, each with how many
--- accounts and campaigns use it}.
+-- Returns {at, usage, tries, failed, uncertain, causes, oldest_due, next_due, schedules}:
+--
+-- usage              send_report_days
+-- tries              send_report_tries
+-- failed, uncertain  send_needs_attention
+-- causes             [{code, n, last, message}] of the newest failures
+-- schedules          those in use, with the number of accounts and campaigns that use each
 create or replace function send_report(at timestamptz default null, days int default 14, lanes int default 40,
     tries int default 10000, rows int default 25)
 returns jsonb language sql stable set timezone = 'UTC'

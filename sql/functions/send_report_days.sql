@@ -1,20 +1,22 @@
--- What was used of the caps on each of the last days, by channel and, of the lanes that sent most, one by one. From the
--- tally, lane by lane by its key: however many sends there were, it costs a look for each lane and day.
+-- Return the use of the caps on each of the last days, by channel, and lane by lane for the busiest lanes. It reads the
+-- tally by key: one probe for each lane and day, however many sends exist.
 --
 -- Returns {first, last, lanes_in_all, today: {sent, uncertain, cap, uncapped}, days: [{day, channel, used, cap,
--- uncapped}], lanes: [{workspace, account, channel, cap, total, used: [n of each day]}]}. Days are those of each lane's
--- cap zone; cap is that of the day as the lanes are set now, summed over those that have one, and uncapped says how many
--- have none. Caps are those of lanes that are in use: they sent something in these days, or something waits in them.
+-- uncapped}], lanes: [{workspace, account, channel, cap, total, used: [n of each day]}]}:
 --
--- The tally has what was accepted, what is in doubt and what is in flight. Of today, sent is without those that are in
--- doubt or in flight now, which are few; one that was in doubt and has been sent again since was sent twice, as far as
--- anybody knows.
+-- day       by each lane's cap zone
+-- cap       the day's cap by the present settings, summed over the lanes in use with a cap: those that sent in these
+--           days, or have pending rows
+-- uncapped  number of lanes in use without a cap
+--
+-- The tally includes accepted, uncertain and in-flight attempts. Today's `sent` leaves out the few now in doubt or in
+-- flight; a send in doubt that was sent again counts twice.
 create or replace function send_report_days(at timestamptz, days int, lanes int) returns jsonb
 language sql stable set timezone = 'UTC'
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$
     with over as materialized (
-        -- To the latest date that any lane has.
+        -- Up to the latest local date of any lane.
         select coalesce(max(send_local_time(send_report_days.at, z.cap_timezone)::date), send_report_days.at::date) as last
         from (select distinct cap_timezone from send_lanes) z
     ), each_day as materialized (
@@ -27,7 +29,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
     ), in_use as materialized (
         select t.account_id, t.channel
         from (select e.account_id, e.channel, sum(e.used) > 0 as sent from each_day e group by 1, 2) t
-        left join lateral ( -- one look at an index for each lane
+        left join lateral ( -- one index probe for each lane
             select true as waits from send_queue q
             where q.status = 'pending' and q.account_id = t.account_id and q.channel = t.channel limit 1) w on not t.sent
         where t.sent or w.waits

@@ -1,12 +1,14 @@
--- What became of the newest tries, how long sends had been due when they went, and how long providers took to answer.
+-- Return the outcomes of the newest tries, how long sends had been due, and how long providers took to answer.
 --
--- Ids are ordered by time, so the newest tries are the end of the primary key: never more than `tries` are looked at.
--- Their rows are fetched one by one, so that no statistics can turn that into a look at all rows.
+-- Ids are ordered by time: the newest tries, `tries` at most, stand at the end of the primary key. Each row is fetched
+-- by id, so no statistics can turn that into a scan of all rows.
 --
 -- Returns {looked_at, sends, since, again, outcomes: {outcome: n}, codes: [{outcome, code, n, last}], waited: {median,
--- slowest_tenth, within: [{seconds, n}]}, answered: {median, slowest_tenth}}: again counts second and later tries of a
--- send; waited is what was between the moment a send was (last) scheduled for and its start, caps and closed hours
--- included, with how many waited up to so many seconds and longer than the bound before (null: longer than all).
+-- slowest_tenth, within: [{seconds, n}]}, answered: {median, slowest_tenth}}:
+--
+-- again   number of second and later tries
+-- waited  seconds from the moment for which a send was (last) scheduled to its start, caps and closed hours included
+-- within  number that waited up to so many seconds, and longer than the bound before; null: longer than all bounds
 create or replace function send_report_tries(at timestamptz, days int, tries int) returns jsonb
 language sql stable set timezone = 'UTC' set extra_float_digits = 1
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off

@@ -1,6 +1,6 @@
--- Give the rows of a lane that were put off, and whose morning has come at `at`, their places back, a thousand a call,
--- and return how many. The caller has the lane's lock, and takes none of the lane's rows while there may be more: the
--- first of all may be among them.
+-- Give the deferred rows of a lane whose quiet hours ended by `at` their places back, a thousand a call. Returns their
+-- number. The caller holds the lane, and picks none of its rows until none are left: the first of all may be among
+-- them.
 create or replace function send_restore_places(account_id uuid, channel text, at timestamptz) returns int
 language plpgsql as $$
 #variable_conflict use_column

@@ -1,5 +1,5 @@
--- Put failed rows back: those named, or all (of a campaign). They are due at once, with all their tries before them.
--- Returns how many; refuses a row that has not failed; warns where an earlier try of one may have gone out.
+-- Make failed rows pending again, due at once with all their tries: those named, or all (of a campaign). Returns their
+-- number; refuses a row that has not failed; warns if an earlier try may have gone out.
 create or replace function send_retry(ids uuid[] default null, campaign text default null,
     workspace text default null, at timestamptz default null, code text default null, account text default null)
 returns int language plpgsql
@@ -18,7 +18,7 @@ begin
     where q.status is distinct from 'failed' limit 1;
     if found then
         raise exception 'Send % % retried: only a failed send can be, see `send-queue explain %`.', v_odd.id,
-            case when v_odd.status is null then 'is not there and cannot be'
+            case when v_odd.status is null then 'does not exist and cannot be'
                  else format('is %s and cannot be', v_odd.status) end, v_odd.id
             using errcode = case when v_odd.status is null then 'SQ005' else 'SQ006' end;
     end if;
@@ -32,8 +32,8 @@ begin
     where q.id = any (v_ids)
       and exists (select from send_attempts b where b.send_id = q.id and b.outcome = 'uncertain');
     if v_odd.n > 0 then
-        raise warning 'Of % put back an earlier try may have gone out (send %): look for it at the provider, and cancel '
-            'what is there.', v_odd.n, v_odd.id;
+        raise warning 'Of % retried sends an earlier try may have gone out (send %): look at the provider, and cancel the '
+            'sends found there.', v_odd.n, v_odd.id;
     end if;
     update send_queue q
     set status = 'pending', scheduled_for = v_at, attempts = 0, updated_at = v_at,

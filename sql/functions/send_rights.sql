@@ -1,5 +1,5 @@
--- Every right that somebody other than its owner has on what is ours: on tables, views, columns, functions.
--- grantee 0: everybody.
+-- Return every right on our tables, views, columns and functions that a role other than the owner has; grantee 0: every
+-- role.
 create or replace function send_rights()
 returns table (kind text, name text, "column" text, grantee oid, privilege text) language sql stable as $$
     with ours as (

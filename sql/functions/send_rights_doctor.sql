@@ -1,4 +1,4 @@
--- Who may do what `migrate` did not grant, and which granted role lacks something: findings of send_doctor.
+-- Report rights that `migrate` did not grant, and rights that a granted role lacks: findings of send_doctor.
 create or replace function send_rights_doctor()
 returns table (rank int, "check" text, severity text, what text, command jsonb, mend text) language sql stable as $$
     with odd as (

@@ -1,10 +1,10 @@
--- The rights that the granted roles are to have, as send_rights has them: none of the owner, who has all.
+-- Return the rights that granted roles need, in the columns of send_rights; none for the owner, who has all.
 --
--- work     reads all tables and views but the addresses of notifications, and calls its task's functions and those that run with
---          the caller's rights, which give nothing that the tables do not
+-- work     reads all tables and views but send_notifications; calls its task's functions, and all functions with the
+--          caller's rights, which add nothing to those
 -- enqueue  calls send_enqueue
--- read     reads the views; from Postgres 15 on, where a view reads with its reader's rights (send_close), that takes
---          the columns which the views are made of
+-- read     reads the views; from Postgres 15 on, where views read with the reader's rights (send_close), also the
+--          columns beneath them
 create or replace function send_rights_wanted()
 returns table (kind text, name text, "column" text, grantee oid, privilege text) language sql stable as $$
     with granted as (

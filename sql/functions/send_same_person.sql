@@ -1,5 +1,5 @@
--- The prospects that are the person behind a recipient: the one that a row names, and all that have the recipient's key,
--- since two programs that enqueue at once in two spellings make two.
+-- Return the prospects of a recipient's person: the row's own, and all with the recipient's key, since two concurrent
+-- calls with two spellings make two prospects.
 create or replace function send_same_person(workspace_id uuid, channel text, recipient text, prospect_id uuid)
 returns uuid[] language plpgsql stable set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_bitmapscan = off as $$

@@ -1,5 +1,5 @@
--- The accounts whose provider refuses the same variable's secret as an account's, itself among them; none where its
--- secret is not refused. Such a secret is mended once for all of them.
+-- Return the accounts that share an account's refused secret: same provider and variable, itself included; none if its
+-- secret is not refused. One remedy serves them all.
 create or replace function send_same_secret(account_id uuid) returns uuid[] language sql stable as $$
     select array(
         select o.id from send_accounts a

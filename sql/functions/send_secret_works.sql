@@ -1,5 +1,5 @@
--- An account whose secret was refused has sent: the secret is good again, for all accounts that share it, and they need
--- not wait for the end of their holds.
+-- Mark the refused secret of an account that has sent as good again, for all accounts that share it, and end their
+-- holds.
 create or replace function send_secret_works(account_id uuid) returns void language plpgsql
 set lock_timeout = '2s' as $$
 begin

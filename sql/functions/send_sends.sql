@@ -1,10 +1,10 @@
--- Rows of the queue for people and scripts: of a status, an account, a channel, a campaign; or one by its id, with its
--- attempts. Raises SQ005 for an id or a filter that names what is not there.
+-- Return rows of the queue for people and scripts: by status, account, channel and campaign; or one by id, with its
+-- attempts. Raises SQ005 for an unknown id or name.
 --
--- By time: what is pending by when it is due, the next first; what has another status by since when; all together in the
--- order in which they were put in. Each of these is the order of an index, so that the first rows cost the same however
--- many follow. Of the lanes, or the campaigns, that a status is spread over, the heads are looked at first, and then only
--- those whose heads come first. What belongs to a row is looked up by its id, once the row is picked.
+-- Pending rows are ordered by due time, next first; another status by the time since when it holds; all together by
+-- entry. Each order is that of an index, so the first rows cost the same however many follow. For a status spread over
+-- lanes or campaigns, the head of each is read first, then only those with the first heads. Names are looked up by id
+-- for the chosen rows alone.
 create or replace function send_sends(id uuid default null, status text default null, account text default null,
     channel text default null, campaign text default null, max_rows int default 50, recipient text default null,
     name text default null)
@@ -23,7 +23,7 @@ begin
         from send_queue q join send_campaigns c on c.id = q.campaign_id join send_accounts a on a.id = q.account_id
         where q.id = send_sends.id;
         if not found then
-            raise exception 'There is no send %: see which there are with `send-queue list`.', send_sends.id
+            raise exception 'There is no send %: find one with `send-queue list`.', send_sends.id
                 using errcode = 'SQ005';
         end if;
         return;
@@ -75,7 +75,7 @@ begin
                         and (p.account_id, p.channel, p.campaign_id, 'infinity')
                     order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit max_rows) q
                 order by q.scheduled_for limit max_rows);
-        when status = 'sending' then -- few, and all in an index of their own
+        when status = 'sending' then -- few, with an index of their own
             v_ids := array(
                 select q.id from send_queue q
                 where q.status = 'sending' and (send_sends.account is null or q.account_id = any (v_accounts))

@@ -1,10 +1,12 @@
--- Add or change what an operator steers: kind workspace, account, lane, schedule, campaign. `fields` holds what is to
--- be set, by column name (a JSON null clears it); a schedule or account is named, not numbered: "schedule", "accounts"
--- (of a campaign: they join its pool; "remove_accounts": they leave it). "settings" add to those that are there, a null
--- takes one out; those of a campaign are by account: {account: {name: value}}. A lane is named by its account and a
--- "channel" among the fields, and is made if need be.
--- at: the moment that it is believed to be. Returns the row as send_list shows it. Raises, with a sentence
--- that says what to do: SQ002 invalid, SQ005 no such thing, SQ006 there already.
+-- Add or change an object: kind workspace, account, lane, schedule or campaign. Returns the row as send_list shows it.
+--
+-- fields  values by column name; a JSON null clears one. "schedule" and "accounts" take names ("accounts" join a
+--         campaign's pool, "remove_accounts" leave it). "settings" merge into the present ones, and a null removes one;
+--         a campaign's are by account: {account: {name: value}}. A lane is named by its account and the field
+--         "channel", and made if missing
+-- at      present moment; null: the database's clock
+--
+-- Raises SQ002 if a value is invalid, SQ005 if the object does not exist, SQ006 if it exists already.
 create or replace function send_set(kind text, name text, fields jsonb, adding boolean default false,
     workspace text default null, at timestamptz default null)
 returns jsonb language plpgsql as $$
@@ -31,7 +33,7 @@ begin
     end if;
 
     if kind in ('schedule', 'account', 'campaign') then
-        perform send_lock_gates(); -- before their rows, as an UPDATE by hand does
+        perform send_lock_gates(); -- before their rows, like an UPDATE by hand
     end if;
     case kind
         when 'workspace' then
@@ -65,7 +67,7 @@ begin
                 schedule_id = v_a.schedule_id, secret_env = v_a.secret_env,
                 settings = jsonb_strip_nulls(a.settings || coalesce(v_fields -> 'settings', '{}'))
             where a.id = v_id;
-            if v_refused then -- another secret may be good
+            if v_refused then -- the new secret may be good
                 perform send_end_refusals(array[v_id]);
             end if;
             perform send_make_lane(v_id, c.channel)
@@ -77,7 +79,7 @@ begin
             select * into v_l from send_lanes l
             where l.account_id = v_id and l.channel = fields ->> 'channel' for no key update;
             v_l := jsonb_populate_record(v_l, v_fields);
-            if v_fields ->> 'warm_up_start' is not null then -- a ramp begins today, on the calendar of the cap
+            if v_fields ->> 'warm_up_start' is not null then -- a ramp begins today in the cap zone
                 v_l.warm_up_began := (coalesce(at, clock_timestamp()) at time zone v_l.cap_timezone)::date;
             end if;
             update send_lanes l
@@ -120,7 +122,7 @@ begin
     return (select l from send_list(kind, v_id, v_l.channel) l);
 exception when unique_violation then
     if sqlerrm like '%provider_account_is_listed_once%' then
-        raise exception 'There is an account with the provider account id % already: one seat in two rows would have '
+        raise exception 'Another account has the provider account id %: use that one, since two rows would give one seat '
             'its caps twice.', quote_nullable(fields ->> 'provider_account_id') using errcode = 'SQ006';
     end if;
     raise exception 'The % % is there already: change it with `send-queue % set`.', kind, quote_literal(name), kind

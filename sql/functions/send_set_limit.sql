@@ -1,5 +1,5 @@
--- Add a rolling limit (at most max_sends per period), or change the one that is there for the same account or
--- workspace, channel and period. Returns the limit as send_list shows it.
+-- Set a rolling limit (max_sends per period) of an account or workspace, on a channel, for a period. Returns it as
+-- send_list shows it.
 create or replace function send_set_limit(max_sends int, per interval, account text default null,
     channel text default null, workspace text default null)
 returns jsonb language plpgsql as $$

@@ -1,5 +1,5 @@
--- Keep the name that a provider gave to a send's message; not where another send of the lane has it already: a provider
--- that names two sends alike loses the name, not us the send.
+-- Store a provider's id of a send's message, unless another send of the lane has it: a provider that gives two sends
+-- one id loses the id, but not the send.
 create or replace function send_set_message_id(send_id uuid, provider_message_id text) returns void language plpgsql as $$
 begin
     if provider_message_id is not null then

@@ -1,10 +1,9 @@
--- Have an address told of kinds of events of a workspace: what happens from now on. Telling it again of one that it is
--- told of already changes only how often.
+-- Notify an address of events of a workspace from now on; for events already set, change only `every`. Returns the
+-- notifications as send_list_notifications shows them. Raises SQ002 if an argument is invalid, SQ006 if the account's
+-- name is taken.
 --
--- What is told goes through the queue: from an account that is made for it, in the campaign `notifications`. An address
--- that is a secret is not in a table: secret_env names the variable that holds it, and the account has that name too.
--- Returns the notifications as send_list_notifications shows them. Raises SQ002 or
--- SQ006, with a sentence that says what to do.
+-- Notifications go through the queue, from an account made for them in the campaign `notifications`. A secret address
+-- is in no table: secret_env names its variable, and the account's name includes it.
 create or replace function send_set_notification(events text[], provider text, recipient text,
     secret_env text default null, every interval default '15 minutes', workspace text default 'default',
     at timestamptz default null)
@@ -23,10 +22,10 @@ begin
     select a.* into strict v_account from send_accounts a where a.workspace_id = v_workspace and a.name = v_name;
     if (v_account.provider, v_account.secret_env)
        is distinct from (send_set_notification.provider, send_set_notification.secret_env) then
-        raise exception 'There is an account % that is not for notifications through %: that name is needed for them.',
+        raise exception 'The account % is not for notifications through %: rename it, since they need its name.',
             quote_literal(v_name), send_set_notification.provider using errcode = 'SQ006';
     end if;
-    -- One that may have been told is told again: twice is better than never, and no doubt waits for a person.
+    -- Resend a notification in doubt: twice is better than never, and no person needs to settle it.
     insert into send_campaigns (workspace_id, name, on_uncertain) values (v_workspace, 'notifications', 'resend')
     on conflict (workspace_id, name) do nothing;
     select c.id into strict v_campaign from send_campaigns c
@@ -39,7 +38,7 @@ begin
             looked_at, known)
         select v_workspace, v_campaign, v_account.id, send_set_notification.recipient, e.event,
             send_set_notification.every, v_at, v_at,
-            -- What is so already is no news.
+            -- The present state is no news.
             case e.event
                 when 'disconnected' then array(select a.id from send_accounts a
                     where a.workspace_id = v_workspace and a.status = 'disconnected')

@@ -1,7 +1,5 @@
--- Cache the windows that the calendar has worked out:
--- [{id, version, opens_at, closes_at, window_since, later: [[opens_at, closes_at], ...]}, ...].
--- A schedule that somebody has changed in between (another version), or holds just now, is left stale. Returns how many
--- are stored.
+-- Store the windows that the calendar computed: [{id, version, opens_at, closes_at, window_since, later: [[opens_at,
+-- closes_at], ...]}, ...]. A schedule of another version by now, or locked, stays stale. Returns the number stored.
 create or replace function send_set_windows(windows jsonb) returns int language plpgsql set lock_timeout = '2s'
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$

@@ -1,6 +1,5 @@
--- A person's word on a send that is in doubt: it went out, or it did not.
--- Went out: the row is sent. Did not: it is pending again, and what all its attempts in doubt had taken from the caps is
--- given back. Returns the status that the row has afterwards; refuses a row that is not in doubt.
+-- Settle a send in doubt by a person's word. Sent: the row becomes sent. Not sent: it becomes pending, and all its
+-- attempts in doubt give back their use of the caps. Returns the new status; refuses a row that is not in doubt.
 create or replace function send_settle(id uuid, sent boolean, provider_message_id text default null,
     at timestamptz default null)
 returns text language plpgsql
@@ -13,15 +12,15 @@ declare
 begin
     select q.* into v_send from send_queue q where q.id = send_settle.id;
     if not found then
-        raise exception 'There is no send %: see which there are with `send-queue list`.', send_settle.id
+        raise exception 'There is no send %: find one with `send-queue list`.', send_settle.id
             using errcode = 'SQ005';
     end if;
-    if not send_settle.sent then -- something is given back; a late result that settles holds its row, and needs no lane
+    if not send_settle.sent then -- this gives back capacity, which needs the lane; settling as sent does not
         perform send_lock_lanes(array[v_send.account_id], array[v_send.channel], array[v_send.account_id]);
     end if;
     select q.* into v_send from send_queue q where q.id = send_settle.id for no key update;
     if v_send.status <> 'uncertain' then
-        raise exception 'Send % is %, not uncertain: there is nothing to settle; see `send-queue explain %`.',
+        raise exception 'Send % is %, not uncertain, and needs no settling: see `send-queue explain %`.',
             send_settle.id, v_send.status, send_settle.id using errcode = 'SQ006';
     end if;
     if send_settle.sent then

@@ -1,4 +1,4 @@
--- A person's word that nothing of a campaign's uncertain sends went out. Returns how many were put back.
+-- Settle all uncertain sends of a campaign as not sent, by a person's word. Returns the number made pending.
 create or replace function send_settle_campaign(campaign text, workspace text default null,
     at timestamptz default null)
 returns int language plpgsql
@@ -13,7 +13,7 @@ declare
     v_channels text[];
 begin
     v_ids := array(select q.id from send_queue q where q.status = 'uncertain' and q.campaign_id = v_campaign);
-    -- All lanes before the first row, in the order of send_record.
+    -- Lock all lanes before the first row, in the order of send_record.
     select array_agg(l.account_id), array_agg(l.channel) into v_accounts, v_channels
     from (select distinct q.account_id, q.channel from send_queue q where q.id = any (v_ids)) l;
     perform send_lock_lanes(v_accounts, v_channels, v_accounts);

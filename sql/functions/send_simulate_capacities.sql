@@ -1,15 +1,15 @@
--- In a forecast (send_simulate_counts): write down what was played, then say what is left at a moment of the limits that
--- are asked of. It is send_remaining_capacity that says it, as it does to the claim.
+-- Note the sends of a simulation (send_simulate_counts), then return the remaining capacities at a moment, as
+-- send_remaining_capacity gives them to the claim.
 --
--- at     microseconds since 1970, as all moments here
--- every  runs begin so often, one of them at this moment; microseconds
--- used   [account_id, channel, at, how many], each: what went out meanwhile, for the caps
+-- at     microseconds since 1970, like all moments here
+-- every  microseconds between the starts of runs, one of which is at `at`
+-- used   [account_id, channel, at, n], each: sends since the last call, for the caps
 -- sent   the same, for rolling limits
 -- asked  [account_id, channel, limit], each: the caps of a lane (null), or a rolling limit that counts it
 --
--- Returns a row for each that is asked, in their order: the room (null: there is no such limit); and where there is none,
--- until when (null: not by itself) what it counts waits, and for which rule; and, for it will be asked next, what room there
--- is in the first run that is not before that, if nothing goes meanwhile.
+-- Returns a row for each of `asked`, in order: the capacity (null: no such limit) and, if it is exhausted, `until`
+-- (null: never by itself), the rule, the first run not before that moment, and the capacity then if nothing is sent
+-- meanwhile, since the caller needs it next.
 create or replace function send_simulate_capacities(at bigint, every bigint, used jsonb, sent jsonb, asked jsonb)
 returns table (room int, until bigint, next_run bigint, room_then int, rule text, detail text)
 language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -43,12 +43,12 @@ begin
                 'epoch'::timestamptz + t.next_run::float8 * interval '1 microsecond', q.rules, q.id) s) end,
         r.rule, r.detail
     from (select (a.a ->> 0)::uuid as account_id, a.a ->> 1 as channel, (a.a ->> 2)::uuid as id,
-              -- Not in_flight: here a send takes no time, so none is ever in the way of the next.
+              -- Not in_flight: a simulated send takes no time and never blocks the next.
               case when a.a ->> 2 is null then array['daily_cap', 'weekly_cap'] else array['rate_limit'] end as rules, a.nth
           from jsonb_array_elements(asked) with ordinality a (a, nth)) q
     left join lateral (
         select r.* from send_remaining_capacity(q.account_id, q.channel, v_at, q.rules, q.id) r
-        order by r.room <= 0 desc, r.until desc nulls first, r.room limit 1 -- as the claim: the one that holds longest
+        order by r.room <= 0 desc, r.until desc nulls first, r.room limit 1 -- the longest hold, like the claim
     ) r on true
     cross join lateral (
         select u.until, send_simulate_capacities.at + (u.until - send_simulate_capacities.at + every - 1) / every * every as next_run

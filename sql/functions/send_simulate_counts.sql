@@ -1,9 +1,8 @@
--- Lay copies of what limits are counted from before the tables themselves, for all lanes: temporary tables of the same
--- names, which the search path finds first. From here to the end of the transaction send_remaining_capacity counts what is played
--- (send_simulate_capacities), and nobody waits for it. The caller rolls back.
+-- Shadow the tables that limits count with temporary copies until the end of the transaction: send_remaining_capacity
+-- then counts the simulated sends (send_simulate_capacities), and no other transaction waits. The caller rolls back.
 --
--- Of the attempts only those are copied that a rolling limit may still count, the newest max_sends of each, and of each
--- only what is counted by; so this costs the same with any history.
+-- Of each rolling limit only the newest max_sends attempts that still count are copied, and of them only the columns
+-- counted by, so the cost does not grow with history.
 create or replace function send_simulate_counts(at timestamptz) returns void language plpgsql as $$
 begin
     perform send_prepare_copies();
@@ -40,7 +39,7 @@ begin
     if exists (select from send_limits m where m.account_id is not null) then
         create index on send_attempts (account_id, started_at);
     end if;
-    -- Plans that were made before, in a session that somebody else had, may still know the tables themselves.
+    -- Cached plans of this session may still name the real tables.
     discard plans;
 end
 $$;

@@ -1,17 +1,17 @@
--- Of rows that the caller holds, those that may go by the rules on who was contacted (send_contacted), in their order. Those
--- that another campaign of their workspace came before are skipped.
+-- Return in order, of rows that the caller holds, those that may go under the rules on contacts (send_contacted), and
+-- skip those to whose person another campaign of the workspace wrote first.
 --
--- Two claims may hold rows to one person: each takes the person's prospects first (send_same_person), or the key of who has
--- none, and leaves the rows of those that another has, or that an earlier row of another campaign goes to, here or in
--- `before`, for a later claim (left_alone). It must not be part of the statement that locks the rows, nor of the one that
--- takes the prospects: its look at the queue has to be newer than these.
+-- Two claims may hold rows to one person: each first locks the person's prospects (send_same_person), or the
+-- recipient's key if there are none. A row whose person another claim holds, or an earlier row of another campaign goes
+-- to, in `ids` or `before`, is left for a later claim (left_alone). Call it in a statement of its own, after the one
+-- that locks the rows: its snapshot must be newer than the locks.
 create or replace function send_skip_contacted(ids uuid[], before uuid[], at timestamptz, out may_go uuid[],
     out skipped int, out left_alone uuid[])
 language plpgsql as $$
 #variable_conflict use_column
 declare
     v_held  uuid[];
-    v_taken jsonb := '{}'; -- by prospect, and by key, the campaign of the row that goes to them
+    v_taken jsonb := '{}'; -- campaign of the row to each prospect or key
     v_row   record;
     v_why   record;
 begin

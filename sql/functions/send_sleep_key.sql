@@ -1,6 +1,6 @@
--- The advisory lock that tells who writes something into the lanes of an account (shared, until they commit) from who lets
--- those lanes sleep (alone): one of 32 for all accounts, so that a transaction never holds many. A rehearsal has a table
--- of lanes of its own, and so locks of its own.
+-- Return the key of the advisory lock between transactions that write rows into an account's lanes (shared, until they
+-- commit) and those that mark the lanes idle (exclusive). All accounts share 32 keys, so that no transaction holds
+-- many. A temporary copy of the lanes has its own keys.
 create or replace function send_sleep_key(account_id uuid) returns bigint language sql stable as $$
     select hashtextextended('sleep', to_regclass('send_lanes')::oid::bigint) + (uuid_hash(account_id) & 31)
 $$;

@@ -1,7 +1,9 @@
--- All that `status` shows, at a moment, as one JSON object: {at, copy, queue, lanes, campaigns, uncertain, failed, look_ups,
--- retrying, stale}. Of the uncertain, look_ups says of how many the provider is asked again, and when first; retrying
--- which errors were met by those that wait to be tried again; stale has the schedules of accounts whose window is not
--- cached for the moment, each with its accounts.
+-- Return all that `status` shows at a moment, as one JSON object: {at, copy, queue, lanes, campaigns, uncertain,
+-- failed, look_ups, retrying, stale}.
+--
+-- look_ups  number of uncertain sends with a look-up to come, and its first moment
+-- retrying  number of pending retries by error code
+-- stale     schedules of accounts without a stored window for the moment, each with its accounts
 create or replace function send_status(at timestamptz default null) returns jsonb language sql stable set timezone = 'UTC'
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$

@@ -1,8 +1,10 @@
--- What of an account's sends could move to another account, and what stays: {movable, doubtful, posts, sending,
--- uncertain}, the number of each. campaign_id, channel: of these only; null: all.
+-- Count the sends of an account that can move to another account, and those that stay: {movable, doubtful, posts,
+-- sending, uncertain}.
 --
--- doubtful   they wait, and an earlier try may have gone out: only the account that tried can tell, or repeat it
--- posts      they wait, and are for the account's own profile
+-- campaign_id, channel  these only; null: all
+-- doubtful              pending, and an earlier try may have gone out: only the account that tried can look it up or
+--                       repeat it
+-- posts                 pending, for the account's own profile
 create or replace function send_staying(account_id uuid, campaign_id uuid, channel text) returns jsonb
 language plpgsql stable
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off

@@ -1,6 +1,7 @@
--- Suppress recipients of a workspace: entries [{recipient, channel, reason}, ...]; a channel that is null means all, and
--- then the other addresses of the same prospects are suppressed too (send_other_addresses). Those who are suppressed
--- already are left as they are. Returns how many of the entries were not.
+-- Suppress recipients of a workspace. A null channel means every channel, and then also the other addresses of the same
+-- prospects (send_other_addresses). Present suppressions stay unchanged. Returns the number of entries that are new.
+--
+-- entries  [{recipient, channel, reason}, ...]
 create or replace function send_suppress(workspace_id uuid, entries jsonb, at timestamptz default null) returns int
 language plpgsql
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
@@ -10,7 +11,7 @@ declare
     v_n int;
 begin
     perform send_check_channel(e.channel) from jsonb_to_recordset(entries) e (channel text);
-    -- In one order, so that two of us who suppress the same people wait for each other and not in a circle.
+    -- Insert in one order: two calls with the same recipients wait, but cannot deadlock.
     with given as materialized (
         select send_normal_recipient(e.recipient) as key, e.recipient, e.channel,
             coalesce(nullif(btrim(e.reason), ''), 'by hand') as reason

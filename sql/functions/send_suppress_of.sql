@@ -1,6 +1,6 @@
--- Suppress the recipients of failed sends, each on its channel: the provider has said that they want no more, or that
--- they do not exist. The reason is its error code. The last thing that a transaction does, for it may wait for another
--- that suppresses the same people.
+-- Suppress the recipients of failed sends, each on its channel, with the error code as the reason: the provider
+-- reported that they opted out or do not exist. Call it last in a transaction: it may wait for another that suppresses
+-- the same recipients.
 create or replace function send_suppress_of(ids uuid[], at timestamptz) returns void language sql as $$
     insert into send_suppressions (workspace_id, channel, recipient, reason, since)
     select q.workspace_id, q.channel, q.recipient, q.error_code, send_suppress_of.at

@@ -1,4 +1,4 @@
--- Why nothing may go to a recipient, as a sentence; null: it may.
+-- Return why no message may go to a recipient, as a sentence; null: one may.
 create or replace function send_suppressed(workspace_id uuid, channel text, recipient text) returns text
 language plpgsql stable as $$
 #variable_conflict use_column

@@ -1,5 +1,5 @@
--- What send_suppress would do with these entries: {waiting: n, others: [addresses]}. `waiting` are the pending sends that it
--- skips, `others` the addresses that it adds of the same prospects, since an entry names no channel.
+-- Preview send_suppress: {waiting: n, others: [addresses]}. `waiting` counts the pending sends that it skips; `others`
+-- are the prospects' further addresses that entries without a channel add.
 create or replace function send_suppression_effect(workspace_id uuid, entries jsonb) returns jsonb
 language plpgsql stable
 set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$

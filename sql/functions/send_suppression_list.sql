@@ -1,4 +1,4 @@
--- Who is suppressed, newest first: a JSON object each. All of it, or what is of a workspace, a recipient, a channel.
+-- Return the suppressions, newest first, one JSON object each: all, or those of a workspace, a recipient, a channel.
 create or replace function send_suppression_list(workspace text default null, recipient text default null,
     channel text default null, max_rows int default 100)
 returns setof jsonb language plpgsql stable set timezone = 'UTC'

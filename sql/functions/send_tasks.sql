@@ -1,9 +1,9 @@
--- What roles call for the task that they were granted (send_grant), and which of it runs with its owner's rights: all
--- that writes, and that tells a copy. So no role but the owner has a right to write into any table.
+-- Return the functions that each granted task calls (send_grant), and whether one runs with its owner's rights: all
+-- that write do, and send_is_copy and send_lane_report, so no role but the owner needs a right to write any table.
 --
--- A worker takes rows that are due, says what became of them, caches windows and renewed tokens, and notes its run.
--- Whatever else it calls only looks, with its own right to read. The trigger that is deferred would run with the rights of
--- whoever commits (up to Postgres 17): nobody calls it.
+-- A worker claims due rows, records results, stores windows and renewed tokens, and notes its run. All its other calls
+-- only read, with its own rights. `commit`: the deferred trigger, which no role calls; up to Postgres 17 it would run
+-- with the committing role's rights.
 create or replace function send_tasks() returns table (task text, function text, as_owner boolean)
 language sql stable as $$
     values ('commit', 'send_on_place_change', true),

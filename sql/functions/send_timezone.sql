@@ -1,6 +1,5 @@
--- The name to store for a zone: today's, where this server knows it; else the name as it was given, else any other name
--- of the same zone. Null where the server knows none of them. A name that send_zone_names does not list, such as POSIX
--- rules, stays as it is.
+-- Return the name to store for a zone: its present name if this server knows it, else the given one, else another name
+-- of the same zone; null if the server knows none. A name outside send_zone_names, such as a POSIX rule, stays.
 create or replace function send_timezone(zone text) returns text language plpgsql stable parallel unsafe as $$
 declare
     v_name text;

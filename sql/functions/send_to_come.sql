@@ -1,5 +1,5 @@
--- Whether a moment that a caller gives is one to come, so that it rehearses. Not within an hour: then it may be the clock
--- of another server, whose limits count here too.
+-- Return whether a given moment is in the future, so that it rehearses. A moment within the next hour is not: it may be
+-- the clock of another server whose limits count here too.
 create or replace function send_to_come(at timestamptz) returns boolean language sql stable as $$
     select coalesce(send_to_come.at > clock_timestamp() + interval '1 hour', false)
 $$;

@@ -1,7 +1,7 @@
--- A renewal did not come off: it is tried again later, and the account goes on with the tokens that it has. Only whoever
--- has the lease says so.
+-- Defer a failed renewal: it is tried again later, and the account goes on with its present tokens. Only the holder of
+-- the lease changes the row. Returns whether it did.
 --
--- doubtful  the provider may have answered, and nobody has what it said: the next who tries is to know
+-- doubtful  the provider may have answered, and the answer is lost: the next renewal learns of it
 create or replace function send_token_defer(account_id uuid, renewing_since timestamptz, code text, message text,
     after interval, doubtful boolean, at timestamptz default null)
 returns boolean language plpgsql as $$

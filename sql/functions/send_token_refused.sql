@@ -1,6 +1,6 @@
--- The provider gives nothing for these tokens, ever: the account is disconnected, says why, and its rows wait until a
--- person has connected it again. One that is paused stays so, and one that sends with another secret goes on. Only whoever
--- has the lease says so: another may have been given new ones meanwhile.
+-- Disconnect an account whose tokens the provider refuses for good: its rows wait until a person reconnects it. A
+-- paused account stays paused; an account with a secret of its own goes on. Only the holder of the lease changes
+-- anything, since the account may have got new tokens meanwhile. Returns whether it did.
 create or replace function send_token_refused(account_id uuid, renewing_since timestamptz, code text, message text)
 returns boolean language plpgsql as $$
 #variable_conflict use_column

@@ -1,4 +1,4 @@
--- Forget an account's tokens. It sends with the secret of its environment, or not at all. Raises SQ005 where it has none.
+-- Remove an account's tokens: it sends with its environment's secret, or not at all. Raises SQ005 if it has none.
 create or replace function send_token_remove(account text, workspace text default null) returns void
 language plpgsql as $$
 #variable_conflict use_column

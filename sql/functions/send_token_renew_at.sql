@@ -1,6 +1,6 @@
--- From when tokens are renewed: when a third of the access token's life is left, so that several tries fit in. Null,
--- never, where nothing can renew them, where they do not end, and where the access token lasts as long as what it would be
--- renewed with: then another would end at the same moment.
+-- Return the moment from which tokens are renewed: with a third of the access token's life left, for several tries.
+-- Null if they cannot be renewed, do not expire, or if the access token lasts as long as the refresh token: a renewed
+-- one would expire at the same moment.
 create or replace function send_token_renew_at(renewable boolean, expires_at timestamptz,
     refresh_expires_at timestamptz, at timestamptz)
 returns timestamptz language sql stable as $$

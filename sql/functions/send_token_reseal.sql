@@ -1,5 +1,5 @@
--- The same tokens under another seal. Not where they have been replaced in between: the new ones were sealed by whoever
--- wrote them, and the old ones must not come back.
+-- Store the same tokens under another seal, unless they were replaced meanwhile: old tokens must not return. Returns
+-- whether they are stored.
 create or replace function send_token_reseal(account_id uuid, was text, access_token text, refresh_token text default null)
 returns boolean language plpgsql as $$
 #variable_conflict use_column

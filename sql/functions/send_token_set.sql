@@ -1,9 +1,8 @@
--- Give an account the tokens, sealed, that were granted to it when a person connected it. What was known of older ones is
--- over, and the answer to a renewal of those that is under way will not be written down (send_token_store). What its
--- provider held for want of a valid token looks again; one that is disconnected stays so until it is resumed.
+-- Store the sealed tokens that an account was granted when a person connected it, and clear the state of older ones;
+-- the answer to a renewal of those still under way is discarded (send_token_store). Holds for an expired token end; a
+-- disconnected account stays so until resumed. Returns the row as send_tokens_list shows it.
 --
--- renewable  whether its provider gives new tokens for these
--- Returns the row as send_tokens_list shows it.
+-- renewable  whether its provider renews these tokens
 create or replace function send_token_set(account text, access_token text, refresh_token text default null,
     expires_at timestamptz default null, refresh_expires_at timestamptz default null, renewable boolean default false,
     workspace text default null, at timestamptz default null)

@@ -1,12 +1,13 @@
--- Write down the tokens that a provider gave for others, before anybody uses them. They count as long as those others are
--- still the ones that are stored, also where the lease has run out: a run that was taken for dead may hold the only
--- tokens that are left, since the others can be used once.
+-- Store the tokens that a provider gave in exchange for others, before their first use. Returns whether they are
+-- stored: only while those others are still the stored ones, but even after the lease: a run taken for dead may hold
+-- the only valid tokens, since the others work once.
 --
--- refreshed_at  of the tokens that were shown to the provider: another moment means that there are newer ones
--- lasts, refresh_lasts  null: it does not end, and: as before
+-- refreshed_at   of the tokens shown to the provider; another moment means newer tokens
+-- lasts          null: no expiry
+-- refresh_lasts  null: as before
 --
--- The account is connected again where another run has disconnected it in between, and looks again where its provider
--- held it for want of a valid token. Locks in the one order: gates, account, tokens, lanes. Returns whether they are kept.
+-- An account that another run disconnected meanwhile is connected again, and holds for an expired token end. Locks in
+-- the common order: gates, account, tokens, lanes.
 create or replace function send_token_store(account_id uuid, refreshed_at timestamptz, access_token text,
     refresh_token text default null, lasts interval default null, refresh_lasts interval default null,
     renewable boolean default true, at timestamptz default null)

@@ -1,15 +1,15 @@
--- Take in hand the tokens that are due first. The lease is in the row, so that nobody else renews them while their
--- provider is asked and no transaction is open. It runs out by itself: whoever takes them next is told that an answer may
--- have been lost.
+-- Claim the renewal of the tokens due first. The lease stands in the row, so that no other run renews them during the
+-- provider's call, without an open transaction. After a lease that expired, the next claim is `doubtful`: an answer may
+-- be lost.
 --
--- lease   how long an earlier run is believed to be still asking
--- within  take what ends within that time, whether it is due or not; null: what is due
--- account, workspace   only this account's
--- without              not those of these accounts
--- away                 nor of these providers
+-- lease               time for which an earlier claim holds
+-- within              claim also tokens that expire within that time; null: only due ones
+-- account, workspace  only this account's
+-- without             not those of these accounts
+-- away                nor of these providers
 --
--- Returns {account_id, account, workspace, provider, settings, access_token, refresh_token, refreshed_at, renewing_since,
--- doubtful}; null where nothing is due. What can be renewed no more is left alone (send_tokens_end).
+-- Returns {account_id, account, workspace, provider, settings, access_token, refresh_token, refreshed_at,
+-- renewing_since, doubtful}; null if none is due. Tokens past renewal are left to send_tokens_end.
 create or replace function send_token_take(lease interval, within interval default null, account text default null,
     workspace text default null, without uuid[] default '{}', away text[] default '{}', at timestamptz default null)
 returns jsonb language plpgsql set timezone = 'UTC' as $$
@@ -20,10 +20,10 @@ declare
                     then send_find('account', send_token_take.account, workspace) end;
     v_token send_tokens;
 begin
-    perform send_refuse_copy(); -- a provider that is shown the original's refresh tokens may take them from it
+    perform send_refuse_copy(); -- a provider may revoke the original's refresh tokens when a copy shows them
     select t.* into v_token
     from send_tokens t
-    where t.renew_at <= case when send_token_take.within is null then v_at else 'infinity' end -- a range of the index
+    where t.renew_at <= case when send_token_take.within is null then v_at else 'infinity' end -- an index range
       and (t.renew_at <= v_at or t.expires_at <= v_at + send_token_take.within)
       and (t.refresh_expires_at is null or t.refresh_expires_at > v_at)
       and (t.renewing_since is null or t.renewing_since <= v_at - lease)

@@ -1,10 +1,13 @@
--- What `doctor` asks of tokens: which environment they need, and which will soon be of no use.
+-- Return the facts on tokens for `doctor`: the environment that they need, and those that soon expire.
 --
--- Returns {sealed, providers, troubled, more}: sealed are the tokens that were stored first and last, for the keys to be
--- tried on; providers those whose tokens are renewed; troubled the accounts that send with tokens which nothing renews and
--- that end within a week, that could not be renewed so far, or that are long overdue: [{label, command, provider,
--- expires_at, error_code, error_message, hopeless, overdue, within_a_day, ended}, ...], the first to end first, at most
--- `max_rows`; more counts the others.
+-- Returns {sealed, providers, troubled, more}:
+--
+-- sealed     the tokens stored first and last, to try the keys on
+-- providers  the providers of renewable tokens
+-- troubled   [{label, command, provider, expires_at, error_code, error_message, hopeless, overdue, within_a_day,
+--            ended}, ...], earliest expiry first, max_rows at most: accounts that send with tokens that cannot be
+--            renewed and expire within a week, whose renewal failed, or is long overdue
+-- more       number of the others
 create or replace function send_tokens_doctor(at timestamptz default null, max_rows int default 20)
 returns jsonb language sql stable set timezone = 'UTC'
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
@@ -17,7 +20,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
             jsonb_build_array('tokens', 'set', a.name) || case when w.name <> 'default'
                 then jsonb_build_array('--workspace', w.name) else '[]' end as command,
             t.renew_at is null or t.refresh_expires_at <= m.at as hopeless,
-            -- Half of what was left when it became due, and an hour, have passed.
+            -- Overdue after half of the time left when due, and an hour at least.
             t.renew_at is not null and t.error_code is null
                 and m.at > greatest(t.renew_at + (t.expires_at - t.renew_at) / 2, t.renew_at + interval '1 hour') as overdue
         from send_tokens t cross join moment m

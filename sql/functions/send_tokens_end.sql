@@ -1,4 +1,4 @@
--- Disconnect the accounts whose token has ended and that nothing can renew: not each of their sends need find that out.
+-- Disconnect the accounts with an expired token that cannot be renewed, so that their sends need not fail one by one.
 -- Returns the accounts, {account, provider, code, message} each.
 create or replace function send_tokens_end(at timestamptz default null) returns setof jsonb language plpgsql as $$
 #variable_conflict use_column
@@ -20,11 +20,11 @@ begin
         update send_accounts a
         set status = 'disconnected', status_reason = concat_ws(': ', v_code, m.message)
         from send_tokens t cross join lateral (
-            select format('Its token ended at %s, and nothing can renew it: connect it again, give what it is granted to '
+            select format('Its token ended at %s, and nothing can renew it: connect it again, store its new tokens with '
                 '`send-queue tokens set`, then resume it.',
                 to_char(t.expires_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')) as message) m
         where a.id = any (v_ended) and t.account_id = a.id and a.status = 'active' and a.secret_env is null
-          and t.expires_at <= v_at and (t.renew_at is null or t.refresh_expires_at <= v_at) -- also now that it is locked
+          and t.expires_at <= v_at and (t.renew_at is null or t.refresh_expires_at <= v_at) -- again, under the lock
         returning jsonb_build_object('account', a.name, 'provider', a.provider, 'code', v_code, 'message', m.message);
 end
 $$;

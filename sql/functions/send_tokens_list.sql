@@ -1,7 +1,7 @@
--- What is known of tokens, a JSON object each, by name; never the tokens themselves.
+-- Return the facts on stored tokens, one JSON object each, by name; never the tokens.
 --
--- state  good; not_renewed: it will end and nothing renews it; failing: it is due, and could not be renewed so far; ended;
---        lost: the provider has refused to renew it, a person must connect the account again
+-- state  good; not_renewed: expires and cannot be renewed; failing: due, and renewals failed; ended; lost: the provider
+--        refused to renew it, a person must reconnect the account
 create or replace function send_tokens_list(at timestamptz default null, account_id uuid default null)
 returns setof jsonb language sql stable set timezone = 'UTC' as $$
     select jsonb_build_object('workspace', w.name, 'account', a.name, 'provider', a.provider,

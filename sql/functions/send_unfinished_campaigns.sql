@@ -1,5 +1,5 @@
--- The active campaigns of a workspace of which something waits or is in flight, but for those of a given one. A look at
--- an index for each lane of a campaign, up to the first that has something (why in this form: send_claim).
+-- Return the campaigns of a workspace, not done, with pending or in-flight rows, but for the one given. One index probe
+-- for each lane of a campaign, up to the first with a row (why in this form: send_claim).
 create or replace function send_unfinished_campaigns(workspace_id uuid, without uuid) returns uuid[] language sql stable
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$

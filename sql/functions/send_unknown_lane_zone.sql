@@ -1,4 +1,4 @@
--- The sentence on a lane whose cap zone this server does not know, with the command that mends it.
+-- Return the sentence on a lane whose cap zone this server does not know, with the remedy.
 create or replace function send_unknown_lane_zone(account_id uuid, channel text, zone text) returns text
 language sql stable as $$
     select format('The database server does not know the time zone %s, in which the caps of the lane %s %s are counted, so '

@@ -1,5 +1,5 @@
--- The sentence on a send that waits since this server does not know a zone of its recipient: the row that has the zone,
--- and the statement or command that mends it.
+-- Return the sentence on a send that waits because this server does not know a zone of its recipient: the row with the
+-- zone, and the remedy.
 create or replace function send_unknown_recipient_zone(send_id uuid, zone text) returns text language sql stable as $$
     select format('The database server does not know the time zone %s of %s, so it cannot tell whether it is night there: '
         'run `%s`, or add the zone to the server.', zone, r.said, r.mend)

@@ -1,4 +1,5 @@
--- Why an account cannot send on a channel, in a sentence without its remedy; null: it can, as far as is known here.
+-- Return why an account cannot send on a channel, as a sentence without its remedy; null: it can, as far as the
+-- database knows.
 create or replace function send_unserved(account_id uuid, channel text) returns text language plpgsql stable as $$
 begin
     return (

@@ -1,5 +1,5 @@
--- Let a recipient be written to again: on one channel, or on all. What was skipped meanwhile stays skipped.
--- Returns how many suppressions were taken back; refuses where there was none, or one of all channels stays.
+-- Lift the suppressions of a recipient, on one channel or on all. Skipped rows stay skipped. Returns the number lifted;
+-- refuses if there is none, or if one for all channels remains.
 create or replace function send_unsuppress(workspace_id uuid, recipient text, channel text default null) returns int
 language plpgsql as $$
 #variable_conflict use_column
@@ -13,7 +13,7 @@ begin
       and (send_unsuppress.channel is null or s.channel = send_unsuppress.channel);
     get diagnostics v_n = row_count;
     if send_suppressed(send_unsuppress.workspace_id, send_unsuppress.channel, send_unsuppress.recipient) is not null then
-        raise exception '% is suppressed on all channels: leave out the channel to take that back.',
+        raise exception '% is suppressed on all channels: leave out the channel to lift that.',
             quote_literal(send_unsuppress.recipient) using errcode = 'SQ005';
     elsif v_n = 0 then
         raise exception '% is not suppressed%: see `send-queue suppress list`.', quote_literal(send_unsuppress.recipient),

@@ -1,6 +1,6 @@
--- The offsets of zones from UTC: {zone: [[moment, offset], ...]}, both in seconds, the moment since 1970. The first entry
--- is of `since`, each other of the moment from which on it holds, to a quarter of an hour. Zones that this server does not
--- know are left out. A day is looked at closely only where its end has another offset than its beginning.
+-- Return the offsets of zones from UTC: {zone: [[moment, offset], ...]}, in seconds, moments since 1970. The first
+-- entry holds at `since`, each other from its moment on, to a quarter of an hour. Unknown zones are left out. Only days
+-- whose end has another offset than their start are searched.
 create or replace function send_zone_changes(zones text[], since timestamptz, until timestamptz) returns jsonb
 language sql stable set timezone = 'UTC' as $$
     with known as (

@@ -1,8 +1,8 @@
--- The zones that the queue uses: those that this server does not know, each with the rows that have it, and all others,
--- which `send-queue doctor` compares with Python's.
+-- Return the zones in use: findings for those that this server does not know, with their rows, and the names of the
+-- others, which `send-queue doctor` compares with Python's.
 --
--- Returns {findings: as send_doctor has them, zones: [names]}. Prospects are read once; all else is small. The zones of
--- phone numbers are in use where an account has a channel with quiet hours.
+-- Returns {findings: as in send_doctor, zones: [names]}. Prospects are read once; the rest is small. Zones of phone
+-- numbers are in use if an account has a channel with quiet hours.
 create or replace function send_zones_doctor() returns jsonb language sql stable as $$
     with lane as materialized (
         select distinct on (l.cap_timezone) l.cap_timezone as zone, a.name, l.channel, w.name as workspace,

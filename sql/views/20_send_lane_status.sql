@@ -1,3 +1,3 @@
--- Each lane: its cap, what it has used today and has left, when it may send next, and why not now.
+-- Each lane: its cap, today's use and the rest, the next moment at which it may send, and why not now.
 create or replace view send_lane_status as
 select * from send_lane_report(now());

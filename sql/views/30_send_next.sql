@@ -1,6 +1,6 @@
--- The next sends, by time. not_before is the earliest moment that the row, its lane and its calendar could allow;
--- `send-queue explain` works out the exact one. What belongs to a row is looked up by its ids, and only for rows that
--- are shown: a join would be made for all that wait before the first of them is known.
+-- The next sends, by time. not_before is the earliest moment by the row, its lane and its stored schedule; `send-queue
+-- explain` gives the exact one. Names are looked up by id for the rows shown alone: a join would read all pending rows
+-- first.
 create or replace view send_next as
 select q.id, q.scheduled_for,
     (select greatest(q.scheduled_for, l.next_at, (

@@ -1,4 +1,4 @@
--- What may have gone out, oldest first: look at the provider, then `send-queue settle ID --sent` or `--not-sent`.
+-- Sends that may have gone out, oldest first: look at the provider, then `send-queue settle ID --sent` or `--not-sent`.
 create or replace view send_uncertain as
 select q.id, q.updated_at as uncertain_since,
     (select c.name from send_campaigns c where c.id = q.campaign_id) as campaign,

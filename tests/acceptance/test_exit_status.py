@@ -111,7 +111,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["resume", "lane", "anna", "sms"], "has no lane"),
     (["retry"], "The sends to retry are not clear"),
     (["retry", AN_ID, "--failed"], "The sends to retry are not clear"),
-    (["retry", AN_ID], "is not there"),
+    (["retry", AN_ID], "does not exist"),
     (["retry", AN_ID, "--campaign", "fall"], "--campaign goes with --failed"),
     (["cancel"], "The sends to cancel are not clear"),
     (["cancel", AN_ID], "does not exist"),

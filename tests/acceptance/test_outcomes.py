@@ -292,7 +292,7 @@ def test_settle_sent(queue: Queue) -> None:
     assert queue.run_once(MONDAY + DAY)["processed"] == 0
     again = queue("settle", send_id, "--not-sent", check=False)
     assert again.returncode == 2
-    assert "there is nothing to settle" in again.stderr
+    assert "needs no settling" in again.stderr
 
 
 def test_settle_not_sent(queue: Queue) -> None:

@@ -408,7 +408,7 @@ def test_a_cap_that_is_counted_anew_in_office_hours(queue: Connection) -> None:
     assert findings(queue, "split_days") == []
     put(queue, "account", "anna", adding=False, schedule="la")
     finding = found(queue, "split_days")
-    assert "in America/Los_Angeles, in the midst of the hours of the schedule la" in finding["what"]
+    assert "in America/Los_Angeles, within the hours of the schedule la" in finding["what"]
     assert finding["command"][-2:] == ["--cap-timezone", "America/Los_Angeles"]
     put(queue, "lane", "anna", adding=False, channel="log", cap_timezone="America/Los_Angeles")
     assert findings(queue, "split_days") == []

@@ -351,7 +351,7 @@ def test_a_campaign_of_the_default_workspace_goes_first_and_says_so(conn: Connec
         queue.account("ada", workspace=workspace)
         queue.campaign("spring", ["ada"], workspace=workspace)
     assert notices == [
-        "Several workspaces have a campaign 'spring': a message that names no workspace is for that of 'default'."
+        "Several workspaces have a campaign 'spring': a message without a workspace goes to that of 'default'."
     ]
     assert queue.one(WHOSE, queue.enqueue()) == "default"
 

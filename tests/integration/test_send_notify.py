@@ -219,7 +219,7 @@ def test_telling_again_changes_how_often(queue: Queue) -> None:
 def test_an_account_of_that_name_is_not_taken_over(queue: Queue) -> None:
     """A sender that is called so, of another provider, stays what it is."""
     queue.account("notifications", provider="unipile")
-    with pytest.raises(psycopg.Error, match="that name is needed for them"):
+    with pytest.raises(psycopg.Error, match="they need its name"):
         told(queue, "failed")
 
 

@@ -95,6 +95,6 @@ def test_a_limit_that_is_not_there_cannot_be_removed(conn: Connection) -> None:
         queue.call("send_remove_limit", per=HOUR, account="ada")
     queue.limit(1, HOUR, account="ada", channel="email")
     with pytest.raises(
-        psycopg.Error, match="There is no such limit of all channels, but one of email: add --channel em"
+        psycopg.Error, match="There is no such limit for all channels, but one for email: add --channel em"
     ):
         queue.call("send_remove_limit", per=HOUR, account="ada")

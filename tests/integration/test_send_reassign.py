@@ -83,11 +83,11 @@ def test_a_moved_row_goes_out_on_the_next_run(queue: Queue) -> None:
 def test_an_account_that_does_not_serve_the_channel_is_refused(queue: Queue) -> None:
     """Nothing is moved, and nobody has joined a pool; posts do not move at all."""
     queue.fill(2)
-    with pytest.raises(psycopg.Error, match=r"seat's provider unipile does not send email, .*nothing was moved"):
+    with pytest.raises(psycopg.Error, match=r"seat's provider unipile does not send email, .*name an account that does"):
         reassign(queue, "ada", "seat")
     with pytest.raises(psycopg.Error, match="same account"):
         reassign(queue, "ada", "ada")
-    with pytest.raises(psycopg.Error, match="Posts are for"):
+    with pytest.raises(psycopg.Error, match="Posts go to"):
         reassign(queue, "ada", "bea", channel="post")
     queue.workspace("acme")
     queue.account("theirs", provider="smtp", workspace="acme")
@@ -108,7 +108,7 @@ def test_the_people_of_an_account_that_left_are_not_written_to_by_another(queue:
         "select c.id, p.id, 'email', p.email, 'Hi' from send_campaigns c, send_prospects p "
         "where p.email = 'p@example.org'"
     )
-    left = "'ada', which has left the pool of the campaign 'spring': say who writes"
+    left = "'ada', which has left the pool of the campaign 'spring': name its successor"
     with pytest.raises(psycopg.Error, match=left):
         queue.enqueue(**person)
     with pytest.raises(psycopg.Error, match=left):

@@ -42,7 +42,7 @@ def test_who_puts_back_what_may_have_gone_out_is_warned(conn: Connection) -> Non
     conn.add_notice_handler(lambda notice: said.append(notice.message_primary or ""))
     assert queue.call("send_retry", at=AT) == 2
     assert len(said) == 1
-    assert said[0].startswith(f"Of 1 put back an earlier try may have gone out (send {send_id}): look for it")
+    assert said[0].startswith(f"Of 1 retried sends an earlier try may have gone out (send {send_id}): look at")
     assert queue.call("send_retry", at=AT) == 0
     assert len(said) == 1
 
@@ -87,7 +87,7 @@ def test_only_what_has_failed_is_retried(conn: Connection, outcome: str | None) 
     with pytest.raises(psycopg.Error, match=f"Send {other} is .* and cannot be retried: only a failed send can be"):
         queue.call("send_retry", ids=[send_id, other])
     assert queue.row(send_id)["status"] == "failed"
-    with pytest.raises(psycopg.Error, match="is not there and cannot be retried"):
+    with pytest.raises(psycopg.Error, match="does not exist and cannot be retried"):
         queue.call("send_retry", ids=[UUID(int=1)])
 
 

@@ -97,14 +97,14 @@ def test_what_is_not_in_doubt_cannot_be_settled(conn: Connection, status: str) -
     elif status != "pending":
         queue.send({"sent": "sent", "failed": "failed", "skipped": "already_done"}[status])
     before = queue.row(send_id)
-    with pytest.raises(psycopg.Error, match=f"Send {send_id} is {status}, not uncertain: there is nothing to settle"):
+    with pytest.raises(psycopg.Error, match=f"Send {send_id} is {status}, not uncertain, and needs no settling"):
         queue.call("send_settle", id=send_id, sent=True, at=AT)
     assert before == queue.row(send_id)
 
 
 def test_a_send_that_is_not_there_cannot_be_settled(conn: Connection) -> None:
     """Refused, with where to look."""
-    with pytest.raises(psycopg.Error, match=r"There is no send .*: see which there are with `send-queue list`"):
+    with pytest.raises(psycopg.Error, match=r"There is no send .*: find one with `send-queue list`"):
         Queue(conn).call("send_settle", id=UUID(int=1), sent=True)
 
 
