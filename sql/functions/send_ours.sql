@@ -16,6 +16,7 @@ create or replace function send_ours() returns table (catalog text, oid oid) lan
     union all
     select 'pg_proc', p.oid from pg_proc p
     where p.pronamespace = quote_ident(current_schema())::regnamespace::oid and (
-        p.proname::text = any (array['send_is_channel', 'send_is_timezone', 'send_normal_recipient']) -- from migrations
+        p.proname::text = any (array[
+            'send_is_channel', 'send_is_timezone', 'send_normal_recipient', 'send_uuid']) -- from migrations
         or exists (select from send_definitions d where d.kind = 'function' and d.name = p.proname::text))
 $$;
