@@ -246,3 +246,15 @@ def test_invariant_7_a_claim_with_nothing_to_do_costs_the_same_for_any_number_of
                 cost[n] = pages(queue, "send_claim(worker => 'w', max_rows => 1, at => %s)")
     print(f"{world.__name__}: {cost[20]} to {cost[2_000]} pages")
     assert cost[2_000] <= cost[20] + 60
+
+
+def test_the_predicate_on_lanes_is_inlined(conn: psycopg.Connection[Any]) -> None:
+    """Postgres plans send_due as a part of its caller: no lane costs a call of a function."""
+    plan = "\n".join(
+        Queue(conn).all(
+            "explain select from send_lanes l where exists ("
+            "select from send_due(l.account_id, l.channel, now(), null::text, null::text))"
+        )
+    )
+    assert "send_campaign_accounts" in plan
+    assert "send_due" not in plan
