@@ -53,7 +53,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["run", "--max-runtime", "4 minutes"], "write it as 90m, 1h30m, 5s or 2d"),
     (["run", "--concurrency", "0"], "'0' is not a whole number from 1 to 256"),
     (["explain", "not-an-id"], "copy one from `send-queue list`"),
-    (["explain"], "Missing argument 'ID': see `send-queue explain --help`."),
+    (["explain"], "Name one send by its id, or a person with --recipient or --name."),
     (["notify", "remove", "3"], "'3' is not an id: copy one from `send-queue notify list`"),
     (["explain", AN_ID], "There is no send"),
     (["show", AN_ID], "There is no send"),
