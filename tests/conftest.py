@@ -1,6 +1,6 @@
-"""What all tests share: one embedded Postgres for the run, and a fresh copy of the schema for each test.
+"""What all tests share: one embedded Postgres for the run, and for each test a database with the schema and no rows.
 
-The database of a test is a copy of a template that was migrated once. A server of one's own may be named by
+Databases are copies of a template that was migrated once (`databases`). A server of one's own may be named by
 SEND_QUEUE_TEST_DATABASE_URL; its role must be allowed to create databases.
 """
 
@@ -16,12 +16,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
-from urllib.parse import urlsplit
-from uuid import uuid4
+from typing import Protocol
 
 import psycopg
 import pytest
+from databases import Connection as Connection
+from databases import Reused, at, create_database, drop_database, new_database
 from hypothesis import HealthCheck, settings
 from psycopg import sql
 
@@ -31,8 +31,6 @@ from send_queue.store import embedded, schema
 SERVER_URL = "SEND_QUEUE_TEST_DATABASE_URL"
 SERVER_DIR = "SEND_QUEUE_TEST_SERVER_DIR"
 """Set here for the workers of pytest-xdist: the folder of the server that they share."""
-
-Connection = psycopg.Connection[tuple[Any, ...]]
 
 # What is played is the same each time, however long it takes; with --hypothesis-profile=explore it is not.
 settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -103,10 +101,18 @@ def template(server: str) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def reused(server: str, template: str) -> Iterator[Reused]:
+    database = Reused(server, template)
+    yield database
+    database.drop()
+
+
 @pytest.fixture
-def database(server: str, template: str) -> Iterator[str]:
-    """The URL of a database of this test's own, with the schema in it."""
-    yield from fresh_database(server, template)
+def database(reused: Reused) -> Iterator[str]:
+    """The URL of a database of this test's own, with the schema in it and nothing that a test before has left."""
+    yield reused.url()
+    reused.clean()
 
 
 @pytest.fixture
@@ -180,34 +186,9 @@ def cli(database: str, tmp_path: Path) -> Cli:
     return run
 
 
-# --- databases --------------------------------------------------------------------------------------------
-
-
-def at(server: str, name: str) -> str:
-    """Return the URL of the database `name` on the server of the URL `server`."""
-    return urlsplit(server)._replace(path=f"/{name}").geturl()
-
-
 def fresh_database(server: str, template: str) -> Iterator[str]:
-    name = f"sq_test_{uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as conn:
-        create_database(conn, name, template)
-    if template != "template1":
-        with psycopg.connect(at(server, name), autocommit=True) as conn:
-            conn.execute("select send_adopt()")  # it is a copy of the template
+    """Make a database that no test has used, and drop it in the end."""
+    name = new_database(server, template)
     yield at(server, name)
     with psycopg.connect(server, autocommit=True) as conn:
         drop_database(conn, name)
-
-
-def drop_database(conn: Connection, name: str) -> None:
-    """Drop a database that somebody may still be connected to; `force` would need the right to end autovacuum too."""
-    conn.execute("select pg_terminate_backend(pid, 60000) from pg_stat_activity where datname = %s"
-                 " and usesysid is not null and pid <> pg_backend_pid()", (name,))  # fmt: skip
-    conn.execute(sql.SQL("drop database {}").format(sql.Identifier(name)))
-
-
-def create_database(conn: Connection, name: str, template: str) -> str:
-    conn.execute(sql.SQL("drop database if exists {}").format(sql.Identifier(name)))
-    conn.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template)))
-    return name

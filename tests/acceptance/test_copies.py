@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from conftest import at, create_database
+from databases import at, create_database
 from psycopg import sql
 
 from acceptance.conftest import DAY, HOUR, MINUTE, MONDAY, Done, Queue

@@ -22,7 +22,7 @@ import psycopg
 import pytest
 from chaos import child as child_program
 from chaos.world import Cluster, environment, until
-from conftest import create_database
+from databases import create_database
 from held_answers import answers_held
 from psycopg import sql
 

@@ -11,7 +11,8 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from conftest import Cli, at
+from conftest import Cli
+from databases import at
 from psycopg import sql
 
 from acceptance.conftest import MONDAY, Popen, Queue

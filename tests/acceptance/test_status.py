@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import at
+from databases import at
 
 from acceptance.conftest import DAY, HOUR, MINUTE, MONDAY, Queue
 

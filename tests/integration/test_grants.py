@@ -12,7 +12,8 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from builders import sends_of
-from conftest import Cli, Connection, at, create_database, drop_database
+from conftest import Cli, Connection
+from databases import at, create_database, drop_database
 from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
