@@ -388,3 +388,35 @@ def test_a_claim_says_that_a_dead_run_left_rows(conn: Connection) -> None:
     queue.taken(lease=MINUTE)
     assert not queue.claim(AT + MINUTE - TICK)["expired_leases"]
     assert queue.claim(AT + MINUTE)["expired_leases"]
+
+
+# --- how many, and until when -----------------------------------------------------------------------------
+
+
+def test_of_several_full_limits_the_last_to_have_room_says_when(conn: Connection) -> None:
+    """A lane at its daily cap and at a limit of an hour is met again tomorrow, not each hour."""
+    queue = Queue(conn)
+    queue.ready(2, daily_cap=1)
+    queue.limit(1, HOUR, account="ada")
+    queue.send()
+    assert queue.taken(AT + MINUTE) == []
+    lane = queue.the_lane()
+    assert (lane["next_at"].date(), lane["next_at_reason"]) == (AT.date() + DAY, "daily_cap")
+
+
+def test_jitter_alone_is_a_gap_too(conn: Connection) -> None:
+    """One row a claim, and the next when the jitter that was drawn is over."""
+    queue = Queue(conn)
+    queue.ready(5, jitter_seconds=60, max_in_flight=5)
+    assert len(queue.taken(max_rows=5)) == 1
+    assert len(queue.taken(AT + MINUTE, max_rows=5)) == 1
+
+
+def test_a_claim_is_on_disk_though_the_server_may_lose_commits(conn: Connection) -> None:
+    """With synchronous_commit off a crash could forget an attempt that went out: its commit waits for the disk."""
+    queue = Queue(conn)
+    queue.ready(1)
+    with conn.transaction():
+        conn.execute("set local synchronous_commit = off")
+        assert len(queue.taken()) == 1
+        assert queue.one("show synchronous_commit") == "local"

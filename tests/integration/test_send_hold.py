@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 from builders import AT, DAY, HOUR, MINUTE, TICK, Connection, Queue
 
@@ -188,3 +190,15 @@ def test_a_hold_ends_the_wait_for_a_limit_which_is_counted_anew_afterwards(conn:
     queue.record(send, "held", hold_seconds=60)
     assert queue.the_lane()["next_at"] == AT + MINUTE
     assert len(queue.taken(AT + MINUTE)) == 1
+
+
+def test_the_quick_way_to_record_leaves_the_ladder_to_the_other_one(conn: Connection) -> None:
+    """A send that ends a ladder of holds is for send_record: nothing is written down by send_record_sent."""
+    queue = Queue(conn)
+    [send_id, *_] = queue.ready(2)
+    queue.send("held", AT, **LADDER)
+    moment = queue.the_lane()["next_at"]
+    [send] = queue.taken(moment)
+    given = {"send_ids": [UUID(send["send_id"])], "attempt_ids": [UUID(send["attempt_id"])], "at": moment}
+    assert queue.rows("send_record_sent", **given) == given["attempt_ids"]
+    assert queue.row(send_id)["status"] == "sending"

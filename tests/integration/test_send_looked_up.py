@@ -50,8 +50,9 @@ def test_invariant_6_an_answer_about_one_attempt_says_nothing_of_the_next(conn: 
     stale, second = tried_twice(queue)
     send_id = UUID(second["send_id"])
     before = queue.row(send_id)
-    assert answer(queue, stale, verdict, AT + 22 * MINUTE) == "uncertain"
-    assert before == queue.row(send_id)
+    for until in (stale["until"], before["look_up_at"].isoformat()):  # though both look-ups end at one moment
+        assert answer(queue, stale | {"until": until}, verdict, AT + 22 * MINUTE) == "uncertain"
+        assert before == queue.row(send_id)
     assert outcomes(queue) == ["released", "uncertain"]
     assert queue.taken(AT + 23 * MINUTE) == []
     queue.assert_tally_is_the_ledger()
@@ -93,6 +94,19 @@ def test_a_late_look_up_that_found_it_waits_for_the_attempt_that_is_under_way(co
     assert queue.record(second, "failed", AT + HOUR) == (True, "sent")
     queue.assert_tally_is_the_ledger()
     queue.assert_rows_say_why()
+
+
+def test_a_lost_attempt_of_a_send_that_was_sent_before_is_no_doubt(conn: Connection) -> None:
+    """The first attempt turned out to be sent while the second was under way, whose run died: the send is sent."""
+    queue = Queue(conn)
+    [send_id] = queue.ready(1)
+    queue.send("uncertain")
+    stale = look_up(queue, AT)
+    answer(queue, look_up(queue, AT + LEASE), "not_sent", AT + LEASE)
+    assert len(queue.taken(AT + HOUR, lease=MINUTE)) == 1
+    assert answer(queue, stale, "sent", AT + HOUR, "m-1") == "sending"
+    assert queue.rows("send_recover", at=AT + 2 * HOUR) == []
+    assert queue.row(send_id)["status"] == "sent"
 
 
 def test_that_nobody_could_be_asked_takes_nothing_back(conn: Connection) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from uuid import UUID
+
 import pytest
 from builders import AT, DAY, HOUR, MINUTE, TICK, Connection, Queue, at_once, look_up
 
@@ -75,3 +78,55 @@ def test_recovery_and_a_change_of_the_cap_zone_never_wait_for_each_other(
     at_once(database, 3, work)
     queue.rows("send_recover", at=AT + 9 * DAY)
     queue.assert_tally_is_the_ledger()
+
+
+def test_the_quick_way_to_record_takes_no_row_that_is_another_attempt_s(conn: Connection) -> None:
+    """A late success of an attempt that was given up says nothing of the one that is under way."""
+    queue = Queue(conn)
+    [send_id] = queue.ready(1)
+    [first] = queue.taken(lease=MINUTE)
+    queue.rows("send_recover", at=AT + MINUTE)
+    assert queue.call("send_settle", id=send_id, sent=False, at=AT + MINUTE) == "pending"
+    assert len(queue.taken(AT + HOUR)) == 1
+    given = {"send_ids": [send_id], "attempt_ids": [UUID(first["attempt_id"])], "at": AT + HOUR}
+    assert queue.rows("send_record_sent", **given) == given["attempt_ids"]
+    assert queue.row(send_id)["status"] == "sending"
+
+
+def test_nobody_asks_about_an_account_that_is_not_connected(conn: Connection) -> None:
+    """What a provider lists of it may be stale: its sends in doubt wait until it is connected again."""
+    queue = Queue(conn)
+    queue.ready(1)
+    queue.send("uncertain")
+    queue.do("update send_accounts set status = 'disconnected'")
+    assert queue.rows("send_look_ups", max_rows=1, lease=MINUTE, at=AT + HOUR) == []
+    queue.do("update send_accounts set status = 'active'")
+    assert len(queue.rows("send_look_ups", max_rows=1, lease=MINUTE, at=AT + HOUR)) == 1
+
+
+# --- rehearsals -------------------------------------------------------------------------------------------
+
+
+def test_a_rehearsal_recovers_nothing_that_is_under_way_in_earnest(conn: Connection) -> None:
+    """At a moment to come each lease has run out: that declares nobody dead."""
+    queue = Queue(conn)
+    queue.ready(1)
+    assert len(queue.taken(at=None)) == 1
+    assert queue.rows("send_recover", at=datetime.now(UTC) + DAY) == []
+    assert queue.statuses() == {"sending": 1}
+
+
+def test_a_rehearsed_answer_settles_no_doubt_in_earnest(conn: Connection) -> None:
+    """A sandbox that has the send already says nothing of the attempt that the provider may have accepted."""
+    queue = Queue(conn)
+    queue.account()
+    queue.campaign(on_uncertain="resend", max_attempts=3)
+    queue.fill(1)
+    queue.send("uncertain")
+    doubt = look_up(queue, AT)
+    asked = {"attempt_id": doubt["attempt_id"], "until": doubt["until"]}
+    assert queue.call("send_looked_up", **asked, verdict="unknown", at=AT) == "pending"
+    later = datetime.now(UTC) + DAY
+    [send] = queue.taken(later)
+    assert queue.record(send, "already_done", later) == (True, "skipped")
+    assert queue.one("select outcome from send_attempts where number = 1") == "uncertain"
