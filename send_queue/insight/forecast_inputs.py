@@ -117,7 +117,7 @@ class Inputs:
         for lane in self.lanes:
             for backlog in lane.backlogs:
                 expired[backlog.campaign] += backlog.expired
-                for alike in [alike for alike in backlog.later if alike.awake and alike.scheduled_for >= FOR_EVER]:
+                for alike in [alike for alike in backlog.later if self._sleeps_on(alike)]:
                     backlog.later.remove(alike)
                     asleep[backlog.campaign, str(alike.awake)] += alike.rows
                 if not backlog.rows:
@@ -133,6 +133,10 @@ class Inputs:
         never += [unsendable.full(self._rows[key], self._lanes[key], rows) for key, rows in full.items()]
         never += [unsendable.expired(self.campaigns[campaign], rows) for campaign, rows in expired.items() if rows]
         return never, later
+
+    def _sleeps_on(self, alike: SameRows) -> bool:
+        """Whether quiet hours cover all openings; not where runs come too seldom to meet the few minutes between."""
+        return alike.scheduled_for >= FOR_EVER and isinstance(alike.awake, Days) and alike.awake.never(self.at)
 
 
 class Openings:

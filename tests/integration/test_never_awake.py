@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from builders import DAY, HOUR, Queue
+from builders import DAY, HOUR, MINUTE, Queue
 from conftest import Connection
 
 from send_queue import store
@@ -154,3 +154,15 @@ def test_the_doctor_names_it(queue: Queue) -> None:
     found = [f for f in doctor.examine(queue.conn, {}, AT, lambda: AT) if f.check == "quiet_hours"]
     assert [(f.severity, ": 1." in f.what, "Asia/Tokyo" in f.what) for f in found] == [("wrong", True, True)]
     assert store.remaining(queue.conn, store.Filters()) == 2
+
+
+def test_a_minute_that_no_run_meets_is_not_never(queue: Queue) -> None:
+    """A run each five minutes may miss the one minute of the day that quiet hours leave: the row waits, and explain
+    says until when."""
+    hours = schedule_text.hours_from_text(["22:00-02:00"], "mon-sun")
+    queue.put("schedule", "night", adding=True, timezone="Asia/Tokyo", hours=hours)
+    queue.campaign("fall", schedule="night", quiet_from="02:30", quiet_until="02:29")
+    send = put(queue, "+61293744000", "fall")
+    assert forecast.explained(queue.conn, send, AT).next_at == AT + 29 * MINUTE
+    told = forecast.forecast(queue.conn, AT + 2 * MINUTE)
+    assert (told.never, told.later, told.finishes_at) == ((), 1, None)
