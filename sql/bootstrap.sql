@@ -1,5 +1,5 @@
--- What `migrate` itself needs: it runs this first, each time, and works in one transaction to the end.
--- One migrates at a time in this schema. The lock ends with the transaction: a session's would be lost behind pgbouncer.
+-- What `migrate` itself needs: it runs this first, each time, and works in one transaction to the end. One migrates at
+-- a time in this schema. The lock ends with the transaction: a session's would be lost behind pgbouncer.
 select pg_advisory_xact_lock(hashtextextended('send-queue migrate ' || current_schema()::text, 0));
 
 -- Functions may be created before what they call; migrate checks their bodies when all of them are there.

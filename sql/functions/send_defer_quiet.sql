@@ -1,6 +1,6 @@
--- Of rows that the caller holds, those whose recipients have no quiet hours at the moment, in their order. The others are
--- put off to the end of theirs, and keep their place in the order (send_restore_places): each row once a night, and not
--- again while it waits for its morning. Where this server does not know the zone, nobody knows when that is: it is
+-- Of rows that the caller holds, those whose recipients have no quiet hours at the moment, in their order. The others
+-- are put off to the end of theirs, and keep their place in the order (send_restore_places): each row once a night, and
+-- not again while it waits for its morning. Where this server does not know the zone, nobody knows when that is: it is
 -- looked at again in an hour.
 create or replace function send_defer_quiet(ids uuid[], at timestamptz) returns uuid[] language plpgsql as $$
 #variable_conflict use_column

@@ -5,8 +5,9 @@
 -- patience  how old a transaction may grow
 --
 -- Returns {clock, at, findings: [{check, severity, what, command or mend}], schedules, secrets}: command is what
--- follows `send-queue`, word by word, mend is SQL or text as it is; schedules are those that rows wait for, secrets what
--- the accounts need of the environment. Of one check at most 20 findings are listed, and one that counts the others.
+-- follows `send-queue`, word by word, mend is SQL or text as it is; schedules are those that rows wait for, secrets
+-- what the accounts need of the environment. Of one check at most 20 findings are listed, and one that counts the
+-- others.
 --
 -- It is one statement, so one snapshot: the tally and the attempts that it counts are of the same moment. A million
 -- attempts are counted from an index, in memory: with the usual settings all of the history would be read instead.
@@ -21,8 +22,8 @@ declare
     v_at    timestamptz := coalesce(send_doctor.at, clock_timestamp());
     v_day   date;
 begin
-    -- The tally is held against the ledger for forty days, or as many as 200,000 sends are of: bounded, however long the
-    -- history is.
+    -- The tally is held against the ledger for forty days, or as many as 200,000 sends are of: bounded, however long
+    -- the history is.
     select coalesce(min(d.day), v_at::date) into v_day from (
         select u.day, sum(sum(u.used)) over (order by u.day desc) as total
         from send_usage u where u.day between v_at::date - 40 and v_at::date + 1 group by u.day) d

@@ -1,6 +1,6 @@
--- Counts of rows (send_counts) that differ from the rows, as one finding: rows were written past the triggers. Rows that
--- are not over are all compared. Those that are over are compared where the counts say 200,000 at most: bounded, however
--- long the history is.
+-- Counts of rows (send_counts) that differ from the rows, as one finding: rows were written past the triggers. Rows
+-- that are not over are all compared. Those that are over are compared where the counts say 200,000 at most: bounded,
+-- however long the history is.
 create or replace function send_doctor_counts() returns table ("check" text, what text, mend text) language sql stable
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$

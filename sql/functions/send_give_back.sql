@@ -1,8 +1,8 @@
 -- Give back the room that an attempt had taken, since it certainly did not go out: its part of the caps of its day, and
--- the lane's gap, unless a later attempt of the lane may have gone out. A provider that asks to wait (held) keeps the gap:
--- it has heard of the lane. The lane looks again if it waits for that room, at the turn that it had when the attempt
--- began: it does not go ahead of other lanes. A gap that was raised since is counted from the last send.
--- The caller holds the lane, has written the attempt's outcome, and has begun with send_lock_lanes.
+-- the lane's gap, unless a later attempt of the lane may have gone out. A provider that asks to wait (held) keeps the
+-- gap: it has heard of the lane. The lane looks again if it waits for that room, at the turn that it had when the
+-- attempt began: it does not go ahead of other lanes. A gap that was raised since is counted from the last send. The
+-- caller holds the lane, has written the attempt's outcome, and has begun with send_lock_lanes.
 create or replace function send_give_back(attempt_id uuid) returns void language plpgsql as $$
 #variable_conflict use_column
 declare

@@ -8,10 +8,10 @@
 --                  campaign or its workspace has it
 --
 -- Returns {created: n, suppressed: n, there: n, differing: [lines], twice: [[line, first line]], contacted: n,
--- elsewhere: n, campaigns: {name: n}, wrong: [{line, reason}]}. `contacted` are those that are left out, `elsewhere` those
--- of the created whom other campaigns of the workspace have too (send_import_elsewhere). `suppressed` are those of the
--- created that are stored as skipped, since nobody may write to them. `there` counts the lines whose dedupe
--- key is in the queue already, `differing` names those of them that now say something else, and `twice` those that are
+-- elsewhere: n, campaigns: {name: n}, wrong: [{line, reason}]}. `contacted` are those that are left out, `elsewhere`
+-- those of the created whom other campaigns of the workspace have too (send_import_elsewhere). `suppressed` are those
+-- of the created that are stored as skipped, since nobody may write to them. `there` counts the lines whose dedupe key
+-- is in the queue already, `differing` names those of them that now say something else, and `twice` those that are
 -- earlier in the file. Where anything is wrong, nothing is stored.
 create or replace function send_import(campaign text, channel text, workspace text default null,
     at timestamptz default null, skip_contacted interval default null)

@@ -1,5 +1,5 @@
--- Lock lanes, in the one order, and before them the limits of those that something is given back to: lanes that wait for
--- these limits look again. First in a transaction, but for accounts: who holds a row waits for no lane.
+-- Lock lanes, in the one order, and before them the limits of those that something is given back to: lanes that wait
+-- for these limits look again. First in a transaction, but for accounts: who holds a row waits for no lane.
 --
 -- Claims count, and make lanes wait, under the lock of the limit, and only try for it; so while it is ours none does,
 -- and each lane that waits is seen here. One that somebody holds is not waited for: the next claim wakes it

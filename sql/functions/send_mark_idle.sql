@@ -1,7 +1,7 @@
--- Tell lanes whose turn is before `turn`, and that have nothing due at `at` in any active campaign, until when: a bounded
--- number a call, the oldest turns first, whatever their windows and limits are. Each is not met by claims until then, or
--- for an hour or two: should somebody pass by what wakes them, it only makes us wait. A campaign that is resumed wakes
--- its lanes (send_close_lanes).
+-- Tell lanes whose turn is before `turn`, and that have nothing due at `at` in any active campaign, until when: a
+-- bounded number a call, the oldest turns first, whatever their windows and limits are. Each is not met by claims until
+-- then, or for an hour or two: should somebody pass by what wakes them, it only makes us wait. A campaign that is
+-- resumed wakes its lanes (send_close_lanes).
 --
 -- Nobody is writing something due into a lane meanwhile: who does shares the lane's key until they commit
 -- (send_on_waiting), and here it is had alone, or the lane passed by. So what is not seen here is written later, by

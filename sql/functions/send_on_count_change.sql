@@ -21,7 +21,8 @@ begin
             group by c.campaign_id, c.account_id, c.channel, c.status having sum(c.n) <> 0;
     end case;
     get diagnostics v_lines = row_count;
-    -- About 400 lines are there by then. With an older snapshot, a line that somebody has folded since would be an error.
+    -- About 400 lines are there by then. With an older snapshot, a line that somebody has folded since would be an
+    -- error.
     if random() < 0.0025::float8 * v_lines::float8 and current_setting('transaction_isolation') = 'read committed' then
         perform send_fold_counts(2000);
     end if;

@@ -26,8 +26,8 @@ begin
     if new.cap_timezone <> old.cap_timezone then
         select least(max(b.started_at), now()) - interval '10 days' into v_since -- what was rehearsed is later
         from send_attempts b where b.account_id = new.account_id and b.channel = new.channel;
-        -- What counts in another day now is moved there; what was pruned since stays where it was counted. The day of one
-        -- that does not count is corrected too: it may yet turn out to have been sent.
+        -- What counts in another day now is moved there; what was pruned since stays where it was counted. The day of
+        -- one that does not count is corrected too: it may yet turn out to have been sent.
         for v_day in
             with moved as (
                 update send_attempts b set day = (b.started_at at time zone new.cap_timezone)::date

@@ -1,6 +1,6 @@
 -- A limit that is added, changed or removed: the lanes that it holds, or held, look again. Each is locked, whatever it
--- waits for, so that a claim that is counting by the old limits is waited for. No other lane is: a limit that comes with
--- a new lane is none of their business.
+-- waits for, so that a claim that is counting by the old limits is waited for. No other lane is: a limit that comes
+-- with a new lane is none of their business.
 create or replace function send_on_limit_change() returns trigger language plpgsql as $$
 begin
     perform from send_lanes l join send_accounts a on a.id = l.account_id

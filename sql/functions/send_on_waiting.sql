@@ -1,5 +1,5 @@
--- Whatever comes to wait in a lane, by whomever it is written, wakes the lane if it sleeps longer (send_mark_idle): by a
--- line in send_wakes, so that a long transaction keeps nobody waiting, and claims go on meanwhile.
+-- Whatever comes to wait in a lane, by whomever it is written, wakes the lane if it sleeps longer (send_mark_idle): by
+-- a line in send_wakes, so that a long transaction keeps nobody waiting, and claims go on meanwhile.
 --
 -- The lane's key is shared until the end of the transaction: so the lane does not fall asleep while this is not
 -- committed, and what is read of it afterwards stays true. A transaction that still sees the past says it always.

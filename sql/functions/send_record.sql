@@ -10,9 +10,9 @@
 --            failed send, whether its recipient may not be written to any more; secret: of a hold, the variable whose
 --            secret was refused
 --
--- All locks are taken before anything is written, in the one order that is everywhere: accounts, limits, lanes, rows, attempts,
--- tally; of several, in the order of their ids (of lanes and rows: by account, channel, id; of attempts: by send,
--- number). Lanes only for what needs them, so that what was sent waits for no claim: what stops a lane or gives
+-- All locks are taken before anything is written, in the one order that is everywhere: accounts, limits, lanes, rows,
+-- attempts, tally; of several, in the order of their ids (of lanes and rows: by account, channel, id; of attempts: by
+-- send, number). Lanes only for what needs them, so that what was sent waits for no claim: what stops a lane or gives
 -- something back, what comes late (it may have to be counted again), and what ends a lane's ladder of holds.
 --
 -- Each row is found by its id, in a lateral query with a limit where it would be a join, whatever the statistics say:
@@ -135,8 +135,8 @@ begin
             end if;
         end if;
 
-        -- It was done before: by an attempt of ours that was in doubt, even if it was taken for not sent since (one that
-        -- was never in doubt was released without a code), or else by somebody else.
+        -- It was done before: by an attempt of ours that was in doubt, even if it was taken for not sent since (one
+        -- that was never in doubt was released without a code), or else by somebody else.
         if v_result.outcome = 'already_done' then
             select b.id into v_ours from send_attempts b
             where b.send_id = v_send.id

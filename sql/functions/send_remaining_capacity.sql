@@ -1,10 +1,10 @@
 -- What a lane has left of each of its limits at a moment: a row for each limit that it has.
 --
--- This is the one place where limits are counted. The claim calls it while it holds the lane's lock, in a statement
--- of its own (a snapshot taken before the lock would miss what the last holder committed: measured, 117 to 144 sends
--- through a cap of 100); explain and forecast call it for moments to come.
--- What was rehearsed counts in a rehearsal only (send_rehearse).
--- Room does not shrink as time goes by, only by what is sent: forecast keeps an answer until it is used up (insight/simulation.py).
+-- This is the one place where limits are counted. The claim calls it while it holds the lane's lock, in a statement of
+-- its own (a snapshot taken before the lock would miss what the last holder committed: measured, 117 to 144 sends
+-- through a cap of 100); explain and forecast call it for moments to come. What was rehearsed counts in a rehearsal
+-- only (send_rehearse). Room does not shrink as time goes by, only by what is sent: forecast keeps an answer until it
+-- is used up (insight/simulation.py).
 --
 -- room       how many more may start now; 0 or less: none
 -- until      where there is none: when room returns if nothing else is sent, exact; null: not by itself

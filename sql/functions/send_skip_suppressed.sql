@@ -1,7 +1,8 @@
 -- Of rows that the caller holds, those that may go, in their order. The others are skipped: they were suppressed while
 -- they were being enqueued, or an operator has made them pending again.
 --
--- It must not be part of the statement that locks the rows: its look at the suppressions has to be newer than that lock.
+-- It must not be part of the statement that locks the rows: its look at the suppressions has to be newer than that
+-- lock.
 create or replace function send_skip_suppressed(ids uuid[], at timestamptz) returns uuid[] language plpgsql as $$
 #variable_conflict use_column
 declare

@@ -49,8 +49,8 @@ create index lanes_on_a_ladder on send_lanes (account_id, channel) where consecu
 -- Each claim asks whether the server lacks a lane's zone.
 create index lanes_of_unknown_zones on send_lanes (account_id, channel) where next_at_reason = 'cap_timezone';
 
--- Lanes that the next claim wakes (send_apply_wakes): a row came due in one that is marked idle (send_on_waiting), or one
--- that somebody held waits for a limit that has room again (send_lock_lanes). Whoever writes it waits for nobody.
+-- Lanes that the next claim wakes (send_apply_wakes): a row came due in one that is marked idle (send_on_waiting), or
+-- one that somebody held waits for a limit that has room again (send_lock_lanes). Whoever writes it waits for nobody.
 create table send_wakes (
     account_id uuid not null,
     channel    text not null,

@@ -142,10 +142,10 @@ create table send_usage (
     constraint rehearsed_is_a_part_of_used check (rehearsed between 0 and greatest(used, 0))
 ) with (fillfactor = 50);
 
--- How many rows each campaign, account and channel has in each status, so that nobody counts millions of them. A statement
--- that changes rows adds lines that say by how much; the sum is the count. Lines are only added, so that nobody waits for
--- another's count, and folded together now and then (send_fold_counts). The rows' own foreign keys keep campaigns and
--- accounts: a line checks and locks nothing. Lines of a removed account add up to nothing.
+-- How many rows each campaign, account and channel has in each status, so that nobody counts millions of them. A
+-- statement that changes rows adds lines that say by how much; the sum is the count. Lines are only added, so that
+-- nobody waits for another's count, and folded together now and then (send_fold_counts). The rows' own foreign keys
+-- keep campaigns and accounts: a line checks and locks nothing. Lines of a removed account add up to nothing.
 create table send_counts (
     campaign_id uuid not null,
     account_id  uuid not null,

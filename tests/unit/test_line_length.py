@@ -33,3 +33,13 @@ def test_the_documents_are_short() -> None:
     assert words(*ROOT.glob("docs/*.md")) <= 15_000
     assert words(ROOT / "docs/architecture.md") <= 1_800
     assert words(ROOT / "README.md") <= 900
+
+
+def test_comments_of_sql_end_at_120_columns() -> None:
+    """Those that stand on lines of their own."""
+    assert [
+        f"{path.name}: {line}"
+        for path in (ROOT / "sql").rglob("*.sql")
+        for line in path.read_text().splitlines()
+        if line.lstrip().startswith("--") and len(line) > MAX_COLUMNS
+    ] == []
