@@ -11,6 +11,7 @@ Connections.csv, as their help pages and users show them.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -67,6 +68,10 @@ HINTS = {"linkedin_user_id": "linkedin|profile", "email": "mail", "phone": "phon
 """Words in the names of columns that may hold the address."""
 
 
+MAX_OPTIONS = 5
+"""Options that a refusal proposes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
     """`names`: the field or attribute of each column, in order; empty: a column without a name. `renamed`: {column:
@@ -76,22 +81,29 @@ class Columns:
     renamed: Mapping[str, str]
 
 
+_FIELDS: Mapping[str, tuple[str, int]] = {
+    **{
+        name: (field, rank)
+        for field, groups in COMMON.items()
+        for rank, group in enumerate(groups, 2)
+        for name in group
+    },
+    **{placeholders.fold(field): (field, 1) for field in KNOWN},
+}
+"""The field of each name, and the rank of the match: 1 the field's own name, 2 the first group of `COMMON`."""
+
+
 def score(header: Sequence[str], channel: str, mapped: Mapping[str, str]) -> int:
     """Count the columns that match a field if this line is the header: the real header has most."""
-    return sum(any(matched(cell, field, channel, header) for field in KNOWN) or cell.strip() in mapped
-               for cell in header)  # fmt: skip
+    fields = _matches(header, channel)
+    return sum(field is not None or cell.strip() in mapped for field, cell in zip(fields, header, strict=True))
 
 
-def matched(column: str, field: str, channel: str, header: Sequence[str]) -> int | None:
-    """Return the rank of a column's match: 1 the field's own name, 2 the first group of `COMMON`; None: no match."""
-    folded = placeholders.fold(column)
-    if folded and folded == placeholders.fold(field):
-        return 1
-    if folded in OF_LINKEDIN and not (
-        channel.startswith("linkedin") or any(placeholders.fold(name) == "connectedon" for name in header)
-    ):
-        return None
-    return next((n for n, group in enumerate(COMMON.get(field, ()), 2) if folded in group), None)
+def _matches(header: Sequence[str], channel: str) -> list[tuple[str, int] | None]:
+    """Return the field that each column's name matches, with its rank; None: none."""
+    folded = [placeholders.fold(cell) for cell in header]
+    profiles = channel.startswith("linkedin") or "connectedon" in folded
+    return [None if name in OF_LINKEDIN and not profiles else _FIELDS.get(name) for name in folded]
 
 
 def match(header: Sequence[str], channel: str, mapped: Mapping[str, str]) -> Columns:
@@ -101,31 +113,38 @@ def match(header: Sequence[str], channel: str, mapped: Mapping[str, str]) -> Col
     some may hold it.
     """
     chosen = _mapped(header, mapped)
-    for field in KNOWN:
-        if field in chosen.values():
+    given = set(chosen.values())
+    best: dict[str, tuple[int, list[int]]] = {}
+    for i, matched in enumerate(_matches(header, channel)):
+        if matched is None or i in chosen or matched[0] in given:
             continue
-        ranks = {i: rank for i, cell in enumerate(header)
-                 if i not in chosen and (rank := matched(cell, field, channel, header))}  # fmt: skip
-        best = [i for i, rank in ranks.items() if rank == min(ranks.values())]
-        if len(best) > 1 and len({header[i].strip() for i in best}) == 1:
-            raise UserError(f"The file has the column {header[best[0]].strip()!r} twice: rename one.")
-        if len(best) > 1 and (min(ranks.values()) == 1 or field in ("recipient", ADDRESS.get(channel))):
+        field, rank = matched
+        lowest, columns = best.get(field, (rank, []))
+        if rank < lowest:
+            best[field] = (rank, [i])
+        elif rank == lowest:
+            best[field] = (rank, [*columns[:MAX_OPTIONS], i])
+    for field, (rank, columns) in best.items():
+        if len(columns) > 1 and len({header[i].strip() for i in columns}) == 1:
+            raise UserError(f"The file has the column {header[columns[0]].strip()!r} twice: rename one.")
+        if len(columns) > 1 and (rank == 1 or field in ("recipient", ADDRESS.get(channel))):
             raise UserError(
-                f"The file has several columns for {field}: add one of {_options(header, best, field)} to say which."
+                f"The file has several columns for {field}: add one of {_options(header, columns, field)} to say which."
             )
-        if best:
-            chosen[best[0]] = field
+        chosen[columns[0]] = field
     names: list[str] = []
     renamed: dict[str, str] = {}
+    seen: Counter[str] = Counter(chosen.values())
     for i, cell in enumerate(header):
         own = _attribute(cell)
-        name = chosen.get(i) or own
-        if i in chosen and own and placeholders.fold(own) != placeholders.fold(name):
-            renamed[own] = name
-        while name and name in names:
-            name += "_2"
-        names.append(name)
-    return Columns(tuple(names), {own: field for own, field in renamed.items() if own not in names})
+        if i in chosen:
+            names.append(chosen[i])
+            if own and placeholders.fold(own) != placeholders.fold(chosen[i]):
+                renamed[own] = chosen[i]
+        else:
+            seen[own] += 1
+            names.append(own if not own or seen[own] == 1 else f"{own}_{seen[own]}")
+    return Columns(tuple(names), {own: field for own, field in renamed.items() if own not in seen})
 
 
 def hint(header: Sequence[str], channel: str) -> str:
@@ -140,7 +159,7 @@ def hint(header: Sequence[str], channel: str) -> str:
 
 
 def _options(header: Sequence[str], which: Sequence[int], field: str) -> str:
-    return " or ".join(f"--map {_quoted(f'{header[i].strip()}={field}')}" for i in which)
+    return " or ".join(f"--map {_quoted(f'{header[i].strip()}={field}')}" for i in which[:MAX_OPTIONS])
 
 
 def _quoted(text: str) -> str:

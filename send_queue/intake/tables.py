@@ -6,6 +6,7 @@ encoding; else it is UTF-8 if the whole file is valid, else Windows-1252, with a
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import shutil
@@ -90,26 +91,19 @@ def _encoding(file: Path, source: IO[bytes], remarks: list[str]) -> str:
         if len(start) >= 8 and zeros.count(0) > len(zeros) * 0.9:
             remarks.append(f"{file.name} was read as UTF-16.")
             return encoding
-    decoded = 0
+    decoder = codecs.getincrementaldecoder("utf-8")()
     wide = False
-    rest = b""
-    while block := source.read(1 << 20):
-        block = rest + block
-        try:
-            text = block.decode()
-            rest = b""
-        except UnicodeDecodeError as error:
-            if error.end < len(block) or len(block) - error.start > 3 or error.reason != "unexpected end of data":
-                if wide or not block[: error.start].isascii():
-                    raise  # both UTF-8 and something else
-                source.seek(0)
-                remarks.append(f"{file.name} is not UTF-8 and was read as Windows-1252: check a name with an accent.")
-                return "cp1252"
-            text, rest = block[: error.start].decode(), block[error.start :]
-        wide = wide or not text.isascii()
-        decoded += len(text)
-    if rest:
-        rest.decode()
+    try:
+        while block := source.read(1 << 20):
+            wide = not decoder.decode(block).isascii() or wide
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        after = error.object[error.start + 1 : error.start + 2]
+        if wide or not error.object[: error.start].isascii() or b"\x80" <= after < b"\xc0":
+            raise  # UTF-8 with something else in it
+        remarks.append(f"{file.name} is not UTF-8 and was read as Windows-1252: check a name with an accent.")
+        source.seek(0)
+        return "cp1252"
     source.seek(0)
     return "utf-8-sig"
 

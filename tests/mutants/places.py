@@ -62,6 +62,7 @@ LOOK_UP = "send_queue/core/look_up.py"
 RESULTS = "send_queue/core/results.py"
 CALENDAR = "send_queue/rules/calendar.py"
 UNIPILE = "send_queue/providers/unipile/errors.py"
+MEANING = "send_queue/providers/meaning.py"
 
 MUTANTS = (
     # --- the claim
@@ -195,8 +196,8 @@ MUTANTS = (
            "status > 500 and (status, code) !="),
     Mutant("LinkedIn's throttle burns the list", UNIPILE, '"cannot_resend_yet": THROTTLED',
            '"cannot_resend_yet": REFUSED'),
-    Mutant("a Retry-After is not heard", UNIPILE, "max(after, retry_after(answer, now) or after)", "after"),
-    Mutant("a ceiling is below its hold", UNIPILE, "ceiling = max(after, ceiling)", "pass"),
+    Mutant("a Retry-After is not heard", MEANING, "after = max(after, wait or after)", "pass"),
+    Mutant("a ceiling is below its hold", MEANING, "ceiling = max(after, ceiling)", "pass"),
     Mutant("a 429 without a type is a stranger's", UNIPILE, "(code is None and status != 429)", "code is None"),
     Mutant("an unknown 401 fails each message", UNIPILE, "{401: BROKEN, 429: THROTTLED}", "{429: THROTTLED}"),
     Mutant("a yes that is an error counts as sent", UNIPILE, "if isinstance(body, dict) and code is None:",
