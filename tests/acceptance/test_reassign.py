@@ -75,8 +75,8 @@ def test_a_file_with_people_of_one_who_left_is_refused_until_it_is_said_who_writ
     refused = leaving(*load, check=False)
     assert refused.returncode == 2
     assert (
-        "2 of these people were written to by the account 'anna', which has left the pool of the campaign 'fall': say "
-        "who writes to them now with `send-queue reassign anna --to NAME --campaign fall`"
+        "2 of these people were written to by the account 'anna', which has left the pool of the campaign 'fall': name "
+        "its successor with `send-queue reassign anna --to NAME --campaign fall`"
     ) in refused.stderr
     assert waiting(leaving) == [("anna", 5)]
     leaving("reassign", "anna", "--to", "bea", "--campaign", "fall")
