@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import TextIO
 from uuid import uuid4
 
 from send_queue.model import UserError
+
+OPEN_FILE = re.compile(r"/dev/(stdout|stderr|fd/\d+)|/proc/[^/]+/fd/\d+")
 
 
 @contextmanager
@@ -34,12 +37,14 @@ def opened(file: Path, kind: str) -> Iterator[TextIO]:
 def write(file: Path, text: str, mode: int | None = None) -> None:
     """Write a file whole: readers find all of the old or all of the new.
 
-    /dev/stdout, pipes and the like are written to, never replaced; a link stays a link. `mode` None: the umask decides.
+    Devices, pipes and open files (/dev/stdout) are written to, never replaced; a link stays a link. `mode` None: the
+    umask decides.
     Raises `UserError` if it cannot be written.
     """
     try:
-        if file.exists() and not file.is_file():
-            file.write_text(text, encoding="utf-8")
+        if OPEN_FILE.fullmatch(str(file)) or (file.exists() and not file.is_file()):
+            with file.open("a", encoding="utf-8") as there:  # append: /dev/stdout may be a log
+                there.write(text)
             return
         whole = file.resolve()
         making = whole.with_name(f".{whole.name}.{uuid4().hex}")  # collectors of *.prom skip this name

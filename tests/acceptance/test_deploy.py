@@ -32,6 +32,8 @@ from conftest import Cli
 
 from acceptance.conftest import DAY, MINUTE, MONDAY, Json, Queue
 from send_queue.core import run
+from send_queue.providers.oauth.renew import RULES
+from send_queue.rules.vault import VARIABLE
 from send_queue.sandbox import Sandbox
 from send_queue.store import schema
 
@@ -88,6 +90,8 @@ def manifests(*kinds: str) -> list[Manifest]:
 
 JOBS = manifests("CronJob", "Job")
 CRON = manifests("CronJob")
+BESIDE = {"tokens": {"tokens"}, "pages": {"metrics", "report"}}
+"""The folders that are applied beside the senders, and their commands."""
 SENDERS = [m for m in CRON if m.words[0] in ("run", "run-once")]
 
 
@@ -157,7 +161,7 @@ def test_kubectl_builds_a_kustomization(folder: Path) -> None:
 @pytest.mark.parametrize("manifest", JOBS, ids=str)
 def test_the_command_of_a_manifest_is_one_of_ours(manifest: Manifest) -> None:
     """The real command can read the words, which stand behind the image's entrypoint."""
-    assert parse(manifest.words).info_name == manifest.words[0]
+    assert parse(manifest.words).info_name in manifest.words[:2]
     assert "command" not in manifest.container
 
 
@@ -169,6 +173,8 @@ def test_something_sends_recovers_prunes_and_migrates() -> None:
             assert commands == {("migrate",)}
         elif folder.name == "common":
             assert commands == {("run-once",), ("prune",)}
+        elif folder.name in BESIDE:
+            assert commands == {(command,) for command in BESIDE[folder.name]}
         else:
             assert {("run",), ("run-once",), ("prune",)} <= commands
 
@@ -201,8 +207,24 @@ def test_a_pod_has_what_its_command_needs_and_no_secret_more(manifest: Manifest)
     assert "DATABASE_URL" in got
     if manifest in SENDERS:
         assert {"UNIPILE_DSN", "UNIPILE_API_KEY"} <= got
+    elif manifest.words[0] == "tokens":
+        clients = {name for rule in RULES.values() if rule.client for name in (f"{rule.client}_CLIENT_ID",
+                   f"{rule.client}_CLIENT_SECRET")}  # fmt: skip
+        assert got == {"DATABASE_URL", VARIABLE, *clients}
     else:
         assert got == {"DATABASE_URL"}
+
+
+@pytest.mark.parametrize("manifest", [m for m in JOBS if "-o" in m.words], ids=str)
+def test_a_file_is_written_on_a_volume(manifest: Manifest) -> None:
+    """The root is read-only; what is written outlives the pod, on a claim that the same folder makes."""
+    folder = Path(manifest.words[manifest.words.index("-o") + 1]).parent
+    [mounted] = manifest.container["volumeMounts"]
+    [volume] = manifest.pod["volumes"]
+    assert (mounted["mountPath"], mounted["name"]) == (str(folder), volume["name"])
+    [claim] = manifests("PersistentVolumeClaim")
+    assert volume["persistentVolumeClaim"]["claimName"] == claim.body["metadata"]["name"]
+    assert manifest.pod["securityContext"]["fsGroup"] == manifest.pod["securityContext"]["runAsGroup"]
 
 
 def test_the_role_that_is_granted_is_the_one_that_runs_connect_as() -> None:
@@ -233,7 +255,7 @@ def test_the_image_is_this_version() -> None:
     version = PROJECT["version"]
     assert {m.container["image"] for m in JOBS} == {f"send-queue:{version}"}
     images = [yaml.safe_load((folder / "kustomization.yaml").read_text()).get("images") for folder in kustomizations()]
-    assert [found for found in images if found] == [[{"name": "send-queue", "newTag": version}]] * 4
+    assert [found for found in images if found] == [[{"name": "send-queue", "newTag": version}]] * 6
     assert f"-t send-queue:{version} ." in (ROOT / "deploy/Dockerfile").read_text()
 
 
@@ -360,9 +382,9 @@ def only(command: str, folder: str = "") -> Manifest:
 
 
 def test_the_manifests_run_a_queue(
-    empty_database: str, roles: dict[str, str], cli: Cli, env: dict[str, str], sandbox: Sandbox
+    empty_database: str, roles: dict[str, str], cli: Cli, env: dict[str, str], sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """Migrate, send by each of the senders, recover, prune: each with the rights of its own secret and no more."""
+    """Migrate, send by each sender, recover, renew, watch, prune: each with the rights of its own secret alone."""
     cluster = Cluster(empty_database, roles, cli, env)
     cluster(only("migrate", "migrate"))
     with psycopg.connect(empty_database, autocommit=True) as conn:
@@ -387,6 +409,15 @@ def test_the_manifests_run_a_queue(
             cluster(recover, minutes)
             assert (queue.row(gone)["status"], queue.row(due)["status"]) == (status, "pending")
         assert len(queue.accepted()) == len(senders)
+
+        cluster(only("tokens", "tokens"), 41)
+        for command in BESIDE["pages"]:
+            page = only(command, "pages")
+            page = page._replace(body=deepcopy(page.body))
+            written = tmp_path / Path(page.words[-1]).name
+            page.words[-1] = str(written)
+            cluster(page, 41)
+            assert written.stat().st_size > 1000
 
         prune = only("prune", "common")
         assert cluster(prune, 120 * 24 * 60).stdout == "0 deleted.\n"  # there are fewer than --keep-last

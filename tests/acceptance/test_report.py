@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 
 from acceptance.conftest import DAY, HOUR, MONDAY, Queue
+from send_queue.intake import files
 from send_queue.sandbox import Fault
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 NOW = MONDAY + 2 * HOUR
 
-FIGURES = {"today": "3", "week": "3", "accepted": "60.0%", "pending": "4", "failed": "2", "uncertain": "0"}
+FIGURES = {"today": "3", "week": "3", "taken": "60.0%", "pending": "4", "failed": "2", "uncertain": "0"}
 """What the page of the queue below says at NOW, in its tiles; of nine rows one was skipped."""
 
 
@@ -76,7 +77,7 @@ def test_the_page_is_there_whole_or_not_at_all(week: Queue, tmp_path: Path) -> N
 
 
 def test_what_is_no_file_is_written_to_and_stays(week: Queue, tmp_path: Path) -> None:
-    """A device, a pipe and a link are written to, never replaced."""
+    """A pipe, a link and an open file are written to, never replaced."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with ThreadPoolExecutor(1) as reader:
@@ -88,6 +89,12 @@ def test_what_is_no_file_is_written_to_and_stays(week: Queue, tmp_path: Path) ->
     week("report", "-o", tmp_path / "link", now=NOW)
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "file").read_text().startswith("<!doctype html>")
+    log = tmp_path / "log"
+    log.write_text("before\n")
+    same = log.stat().st_ino
+    with log.open("a") as out:
+        files.write(Path(f"/dev/fd/{out.fileno()}"), "after\n")
+    assert (log.read_text(), log.stat().st_ino) == ("before\nafter\n", same)
 
 
 def test_without_a_file_it_goes_to_standard_output(week: Queue) -> None:
@@ -101,6 +108,17 @@ def test_without_a_file_it_goes_to_standard_output(week: Queue) -> None:
     ]  # fmt: skip
     [office] = figures["calendars"]
     assert [day["closed"] for day in office["days"]] == [None, None, None, "holiday", None, "weekend", "weekend"]
+
+
+def test_holidays_are_shaded_in_past_days_and_days_to_come(week: Queue) -> None:
+    """A day on which every schedule in use is closed is grey like a weekend, and its title has the reason."""
+    for now in (NOW, NOW + 7 * DAY):  # three days before Thanksgiving, and four after it
+        page = week("report", now=now).stdout
+        assert re.search(r'<title>Thu 26 Nov \(Thanksgiving[^<]*\): nothing[^<]*</title><rect class="off"', page), now
+        assert not re.search(r'<title>Wed 25 Nov: [^<]*</title><rect class="off"', page)
+    week.schedule("elsewhere", "Europe/Paris", ["09:00-17:00"], "mon-fri")
+    week.account("carl", schedule="elsewhere")
+    assert "Thu 26 Nov: nothing" in week("report", now=NOW + 7 * DAY).stdout
 
 
 def test_the_forecast_may_be_left_out(week: Queue) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 from send_queue import store
@@ -59,6 +61,8 @@ class Figures:
     ahead: Forecast | None
     not_played: str = ""
     """The sentence that replaces the forecast."""
+    holidays: Mapping[date, str] = field(default_factory=dict)
+    """Days, past and to come, on which all schedules of `calendars` are closed, with the first one's reason."""
 
 
 def gather(
@@ -82,6 +86,7 @@ def gather(
         at=now, zone=zone, days=days, every=every, limit=limit, status=status, past=past,
         calendars=tuple(_calendar(row, now) for row in past["schedules"][:SCHEDULES]),
         advice=tuple(advice(status)), ahead=ahead, not_played=not_played,
+        holidays=_holidays(past["schedules"][:SCHEDULES], now - timedelta(days=days), days + FORECAST_DAYS + 1),
     )  # fmt: skip
 
 
@@ -91,6 +96,14 @@ def _calendar(row: Json, at: datetime) -> Calendar:
         return Calendar(*known, tuple(week.week(schedule_text.schedule_from(row), at)))
     except calendar.ScheduleError as error:  # edited by hand
         return Calendar(*known, (), str(error))
+
+
+def _holidays(rows: Sequence[Json], since: datetime, days: int) -> Mapping[date, str]:
+    closed = []
+    for row in rows:
+        with suppress(calendar.ScheduleError):  # edited by hand: `_calendar` has the error
+            closed.append(dict(calendar.closed_days(schedule_text.schedule_from(row), since, days)))
+    return {day: reason for day, reason in closed[0].items() if all(day in other for other in closed)} if closed else {}
 
 
 def _ahead(

@@ -61,7 +61,7 @@ def _told(figures: Figures) -> dict[str, Any]:
         "channels": channels,
         "today": past["usage"]["today"],
         "in_seven_days": sum(lane["used_week"] for lane in status["lanes"]),
-        "accepted": _rate(counts),
+        "taken": _rate(counts),
         "sent_by_day": _sent_by_day(figures, channels),
         "days": _by_day(past["usage"]["days"]),
         "dates": [date.fromisoformat(past["usage"]["first"]) + timedelta(days=n) for n in range(figures.days)],
@@ -105,17 +105,21 @@ def _sent_by_day(figures: Figures, channels: Sequence[str]) -> Markup:
             if capped and not any(r["uncapped"] for r in by_channel.values())
             else None
         )
-        bars.append(_column_of(day, parts, channels, cap))
+        bars.append(_column_of(day, parts, channels, cap, figures.holidays.get(day)))
     told = "; ".join(bar.title for bar in bars)
     return charts.columns(
         "Sends per day and channel against the caps of the lanes in use", told, bars, _classes(channels)
     )
 
 
-def _column_of(day: date, parts: Sequence[int], channels: Sequence[str], cap: int | None) -> Column:
+def _column_of(
+    day: date, parts: Sequence[int], channels: Sequence[str], cap: int | None, holiday: str | None
+) -> Column:
     told = ", ".join(f"{n:,} {name}" for name, n in zip(channels, parts, strict=True) if n) or "nothing"
-    title = f"{day:%a %d %b}: {told}" + (f", of {cap:,} that the caps allow" if cap is not None else "")
-    return Column(f"{day.day}", f"{day:%a}"[:2], parts, cap, day.weekday() > 4, title)
+    title = f"{day:%a %d %b}{f' ({holiday})' if holiday else ''}: {told}" + (
+        f", of {cap:,} that the caps allow" if cap is not None else ""
+    )
+    return Column(f"{day.day}", f"{day:%a}"[:2], parts, cap, holiday is not None or day.weekday() > 4, title)
 
 
 def _classes(channels: Sequence[str]) -> list[str]:
@@ -146,7 +150,8 @@ def _ahead(figures: Figures, channels: Sequence[str]) -> Markup | None:
     for day in figures.ahead.days:
         by_channel: Mapping[str, int] = {c: sum(n for lane, n in day.by_lane.items() if lane.endswith(f" {c}"))
                                          for c in channels}  # fmt: skip
-        bars.append(_column_of(day.date, [by_channel[c] for c in channels], channels, None))
+        holiday = figures.holidays.get(day.date)
+        bars.append(_column_of(day.date, [by_channel[c] for c in channels], channels, None, holiday))
     told = "; ".join(bar.title for bar in bars)
     return charts.columns("Sends per day to come", told, bars, _classes(channels))
 
