@@ -39,6 +39,7 @@ SHARE = (
     "integration/test_grants.py",
     "integration/test_schema.py",
     "integration/test_send_claim.py",
+    "integration/test_send_claim_cost.py",
     "integration/test_send_doctor.py",
     "integration/test_send_enqueue.py",
     "integration/test_send_explain.py",

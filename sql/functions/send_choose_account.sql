@@ -35,10 +35,11 @@ begin
             order by a.status <> 'active', draw limit 4) d
         cross join lateral (
             select count(*) as n from (
-                select from send_queue q
+                select q.account_id, q.channel from send_queue q
                 where q.status = 'pending' and (q.account_id, q.channel)
-                    between (d.account_id, send_choose_account.channel) and (d.account_id, send_choose_account.channel)
-                order by q.account_id, q.channel limit 200) w) waiting
+                    >= (d.account_id, send_choose_account.channel)
+                order by q.account_id, q.channel limit 200) w
+            where w.account_id = d.account_id and w.channel = send_choose_account.channel) waiting
         order by d.stopped, waiting.n >= 200, case when waiting.n < 200 then waiting.n::float8 / d.a_day else d.draw end,
             d.a_day desc, d.name
         limit 1;

@@ -109,10 +109,8 @@ begin
                 from send_due(l.account_id, l.channel, v_at, send_claim.account, send_claim.campaign) d) as campaigns,
             (select count(*) from (
                 select from send_campaign_accounts p where p.account_id = l.account_id limit 2) two) > 1 as is_shared,
-            exists (select from send_queue q
-             where q.status = 'pending' and q.place is not null and (q.account_id, q.channel, q.scheduled_for)
-                 between (l.account_id, l.channel, '-infinity') and (l.account_id, l.channel, v_at)
-             order by q.account_id, q.channel, q.scheduled_for limit 1) as has_woken,
+            exists (select from send_first_deferred(l.account_id, l.channel, 1) d
+                    where d.scheduled_for <= v_at) as has_woken,
             not v_rehearsing and exists (
                 select from send_rehearsed_lanes r where r.account_id = l.account_id and r.channel = l.channel
                 union all

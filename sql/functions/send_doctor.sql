@@ -119,13 +119,8 @@ begin
             from send_lanes l cross join lateral (
                 select q.scheduled_for from send_campaign_accounts p
                 join send_campaigns c on c.id = p.campaign_id and c.status = 'active'
-                cross join lateral (
-                    select o.scheduled_for from send_queue o
-                    where o.status = 'pending' and (o.account_id, o.channel, o.campaign_id, o.scheduled_for)
-                        between (l.account_id, l.channel, p.campaign_id, '-infinity')
-                        and (l.account_id, l.channel, p.campaign_id, v_at)
-                    order by o.account_id, o.channel, o.campaign_id, o.scheduled_for limit 1) q
-                where p.account_id = l.account_id limit 1) due
+                cross join lateral send_first_pending(l.account_id, l.channel, p.campaign_id, 1) q
+                where p.account_id = l.account_id and q.scheduled_for <= v_at limit 1) due
             where l.idle_until > v_at and not exists (
                 select from send_wakes w where w.account_id = l.account_id and w.channel = l.channel)) s
         join account a on a.id = s.account_id

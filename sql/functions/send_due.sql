@@ -17,11 +17,8 @@ returns table (campaign_id uuid) language sql stable as $$
         select from send_workspaces w where w.id = a.workspace_id and w.paused_at is null limit 1) w
     cross join lateral (select p.campaign_id from send_campaign_accounts p where p.account_id = a.id offset 0) p
     cross join lateral (
-        select q.campaign_id from send_queue q
-        where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
-            between (a.id, send_due.channel, p.campaign_id, '-infinity')
-            and (a.id, send_due.channel, p.campaign_id, send_due.at)
-        order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) due
+        select p.campaign_id from send_first_pending(a.id, send_due.channel, p.campaign_id, 1) f
+        where f.scheduled_for <= send_due.at) due
     cross join lateral (
         select coalesce(c.schedule_id, a.schedule_id) as schedule_id from send_campaigns c
         where c.id = due.campaign_id and c.status = 'active'

@@ -20,7 +20,7 @@
 create or replace function send_explain(id uuid, at timestamptz default null, windows tstzrange[] default null,
     counting boolean default true)
 returns jsonb language plpgsql stable set timezone = 'UTC'
-set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
+set jit = off set enable_bitmapscan = off set enable_sort = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column
 declare
@@ -166,13 +166,8 @@ begin
                       and (n.account_id is null or n.account_id = a.id and a.id = v_send.account_id))) o
             cross join lateral (select p.campaign_id from send_campaign_accounts p where p.account_id = o.account_id) p
             cross join lateral (select from send_campaigns c where c.id = p.campaign_id and c.status = 'active' limit 1) c
-            cross join lateral (
-                select q.id from send_queue q
-                where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
-                    between (o.account_id, o.channel, p.campaign_id, '-infinity')
-                    and (o.account_id, o.channel, p.campaign_id, v_moment)
-                order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 2) q
-            where q.id <> v_send.id
+            cross join lateral send_first_pending(o.account_id, o.channel, p.campaign_id, 2) q
+            where q.id <> v_send.id and q.scheduled_for <= v_moment
             limit 1),
         'ahead', case when counting and v_send.status = 'pending' then (
             select count(*) from (

@@ -21,10 +21,12 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
         cross join lateral (select p.campaign_id from send_campaign_accounts p where p.account_id = o.account_id) p
         cross join lateral (select * from send_campaigns c where c.id = p.campaign_id and c.status = 'active' limit 1) c
         cross join lateral (
-            select q.* from send_queue q
-            where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.priority)
-                between (o.account_id, o.channel, c.id, -32768) and (o.account_id, o.channel, c.id, 32767)
-            order by q.account_id, q.channel, q.campaign_id, q.priority, q.scheduled_for, q.id limit max_rows) q
+            select q.* from (
+                select q.* from send_queue q
+                where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.priority)
+                    >= (o.account_id, o.channel, c.id, -32768)
+                order by q.account_id, q.channel, q.campaign_id, q.priority, q.scheduled_for, q.id limit max_rows) q
+            where q.account_id = o.account_id and q.channel = o.channel and q.campaign_id = c.id) q
         order by o.nth
         limit max_rows * 4
     ), known as (

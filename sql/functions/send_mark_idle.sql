@@ -26,15 +26,10 @@ begin
                where f.account_id = l.account_id and f.channel = l.channel and f.status = 'sending' limit 1) is null
         order by greatest(l.next_at, l.closed_until, l.idle_until) limit 500) idle
     where (
-        select due.id from send_campaign_accounts p
+        select head.scheduled_for from send_campaign_accounts p
         cross join lateral (select from send_campaigns c where c.id = p.campaign_id and c.status = 'active' limit 1) c
-        cross join lateral (
-            select q.id from send_queue q
-            where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
-                between (idle.account_id, idle.channel, p.campaign_id, '-infinity')
-                and (idle.account_id, idle.channel, p.campaign_id, send_mark_idle.at)
-            order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) due
-        where p.account_id = idle.account_id limit 1) is null;
+        cross join lateral send_first_pending(idle.account_id, idle.channel, p.campaign_id, 1) head
+        where p.account_id = idle.account_id and head.scheduled_for <= send_mark_idle.at limit 1) is null;
 
     v_ours := array(select k.key from (select distinct send_sleep_key(i) as key from unnest(v_accounts) i) k
                     where pg_try_advisory_xact_lock(k.key));
@@ -47,12 +42,7 @@ begin
         select coalesce(min(head.scheduled_for), '9999-12-31') into v_due_at
         from send_campaign_accounts p
         cross join lateral (select from send_campaigns c where c.id = p.campaign_id and c.status = 'active' limit 1) c
-        cross join lateral (
-            select q.scheduled_for from send_queue q
-            where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
-                between (v_account, v_channel, p.campaign_id, '-infinity')
-                and (v_account, v_channel, p.campaign_id, 'infinity')
-            order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) head
+        cross join lateral send_first_pending(v_account, v_channel, p.campaign_id, 1) head
         where p.account_id = v_account;
         update send_lanes l set idle_until = least(v_due_at, send_mark_idle.at + (1::float8 + random()) * interval '1 hour')
         where l.account_id = v_account and l.channel = v_channel and v_due_at > send_mark_idle.at;

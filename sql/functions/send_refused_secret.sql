@@ -13,13 +13,8 @@ returns jsonb language sql stable set timezone = 'UTC' as $$
           cross join lateral (
               select from send_campaigns c where c.id = p.campaign_id and c.status = 'active'
               and (send_refused_secret.campaign is null or c.name = send_refused_secret.campaign) limit 1) c
-          cross join lateral (
-              select q.id from send_queue q
-              where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
-                  between (l.account_id, l.channel, p.campaign_id, '-infinity')
-                  and (l.account_id, l.channel, p.campaign_id, send_refused_secret.at)
-              order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) due
-          where l.account_id = a.id and l.paused_at is null and l.next_at_reason = 'provider_hold'
+          cross join lateral send_first_pending(l.account_id, l.channel, p.campaign_id, 1) head
+          where l.account_id = a.id and head.scheduled_for <= send_refused_secret.at and l.paused_at is null and l.next_at_reason = 'provider_hold'
             and l.next_at > send_refused_secret.at
             and (send_refused_secret.channel is null or l.channel = send_refused_secret.channel))
     order by a.secret_refused_at, a.id limit 1

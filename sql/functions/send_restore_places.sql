@@ -16,7 +16,10 @@ begin
         where o.status = 'pending' and o.place is not null and (o.account_id, o.channel, o.scheduled_for)
             between (send_restore_places.account_id, send_restore_places.channel, '-infinity')
             and (send_restore_places.account_id, send_restore_places.channel, send_restore_places.at)
-        order by o.account_id, o.channel, o.scheduled_for limit 1000 for update skip locked));
+        order by o.account_id, o.channel, o.scheduled_for limit (
+            select count(*) from send_first_deferred(send_restore_places.account_id, send_restore_places.channel, 1000) d
+            where d.scheduled_for <= send_restore_places.at)
+        for update skip locked));
     get diagnostics v_n = row_count;
     return v_n;
 end

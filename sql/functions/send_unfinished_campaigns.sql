@@ -8,11 +8,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
       and (exists (
                select from send_campaign_accounts p
                join send_lanes l on l.account_id = p.account_id
-               cross join lateral (
-                   select from send_queue q
-                   where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
-                       between (l.account_id, l.channel, c.id, '-infinity') and (l.account_id, l.channel, c.id, 'infinity')
-                   order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit 1) waits
+               cross join lateral send_first_pending(l.account_id, l.channel, c.id, 1) head
                where p.campaign_id = c.id)
            or exists (select from send_queue q where q.status = 'sending' and q.campaign_id = c.id))
 $$;
