@@ -68,7 +68,7 @@ begin
                                send_choose_rows.at)
                     order by q.account_id, q.channel, q.campaign_id, q.priority, q.scheduled_for, q.id
                     limit (select count(*) from (
-                        select q.* from send_queue q
+                        select q.account_id, q.channel, q.campaign_id, q.priority, q.scheduled_for from send_queue q
                         where q.status = 'pending'
                           and (q.account_id, q.channel, q.campaign_id, q.priority, q.scheduled_for)
                               >= (send_choose_rows.account_id, send_choose_rows.channel, c.id, v_priority, '-infinity')

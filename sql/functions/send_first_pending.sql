@@ -8,7 +8,7 @@
 create or replace function send_first_pending(account_id uuid, channel text, campaign_id uuid, max_rows int)
 returns table (id uuid, scheduled_for timestamptz) language sql stable as $$
     select head.id, head.scheduled_for
-    from (select q.* from send_queue q
+    from (select q.id, q.account_id, q.channel, q.campaign_id, q.scheduled_for from send_queue q
           where q.status = 'pending' and (q.account_id, q.channel, q.campaign_id, q.scheduled_for)
               >= (send_first_pending.account_id, send_first_pending.channel, send_first_pending.campaign_id, '-infinity')
           order by q.account_id, q.channel, q.campaign_id, q.scheduled_for limit send_first_pending.max_rows) head
