@@ -208,6 +208,18 @@ class CannotTell:
 LookUp: TypeAlias = Found | NotThere | CannotTell
 
 
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """The result of a harmless request for an account.
+
+    result  'refused': no answer, or the secret is refused; `detail` has the cause, a colon and the remedy
+            'unknown': nothing can be asked; `detail` has the reason
+    """
+
+    result: Literal["reached", "refused", "unknown"]
+    detail: str = ""
+
+
 # --- why a send waits -------------------------------------------------------------------------------------
 
 Rule: TypeAlias = Literal[

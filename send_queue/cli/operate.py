@@ -48,9 +48,7 @@ def _pausing(verb: str, help: str) -> click.Command:
             what = f"{changed} {'workspace' if changed == 1 else 'workspaces'}"
         if kind and before and not _is_held(kind, before):
             if before.get("secret_refused"):
-                click.echo(
-                    f"{what[0].upper()}{what[1:]} was not paused: its secret was refused, and is tried again now."
-                )
+                click.echo(f"{what[0].upper()}{what[1:]} was not paused: its secret was refused, and is retried now.")
             else:
                 click.echo(f"{what[0].upper()}{what[1:]} was not paused: nothing to resume.")
         elif all_ and not changed:

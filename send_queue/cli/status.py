@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ Json = dict[str, Any]
 
 WATCH_SECONDS = 2
 """Seconds between two looks of a bare --watch."""
+
+MAX_ACCOUNTS = 5
+"""Disconnected accounts named; the rest are counted."""
 
 
 @click.command("status")
@@ -88,6 +92,7 @@ def needs_attention(status: Json, zone: tzinfo) -> Iterator[str]:
     look_ups = status["look_ups"]
     if status["copy"]:
         yield "This database is a copy and sends nothing: see `send-queue adopt --help`."
+    yield from _disconnected(status["lanes"])
     for code, n in status["retrying"].items():
         yield f"{n:,} will be retried after {printable(code)}: see `send-queue list --status pending`."
     if status["uncertain"]:
@@ -99,6 +104,23 @@ def needs_attention(status: Json, zone: tzinfo) -> Iterator[str]:
             yield f"{doubtful}, then settle them."
     if status["failed"]:
         yield f"{status['failed']:,} failed: see `send-queue list --status failed`, then retry or cancel them."
+
+
+def _disconnected(lanes: list[Json]) -> Iterator[str]:
+    """Name the accounts that need a person, the busiest first, each with its command."""
+    several = len({lane["workspace"] for lane in lanes}) > 1
+    why = {
+        (lane["workspace"], lane["account"]): lane["why"].partition(": ")[2].rstrip(".")
+        for lane in sorted(lanes, key=lambda lane: lane["used_week"], reverse=True)
+        if (lane["why"] or "").partition(":")[0] == "disconnected"
+    }
+    for (workspace, account), reason in list(why.items())[:MAX_ACCOUNTS]:
+        place = ["--workspace", workspace] if several else []
+        command = printable(shlex.join(["send-queue", "resume", "account", account, *place]))
+        because = f" ({printable(reason)})" if reason else ""
+        yield f"The account {printable(account)} is disconnected{because}: mend it at its provider, then `{command}`."
+    if (more := len(why) - MAX_ACCOUNTS) > 0:
+        yield f"{more:,} more accounts are disconnected: see `send-queue account list`."
 
 
 # --- on a terminal ----------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def _lines(what: RenderableType, on: Console) -> int:
 
 
 def _weight(sentence: str) -> str:
-    return "yellow" if "uncertain" in sentence or "again" in sentence else "red"
+    return "yellow" if "uncertain" in sentence or "will be retried" in sentence else "red"
 
 
 # --- what there is ----------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ class Pass:
     listener: Listener = Listener()  # noqa: RUF009 — it is frozen
 
     def call(self, function: Callable[[Connection, datetime | None], T], seconds: float = LOCK_WAIT_SECONDS) -> T:
-        """Call the database with the moment last; while it is away, try again for `seconds`."""
+        """Call the database with the moment last; while it is away, retry for `seconds`."""
         return self.database.call(function, seconds, self.stop)
 
 

@@ -2,7 +2,7 @@
 
     the schema       this version's, else no other check runs
     the database     send_doctor, in one call: tallies, stale rows, indexes, autovacuum, old transactions, holds
-    the environment  variables that accounts with waiting rows need
+    the environment  what the accounts' providers need (environment.py, which probes them too)
     the tokens       send_tokens_doctor: tokens that soon end, and variables that their renewal lacks
     the calendar     schedules that never open for their rows, years with unknown holidays
     the zones        zones unknown to the server, and zones with other rules there than in Python
@@ -16,34 +16,23 @@ from __future__ import annotations
 import shlex
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from send_queue import store
+from send_queue.insight import environment
+from send_queue.insight.environment import Finding
 from send_queue.model import ConfigurationError, Json, Schedule
-from send_queue.providers import Providers
 from send_queue.providers.oauth.renew import missing_variables
 from send_queue.rules import unsubscribe, zones
 from send_queue.rules.vault import VARIABLE, Vault
 from send_queue.store import Connection, schema
 
-Severity: TypeAlias = Literal["wrong", "worth knowing"]
-
 CLOCKS_MAY_DIFFER = timedelta(seconds=60)
 
 YEARS_AHEAD = 10
 """Check holidays at most this far ahead, however late the last row is."""
-
-KEYS = {
-    "unipile": "UNIPILE_API_KEY", "sendgrid": "SENDGRID_API_KEY", "twilio": "TWILIO_AUTH_TOKEN",
-    "webhook": "WEBHOOK_SECRET", "slack": "SLACK_WEBHOOK_URL",
-}  # fmt: skip
-"""The variable with each provider's key, for accounts without secret_env."""
-
-ADDRESSES = {"unipile": "UNIPILE_DSN"}
-"""The variable with each provider's address."""
 
 ZONES_SHOWN = 5
 """Differing zones reported one by one; the rest are counted."""
@@ -55,16 +44,6 @@ MAIL = frozenset({"sendgrid", "smtp"})
 """Providers of mail; with the right variables their mails have unsubscribe links."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One problem: `what` is a sentence, `mend` a command or SQL."""
-
-    check: str
-    severity: Severity
-    what: str
-    mend: str
-
-
 def examine(
     conn: Connection, env: Mapping[str, str], at: datetime | None, clock: Callable[[], datetime]
 ) -> list[Finding]:
@@ -74,11 +53,12 @@ def examine(
     before = clock()
     answer = store.doctor(conn, at)
     after = clock()
+    accounts = store.doctor_accounts(conn)
     findings = [
         *map(_finding, answer["findings"]),
-        *_environment(answer["secrets"], env),
+        *environment.check(accounts, env),
         *_tokens(store.tokens_doctor(conn, at), env),
-        *_mail(answer["secrets"], env),
+        *_mail(accounts, env),
         *_calendar(answer["schedules"], datetime.fromisoformat(answer["at"])),
         *_quiet(conn, datetime.fromisoformat(answer["at"])),
         *_zones(conn, datetime.fromisoformat(answer["at"])),
@@ -114,36 +94,6 @@ def _schema(conn: Connection) -> Iterator[Finding]:
             raise  # the role may not read the version
         what, _, _ = str(error).rpartition(": ")
         yield Finding("schema", "wrong", f"{what}, so no other check ran.", mend)
-
-
-# --- the environment --------------------------------------------------------------------------------------
-
-
-def _environment(secrets: Sequence[Json], env: Mapping[str, str]) -> Iterator[Finding]:
-    """Check the variables of active accounts; `secrets` has a row for each provider and secret_env, and for tokens."""
-    for row in secrets:
-        others = f" (and {row['accounts'] - 1} more)" if row["accounts"] > 1 else ""
-        variable = row["secret_env"] or (None if row["own_token"] else KEYS.get(row["provider"]))
-        if variable and not env.get(variable, "").strip() and (row["waiting"] or row["secret_env"]):
-            yield Finding(
-                "environment",
-                "wrong" if row["waiting"] else "worth knowing",
-                f"{variable}, the secret of the account {row['account']}{others}, is not in this environment, "
-                f"and {_wait(row['waiting'])} for it.",
-                f"export {variable}=…",
-            )
-    with closing(Providers(env)) as providers:
-        for name in sorted({row["provider"] for row in secrets if row["waiting"]}):
-            address = ADDRESSES.get(name)
-            if address and not env.get(address, "").strip():
-                what = f"{address} is not in this environment, and sends wait for the provider {name}."
-                yield Finding("environment", "wrong", what, f"export {address}=…")
-                continue
-            try:
-                providers.serving(name, "")
-            except ConfigurationError as error:
-                what, _, mend = str(error).partition(": ")
-                yield Finding("environment", "wrong", f"{what}, and sends wait for the provider {name}.", mend)
 
 
 # --- the tokens -------------------------------------------------------------------------------------------
@@ -188,30 +138,20 @@ def _troubled(row: Json) -> Finding:
     return Finding("token", "wrong", what, "send-queue tokens refresh (as a line of the crontab: see crontab.example)")
 
 
-def _mail(secrets: Sequence[Json], env: Mapping[str, str]) -> Iterator[Finding]:
+def _mail(accounts: Sequence[store.AccountInUse], env: Mapping[str, str]) -> Iterator[Finding]:
     """Check variables whose lack shows only on mails already sent."""
 
     def lacks(*variables: str) -> list[str]:
         return [variable for variable in variables if not env.get(variable, "").strip()]
 
-    waiting = [row for row in secrets if row["provider"] in MAIL and row["waiting"]]
-    if waiting and (lacking := lacks(unsubscribe.KEY, unsubscribe.URL)):
+    waits = any(account.send.provider in MAIL and account.waiting for account in accounts)
+    if waits and (lacking := lacks(unsubscribe.KEY, unsubscribe.URL)):
         are = "is" if len(lacking) == 1 else "are"
         what = (
             f"{' and '.join(lacking)} {are} not in this environment: mails have no link to unsubscribe by, which"
             " mailbox providers want of bulk mail."
         )
         yield Finding("unsubscribe", "worth knowing", what, f"export {lacking[0]}=…")
-    if any(row["provider"] == "smtp" for row in waiting) and lacks("SMTP_URL"):
-        what = "SMTP_URL is not in this environment, and mails wait whose accounts need it unless they have a smtp_url."
-        yield Finding("environment", "worth knowing", what, "export SMTP_URL=…")
-    elif (
-        any(row["provider"] == "smtp" and not row["secret_env"] for row in waiting)
-        and lacks("SMTP_PASSWORD")
-        and "@" in env.get("SMTP_URL", "")  # it names a user
-    ):
-        what = "SMTP_PASSWORD is not in this environment, and SMTP_URL names a user, whom mails wait for."
-        yield Finding("environment", "wrong", what, "export SMTP_PASSWORD=…")
 
 
 # --- the calendar -----------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from send_queue.model import Claimed, ConfigurationError, Hold, clock
 from send_queue.rules.vault import Vault
 
 TRY_AGAIN = timedelta(minutes=15)
-"""How long an account whose secret was refused waits before it is tried again: a mail server locks out whoever logs in
+"""How long an account whose secret was refused waits before the next try: a mail server locks out whoever logs in
 wrongly more often."""
 
 
@@ -43,7 +43,7 @@ def variable_of(send: Claimed, default: str | None = None) -> str | None:
 
 
 def refused(hold: Hold, variable: str | None) -> Hold:
-    """What a refused secret means: one in a variable is a mistake of the configuration, which is tried again; an own
+    """What a refused secret means: one in a variable is a mistake of the configuration, which is retried; an own
     token is the account's, which needs a person."""
     if variable is None:
         return replace(hold, scope="account", after=None, ceiling=None)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeGuard
 from urllib.parse import urlsplit
 
-from send_queue.model import CannotTell, Claimed, Failed, Hold, LookUp, Outcome, Sent, Uncertain
+from send_queue.model import CannotTell, Claimed, Failed, Hold, LookUp, Outcome, ProbeResult, Sent, Uncertain
 from send_queue.providers.address import checked_url
 from send_queue.providers.credentials import refused, secret_of, variable_of
 from send_queue.providers.http import Http
@@ -61,6 +61,7 @@ class Slack:
     channels: frozenset[str] = frozenset({"webhook"})
     longest_call: timedelta = timedelta(seconds=LIMITS.total)
     lag: timedelta | None = None
+    secret: str = VARIABLE
 
     def __init__(self, env: Mapping[str, str]) -> None:
         """Each account's own variable is read when it sends."""
@@ -84,6 +85,13 @@ class Slack:
 
     def look_up(self, send: Claimed) -> LookUp:  # noqa: ARG002 — the protocol's signature
         return CannotTell("Slack's incoming webhooks cannot be asked: look into the channel.")
+
+    def check(self, send: Claimed) -> None:
+        self._address(send)
+
+    def probe(self, send: Claimed) -> ProbeResult:
+        self.check(send)
+        return ProbeResult("unknown", "an incoming webhook of Slack has no harmless request")
 
     def hosts(self, send: Claimed) -> tuple[str]:
         return (host_of(self._address(send).url),)

@@ -27,6 +27,7 @@ from send_queue.model import (
     Failed,
     LookUp,
     Outcome,
+    ProbeResult,
     Retry,
     Sent,
     Uncertain,
@@ -64,6 +65,7 @@ class Webhook:
     lag: timedelta | None = None
     repeatable: timedelta | None = FOREVER
     suppresses: frozenset[str] = SUPPRESSES
+    secret: str = "WEBHOOK_SECRET"
 
     def __init__(self, env: Mapping[str, str], *, post: Limits = POST) -> None:
         self._env = env
@@ -102,6 +104,13 @@ class Webhook:
     def look_up(self, send: Claimed) -> LookUp:
         return CannotTell(f"Nobody can be asked: look for msg_{send.send_id} in what the endpoint has received.")
 
+    def check(self, send: Claimed) -> None:
+        secrets_of(send, self._env)
+
+    def probe(self, send: Claimed) -> ProbeResult:
+        self.check(send)
+        return ProbeResult("unknown", "an endpoint has no harmless request")
+
     def hosts(self, send: Claimed) -> tuple[str, ...]:
         return () if refused(send.recipient, self._allowed) else (host_of(send.recipient),)
 
@@ -131,7 +140,7 @@ def judge(answer: Answer | NoAnswer, name: str, now: datetime) -> Outcome:
 
 def secrets_of(send: Claimed, env: Mapping[str, str]) -> Sequence[bytes]:
     """The keys that a call is signed with. Raises `ConfigurationError` where there is none, or one that is none."""
-    return [_key(secret, send.account) for secret in secret_of(send, env, "WEBHOOK_SECRET").split()]
+    return [_key(secret, send.account) for secret in secret_of(send, env, Webhook.secret).split()]
 
 
 def _key(secret: str, account: str) -> bytes:

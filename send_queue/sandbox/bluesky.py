@@ -1,6 +1,7 @@
 """Bluesky's data server (AT Protocol). Putting an identical record again changes nothing.
 
 POST /xrpc/com.atproto.repo.putRecord   put_record       GET /xrpc/com.atproto.repo.getRecord   get_record
+GET  /xrpc/com.atproto.server.getSession   session: the token's DID
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from hashlib import sha256
 from typing import Any
 
 from send_queue.sandbox.http_messages import BadBody, Request, SandboxResponse, json_answer, json_object
-from send_queue.sandbox.post_base import PostProvider
+from send_queue.sandbox.post_base import PostProvider, number_of
 
 MAX_TEXT_BYTES = 3000  # bytes of a post's text
 TID = re.compile(r"[234567abcdefghij][234567a-z]{12}")
@@ -23,10 +24,11 @@ class Bluesky(PostProvider):
     """The data server; every token may write to every repository."""
 
     name = "bluesky"
-    prefixes: Sequence[str] = ("/xrpc/com.atproto.repo.",)
+    prefixes: Sequence[str] = ("/xrpc/com.atproto.repo.", "/xrpc/com.atproto.server.getSession")
     routes = (
         ("POST", "/xrpc/com.atproto.repo.putRecord", "put_record"),
         ("GET", "/xrpc/com.atproto.repo.getRecord", "get_record"),
+        ("GET", "/xrpc/com.atproto.server.getSession", "session"),
     )
     allowed = (1666, timedelta(hours=1))  # 5,000 points; a new record costs 3
 
@@ -52,6 +54,9 @@ class Bluesky(PostProvider):
         if op == "put_record":
             self.token(request)
             return self._put(request, hidden)
+        if op == "session":
+            did = f"did:plc:{number_of(self.token(request))}"
+            return json_answer(200, {"did": did, "handle": "me.sandbox.example", "active": True})
         uri = f"at://{request.query.get('repo')}/{request.query.get('collection')}/{request.query.get('rkey')}"
         for entry in self.visible():
             if entry["id"] == uri:

@@ -1,6 +1,6 @@
 """Facebook's Graph API for pages. It refuses a repetition of the last post with error 506.
 
-POST /v{N}/{page}/feed   feed_post       GET /v{N}/{page}/feed   feed
+POST /v{N}/{page}/feed   feed_post       GET /v{N}/{page}/feed   feed       GET /v{N}/{page}   page
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ class Facebook(PostProvider):
 
     name = "facebook"
     prefixes: Sequence[str] = tuple(f"/v{n}." for n in range(1, 100))
-    routes = (("POST", r"/v\d+\.\d+/([^/]+)/feed", "feed_post"), ("GET", r"/v\d+\.\d+/([^/]+)/feed", "feed"))
+    routes = (("POST", r"/v\d+\.\d+/([^/]+)/feed", "feed_post"), ("GET", r"/v\d+\.\d+/([^/]+)/feed", "feed"),
+              ("GET", r"/v\d+\.\d+/(\d+)", "page"))  # fmt: skip
     allowed = (200, timedelta(hours=24))
 
     def error(self, status: int, code: str | None, title: str | None, detail: str | None) -> SandboxResponse:
@@ -55,6 +56,8 @@ class Facebook(PostProvider):
         page = named[0]
         if not page.isdigit():
             return self.error(404, "803", None, "(#803) Some of the aliases you requested do not exist")
+        if op == "page":
+            return json_answer(200, {"id": page})
         return self._post(page, request, hidden) if op == "feed_post" else json_answer(200, self._feed(page, request))
 
     def _post(self, page: str, request: Request, hidden: timedelta) -> SandboxResponse:

@@ -1,8 +1,8 @@
 """SendGrid: POST /v3/mail/send with the checks of its reference, and the Email Logs.
 
 The journal has a line for each recipient, with the from-address as its account. From-addresses at unverified.example
-are refused with 403. Ops of faults: `mail_send`, `email_logs`, `email_log`; the `type` of a fault with a status is the
-error's field.
+are refused with 403. Ops of faults: `mail_send`, `email_logs`, `email_log`, `scopes`; the `type` of a fault with a
+status is the error's field.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class SendGrid(BaseProvider):
         ("POST", "/v3/mail/send", "mail_send"),
         ("POST", "/v3/logs", "email_logs"),
         ("GET", "/v3/logs/([^/]+)", "email_log"),
+        ("GET", "/v3/scopes", "scopes"),
     )
 
     def answer(self, op: str, request: Request, named: Sequence[str], hidden: timedelta) -> SandboxResponse:
@@ -63,6 +64,8 @@ class SendGrid(BaseProvider):
             return self._send(request, hidden)
         if op == "email_logs":
             return self._logs(_json(request))
+        if op == "scopes":
+            return json_answer(200, {"scopes": ["mail.send"]})
         return self._log(named[0])
 
     def between(

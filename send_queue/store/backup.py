@@ -126,4 +126,4 @@ def _run(program: str, *args: str, stdout: int = subprocess.DEVNULL) -> None:
         said = done.stderr.decode(errors="replace")
         errors = [line.partition("rror: ")[2] or line.partition("ERROR:")[2] for line in said.splitlines()]
         first = next(filter(None, errors), said.strip() or f"it ended with {done.returncode}").strip().rstrip(".")
-        raise UserError(f"{program} failed and changed nothing ({first}): mend that and try again.")
+        raise UserError(f"{program} failed and changed nothing ({first}): mend that and retry.")

@@ -179,9 +179,9 @@ def _in_words(error: psycopg.Error, said: str) -> Exception:
             )
         case errors.CheckViolation() | errors.ForeignKeyViolation() | errors.NotNullViolation():
             rule = (error.diag.constraint_name or said).replace("_", " ")
-            return UserError(f"Refused, nothing was stored: the rule is that {rule}; mend the value and try again.")
+            return UserError(f"Refused, nothing was stored: the rule is that {rule}; mend the value and retry.")
         case psycopg.DataError() | errors.UniqueViolation() | errors.ProgramLimitExceeded():
-            return UserError(f"Refused, nothing was stored: {said}; mend the value and try again.")
+            return UserError(f"Refused, nothing was stored: {said}; mend the value and retry.")
         case psycopg.Error() if error.sqlstate == "25006":
             return DatabaseUnreachable(
                 f"The database is read-only ({said}): name the primary in DATABASE_URL, or make it writable."

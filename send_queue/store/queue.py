@@ -82,7 +82,7 @@ def claim(
         batches=dict(batches) or None, without=list(without) or None, keeping=False if dry_run else None,
     )  # fmt: skip
     return Claim(
-        sends=_claimed(answer["claimed"], leave_by),
+        sends=claimed(answer["claimed"], leave_by),
         expired=answer["expired"],
         lock_skipped=answer["lock_skipped"],
         in_flight=answer["in_flight"],
@@ -98,14 +98,14 @@ def claim(
 def destinations(conn: Connection, filters: Filters) -> tuple[Claimed, ...]:
     """Return a send for each address that a run could call."""
     named = {"account": filters.account, "channel": filters.channel, "campaign": filters.campaign}
-    return _claimed([row[0] for row in fetch_rows(conn, "send_destinations", named)])
+    return claimed([row[0] for row in fetch_rows(conn, "send_destinations", named)])
 
 
 def secret_works(conn: Connection, account_id: UUID) -> None:
     fetch_value(conn, "send_secret_works", account_id=account_id)
 
 
-def _claimed(groups: Sequence[Json], leave_by: float = inf) -> tuple[Claimed, ...]:
+def claimed(groups: Sequence[Json], leave_by: float = inf) -> tuple[Claimed, ...]:
     """Read the sends of send_attempt_details, in the requested order."""
     sends: list[tuple[int, Claimed]] = []
     for group in groups:
@@ -156,7 +156,7 @@ def look_ups(conn: Connection, max_rows: int, lease: timedelta, at: datetime | N
         absent_since, look_ups, moment, until = (row.pop(name) for name in names)
         absent = datetime.fromisoformat(absent_since) if absent_since else None
         asked = (datetime.fromisoformat(moment), datetime.fromisoformat(until))
-        [send] = _claimed([row])
+        [send] = claimed([row])
         found.append(InDoubt(send, look_ups, absent, *asked))
     return found
 

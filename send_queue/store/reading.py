@@ -11,12 +11,13 @@ from uuid import UUID
 from psycopg.types.range import TimestamptzRange
 
 from send_queue.model import (
+    Claimed,
     Json,
     Window,
 )
 
 from .connection import Connection, fetch_rows, fetch_value, function_call, translate_errors
-from .queue import Filters
+from .queue import Filters, claimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,26 @@ def report(conn: Connection, at: datetime | None, days: int) -> Json:
 def doctor(conn: Connection, at: datetime | None) -> Json:
     answer: Json = fetch_value(conn, "send_doctor", at=at)
     return answer
+
+
+@dataclass(frozen=True, slots=True)
+class AccountInUse:
+    """An account whose provider needs an environment, as a send without text; `label` has its workspace."""
+
+    send: Claimed
+    label: str
+    status: str
+    waiting: int
+
+
+def doctor_accounts(conn: Connection, max_rows: int = 10_000) -> list[AccountInUse]:
+    """Return the accounts of all providers but `log`; those with the most waiting sends first."""
+    found = []
+    for (row,) in fetch_rows(conn, "send_doctor_accounts", {"max_rows": max_rows}):
+        label, status, waiting = (row.pop(name) for name in ("label", "status", "waiting"))
+        [send] = claimed([row])
+        found.append(AccountInUse(send, label, status, waiting))
+    return found
 
 
 def quiet_doctor(conn: Connection) -> list[Json]:

@@ -1,16 +1,15 @@
--- What is wrong with the queue, as far as the database can see it. `send-queue doctor` adds what only Python can see:
--- the environment, the calendar, the version of the schema.
+-- Return the problems that the database can see, for `send-queue doctor`, which adds those that only Python can see.
 --
--- at        the moment that the queue is believed to be at; the transactions of the server are aged by its own clock
--- patience  how old a transaction may grow
+-- at        the queue's moment; the server's own clock ages its transactions
+-- patience  longest age of a transaction
 --
--- Returns {clock, at, findings: [{check, severity, what, command or mend}], schedules, secrets}: command is what
--- follows `send-queue`, word by word, mend is SQL or text as it is; schedules are those that rows wait for, secrets
--- what the accounts need of the environment. Of one check at most 20 findings are listed, and one that counts the
--- others.
+-- Returns {clock, at, findings: [{check, severity, what, command or mend}], schedules}:
 --
--- It is one statement, so one snapshot: the tally and the attempts that it counts are of the same moment. A million
--- attempts are counted from an index, in memory: with the usual settings all of the history would be read instead.
+-- command    the words after `send-queue`; mend: SQL or text as it is
+-- schedules  those that rows wait for
+--
+-- Of one check at most 20 findings are listed; a 21st counts the others. One statement, so one snapshot: tally and
+-- attempts are of the same moment. The settings make it count a million attempts from an index, not read the history.
 create or replace function send_doctor(at timestamptz default null, patience interval default '10 minutes')
 returns jsonb language plpgsql stable
 set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres'
@@ -22,8 +21,7 @@ declare
     v_at    timestamptz := coalesce(send_doctor.at, clock_timestamp());
     v_day   date;
 begin
-    -- The tally is held against the ledger for forty days, or as many as 200,000 sends are of: bounded, however long
-    -- the history is.
+    -- Compare tally and attempts for forty days, or those of the last 200,000 sends: a bound, however long the history.
     select coalesce(min(d.day), v_at::date) into v_day from (
         select u.day, sum(sum(u.used)) over (order by u.day desc) as total
         from send_usage u where u.day between v_at::date - 40 and v_at::date + 1 group by u.day) d
@@ -34,8 +32,7 @@ begin
             case when w.name <> 'default' then jsonb_build_array('--workspace', w.name) else '[]' end as place
         from send_accounts a join send_workspaces w on w.id = a.workspace_id
     ), waiting as materialized (
-        select q.account_id, q.campaign_id, count(*) as n, count(*) filter (where q.channel <> 'log') as to_provider,
-            max(q.scheduled_for) as last
+        select q.account_id, q.campaign_id, count(*) as n, max(q.scheduled_for) as last
         from send_queue q where q.status = 'pending' group by q.account_id, q.campaign_id
     ), ours as (
         select c.oid, c.relname, c.reloptions from pg_class c
@@ -56,7 +53,7 @@ begin
         full join (select * from counted where day >= v_day) c
             using (account_id, channel, day)
         where coalesce(u.used, 0) <> coalesce(c.n, 0)
-          -- Days that no cap looks at any more may well have been pruned, and their tally stays.
+          -- Before the days of the caps, pruned attempts leave their tally.
           and (coalesce(u.used, 0) < coalesce(c.n, 0) or day >= v_at::date - 8)
     ), wanted_index (name, columns, rows, as_shown) as (
         values ('send_queue_claim', '(account_id, channel, campaign_id, priority, scheduled_for, id)',
@@ -215,7 +212,7 @@ begin
             '["resume", "lane"]' || jsonb_build_array(a.name, l.channel) || a.place, null
         from send_lanes l join account a on a.id = l.account_id
         where l.next_at_reason = 'provider_hold' and l.next_at > v_at
-          and (a.secret_refused is null or split_part(l.next_at_detail, ':', 1) <> a.secret_refused_as) -- said above
+          and (a.secret_refused is null or split_part(l.next_at_detail, ':', 1) <> a.secret_refused_as) -- secret_refused has it
 
         union all
         select d.rank, d."check", d.severity, d.what, null, d.mend from send_doctor_settings() d
@@ -266,7 +263,7 @@ begin
     select jsonb_build_object('clock', clock_timestamp(), 'at', v_at,
         'findings', (select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(l) - 'rank'::text)
             order by l.severity = 'worth knowing', l.rank), '[]') from listed l),
-        -- Schedules that say the same are looked at once.
+        -- Equal schedules once.
         'schedules', (select coalesce(jsonb_agg(to_jsonb(s)), '[]') from (
             select min(s.name) as name, s.timezone, s.hours, s.skip_holidays, s.holiday_country, s.holiday_subdivision,
                 s.closed_on, s.open_on, sum(w.n) as waiting, max(w.last) as last
@@ -275,15 +272,6 @@ begin
             join send_accounts a on a.id = w.account_id
             join send_schedules s on s.id = coalesce(c.schedule_id, a.schedule_id)
             group by s.timezone, s.hours, s.skip_holidays, s.holiday_country, s.holiday_subdivision, s.closed_on,
-                s.open_on) s),
-        'secrets', (select coalesce(jsonb_agg(to_jsonb(s)), '[]') from (
-            select a.provider, a.secret_env, a.secret_env is null and t.account_id is not null as own_token,
-                min(a.label) as account, count(*) as accounts,
-                coalesce(sum(w.n), 0) as waiting
-            from account a
-            left join (select account_id, sum(to_provider) as n from waiting group by account_id) w
-                on w.account_id = a.id
-            left join send_tokens t on t.account_id = a.id
-            where a.status = 'active' group by a.provider, a.secret_env, own_token) s)));
+                s.open_on) s)));
 end
 $$;

@@ -93,7 +93,7 @@ begin
         select from (select r.account_id from send_rehearsed_lanes r
                      union all select r.account_id from send_rehearsed_rows r) noted
         where noted.account_id = any (account_ids)) then
-        raise exception 'A rehearsed lane is locked by another transaction: try again.'
+        raise exception 'A rehearsed lane is locked by another transaction: retry.'
             using errcode = 'lock_not_available';
     end if;
 end

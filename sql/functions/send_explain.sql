@@ -78,7 +78,7 @@ begin
                 v_send.scheduled_for as until,
                 case when v_send.error_code in ('quiet_hours', 'timezone') then v_send.error_message
                      when v_send.attempts > 0 and v_send.error_code is not null then
-                         format('It is tried again then, attempt %s of %s; the last one met %s.', v_send.attempts + 1,
+                         format('It is retried then, attempt %s of %s; the last one met %s.', v_send.attempts + 1,
                              v_send.max_attempts, v_send.error_code)
                      else 'It is scheduled for later.' end as detail
             where v_send.scheduled_for > v_moment

@@ -1,4 +1,4 @@
--- Defer a failed renewal: it is tried again later, and the account goes on with its present tokens. Only the holder of
+-- Defer a failed renewal: it is retried later, and the account goes on with its present tokens. Only the holder of
 -- the lease changes the row. Returns whether it did.
 --
 -- doubtful  the provider may have answered, and the answer is lost: the next renewal learns of it

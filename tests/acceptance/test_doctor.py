@@ -144,15 +144,17 @@ def test_an_old_server(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_what_the_environment_lacks(conn: Connection, doctor_says: Doctor) -> None:
-    """What accounts with rows waiting need of the environment is wrong when it is missing, by its name."""
+    """A missing variable is worth knowing, and wrong once sends of an active account wait for it."""
     conn.execute("update send_lane_defaults set min_gap_seconds = 600")
     put(conn, "schedule", "always", timezone="UTC", hours=schedule_text.hours_from_text(["00:00-24:00"], "mon-sun"))
     put(conn, "account", "anna", provider="unipile", schedule="always")
     put(conn, "account", "ben", provider="unipile", secret_env="BEN_KEY", schedule="always")
     put(conn, "campaign", "fall", accounts=["anna", "ben"])
     enqueue(conn, "log", "ben")  # the provider is not asked for this one
-    unused = one(doctor_says(), "environment")
-    assert (unused["severity"], unused["mend"]) == ("worth knowing", "export BEN_KEY=…")
+    assert {(f["mend"], f["severity"]) for f in doctor_says()} == {
+        ("export UNIPILE_API_KEY=…", "worth knowing"), ("export BEN_KEY=…", "worth knowing"),
+        ("export UNIPILE_DSN=…", "worth knowing"),
+    }  # fmt: skip
     for account in ("anna", "ben"):
         enqueue(conn, "linkedin_invite", account)
     assert {(f["mend"], f["severity"]) for f in doctor_says()} == {
@@ -162,7 +164,7 @@ def test_what_the_environment_lacks(conn: Connection, doctor_says: Doctor) -> No
     finding = one(doctor_says(**UNIPILE | {"UNIPILE_DSN": "http://example.com"}, BEN_KEY="key"), "environment")
     assert finding["what"].startswith("UNIPILE_DSN must begin with https://")
     conn.execute("update send_accounts set status = 'paused'")
-    assert doctor_says() == []
+    assert {f["severity"] for f in doctor_says()} == {"worth knowing"}
 
 
 @pytest.mark.parametrize(("provider", "channel", "recipient", "variable"), [
@@ -175,25 +177,28 @@ def test_what_the_environment_lacks(conn: Connection, doctor_says: Doctor) -> No
 def test_the_secret_of_each_provider_is_missed(
     conn: Connection, doctor_says: Doctor, provider: str, channel: str, recipient: str, variable: str
 ) -> None:
-    """Where its rows wait and no account names another; with it doctor is silent."""
+    """Where no account names another, and wrong where its rows wait; with it doctor is silent."""
     put(conn, "account", "desk", provider=provider)
     put(conn, "campaign", "fall", accounts=["desk"])
-    assert [f for f in doctor_says() if variable in f["mend"]] == []
+    env = {"SMTP_URL": "smtp://desk@mail.example.com", "TWILIO_ACCOUNT_SID": "AC1"}
+    assert [f["severity"] for f in doctor_says(**env) if variable in f["mend"]] == ["worth knowing"]
     enqueue(conn, channel, "desk", recipient=recipient)
-    env = {"SMTP_URL": "smtp://desk@mail.example.com"}
     [found] = [f for f in doctor_says(**env) if variable in f["mend"]]
     assert (found["severity"], found["mend"]) == ("wrong", f"export {variable}=…")
     assert [f for f in doctor_says(**env, **{variable: "x"}) if f["mend"] == f"export {variable}=…"] == []
 
 
 def test_a_provider_that_is_not_installed(conn: Connection, doctor_says: Doctor) -> None:
-    """An account whose provider nobody has registered is found when something waits for it."""
+    """An account whose provider nobody has registered is found, and wrong when something waits for it."""
     put(conn, "account", "anna", provider="pigeon")
     put(conn, "campaign", "fall", accounts=["anna"])
-    assert doctor_says() == []
+    assert one(doctor_says(), "environment")["severity"] == "worth knowing"
     enqueue(conn)
     finding = one(doctor_says(), "environment")
-    assert finding["what"] == "There is no provider 'pigeon', and sends wait for the provider pigeon."
+    assert finding["severity"] == "wrong"
+    assert finding["what"] == (
+        "There is no provider 'pigeon' (account anna, provider pigeon), and 1 send waits for it."
+    )
 
 
 # --- the calendar -----------------------------------------------------------------------------------------
@@ -279,14 +284,14 @@ def test_mails_without_a_link_to_unsubscribe_by_are_worth_knowing_of(conn: Conne
     """It is missed only when the mails are out: doctor says which variable is lacking, and is silent when none is."""
     put(conn, "account", "post", provider="smtp")
     put(conn, "campaign", "fall", accounts=["post"])
-    assert [finding["check"] for finding in doctor_says()] == []
+    assert [finding["mend"] for finding in doctor_says()] == ["export SMTP_URL=…"]
     enqueue(conn, "email", "post", recipient="ada@example.com")
     found = doctor_says()
     assert [(finding["check"], finding["mend"]) for finding in found] == [
-        ("unsubscribe", "export SEND_QUEUE_UNSUBSCRIBE_KEY=…"),
         ("environment", "export SMTP_URL=…"),
+        ("unsubscribe", "export SEND_QUEUE_UNSUBSCRIBE_KEY=…"),
     ]
-    assert {finding["severity"] for finding in found} == {"worth knowing"}
+    assert [finding["severity"] for finding in found] == ["wrong", "worth knowing"]
     key = "c2VuZC1xdWV1ZS1zZW5kLXF1ZXVlLXNlbmQtcXVldWU="
     links = {"SEND_QUEUE_UNSUBSCRIBE_KEY": key, "SEND_QUEUE_UNSUBSCRIBE_URL": "https://u.example.com"}
     assert doctor_says(SMTP_URL="smtp://mail.example.com", **links) == []

@@ -119,7 +119,7 @@ def test_one_resume_is_enough_for_all_that_share_the_secret(queue: Queue, name: 
     queue.sandbox.clear_faults()
     assert queue("run", now=MONDAY + MINUTE, check=False).returncode == 78
     said = queue("resume", "account", name, now=MONDAY + 2 * MINUTE).stdout
-    assert said == f"The account {name} was not paused: its secret was refused, and is tried again now.\n"
+    assert said == f"The account {name} was not paused: its secret was refused, and is retried now.\n"
     assert queue.json("run", now=MONDAY + 2 * MINUTE)["sent"] == 2
     assert queue.conn.execute("select count(*) from send_lanes where next_at_reason = 'provider_hold'").fetchall() == [
         (1,)

@@ -167,6 +167,24 @@ def test_a_pipe_gets_all_of_it(queue: Queue) -> None:
     assert said.isascii()
 
 
+def test_disconnected_accounts_are_named_with_the_command_the_busiest_first(queue: Queue) -> None:
+    """The last lines of the morning's first look: which accounts, why, and what to type; five, the rest counted."""
+    for n in range(7):
+        queue.account(f"seat {n}")
+    queue.campaign("fall", "seat 3")
+    queue.enqueue(account="seat 3")
+    queue("run-once")
+    queue.conn.execute("update send_accounts set status = 'disconnected', status_reason = 'token_ended'")
+    said = queue("status").stdout
+    named = [line for line in said.splitlines() if line.startswith("The account ")]
+    assert len(named) == 5
+    assert named[0] == (
+        "The account seat 3 is disconnected (token_ended): mend it at its provider, then"
+        " `send-queue resume account 'seat 3'`."
+    )
+    assert "2 more accounts are disconnected: see `send-queue account list`." in said
+
+
 def test_many_lanes_on_a_terminal_are_cut_and_say_so(queue: Queue, terminal: Terminal) -> None:
     """Those that need somebody are shown before those that are quiet."""
     for n in range(70):

@@ -426,7 +426,7 @@ def test_a_campaign_that_is_done_though_sends_wait_in_it(queue: Connection) -> N
 
 
 def test_what_python_is_told(queue: Connection) -> None:
-    """Schedules that rows wait for, those that say the same once; and what active accounts need, by variable."""
+    """Schedules that rows wait for, those that say the same once; and accounts, the one that most waits for first."""
     for name in ("one", "two", "idle"):
         put(queue, "schedule", name, timezone="UTC", hours={"mon": [["09:00", "17:00"]]})
     put(queue, "account", "anna", adding=False, schedule="one", provider="unipile", secret_env="ANNA_KEY")
@@ -439,16 +439,10 @@ def test_what_python_is_told(queue: Connection) -> None:
     [schedule] = row[0]["schedules"]
     assert (schedule["name"], schedule["waiting"]) == ("one", 2)
     assert datetime.fromisoformat(schedule["last"]) == AT + DAY
-    assert row[0]["secrets"] == [
-        {
-            "provider": "unipile",
-            "secret_env": "ANNA_KEY",
-            "own_token": False,
-            "account": "anna",
-            "accounts": 2,
-            "waiting": 1,
-        }
-    ]
+    rows = [found for (found,) in queue.execute("select send_doctor_accounts()")]
+    assert [(r["label"], r["status"], r["waiting"], r["secret_env"]) for r in rows] == [
+        ("ben", "active", 1, "ANNA_KEY"), ("anna", "active", 0, "ANNA_KEY"),
+    ]  # fmt: skip
 
 
 # --- pacing -----------------------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ def test_what_waits_to_be_tried_again_says_so(conn: Connection) -> None:
     queue.send("retry", error_code="connect_failed", retry_seconds=300)
     [hold] = explain(queue, send_id)["holds"]
     assert (hold["rule"], datetime.fromisoformat(hold["until"]), hold["detail"]) == (
-        "scheduled_for", AT + 5 * MINUTE, "It is tried again then, attempt 2 of 3; the last one met connect_failed.",
+        "scheduled_for", AT + 5 * MINUTE, "It is retried then, attempt 2 of 3; the last one met connect_failed.",
     )  # fmt: skip
     assert [h["detail"] for h in explain(queue, later)["holds"]] == ["It is scheduled for later."]
 

@@ -29,6 +29,7 @@ from send_queue.model import (
     Hold,
     LookUp,
     Outcome,
+    ProbeResult,
     Retry,
     Uncertain,
 )
@@ -52,6 +53,7 @@ from send_queue.providers.intermediary import (
     tries_that_did_not_count,
 )
 from send_queue.providers.meaning import Meaning, outcome_of
+from send_queue.providers.probe import read, remedy
 from send_queue.providers.reach import host_of
 
 POST = Limits(connect=10, read=45, total=60)
@@ -262,6 +264,10 @@ class Network(ABC):
     def find(self, profile: Profile, send: Claimed) -> LookUp:
         """Search the profile for the send."""
 
+    def me(self, profile: Profile) -> tuple[Answer | CannotTell, str | None] | None:  # noqa: ARG002 — subclasses use it
+        """Read the token's own profile: the answer, and the network's id in it. None: nothing may be read."""
+        return None
+
     # --- called by runs -----------------------------------------------------------------------------------
 
     @classmethod
@@ -288,6 +294,22 @@ class Network(ABC):
         if wrong := self._unknown(profile):
             return CannotTell(wrong)
         return self.find(profile, send)
+
+    def check(self, send: Claimed) -> None:
+        self._profile(send)
+
+    def probe(self, send: Claimed) -> ProbeResult:
+        profile = self._profile(send)
+        if wrong := self._unknown(profile):
+            return ProbeResult("refused", wrong.rstrip("."))
+        if (said := self.me(profile)) is None:
+            return ProbeResult("unknown", f"{self.name} shows nothing to a token that may only post")
+        answer, own = said
+        result = read(answer, remedy(send), f"the token may not read its profile at {self.name}")
+        if result.result == "reached" and own and profile.id and own != profile.id:
+            advice = f"give it that id with `send-queue account set {send.account} --provider-account-id {own}`"
+            return ProbeResult("refused", f"the token is that of {own}, the account has the id {profile.id}: {advice}")
+        return result
 
     def hosts(self, send: Claimed) -> tuple[str]:
         return (host_of(self._base_of(send)),)
@@ -333,6 +355,14 @@ def name_of(value: object) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     return plain(value, 200) or None if isinstance(value, str) else None
+
+
+def id_in(answer: Answer | CannotTell, *path: str) -> str | None:
+    """Read an id at a path in a JSON answer."""
+    found = answer.json if isinstance(answer, Answer) else None
+    for step in path:
+        found = found.get(step) if isinstance(found, dict) else None
+    return name_of(found)
 
 
 def segment(value: str) -> str:

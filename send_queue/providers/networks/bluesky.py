@@ -2,6 +2,7 @@
 
     POST /xrpc/com.atproto.repo.putRecord     repeating it with the same key and record changes nothing
     GET  /xrpc/com.atproto.repo.getRecord     read it
+    GET  /xrpc/com.atproto.server.getSession  the token's profile
 
 The key derives from the send's id, and the record is equal on every try, with createdAt the moment when the send was
 due. So a post exists once, even after lost answers (the lexicons, and putRecord.ts of the personal data server).
@@ -26,6 +27,7 @@ from send_queue.providers.networks.base import (
     Network,
     Profile,
     broken,
+    id_in,
     judge,
     name_of,
     odd,
@@ -102,6 +104,10 @@ class Bluesky(Network):
             code = "RepoNotFound"
         wait = reset_after(answer, "ratelimit-reset", send.started_at) if answer.status == 429 else None
         return judge(answer, send, code, MEANINGS, detail=str(said.get("message") or ""), wait=wait)
+
+    def me(self, profile: Profile) -> tuple[Answer | CannotTell, str | None]:
+        answer = profile.ask("/xrpc/com.atproto.server.getSession")
+        return answer, id_in(answer, "did")
 
     def find(self, profile: Profile, send: Claimed) -> LookUp:
         answer = profile.ask(

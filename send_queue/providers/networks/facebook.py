@@ -2,6 +2,7 @@
 
     POST /v{N}/{page}/feed    200 and its id, which is PAGE_POST
     GET  /v{N}/{page}/feed    the page's posts
+    GET  /v{N}/{page}         its id
 
 It has no idempotency key, and refuses a repetition of the page's last text (506) without naming that post: a look-up
 reads the feed. Its errors are numbers; 1 and 2 leave the post's fate open.
@@ -24,6 +25,7 @@ from send_queue.providers.networks.base import (
     Network,
     Profile,
     broken,
+    id_in,
     judge,
     name_of,
     odd,
@@ -121,6 +123,11 @@ class Facebook(Network):
             error = {}
         wait = retry_after(answer, send.started_at)
         return judge(answer, send, _code(error), MEANINGS, detail=str(error.get("message") or ""), wait=wait)
+
+    def me(self, profile: Profile) -> tuple[Answer | CannotTell, str | None]:
+        page = self._feed(profile, profile.sending).removesuffix("/feed")
+        answer = profile.ask(page, {"fields": "id", "access_token": profile.token})
+        return answer, id_in(answer, "id")
 
     def find(self, profile: Profile, send: Claimed) -> LookUp:
         return find(send, _posts(profile, self._feed(profile, send), send))

@@ -95,6 +95,9 @@ class Mastodon(Network):
         wait = reset_after(answer, "x-ratelimit-reset", send.started_at) if answer.status == 429 else None
         return judge(answer, send, code, MEANINGS, detail=str(said.get("error", "")), wait=wait)
 
+    def me(self, profile: Profile) -> tuple[Answer | CannotTell, str | None]:
+        return profile.ask("/api/v1/accounts/verify_credentials"), None  # accounts need no id
+
     def find(self, profile: Profile, send: Claimed) -> LookUp:
         me = profile.get("/api/v1/accounts/verify_credentials")
         if isinstance(me, CannotTell):

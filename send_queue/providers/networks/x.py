@@ -27,6 +27,7 @@ from send_queue.providers.networks.base import (
     Network,
     Profile,
     broken,
+    id_in,
     judge,
     name_of,
     odd,
@@ -120,6 +121,10 @@ class X(Network):
         wait = reset_after(answer, "x-rate-limit-reset", send.started_at) if answer.status == 429 else None
         detail = said.get("detail") or said.get("title")
         return judge(answer, send, _code(answer, said), MEANINGS, detail=str(detail or ""), wait=wait)
+
+    def me(self, profile: Profile) -> tuple[Answer | CannotTell, str | None]:
+        answer = profile.ask("/2/users/me")
+        return answer, id_in(answer, "data", "id")
 
     def find(self, profile: Profile, send: Claimed) -> LookUp:
         user = profile.id

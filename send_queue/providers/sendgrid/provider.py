@@ -26,6 +26,7 @@ from send_queue.model import (
     LookUp,
     NotThere,
     Outcome,
+    ProbeResult,
     Sent,
     clock,
 )
@@ -36,6 +37,7 @@ from send_queue.providers.http import Http
 from send_queue.providers.http_answer import Answer, Limits, hidden, plain
 from send_queue.providers.intermediary import tries_that_did_not_count
 from send_queue.providers.mail import Mail, Mails, in_ascii
+from send_queue.providers.probe import read, remedy
 from send_queue.providers.reach import host_of
 from send_queue.providers.sendgrid.errors import REFUSES_KEY, blamed, judge, message_id
 from send_queue.rules.recipients import address
@@ -63,6 +65,7 @@ class SendGrid:
     lag: timedelta | None
     suppresses: frozenset[str] = frozenset()
     """None: SendGrid accepts first, and reports unknown recipients in events, not in answers."""
+    secret: str = "SENDGRID_API_KEY"
     batch: int = 50
     """Far below SendGrid's 1,000: if a run is killed, its whole batch becomes uncertain, even mails that it had not
     begun; and a fiftieth of the calls is few enough."""
@@ -82,7 +85,7 @@ class SendGrid:
         return outcome
 
     def send_batch(self, sends: Sequence[Claimed]) -> Sequence[Outcome]:
-        key = secret_of(sends[0], self._env, "SENDGRID_API_KEY")
+        key = secret_of(sends[0], self._env, self.secret)
         if known := self._refusals.known(key):
             return [known] * len(sends)
         until = clock() + BEGIN_WITHIN
@@ -129,7 +132,7 @@ class SendGrid:
         if isinstance(said, Answer):
             return Sent(message_id(said), said.status), []
         if isinstance(said, Hold) and said.code in REFUSES_KEY:
-            said = refused(said, variable_of(sends[0], "SENDGRID_API_KEY"))
+            said = refused(said, variable_of(sends[0], self.secret))
             self._refusals.note(said, key)
             return said, []
         places = blamed(answer) if len(sends) > 1 and isinstance(said, Failed) else frozenset()
@@ -140,10 +143,23 @@ class SendGrid:
         if to is None:
             return CannotTell("The recipient is not a mail address.")
         try:
-            key = secret_of(send, self._env, "SENDGRID_API_KEY")
+            key = secret_of(send, self._env, self.secret)
         except ConfigurationError as error:
             return CannotTell(str(error))
         return _find(_Logs(self._http, self._base, self._get, key), to, send)
+
+    def check(self, send: Claimed) -> None:
+        secret_of(send, self._env, self.secret)
+
+    def probe(self, send: Claimed) -> ProbeResult:
+        """List the key's rights: sending is among them."""
+        key = secret_of(send, self._env, self.secret)
+        answer = self._http.get(f"{self._base}/v3/scopes", limits=self._get, headers=_headers(key), hide=(key,))
+        result = read(answer, remedy(send, self.secret))
+        scopes = answer.json.get("scopes") if isinstance(answer, Answer) and isinstance(answer.json, dict) else None
+        if result.result == "reached" and isinstance(scopes, list) and "mail.send" not in scopes:
+            return ProbeResult("refused", f"the key may not send mail: {remedy(send, self.secret)}")
+        return result
 
     def hosts(self, send: Claimed) -> tuple[str]:  # noqa: ARG002 — the protocol's signature
         return (host_of(self._base),)

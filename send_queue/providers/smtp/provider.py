@@ -28,15 +28,17 @@ from send_queue.model import (
     Hold,
     LookUp,
     Outcome,
+    ProbeResult,
     Retry,
     Sent,
     Uncertain,
     clock,
 )
 from send_queue.providers.credentials import Refusals, refused, secret_of, variable_of
-from send_queue.providers.http_answer import why_no_connection
+from send_queue.providers.http_answer import hidden, plain, why_no_connection
 from send_queue.providers.intermediary import tries_that_did_not_count
 from send_queue.providers.mail import Mail, Mails, in_ascii
+from send_queue.providers.probe import remedy
 from send_queue.providers.reach import refuse, rehearses
 from send_queue.providers.smtp.errors import BOUNCES, REFUSES_LOGIN, judge
 from send_queue.providers.smtp.session import (
@@ -80,6 +82,7 @@ class Smtp:
         self._times = times
         self._idle = _Idle()
         self._refusals = Refusals()
+        self._probed: dict[_Whose, ProbeResult] = {}
         self.longest_call = timedelta(seconds=times.total + 5)
 
     def send(self, send: Claimed) -> Outcome:
@@ -120,6 +123,34 @@ class Smtp:
         sender = address(send.settings.get("from")) or ""
         name = message_id(send, sender)
         return CannotTell(f"A mail server keeps no list: look for {name} in its log, or ask the recipient.")
+
+    def check(self, send: Claimed) -> None:
+        self._server_of(send)
+
+    def probe(self, send: Claimed) -> ProbeResult:
+        """Connect, log in and part. A login is tried once for all accounts with it: a server may lock it."""
+        server, password = self._server_of(send)
+        if rehearses(self._env):
+            refuse(server.host, f"the account {send.account} (smtp)")
+        if (server, password) not in self._probed:
+            self._probed[server, password] = self._probe(send, server, password)
+        return self._probed[server, password]
+
+    def _probe(self, send: Claimed, server: Server, password: str | None) -> ProbeResult:
+        try:
+            _part(_Connection(connect(server, password, self._times)))
+        except Refused as no:
+            said = plain(hidden(no.text, [password] if password else []))
+            advice = remedy(send, self._variable(send, server)) if no.stage == "auth" else "check the server's address"
+            return ProbeResult("refused", f"{server.host}: {no.code} {said}".rstrip(".") + f": {advice}")
+        except NotOffered as missing:
+            return ProbeResult(
+                "refused", f"{server.host} offers no {missing.what.removeprefix('a ')}: use another server"
+            )
+        except Exception as error:
+            _, words = why_no_connection(error) or ("", "no connection could be made")
+            return ProbeResult("refused", f"{server.host}: {words}: check its address and the network")
+        return ProbeResult("reached")
 
     def hosts(self, send: Claimed) -> tuple[str]:
         return (self._server_of(send)[0].host,)

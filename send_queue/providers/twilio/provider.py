@@ -30,6 +30,7 @@ from send_queue.model import (
     LookUp,
     NotThere,
     Outcome,
+    ProbeResult,
     Sent,
 )
 from send_queue.providers.address import base_url, checked_url
@@ -38,6 +39,7 @@ from send_queue.providers.environment import minutes
 from send_queue.providers.http import Http
 from send_queue.providers.http_answer import Answer, Limits, answered_at, plain
 from send_queue.providers.intermediary import tries_that_did_not_count
+from send_queue.providers.probe import read, remedy
 from send_queue.providers.reach import host_of
 from send_queue.providers.twilio.errors import REFUSES_KEY, SUPPRESSES, judge, sid_of
 from send_queue.rules.recipients import e164
@@ -71,6 +73,7 @@ class Twilio:
     longest_call: timedelta
     lag: timedelta | None
     suppresses: frozenset[str] = SUPPRESSES
+    secret: str = "TWILIO_AUTH_TOKEN"
 
     def __init__(self, env: Mapping[str, str], *, post: Limits = POST, get: Limits = GET) -> None:
         self._env = env
@@ -102,7 +105,7 @@ class Twilio:
         if isinstance(said, Answer):
             return Sent(sid_of(said.json), said.status)
         if isinstance(said, Hold) and said.code in REFUSES_KEY:
-            said = refused(said, variable_of(send, "TWILIO_AUTH_TOKEN"))
+            said = refused(said, variable_of(send, self.secret))
             self._refusals.note(said, account.basic)
         return said
 
@@ -129,6 +132,20 @@ class Twilio:
             return CannotTell(f"Twilio has more than {PER_PAGE} messages to this number: not all were read.")
         return find(send, listed, answered_at(answer))
 
+    def check(self, send: Claimed) -> None:
+        self._account(send)
+
+    def probe(self, send: Claimed) -> ProbeResult:
+        """List one message: API keys of any kind may, and none may read the account itself."""
+        account = self._account(send)
+        if isinstance(account, Hold):
+            return ProbeResult("refused", account.detail.rstrip("."))
+        answer = self._http.get(
+            account.messages, limits=self._get, headers=account.headers(), params={"PageSize": "1"},
+            hide=(account.secret, account.basic),
+        )  # fmt: skip
+        return read(answer, f"{remedy(send, self.secret)}, and check the account's SID")
+
     def hosts(self, send: Claimed) -> tuple[str]:  # noqa: ARG002 — the protocol's signature
         return (host_of(self._base),)
 
@@ -137,7 +154,7 @@ class Twilio:
 
     def _account(self, send: Claimed) -> _Account | Hold:
         """Return the account with its secret. Raises `ConfigurationError` without a secret on this machine."""
-        secret = secret_of(send, self._env, "TWILIO_AUTH_TOKEN")
+        secret = secret_of(send, self._env, self.secret)
         sid = (send.provider_account_id or self._env.get("TWILIO_ACCOUNT_SID", "")).strip()
         if not re.fullmatch(r"[A-Za-z0-9]+", sid):
             return Hold(

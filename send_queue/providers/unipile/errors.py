@@ -125,7 +125,7 @@ REFUSES_KEY = frozenset(code for code, meaning in MEANINGS.items() if meaning is
 
 UNKNOWN_BY_STATUS: Mapping[int, Meaning] = {401: BROKEN, 429: THROTTLED}
 """For types that are not above, where the status says enough. Any other is parked: an unknown error that is
-tried again for ever is how an account gets restricted."""
+retried for ever is how an account gets restricted."""
 
 
 def judge(answer: Answer | NoAnswer, *, now: datetime, hide: Sequence[str], held: int = 0) -> Answer | Outcome:

@@ -22,6 +22,7 @@ from send_queue.model import (
     Hold,
     LookUp,
     Outcome,
+    ProbeResult,
     Retry,
     Sent,
 )
@@ -56,6 +57,7 @@ class Unipile:
     longest_call: timedelta
     lag: timedelta | None = timedelta(minutes=2)
     """Unipile states none: live users wait a minute or two before they believe that nothing is there."""
+    secret: str = "UNIPILE_API_KEY"
 
     def __init__(
         self,
@@ -87,7 +89,7 @@ class Unipile:
         else:
             return Failed("channel_not_served", f"Unipile does not serve the channel {plain(send.channel, 40)}.")
         if isinstance(outcome, Hold) and outcome.code in REFUSES_KEY:
-            outcome = refused(outcome, send.secret_env or "UNIPILE_API_KEY")
+            outcome = refused(outcome, send.secret_env or self.secret)
             self._refusals.note(outcome, account.key)
         return outcome
 
@@ -107,6 +109,20 @@ class Unipile:
             return _find_message(account, send, answered_at(connected))
         return CannotTell("Unipile does not serve this channel.")
 
+    def check(self, send: Claimed) -> None:
+        self._account(send)
+
+    def probe(self, send: Claimed) -> ProbeResult:
+        """Read the account: Unipile says whether it is connected."""
+        account = self._account(send)
+        if isinstance(account, Hold):
+            return ProbeResult("refused", account.detail.rstrip("."))
+        connected = account.connected()
+        if isinstance(connected, Answer):
+            return ProbeResult("reached")
+        advice = f"connect it at Unipile, or check {send.secret_env or self.secret}, UNIPILE_DSN and the account's id"
+        return ProbeResult("refused", f"{connected.detail.rstrip('.')}: {advice}")
+
     def hosts(self, send: Claimed) -> tuple[str]:  # noqa: ARG002 — the protocol's signature
         return (host_of(self._base),)
 
@@ -115,7 +131,7 @@ class Unipile:
 
     def _account(self, send: Claimed) -> _Account | Hold:
         """The account with its key. Raises `ConfigurationError` where this machine has none for it."""
-        variable = send.secret_env or "UNIPILE_API_KEY"
+        variable = send.secret_env or self.secret
         key = self._env.get(variable, "").strip()
         if not key or not (key.isascii() and key.isprintable()):
             what = "holds characters that no key has" if key else "is not set"
