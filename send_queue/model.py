@@ -67,9 +67,10 @@ class Schedule:
 # --- a claimed send ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Claimed:
-    """A send that this run has claimed, with all data for the provider and for recording."""
+    """A send that this run has claimed, with all data for the provider and for recording. Nobody changes it; it is not
+    frozen, since to make a frozen one takes four times as long."""
 
     send_id: UUID
     attempt_id: UUID
