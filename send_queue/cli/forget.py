@@ -32,14 +32,14 @@ def forget_command(app: App, /, whom: str, dry_run: bool, workspace: str | None,
     if json_:
         click.echo(as_json(report))
         return
-    verb = "would be" if dry_run else "were"
+    verb, skipped = ("Would remove", "would become") if dry_run else ("Removed", "became")
     click.echo(
-        f"Of {printable(whom)} {verb} removed, in the workspace {printable(report['workspace'])}: what "
-        f"{_counted(report, 'sends')} and {_counted(report, 'attempts')} say of them, {_counted(report, 'prospects')} "
-        f"and {_counted(report, 'notifications')}; {report['skipped']:,} of the sends waited, and "
-        f"{'would be' if dry_run else 'are'} skipped."
+        f"{verb} the data of {printable(whom)} in the workspace {printable(report['workspace'])} from "
+        f"{_counted(report, 'sends')}, {_counted(report, 'attempts')}, {_counted(report, 'prospects')} and "
+        f"{_counted(report, 'notifications')}; {report['skipped']:,} waiting "
+        f"{'send' if report['skipped'] == 1 else 'sends'} {skipped} `skipped`."
     )
-    click.echo(f"Kept: the rows with their codes and moments, for the counts and caps, and {_kept(report)}.")
+    click.echo(f"Kept: the rows with their codes and moments, for counts and caps, and {_kept(report)}.")
     if not report["suppressions_kept"]:
         place = [] if report["workspace"] == "default" else ["--workspace", report["workspace"]]
         add = shlex.join(["send-queue", "suppress", "add", whom, *place])

@@ -1,8 +1,7 @@
-"""Why has a send not gone, and when can it?
+"""Explain why a send waits, and when it can go.
 
-The answer is the database's own: send_explain asks the claim's rules at the moment in question and follows what they
-name until nothing holds the row. What this module adds is the calendar: the openings that lie beyond those cached,
-and whether a closed schedule is so for a weekend, a holiday or the hour.
+send_explain applies the claim's rules and follows their moments until nothing holds the row. This module adds the
+calendar: openings beyond the stored ones, and the reason of a closed schedule (weekend, holiday or hour).
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from send_queue.rules import sms
 from send_queue.store import Connection
 
 FORGOTTEN = "forgotten"
-"""The recipient of a send whose recipient send_forget has removed: nothing can be done about it."""
+"""The recipient of a send whose person send_forget has removed: it cannot be retried."""
 
 OPENINGS = 64
-"""How many openings to look through at first, weeks of them; then twice as many each time."""
+"""Openings of the first look, weeks of them; each further look doubles them."""
 
 LOOKS = 10
-"""How many times to look for more openings: 65,000 of them in all."""
+"""The most looks: 65,000 openings in all."""
 
 REASONS: dict[Rule, str] = {
     "paused": "paused",
@@ -41,14 +40,14 @@ REASONS: dict[Rule, str] = {
     "min_gap": "min_gap",
     "in_flight": "in_flight",
 }
-"""The reason that a run gives for each rule, the weightiest first."""
+"""A run's reason for each rule, the weightiest first."""
 
 
 _RULES: dict[str, Rule] = {"cap_timezone": "daily_cap"}
 
 
 def reason(due: Json | None) -> tuple[str, str]:
-    """Say, for a run that sent nothing, the reason and a sentence: those of the earliest due row."""
+    """Return the reason and a sentence for a run that sent nothing: those of the earliest due row."""
     if due is None:
         return "no_messages_due", "Nothing is due."
     now = [h for h in due["holds"] if h["found_at"] == due["at"]]
@@ -58,12 +57,11 @@ def reason(due: Json | None) -> tuple[str, str]:
                 return word, _ended(hold["detail"])
     if due["beyond"]:
         return "outside_schedule", "The schedule is closed."
-    return "in_flight", "Another run has it in hand."
+    return "in_flight", "Another run is sending the earliest due row."
 
 
 def last(conn: Connection, send_id: UUID | None, at: datetime | None) -> tuple[str | None, str]:
-    """Say of the last send that a run had in hand, which did not go out, the reason where it is held, and in the words
-    of its provider what it met."""
+    """Return the reason that holds a run's last send, which did not go out, and its error in the provider's words."""
     if send_id is None:
         return None, ""
     facts = store.explain(conn, send_id, at)
@@ -77,7 +75,7 @@ def _is_later(facts: Json) -> bool:
 
 
 def status(conn: Connection, at: datetime | None) -> Json:
-    """All that `send-queue status` shows: what send_status has, with the windows that no run has worked out yet."""
+    """Return all that `send-queue status` shows: send_status, with the windows that no run has computed yet."""
     status = store.status(conn, at)
     if stale := status.pop("stale"):
         _with_windows(status["lanes"], stale, datetime.fromisoformat(status["at"]))
@@ -97,13 +95,13 @@ def _with_windows(lanes: list[Json], stale: list[Json], at: datetime) -> None:
         if opens_at and opens_at > at:
             why = f"schedule: {row['name']} is closed"
         for lane in lanes:
-            # What holds it before its schedule does stays said.
+            # Rules before the schedule keep their place.
             if [lane["workspace"], lane["account"]] in row["accounts"] and str(lane["why"]).startswith("schedule: "):
                 lane |= {"why": why, "next_at": opens_at.isoformat() if opens_at and opens_at > at else None}
 
 
 def explain(conn: Connection, send_id: UUID, at: datetime | None) -> Explanation:
-    """Explain one send. Raises `UserError` where there is none with this id."""
+    """Explain one send. Raises `UserError` for an unknown id."""
     facts = store.explain(conn, send_id, at)
     holds: list[Blocker] = []
     if facts["schedule"] and facts["status"] == "pending":
@@ -130,7 +128,7 @@ def _with_calendar(conn: Connection, facts: Json) -> tuple[Json, list[Blocker]]:
             facts = store.explain(conn, UUID(facts["send_id"]), at, windows)
             if not facts["beyond"]:
                 break
-    except calendar.ScheduleError as error:  # it was spoilt by hand, or it has opened for the last time
+    except calendar.ScheduleError as error:  # edited by hand, or its last opening is over
         never = f"The schedule {facts['schedule']['name']!r} does not open again: {error}"
         return facts | {"next_at": None}, [Blocker("schedule", None, never)]
     holds = []
@@ -144,7 +142,7 @@ def _with_calendar(conn: Connection, facts: Json) -> tuple[Json, list[Blocker]]:
 
 
 def _rule(hold: Json) -> Rule:
-    """The rule that the database names; where the day of a cap is unknown, the cap holds."""
+    """Return the database's rule; an unknown day of a cap counts as its cap."""
     rule: Rule = hold["rule"]
     return _RULES.get(hold["rule"], rule)
 
@@ -156,12 +154,12 @@ def _hold(hold: Json) -> Blocker:
 
 
 def _ended(sentence: str) -> str:
-    """A sentence that ends once, also where it ends in one of somebody else's."""
+    """End a sentence with one full stop, even if it ends with a quoted one."""
     return re.sub(r"(?<!\.)\.\.$", ".", sentence)
 
 
 def _merged(holds: list[Blocker]) -> list[Blocker]:
-    """Each rule once, with all that it says and the last moment until which it holds; each thing that is paused."""
+    """Merge equal rules: all their details, the last moment. Rules without an end stay apart by detail."""
     merged: dict[tuple[str, str], Blocker] = {}
     for hold in holds:
         key = hold.rule, hold.detail if hold.until is None else ""
@@ -209,7 +207,7 @@ def _explanation(facts: Json, holds: list[Blocker]) -> Explanation:
 
 
 def expiring(expires_at: datetime, at: datetime) -> str:
-    """Say of a send that expires before it can go."""
+    """Return a sentence for a send that expires before it can go."""
     when = f"{expires_at:%Y-%m-%d %H:%M %Z}"
     if expires_at <= at:
         return f"It expired at {when}: the next run skips it."
@@ -217,7 +215,7 @@ def expiring(expires_at: datetime, at: datetime) -> str:
 
 
 def _epilogue(facts: Json) -> tuple[str, ...]:
-    """Of a send that is over: why and when, and what can still be done."""
+    """Return sentences about a finished send: reason, moment, remaining options."""
     send_id = facts["send_id"]
     why = ": ".join(filter(None, (facts["error_code"], facts["error_message"])))
     when = datetime.fromisoformat(facts["sent_at"] or facts["updated_at"])
@@ -227,7 +225,7 @@ def _epilogue(facts: Json) -> tuple[str, ...]:
     match facts["status"]:
         case "sent":
             known = facts["provider_message_id"]
-            return (f"The provider accepted it at {at}" + (f", as {known}." if known else "."),)
+            return (f"The provider took it at {at}" + (f", as {known}." if known else "."),)
         case "failed":
             return (
                 f"It failed at {at}{': ' + why if why else ''}",
@@ -238,7 +236,7 @@ def _epilogue(facts: Json) -> tuple[str, ...]:
             update = f"update send_queue set status = 'pending', scheduled_for = now() where id = '{send_id}'"  # noqa: S608 — shown
             if facts["error_code"] != "suppressed":
                 return was, f"To send it after all: {update}"
-            # As long as they are suppressed, the UPDATE alone would be undone by the claim.
+            # While the recipient is suppressed, the claim would undo the UPDATE alone.
             place = [] if facts["workspace"] == "default" else ["--workspace", facts["workspace"]]
             remove = shlex.join(["send-queue", "suppress", "remove", facts["recipient"], *place])
             return was, f"To send it after all, first take that back: {remove}", f"Then: {update}"

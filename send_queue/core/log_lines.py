@@ -1,11 +1,10 @@
-"""What happens to a send in a run, as one line for a log: which send, of which campaign and lane, which try, what came
-of it and how long it took. Names and codes only: no recipient, no message, nothing that a provider says in words.
+"""Log lines: one for each step of a send in a run, with names, codes and seconds; no recipient, no provider's words.
 
-    claimed      it was taken in hand
-    sent, already_done, retry, held, failed, uncertain, released     what became of the try
-    left_behind  a run that is dead had it in hand: it is in doubt
-    looked_up    the provider was asked of one in doubt
-    expired      nobody wants it any more (of several at once: how many)
+claimed      the run claimed it
+sent, already_done, retry, held, failed, uncertain, released     the attempt's outcome
+left_behind  a dead run had claimed it: it is in doubt
+looked_up    the provider answered a look-up
+expired      skipped after its expires_at; several at once, with their number
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ def log_event(
     http_status: int | None = None,
     seconds: float | None = None,
 ) -> Transition:
-    """A step of one send; `status` is the row's from now on, `seconds` how long this try has taken so far."""
+    """Return a step of one send: the row's new `status`, the attempt's `seconds` so far."""
     return {
         "event": event,
         "send_id": send.send_id,
@@ -52,30 +51,30 @@ def log_event(
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who hears of a run: `warn` gets sentences for a person, `log` each step of each send."""
+    """The listeners of a run: `warn` gets sentences for a person, `log` each step of each send."""
 
     warn: Callable[[str], None] = lambda _: None
     log: Log | None = None
 
     def step(self, event: str, send: Claimed, status: str, **known: Any) -> None:
-        """Log a step of one send, in the arguments of `log_event`."""
+        """Log a step of one send, with the arguments of `log_event`."""
         if self.log:
             self.log(log_event(event, send, status, **known))
 
     def note(self, event: str, **known: Any) -> None:
-        """Log a step of which less is known."""
+        """Log a step without a single send."""
         if self.log:
             self.log({"event": event, **known})
 
 
 def as_json(step: Transition, at: datetime) -> str:
-    """One line of JSON, `at` first; what is not known is left out. In ASCII: a name may hold anything."""
+    """Write one line of JSON, `at` first, without nulls. In ASCII, since names may hold any character."""
     known = {name: step[name] for name in ORDER if step.get(name) is not None}
     return json.dumps({"at": at.isoformat(timespec="milliseconds"), **known}, default=str)
 
 
 def as_text(step: Transition, at: datetime) -> str:
-    """One line for a person.
+    """Write one line for a person.
 
     >>> from datetime import UTC
     >>> as_text({"event": "expired", "status": "skipped", "sends": 3}, datetime(2026, 3, 2, 9, tzinfo=UTC))
@@ -88,7 +87,7 @@ def as_text(step: Transition, at: datetime) -> str:
 
 
 def _word(value: object) -> str:
-    """A value in one word, in quotes where it needs them."""
+    """Write a value as one word, quoted if needed."""
     if (
         isinstance(value, str | UUID)
         and str(value).replace("_", "").replace("-", "").isalnum()

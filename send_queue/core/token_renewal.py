@@ -1,15 +1,14 @@
-"""Renew the tokens that will end, each by one run at a time, and lose none that the provider lets be saved.
+"""Renew tokens before they end, each by one run at a time.
 
-    end    who has a token that is over, and nothing to renew it with, is disconnected and says so
-    take   one short transaction: what is due first gets a lease, in its row
-    ask    no transaction is open: the provider is shown the old tokens and gives new ones (providers/oauth.py)
-    keep   one short transaction: the new ones are sealed and stored, and only then does anybody use them;
-           or it is put off; or it was refused for good, and the account is disconnected and says so
+    end    disconnect accounts whose token ended and cannot be renewed
+    take   one short transaction: lease the renewal that is due first
+    ask    no open transaction: show the provider the old tokens, get new ones (providers/oauth)
+    keep   one short transaction: seal and store the new ones, before any use; or defer the renewal; or, if it is
+           refused for good, disconnect the account
 
-What can be lost lies between the provider's answer and the commit. A run that was killed there, or never got the
-answer, leaves a lease, and whoever takes it next shows the old tokens once more. Providers that keep them, or honour
-them for a while, answer again. One whose refresh tokens can be used once refuses: that is the loss. While the database
-is away, the new tokens are held on to as long as the lease lasts.
+Tokens can be lost only between the provider's answer and the commit. A run killed there leaves its lease, and the next
+holder shows the old tokens again. Providers that still take them answer; one whose refresh tokens serve once refuses,
+and the tokens are lost. While the database is unreachable, a run keeps new tokens for the rest of its lease.
 """
 
 from __future__ import annotations
@@ -31,25 +30,23 @@ from send_queue.rules.vault import Vault
 from send_queue.store import Connection, Database
 
 RENEWAL_LEASE = timedelta(minutes=3)
-"""How long a run that took tokens in hand is believed to be at work: a call, and then to store what it answered."""
+"""A run's lease of a renewal: time for one call and for storing its answer."""
 
 AGAIN = timedelta(minutes=5)
-"""How long a renewal that did not come off waits, where the provider names no time. A third of the shortest life, two
-hours, is forty minutes: there are several tries in it."""
-
+"""The wait after a failed renewal, unless the provider names one. A third of the shortest life, two hours, has room for
+eight tries."""
 
 MAX_SILENT_RENEWALS = 3
-"""How often in a row a provider may give no answer before the run leaves the rest of its accounts to the next: each
-costs as long as a call can last."""
-
+"""Leave a provider's other accounts to the next run after so many calls in a row without an answer: each takes the
+longest time."""
 
 MAX_RENEWALS = 10_000
-"""Renewals of one run at the most; the next run renews the rest."""
+"""The most renewals of one run; the next run renews the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class RenewalResult:
-    """What became of one account's renewal. `code` and `message` say why it did not come off; no token is in them."""
+    """The result of one account's renewal, with the error's `code` and `message`, which hold no token."""
 
     account: str
     provider: str
@@ -63,7 +60,7 @@ class RenewalResult:
 
 @dataclass(frozen=True, slots=True)
 class RenewalFilter:
-    """Which tokens are renewed: what is due, or what ends within a time; of everybody, or of one account."""
+    """Renew what is due, or what ends `within` a time; of all accounts or of one."""
 
     within: timedelta | None = None
     account: str | None = None
@@ -72,17 +69,17 @@ class RenewalFilter:
 
 @dataclass
 class TokenRenewal:
-    """One run over the tokens. `env` has the keys of the seals, and our clients' secrets."""
+    """One run of renewals. `env` has the sealing keys and our clients' secrets."""
 
     database: Database
     renewers: Renewers
     env: Mapping[str, str]
     stop: Event = field(default_factory=Event)
     missing_config: ConfigurationError | None = None
-    """What this environment has not, where it kept something from being renewed; the others had their turn."""
+    """The first configuration error; it stops only its own accounts."""
 
     def run(self, want: RenewalFilter) -> Iterator[RenewalResult]:
-        """Renew all that is wanted, one after the other, and tell of each. Runs may overlap."""
+        """Renew one after the other, and yield each result. Runs may overlap."""
         for row in store.end_tokens(self.database.conn, self.database.now()):
             yield RenewalResult(row["account"], row["provider"], "disconnected", row["code"], row["message"])
         tried: list[UUID] = []
@@ -105,7 +102,7 @@ class TokenRenewal:
             yield self._settle(taken, renewal)
 
     def _ask(self, taken: Json, leave_by: float) -> Renewal:
-        """Show the provider what is stored. Where something is lacking here it is put off, and said at the end."""
+        """Show the provider the stored tokens. Defer the renewal if this environment lacks something."""
         try:
             vault = Vault(self.env)
             refresh_token = taken["refresh_token"]
@@ -124,7 +121,7 @@ class TokenRenewal:
             return NotNow("configuration", str(error))
 
     def _settle(self, taken: Json, renewal: Renewal) -> RenewalResult:
-        """Write down what became of it, before anything else is done."""
+        """Store the result, before anything else."""
         match renewal:
             case Renewed():
                 kept = self._store(lambda conn, at: self._keep(conn, taken, renewal, at))
@@ -143,7 +140,7 @@ class TokenRenewal:
         assert_never(renewal)
 
     def _refuse(self, provider: str, account: str) -> None:
-        """Say at the end that a provider refuses our app, so that none of its tokens is renewed."""
+        """Report at the end that a provider refuses our app."""
         client = RULES[provider].client
         if client is not None:
             self.missing_config = self.missing_config or ConfigurationError(
@@ -169,7 +166,7 @@ class TokenRenewal:
         )
 
     def _store(self, write: Callable[[Connection, datetime | None], bool]) -> bool:
-        """Write while the lease lasts, on new connections if need be: the provider may give these tokens only once."""
+        """Retry the write while the lease lasts, on new connections too: the provider may give tokens only once."""
         return self.database.call(write, RENEWAL_LEASE.total_seconds())
 
 
@@ -185,27 +182,27 @@ def _lease(taken: Json) -> tuple[UUID, datetime]:
 
 
 def _refused(taken: Json, refused: Refused) -> tuple[str, str]:
-    """The code and the words of a refusal: was it what the provider has done with these tokens, or an answer that we
-    never got?"""
+    """Return the code and message of a refusal, which a lost answer may have caused."""
     name = shlex.quote(taken["account"])
     if taken["workspace"] != "default":
         name += f" --workspace {shlex.quote(taken['workspace'])}"
     mend = (
-        f"Connect it again, give what it is granted to `send-queue tokens set {name}`, then"
+        f"Connect it again, give the new tokens to `send-queue tokens set {name}`, then"
         f" `send-queue resume account {name}`."
     )
     old_ones = {"gone": "can be used once", "grace": "were good for a while only"}
     if taken["doubtful"] and (were := old_ones.get(RULES[taken["provider"]].once_used)):
         return "token_lost", f"An answer with new tokens was lost, and the old ones {were} ({refused.detail}). {mend}"
-    return refused.code, f"The provider does not renew its tokens any more ({refused.detail}). {mend}"
+    return refused.code, f"The provider no longer renews its tokens ({refused.detail}). {mend}"
 
 
 # --- keys -------------------------------------------------------------------------------------------------
 
 
 def reseal(conn: Connection, vault: Vault) -> Counter[str]:
-    """Seal all tokens with the vault's first key; counts those that were `resealed`, and those that were `renewed`
-    meanwhile by somebody else. Raises `ConfigurationError` where no key opens one; what was resealed stays so."""
+    """Seal all tokens with the vault's first key; count the `resealed`, and those that another run `renewed` meanwhile.
+
+    Raises `ConfigurationError` if no key opens one; those resealed before stay so."""
     counts: Counter[str] = Counter()
     for account_id, access_token, refresh_token in store.sealed_tokens(conn):
         anew = vault.reseal(refresh_token) if refresh_token else None

@@ -1,8 +1,7 @@
--- Correct waiting sends: their texts, their moment, their priority, their account. Returns how many were changed; a
--- send that no longer waits stays as it is.
+-- Correct waiting sends: texts, moment, priority or account. Returns how many changed; others stay.
 --
--- changes   [{id, message, subject}], null: the text stays; a few thousand at most
--- others    null: as it is. A new moment ends a place that quiet hours kept.
+-- changes   [{id, message, subject}], null: keep the text; a few thousand at most
+-- others    null: keep. A new moment ends a place kept by quiet hours
 --
 -- Raises SQ002, with the id, for a text or a moment that enqueue would refuse.
 create or replace function send_amend(changes jsonb, scheduled_for timestamptz default null, priority int default null,

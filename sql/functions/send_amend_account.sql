@@ -1,6 +1,5 @@
--- Let an account send for the campaigns of these sends, outside their pools; return its id. Before any row is locked.
--- Raises SQ002 where it does not serve a channel of theirs, or one of them is a post; SQ005 where there is no such
--- account.
+-- Let an account send for the campaigns of these sends, outside their pools; return its id. Call it before locking
+-- rows. Raises SQ002 if it does not serve a channel of theirs or one is a post, SQ005 without such an account.
 create or replace function send_amend_account(ids uuid[], account text) returns uuid language plpgsql
 set jit = off set enable_bitmapscan = off set seq_page_cost = 100 set random_page_cost = 1 as $$
 #variable_conflict use_column

@@ -1,8 +1,8 @@
--- List the waiting sends that a correction may change, by account, channel and id: those named, or a campaign's.
+-- List the waiting sends that can be amended, those named or a campaign's, by account, channel and id.
 --
--- Returns {id, campaign, channel, account, recipient, subject, message, fixed, fields}: `fixed` is true where an
--- earlier try may have gone out, so that the send must stay; `fields` are the prospect's columns and attributes.
--- Raises SQ005 or SQ006 for a named send that does not wait.
+-- Returns {id, campaign, channel, account, recipient, subject, message, fixed, fields}: `fixed`: an earlier try may
+-- have gone out, so the send must stay; `fields`: the prospect's columns and attributes. Raises SQ005 or SQ006 for a
+-- named send that does not wait.
 create or replace function send_amendable(ids uuid[] default null, campaign text default null,
     workspace text default null)
 returns setof jsonb language plpgsql stable

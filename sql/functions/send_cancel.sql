@@ -13,7 +13,7 @@ declare
     v_n        int;
 begin
     if ids is null and v_campaign is null then
-        raise exception 'Say what to cancel: ids, or --campaign NAME.' using errcode = 'SQ002';
+        raise exception 'Nothing is named to cancel: give ids or --campaign NAME.' using errcode = 'SQ002';
     end if;
     -- In the order of send_record. Named rows are locked in any status: a row that a claim is taking is waited for, and
     -- refused.

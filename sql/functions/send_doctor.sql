@@ -108,8 +108,8 @@ begin
         having count(*) > 0
 
         union all
-        select 3, 'asleep', 'wrong', format('Lanes are taken for idle though something is due in them: %s, the first of %s '
-                '%s: rows were written past the triggers.', count(*), min(a.label), min(s.channel)),
+        select 3, 'asleep', 'wrong', format('Lanes with due rows are marked idle: %s, the first of %s %s: rows were written '
+                'past the triggers.', count(*), min(a.label), min(s.channel)),
             null, 'update send_lanes set idle_until = ''epoch'''
         from (
             select l.account_id, l.channel
@@ -125,7 +125,7 @@ begin
 
         union all
         select 4, 'index', 'wrong', format('The index %s %s, so that claims grow slower with every row.', i.name,
-                case when not i.there then 'is missing' when not i.meant then 'is another one than it should be'
+                case when not i.there then 'is missing' when not i.meant then 'has another definition'
                      else 'is invalid' end),
             null, case when not i.there then i.made_by when not i.meant then format('drop index %s; ', i.name) || i.made_by
                        else format('reindex index concurrently %s', i.name) end
@@ -166,7 +166,7 @@ begin
         where p.database = current_database() and p.prepared <= clock_timestamp() - patience
         union all
         select 11, 'old_transaction', 'worth knowing', format('The role %s may not see the transactions of others, so '
-                'old ones were not looked for.', current_user), null, format('grant pg_read_all_stats to %I', current_user)
+                'old ones are not checked.', current_user), null, format('grant pg_read_all_stats to %I', current_user)
         where not pg_has_role(current_user, 'pg_read_all_stats', 'usage')
 
         union all
@@ -212,7 +212,7 @@ begin
             '["resume", "lane"]' || jsonb_build_array(a.name, l.channel) || a.place, null
         from send_lanes l join account a on a.id = l.account_id
         where l.next_at_reason = 'provider_hold' and l.next_at > v_at
-          and (a.secret_refused is null or split_part(l.next_at_detail, ':', 1) <> a.secret_refused_as) -- secret_refused has it
+          and (a.secret_refused is null or split_part(l.next_at_detail, ':', 1) <> a.secret_refused_as) -- see above
 
         union all
         select d.rank, d."check", d.severity, d.what, null, d.mend from send_doctor_settings() d
@@ -243,7 +243,7 @@ begin
         select 16, 'campaign_without_accounts',
             case when exists (select from send_campaign_accounts p where p.campaign_id = c.id) then 'worth knowing'
                  else 'wrong' end,
-            format('The active campaign %s has no accounts in its pool: what is enqueued without an account is refused.',
+            format('The active campaign %s has no accounts in its pool: sends enqueued without an account are refused.',
                 c.name || case when w.name <> 'default' then ' of ' || w.name else '' end),
             '["campaign", "set"]' || jsonb_build_array(c.name, '--account', coalesce(
                 (select min(a.name) from send_accounts a where a.workspace_id = c.workspace_id), 'NAME'))

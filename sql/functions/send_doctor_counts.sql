@@ -1,6 +1,5 @@
--- Counts of rows (send_counts) that differ from the rows, as one finding: rows were written past the triggers. Rows
--- that are not over are all compared. Those that are over are compared where the counts say 200,000 at most: bounded,
--- however long the history is.
+-- Report counts (send_counts) that differ from the rows, as one finding. Unfinished rows are all compared; finished
+-- ones only if the counts say 200,000 at most: a bound, however long the history.
 create or replace function send_doctor_counts() returns table ("check" text, what text, mend text) language sql stable
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$
@@ -27,7 +26,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
             from finished f cross join lateral (
                 select q.account_id, q.channel from send_queue q
                 where q.campaign_id = f.campaign_id and q.status = f.status and q.status in ('sent', 'failed', 'skipped')
-                order by q.updated_at limit f.n + 1) q) r -- one more than said is enough to differ
+                order by q.updated_at limit f.n + 1) q) r -- one more than counted is enough to differ
         group by r.campaign_id, r.account_id, r.channel, r.status
     ), differing as (
         select campaign_id, account_id, channel, status, coalesce(s.n, 0) as said, coalesce(t.n, 0) as n
@@ -35,7 +34,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
         where coalesce(s.n, 0) <> coalesce(t.n, 0)
           and (status in ('pending', 'sending', 'uncertain') or exists (select from finished))
     )
-    select 'counts', format('Counts that `status` shows differ from the rows: %s, as of account %s, channel %s, campaign '
+    select 'counts', format('Counts of `status` differ from the rows: %s, such as account %s, channel %s, campaign '
             '%s, status %s: %s counted, %s there: rows were written past the triggers.',
             (select count(*) from differing), a.name, d.channel, c.name, d.status, d.said, d.n),
         'select send_rebuild_counts()'

@@ -29,8 +29,8 @@ returns table (rank int, "check" text, severity text, what text, mend text) lang
         g.mend
     from given g where g.name = 'default_transaction_isolation' and g.setting <> 'read committed'
     union all
-    select 6, 'settings', 'worth knowing', format('%s is %s here: what takes longer (%s) is ended by the server, and '
-        'nothing of it is stored.', g.name, interval '1 millisecond' * g.n::float8, t.taking), g.mend
+    select 6, 'settings', 'worth knowing', format('%s is %s here: the server ends longer work (%s) and stores nothing '
+        'of it.', g.name, interval '1 millisecond' * g.n::float8, t.taking), g.mend
     from given g join (values
         ('statement_timeout', 60000, 'a prune, an import, a report'),
         ('transaction_timeout', 60000, 'an import, a forecast, a migrate'),

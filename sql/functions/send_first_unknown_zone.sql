@@ -1,5 +1,5 @@
--- A sentence on the first lane whose cap zone this server does not know, and in which something is due; null: there is
--- none. The claim has put such lanes aside (send_remaining_capacity); a run says it at its end.
+-- Return a sentence on the first lane with due rows whose cap zone this server does not know; null: none. Claims skip
+-- such lanes (send_remaining_capacity); a run reports it at its end.
 create or replace function send_first_unknown_zone(at timestamptz, account text default null, channel text default null,
     campaign text default null) returns text language sql stable as $$
     select l.next_at_detail

@@ -1,6 +1,6 @@
--- Add recent lines of send_counts to the sums of earlier ones: one line for each campaign, account, channel and status.
--- The counts stay, the lines become few. A bounded number a call; lines that somebody else folds are passed by, so a
--- key may have several sums for a while.
+-- Add recent lines of send_counts to the sums of earlier ones, one for each campaign, account, channel and status.
+-- Folds at most `batch` lines and skips those that another transaction folds, so a key may have several sums for a
+-- while.
 create or replace function send_fold_counts(batch int) returns void language sql as $$
     with recent as (
         delete from send_counts c

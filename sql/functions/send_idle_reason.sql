@@ -1,13 +1,13 @@
--- Say why a claim took nothing, of lanes that may send (send_due) and that it did not look into (`passed`).
+-- Explain a claim without rows, by the lanes that may send (send_due) and that it did not look into (`passed`).
 --
--- lock_skipped  somebody holds such a lane just now, or it has been given back its turn since the claim's look
--- in_flight     all its sends are in flight: a token of their leases, which changes when another run moves on; null: no
+-- lock_skipped  another transaction holds such a lane, or the lane got its turn back after the claim's look
+-- in_flight     the leases of lanes whose sends are all in flight: they change when another run progresses; null: none
 create or replace function send_idle_reason(at timestamptz, account text, channel text, campaign text, without uuid[],
     passed text[], out lock_skipped boolean, out in_flight text)
 language plpgsql as $$
 #variable_conflict use_column
 begin
-    lock_skipped := exists ( -- a lane that could not be woken
+    lock_skipped := exists ( -- a wake that was not applied
         select from send_wakes s
         join send_lanes l on l.account_id = s.account_id and l.channel = s.channel and l.paused_at is null
             and l.closed_until <= send_idle_reason.at
@@ -15,7 +15,7 @@ begin
         join send_accounts a on a.id = l.account_id
         where (send_idle_reason.account is null or a.name = send_idle_reason.account)
           and (send_idle_reason.channel is null or l.channel = send_idle_reason.channel));
-    -- Ordered, so that the planner walks lanes_by_turn from its start, and no lane that waits.
+    -- The order makes the planner walk lanes_by_turn from its start and stop before waiting lanes.
     select lock_skipped or coalesce(bool_or(lanes.n < lanes.max_in_flight), false),
         string_agg(lanes.last_lease::text, ' ' order by lanes.last_lease)
     into lock_skipped, in_flight

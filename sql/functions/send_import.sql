@@ -1,18 +1,20 @@
--- Put the staged lines of a file (send_import_stage) into the queue, all of them or none.
+-- Enqueue the staged lines of a file (send_import_stage), all or none.
 --
--- Each line gets its prospect (found by the address, or made; gaps in what is known of them are filled) and its
--- account: the one that it names, else the one that the prospect knows (send_own_account), else the pool's, dealt out
--- so that the accounts that serve the channel have the same number of days of work when it is done.
+-- Each line gets its prospect (found by address, or new; empty fields are filled) and its account: the one it names,
+-- else the prospect's (send_own_account), else one of the pool, so that all accounts that serve the channel end with
+-- the same number of days of work.
 --
--- skip_contacted   those to whom another campaign of the workspace wrote within this time are left out; null: as the
---                  campaign or its workspace has it
+-- skip_contacted   leave out people to whom another campaign of the workspace wrote within this time; null: the setting
+--                  of the campaign or its workspace
 --
--- Returns {created: n, suppressed: n, there: n, differing: [lines], twice: [[line, first line]], contacted: n,
--- elsewhere: n, campaigns: {name: n}, wrong: [{line, reason}]}. `contacted` are those that are left out, `elsewhere`
--- those of the created whom other campaigns of the workspace have too (send_import_elsewhere). `suppressed` are those
--- of the created that are stored as skipped, since nobody may write to them. `there` counts the lines whose dedupe key
--- is in the queue already, `differing` names those of them that now say something else, and `twice` those that are
--- earlier in the file. Where anything is wrong, nothing is stored.
+-- Returns counts, and lines of the file:
+--
+-- created, suppressed    stored sends; those of them stored as skipped, since their recipient is suppressed
+-- there, differing       lines whose dedupe key exists; those of them with another text or recipient
+-- twice                  [[line, first line]]: lines that repeat an earlier one
+-- contacted              number left out by skip_contacted
+-- elsewhere, campaigns   created ones whom other campaigns have too; {campaign: n} (send_import_elsewhere)
+-- wrong                  [{line, reason}]; with any, nothing is stored
 create or replace function send_import(campaign text, channel text, workspace text default null,
     at timestamptz default null, skip_contacted interval default null)
 returns jsonb language plpgsql as $$
@@ -68,7 +70,7 @@ begin
             'twice', '[]'::jsonb, 'wrong', v_wrong) || v_elsewhere;
     end if;
 
-    -- What is there already, in the queue or earlier in the file, is left alone.
+    -- Drop lines that exist in the queue or earlier in the file.
     with known as (
         delete from send_import_lines s using send_queue q
         where q.workspace_id = v_campaign.workspace_id and q.dedupe_key = s.dedupe_key
@@ -90,7 +92,7 @@ begin
 
     analyze send_import_lines;
     if v_address is not null then
-        -- Who is it? Somebody who is known by the address, else by another one in the line, else somebody new.
+        -- The prospect: known by the recipient, else by another address of the line, else new.
         update send_import_lines s
         set linkedin_user_id = case when v_address = 'linkedin_user_id' then s.recipient else s.linkedin_user_id end,
             email = case when v_address = 'email' then s.recipient else s.email end,
@@ -118,7 +120,7 @@ begin
         where s.prospect_id is null and o.key = s.key and o.line <> s.line;
     end if;
 
-    -- Who writes? The account that the line names, else the one that the prospect knows.
+    -- The account: the line's, else the prospect's.
     update send_import_lines s set account_id = a.id from send_accounts a
     where a.workspace_id = v_campaign.workspace_id and a.name = s.account;
     with known as materialized (
@@ -139,8 +141,8 @@ begin
         perform send_refuse_left(v_campaign.id, v_left.left_id, v_left.people);
     end if;
 
-    -- Deal out the rest. load: rows that wait; a_day: rows that go in a day. Find the level (in days of work) up to
-    -- which the accounts are filled, then give each its share, in turns.
+    -- Deal out the rest. load: pending rows; a_day: rows sent in a day. Find the level, in days of work, to fill all
+    -- accounts to; then give each its share, in turns.
     select count(*) into v_open from send_import_lines s where s.account_id is null;
     if v_open > 0 then
         create temporary table send_import_pool on commit drop as
@@ -178,13 +180,13 @@ begin
         ), lines as (
             select o.line, row_number() over (order by o.again, o.line) as nth
             from (select s.line, s.line > min(s.line) over
-                      (partition by coalesce(s.prospect_id, s.new_prospect_id)) as again -- what follows goes with it
+                      (partition by coalesce(s.prospect_id, s.new_prospect_id)) as again -- later lines follow the first
                   from send_import_lines s where s.account_id is null) o
         )
         update send_import_lines s set account_id = places.account_id
         from places join lines using (nth) where s.line = lines.line;
         drop table send_import_pool;
-        if v_address is not null then -- one person has one account, however many lines
+        if v_address is not null then -- one account for all lines of a person
             update send_import_lines s set account_id = f.account_id
             from (select distinct on (1) coalesce(o.prospect_id, o.new_prospect_id) as id, o.account_id
                   from send_import_lines o where o.account is null order by 1, o.line) f
@@ -205,7 +207,7 @@ begin
             s.linkedin_user_id, s.email, s.phone, s.timezone, s.attributes, s.account_id,
             jsonb_build_object(send_import.channel, s.account_id), v_at
         from send_import_lines s where s.prospect_id is null order by s.line
-        on conflict do nothing; -- several lines of one person; somebody who was added just now
+        on conflict do nothing; -- a person's later lines; a prospect added meanwhile
         get diagnostics v_new = row_count;
         if v_new < (select count(*) from send_import_lines s where s.prospect_id is null) then
             perform send_import_match_prospects(v_campaign.workspace_id, v_address);

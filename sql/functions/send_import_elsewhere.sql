@@ -1,6 +1,5 @@
--- Of staged lines whose prospects are known: drop those to whom another campaign of the workspace wrote within a time
--- (null: none), and count the others that another campaign has too. Returns {contacted, elsewhere, campaigns: {name:
--- n}}.
+-- Drop staged lines with known prospects to whom another campaign of the workspace wrote within a time (null: drop
+-- none), and count the others that another campaign has too. Returns {contacted, elsewhere, campaigns: {name: n}}.
 create or replace function send_import_elsewhere(workspace_id uuid, campaign_id uuid, channel text, within interval,
     at timestamptz)
 returns jsonb language plpgsql set jit = off set enable_seqscan = off set enable_bitmapscan = off as $$

@@ -1,6 +1,5 @@
--- Find the prospects of staged lines, however their addresses are written: by the one that is written to, else by
--- another one in the line; of several, the one who was known first. Each is looked up by an index, as
--- send_known_prospect does.
+-- Find the prospects of staged lines by their addresses in any spelling: by the recipient, else by another address of
+-- the line; of several the oldest. Each is looked up by an index, as in send_known_prospect.
 create or replace function send_import_match_prospects(workspace_id uuid, address text) returns void language plpgsql
 set jit = off set enable_seqscan = off set enable_bitmapscan = off as $$
 #variable_conflict use_column

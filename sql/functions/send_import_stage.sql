@@ -1,4 +1,4 @@
--- Make the table that an import copies its lines into; it is gone with the transaction.
+-- Create the temporary table for the lines of an import; it ends with the transaction.
 create or replace function send_import_stage() returns void language sql as $$
     select send_needs_temp();
     create temporary table send_import_lines (

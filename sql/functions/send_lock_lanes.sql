@@ -1,10 +1,9 @@
--- Lock lanes, in the one order, and before them the limits of those that something is given back to: lanes that wait
--- for these limits look again. First in a transaction, but for accounts: who holds a row waits for no lane.
+-- Lock lanes, and before them the limits of accounts that get something back; reopen the lanes that wait for these
+-- limits. Call it first in a transaction, after accounts: a transaction with locked rows may wait for no lane.
 --
--- Claims count, and make lanes wait, under the lock of the limit, and only try for it; so while it is ours none does,
--- and each lane that waits is seen here. One that somebody holds is not waited for: the next claim wakes it
--- (send_apply_wakes). A limit before a lane, since an UPDATE of a limit holds its row and locks lanes
--- (send_on_limit_change); where one was added while we waited for a lane, let go of all and begin anew.
+-- Claims make lanes wait under the limit's lock, and only try for that lock; so while we hold it, we see each waiting
+-- lane. A lane that another transaction holds is not waited for: the next claim reopens it (send_apply_wakes). Limits
+-- come before lanes, as in send_on_limit_change; if a limit was added meanwhile, release all and begin anew.
 --
 -- giving   the accounts that get something back (send_give_back); null: none
 create or replace function send_lock_lanes(account_ids uuid[], channels text[], giving uuid[]) returns void
@@ -29,7 +28,7 @@ begin
                 where m.workspace_id = any (v_workspaces) and (m.account_id is null or m.account_id = any (giving))
                   and m.id <> all (v_limits));
             raise exception 'a limit was added' using errcode = 'SQ001';
-        exception when sqlstate 'SQ001' then -- what was locked above is free again
+        exception when sqlstate 'SQ001' then -- which releases the locks above
             if v_round = 100 then
                 raise exception 'limits are added all the time' using errcode = 'lock_not_available';
             end if;

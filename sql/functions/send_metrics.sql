@@ -1,12 +1,11 @@
--- How everything stands at a moment, for monitoring, as one JSON object of lists: lanes, attempts, waiting, trouble,
--- accounts, schedules, runs. Ages are in seconds.
+-- Return the state of the queue at a moment for monitoring, as one JSON object of lists: lanes, attempts, waiting,
+-- trouble, accounts, schedules, runs. Ages are in seconds.
 --
--- waiting  rows that wait, by what holds them: `scheduled_for` is for later; `due` is held by nothing, and goes with
---          the next runs; else a rule as `explain` has it. `ready` says for how long a run could have taken one.
--- trouble  rows that are in flight, failed or uncertain.
+-- waiting  pending rows by the rule that holds them, as `explain` names it; `scheduled_for`: for later; `due`: none,
+--          the next runs send them. `ready`: how long a run could have taken one
+-- trouble  rows in flight, failed or uncertain, from send_counts
 --
--- What waits is counted from an index, by lane and campaign, and what holds it is asked once for each of these. Trouble
--- is known (send_counts).
+-- Pending rows are counted from an index by lane and campaign, and the rule is found once for each of these.
 create or replace function send_metrics(at timestamptz default null) returns jsonb language sql stable
 set timezone = 'UTC' set extra_float_digits = 1
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
@@ -34,7 +33,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
         left join lane n on n.workspace = w.name and n.account = a.name and n.channel = b.channel
         left join send_schedules s on s.id = coalesce(c.schedule_id, a.schedule_id)
         cross join m
-        left join lateral ( -- open by what is cached, also where no run has come by to renew the window
+        left join lateral ( -- by the stored windows, even if no run has renewed them
             select lower(o) as opens_at from unnest(array_prepend(tstzrange(s.opens_at, s.closes_at), s.later_windows)) o
             where s.window_since <= m.at and lower(o) <= m.at and m.at < upper(o) limit 1) o on true)
     select jsonb_build_object(

@@ -1,6 +1,6 @@
--- Return the ids of the sends of people: those whom this recipient's key finds, by any address of theirs, or whose name
--- has this part in it, in whatever case; both, where both are given. Rows without a prospect are found by their own key
--- while they wait and once they may have gone out.
+-- Return the ids of people's sends: of those with this recipient among their addresses, in any spelling, or with this
+-- part in their name, in any case; of both if both are given. Sends without a prospect are found by their own recipient
+-- if they wait or may have gone out.
 create or replace function send_of_person(recipient text, name text) returns setof uuid language plpgsql stable
 set plan_cache_mode = force_custom_plan set jit = off set enable_bitmapscan = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$

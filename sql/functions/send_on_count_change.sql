@@ -1,5 +1,5 @@
--- Count rows as they change, by whomever they are changed (send_counts). A statement adds one line for each campaign,
--- account, channel and status that it touches, however many rows it changes; in between, lines are folded.
+-- Keep send_counts: each statement adds one line for each campaign, account, channel and status that it touches,
+-- however many rows it changes. Now and then it folds the lines.
 create or replace function send_on_count_change() returns trigger language plpgsql as $$
 declare
     v_lines int;
@@ -21,8 +21,7 @@ begin
             group by c.campaign_id, c.account_id, c.channel, c.status having sum(c.n) <> 0;
     end case;
     get diagnostics v_lines = row_count;
-    -- About 400 lines are there by then. With an older snapshot, a line that somebody has folded since would be an
-    -- error.
+    -- After about 400 lines. Under REPEATABLE READ a line folded meanwhile would be an error.
     if random() < 0.0025::float8 * v_lines::float8 and current_setting('transaction_isolation') = 'read committed' then
         perform send_fold_counts(2000);
     end if;

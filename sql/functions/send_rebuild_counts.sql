@@ -1,5 +1,4 @@
--- Count all rows anew. For a queue whose triggers were passed by (a restore without them, TRUNCATE); nobody changes a
--- row meanwhile.
+-- Count all rows anew, after changes past the triggers (a restore without them, TRUNCATE). Locks out writers.
 create or replace function send_rebuild_counts() returns void language sql as $$
     select send_needs_read_committed();
     lock table send_queue in share row exclusive mode;

@@ -1,22 +1,21 @@
--- Write down what became of sends: one short transaction for all of them. Those that went out, as most do, are written
--- down by send_record_sent; what comes here needs more thought, each on its own.
+-- Record results of attempts, in one short transaction. Most sends went out, and send_record_sent records them; the
+-- others come here, one by one.
 --
--- A result counts only while its attempt is still the current one (not finished by recovery): a worker that was
--- declared dead cannot overwrite what came after it, nor hold a lane. What such a late worker knows is still used: it
--- was sent, so the row is sent, whatever recovery had thought of it.
+-- A result counts only while its attempt is the current one, not finished by recovery: a worker declared dead neither
+-- overwrites later results nor holds a lane. Only its late `sent` counts: the row becomes sent, whatever recovery
+-- concluded.
 --
 -- results  [{attempt_id, outcome, http_status, provider_message_id, error_code, error_message, retry_seconds,
---            scope, hold_seconds, ceiling_seconds, suppress, secret}, ...]; outcome as in send_attempts; suppress: of a
---            failed send, whether its recipient may not be written to any more; secret: of a hold, the variable whose
---            secret was refused
+--            scope, hold_seconds, ceiling_seconds, suppress, secret}, ...]; outcome as in send_attempts; suppress, of a
+--            failed send: suppress its recipient; secret, of a hold: the variable of the refused secret
 --
--- All locks are taken before anything is written, in the one order that is everywhere: accounts, limits, lanes, rows,
--- attempts, tally; of several, in the order of their ids (of lanes and rows: by account, channel, id; of attempts: by
--- send, number). Lanes only for what needs them, so that what was sent waits for no claim: what stops a lane or gives
--- something back, what comes late (it may have to be counted again), and what ends a lane's ladder of holds.
+-- All locks come before any write, in the one order of all functions: accounts, limits, lanes, rows, attempts, tally;
+-- several by id (lanes and rows: account, channel, id; attempts: send, number). Lanes are locked only for results that
+-- stop a lane, give something back, come late (they may be counted again) or end a series of holds; so plain sent ones
+-- wait for no claim.
 --
--- Each row is found by its id, in a lateral query with a limit where it would be a join, whatever the statistics say:
--- they may be from when there was next to nothing, and a batch would then be compared with all attempts that there are.
+-- Each row is found by its id, in a lateral query with a limit instead of a join: with stale statistics a join could
+-- compare the batch with all attempts.
 create or replace function send_record(results jsonb, at timestamptz default null)
 returns table (send_id uuid, recorded boolean, status text) language plpgsql set lock_timeout = '2s'
 set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -25,7 +24,7 @@ declare
     v_at       timestamptz := coalesce(send_record.at, clock_timestamp());
     v_accounts uuid[]; -- and channels: the lanes to lock
     v_channels text[];
-    v_giving   uuid[]; -- the accounts that something is given back to
+    v_giving   uuid[]; -- accounts that get caps or gaps back
     v_ids      uuid[];
     v_result   record;
     v_send     record;
@@ -36,7 +35,7 @@ declare
     v_status   text;
     v_to_come  boolean := send_rehearse(send_record.at);
     v_traceless boolean := send_leaves_no_trace();
-    v_refusing uuid[] := '{}'; -- the sends whose recipients may not be written to any more
+    v_refusing uuid[] := '{}'; -- sends whose recipients are to be suppressed
 begin
     if exists (select from jsonb_to_recordset(results) r (outcome text, hold_seconds float8, secret text)
                where r.outcome = 'held' and (r.hold_seconds is null or r.secret is not null)) then
@@ -71,7 +70,7 @@ begin
     perform from send_queue q where q.id = any (v_ids) order by q.account_id, q.channel, q.id for no key update;
     perform from send_attempts b where b.send_id = any (v_ids) order by b.send_id, b.number for no key update;
 
-    -- One that goes out ends the ladder of holds. Not while a hold lasts: then it began before the hold did.
+    -- A sent one ends the series of holds, unless a hold lasts: then it began before that hold.
     if v_accounts is not null then
         update send_lanes l set consecutive_holds = 0
         where l.consecutive_holds > 0 and (l.next_at_reason is distinct from 'provider_hold' or l.next_at <= v_at)
@@ -84,7 +83,7 @@ begin
 
     if v_accounts is not null and not v_to_come and exists (
             select from send_rehearsed_lanes union all select from send_rehearsed_rows) then
-        perform send_end_rehearsal(v_accounts); -- else a hold would be put back with what was rehearsed
+        perform send_end_rehearsal(v_accounts); -- else undoing the rehearsal would undo this hold
     end if;
 
     for v_result in
@@ -115,12 +114,12 @@ begin
             continue;
         end if;
 
-        -- Only what was or may have been accepted is spent.
+        -- Only accepted and uncertain attempts count against caps.
         if v_result.outcome not in ('sent', 'uncertain') then
             perform send_give_back(v_attempt);
         end if;
         if v_result.outcome = 'held' then
-            if v_traceless then -- a sandbox disconnects no account and refuses no secret: the lanes wait for a day
+            if v_traceless then -- a sandbox disconnects no account and refuses no secret: hold the lanes for a day
                 v_result.hold_seconds := coalesce(v_result.hold_seconds, 86400);
                 v_result.secret := null;
             end if;
@@ -135,8 +134,8 @@ begin
             end if;
         end if;
 
-        -- It was done before: by an attempt of ours that was in doubt, even if it was taken for not sent since (one
-        -- that was never in doubt was released without a code), or else by somebody else.
+        -- Done before by our own attempt, if one was ever in doubt (a release without a code never was); else by
+        -- somebody else.
         if v_result.outcome = 'already_done' then
             select b.id into v_ours from send_attempts b
             where b.send_id = v_send.id
@@ -150,7 +149,7 @@ begin
 
         v_counts := v_result.outcome not in ('held', 'released');
         v_status := case
-            -- Also where an earlier attempt, once given up, has turned out to be sent meanwhile.
+            -- Also if an earlier attempt proved to be sent meanwhile.
             when exists (select from send_attempts b where b.send_id = v_send.id and b.outcome = 'sent') then 'sent'
             when v_result.outcome = 'already_done' then 'skipped'
             when v_result.outcome = 'retry' and v_send.attempts + 1 >= v_send.max_attempts then 'failed'
@@ -160,7 +159,7 @@ begin
         if v_status = 'failed' and exists (select from send_attempts b where b.send_id = v_send.id
                                                                          and b.outcome = 'uncertain') then
             if v_result.outcome = 'retry' then
-                v_status := 'uncertain'; -- `failed` would say that it certainly did not go out: it is asked about
+                v_status := 'uncertain'; -- `failed` would claim that it did not go out; a look-up decides
             end if;
             v_result.error_message := concat_ws(' ', nullif(v_result.error_message, ''),
                 'An earlier try may have gone out.');
@@ -172,7 +171,7 @@ begin
             scheduled_for = case when v_result.outcome = 'retry' and v_status = 'pending'
                 then v_at + make_interval(secs => v_result.retry_seconds) else q.scheduled_for end,
             look_up_at = case when v_status = 'uncertain' then v_at end, look_ups = 0, absent_since = null,
-            -- A failed one goes again by a person's word only, however late.
+            -- Only a person retries a failed one, at any later time.
             repeat_by = case when v_status <> 'failed' then q.repeat_by end,
             error_code = case when v_status <> 'sent' then v_result.error_code end,
             error_message = case when v_status <> 'sent' then v_result.error_message end

@@ -1,14 +1,13 @@
--- Write down sends that went out, as most do, all at once: what send_record does for each, in a few statements.
+-- Record sends that went out, all at once: as send_record would each, in a few statements.
 --
 -- send_ids, attempt_ids   the rows, and the attempt of each
--- told                    {attempt_id: [http_status, provider_message_id]} of those whose provider said anything
+-- told                    {attempt_id: [http_status, provider_message_id]}, for answers that had either
 --
--- Returns the attempts that were not written down, and are for send_record: where somebody else knows more of one
--- (recovery has finished it, its lane is on a ladder of holds that ends with it), somebody holds its row, or a provider
--- has named two messages alike. Locks are taken in the one order, as in send_record.
+-- Returns the attempts left to send_record: recovery finished one, its lane has a series of holds, another transaction
+-- holds its row, or a provider gave two messages one id. Locks come in send_record's order.
 --
--- Each row is found by its id, in a lateral query with a limit where it would be a join, whatever the statistics say:
--- a join that is taken the wrong way around compares a batch with all attempts that there are by now.
+-- Each row is found by its id, in a lateral query with a limit instead of a join: with stale statistics a join could
+-- compare the batch with all attempts.
 create or replace function send_record_sent(send_ids uuid[], attempt_ids uuid[], told jsonb default null,
     at timestamptz default null)
 returns setof uuid language plpgsql set jit = off set plan_cache_mode = force_generic_plan
@@ -16,7 +15,7 @@ set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as
 #variable_conflict use_column
 declare
     v_at       timestamptz := coalesce(send_record_sent.at, clock_timestamp());
-    v_sends    uuid[]; -- of rows that are ours: their sends, and their attempts
+    v_sends    uuid[]; -- locked rows, and the attempt of each
     v_attempts uuid[];
 begin
     perform send_rehearse(send_record_sent.at);

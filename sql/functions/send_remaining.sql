@@ -1,4 +1,4 @@
--- How many rows are pending: of all, or of an account, a channel, a campaign. No row is counted (send_counts).
+-- Return the number of pending rows: of all, or of an account, a channel, a campaign. Reads send_counts alone.
 create or replace function send_remaining(account text default null, channel text default null,
     campaign text default null)
 returns bigint language sql stable set jit = off as $$

@@ -1,11 +1,10 @@
--- Prepare a claim: undo what a rehearsal left, skip expired rows, wake lanes; and list what the run must do beside it.
+-- Prepare a claim: undo an ended rehearsal, skip expired rows, wake lanes; and list the run's other work.
 --
--- rehearsing      the claim is a rehearsal: it leaves the marks of rehearsals alone
--- expired         how many rows it skipped since their expires_at has passed: 500 a call, so that none pile up before
---                 the due ones
--- stale           schedules whose window has passed: the run works out the next one (send_set_windows)
+-- rehearsing      the claim is a rehearsal and leaves the marks of rehearsals alone
+-- expired         number of rows skipped since their expires_at has passed, 500 a call at most
+-- stale           schedules whose window has passed: the run computes the next one (send_set_windows)
 -- expired_leases  whether a dead run left rows in `sending` (send_recover)
--- look_ups_due    whether the provider must be asked about an uncertain row (send_look_ups)
+-- look_ups_due    whether a look-up of an uncertain row is due (send_look_ups)
 create or replace function send_sweep(at timestamptz, rehearsing boolean, out expired int, out stale jsonb,
     out expired_leases boolean, out look_ups_due boolean)
 language plpgsql as $$

@@ -1,4 +1,4 @@
--- How many sends each campaign has in each status.
+-- The number of sends of each campaign by status.
 create or replace view send_queue_status as
 select w.name as workspace, c.name as campaign, n.status, n.sends
 from (select o.campaign_id, o.status, sum(o.n)::bigint as sends from send_counts o

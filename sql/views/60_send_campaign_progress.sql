@@ -1,4 +1,4 @@
--- How far each campaign has come.
+-- The progress of each campaign.
 create or replace view send_campaign_progress as
 select w.name as workspace, c.name as campaign, c.status, coalesce(n.total, 0) as total,
     coalesce(n.sent, 0) as sent, coalesce(n.pending, 0) as pending, coalesce(n.in_flight, 0) as in_flight,

@@ -19,13 +19,13 @@ def test_it_says_what_it_removed_and_what_it_kept(queue: Queue) -> None:
     queue("suppress", "add", "ben@example.org")
     dry = queue("forget", "ACoAA-1", "--dry-run")
     assert dry.stdout.splitlines() == [
-        "Of ACoAA-1 would be removed, in the workspace default: what 1 send and 0 attempts say of them, 1 prospect and "
-        "0 notifications; 1 of the sends waited, and would be skipped.",
-        "Kept: the rows with their codes and moments, for the counts and caps, and no suppression.",
+        "Would remove the data of ACoAA-1 in the workspace default from 1 send, 0 attempts, 1 prospect and 0 "
+        "notifications; 1 waiting send would become `skipped`.",
+        "Kept: the rows with their codes and moments, for counts and caps, and no suppression.",
     ]
     assert queue.statuses()["pending"] == 3
     done = queue("forget", "ACoAA-1")
-    assert done.stdout.startswith("Of ACoAA-1 were removed, in the workspace default: what 1 send and 0 attempts say")
+    assert done.stdout.startswith("Removed the data of ACoAA-1 in the workspace default from 1 send, 0 attempts, 1")
     assert "`send-queue suppress add ACoAA-1`" in done.stderr
     assert "ACoAA-1" not in queue("list").stdout
     [row] = queue.json("list", "--status", "skipped")

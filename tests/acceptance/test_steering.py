@@ -207,7 +207,7 @@ def test_what_is_over_says_why_and_what_next(queue: Queue) -> None:
     queue.sandbox.clear_faults()
     due = moment_of(queue, send_id)
     queue.run_once(due)
-    assert f"The provider accepted it at {due:%a %Y-%m-%d %H:%M} UTC" in queue("explain", send_id, now=due).stdout
+    assert f"The provider took it at {due:%a %Y-%m-%d %H:%M} UTC" in queue("explain", send_id, now=due).stdout
 
 
 def test_a_doubt_that_is_looked_up_says_when(queue: Queue) -> None:

@@ -62,7 +62,7 @@ def test_what_is_being_claimed_just_now_is_refused_too(database: str, conn: Conn
 def test_a_cancel_must_say_what(conn: Connection) -> None:
     """Neither ids nor a campaign: refused; an id that is not there: refused."""
     queue = Queue(conn)
-    with pytest.raises(psycopg.Error, match="Say what to cancel: ids, or --campaign NAME"):
+    with pytest.raises(psycopg.Error, match="Nothing is named to cancel: give ids or --campaign NAME"):
         queue.call("send_cancel")
     with pytest.raises(psycopg.Error, match="does not exist: only pending and failed sends"):
         queue.call("send_cancel", ids=[UUID(int=1)])
