@@ -14,13 +14,17 @@ from send_queue import store
 from send_queue.core import explain
 from send_queue.core.results import Recorded, Released, Result, Results, Written, as_json, as_row, clean_message_id
 from send_queue.core.state import SEND_LEASE, Pass, Progress, RunReport
-from send_queue.model import Claimed, ConfigurationError, DatabaseUnreachable, Hold, Retry, Sent, clock
+from send_queue.model import Claimed, ConfigurationError, DatabaseUnreachable, Hold, Retry, Sent, UserError, clock
 
 CONNECT_ERROR_CODES = ("dns", "connect_refused", "connect_timeout", "connect_failed", "tls", "proxy_refused")
 """The codes of calls that never reached the provider (providers/http.py)."""
 
 MAX_CONNECT_FAILURES = 3
 """Skip an account after so many failed connections: each send loses a try."""
+
+
+MAX_UNRECORDED = 2
+"""End a run after more refused results: the lease of each puts its send in doubt."""
 
 
 class ResultWriter:
@@ -65,19 +69,20 @@ def _write(pass_: Pass, results: Results) -> Written:
     except Exception:  # reported below, for the one that is refused
         pass
     rows: list[Recorded] = []
-    refused: Exception | None = None
+    error: Exception | None = None
+    refused = 0
     for send, result in results:
         try:
             rows += _write_together(pass_, [(send, result)])
         except DatabaseUnreachable:
             raise
-        except Exception as error:
-            refused = error
+        except Exception as refusal:
+            error, refused = refusal, refused + 1
             pass_.listener.warn(
                 f"The result of the send {send.send_id} ({type(result).__name__}) could not be recorded: a later run"
                 " finds its lease expired and queries its provider."
             )
-    return Written(rows, refused)
+    return Written(rows, error, refused)
 
 
 def _write_together(pass_: Pass, results: Results) -> list[Recorded]:
@@ -106,7 +111,7 @@ def _lease_left(results: Sequence[tuple[Claimed, Result]]) -> float:
 
 
 def count(pass_: Pass, written: Written, progress: Progress) -> None:
-    """Count recorded results. Raises the error of one that was not: its lease will put it in doubt."""
+    """Count recorded results. Raises the error of one that was not, unless a foreign object refused only a few."""
     for send, result, status in written.rows:
         if pass_.listener.log:
             said = as_json(send, result)
@@ -116,7 +121,10 @@ def count(pass_: Pass, written: Written, progress: Progress) -> None:
             )  # fmt: skip
         _count_one(pass_, progress, (send, result, status))
     if written.error:
-        raise written.error
+        progress.unrecorded += written.refused
+        if not isinstance(written.error, UserError) or progress.unrecorded > MAX_UNRECORDED:
+            raise written.error
+        progress.report.unrecorded = written.error
 
 
 def _count_one(pass_: Pass, progress: Progress, recorded: Recorded) -> None:

@@ -48,10 +48,11 @@ Recorded: TypeAlias = tuple[Claimed, Result, str]
 
 
 class Written(NamedTuple):
-    """Recorded results, and the error of one that the database refused."""
+    """Recorded results, the error of one that the database refused, and the number of such results."""
 
     rows: list[Recorded]
     error: Exception | None = None
+    refused: int = 0
 
 
 class LookUpResult(NamedTuple):

@@ -11,7 +11,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from send_queue.core.log_lines import Listener
-from send_queue.model import ConfigurationError
+from send_queue.model import ConfigurationError, UserError
 from send_queue.providers import Providers
 from send_queue.store import Connection, Database, Filters
 
@@ -63,11 +63,13 @@ class RunReport:
     """What the environment, or the database server, lacks for an account with due sends."""
     refusals: dict[tuple[str, str], ConfigurationError] = field(default_factory=dict)
     """Secrets that a provider refused while sends wait for them, by provider and variable."""
+    unrecorded: UserError | None = None
+    """Why the database refused a result: mostly a trigger or constraint that is not ours."""
 
     @property
-    def problem(self) -> ConfigurationError | None:
-        """Why the command exits with 78 after all other sends had their turn."""
-        return self.missing_config or next(iter(self.refusals.values()), None)
+    def problem(self) -> UserError | None:
+        """The error with which the command exits after all other sends had their turn."""
+        return self.unrecorded or self.missing_config or next(iter(self.refusals.values()), None)
 
     @property
     def processed(self) -> int:
@@ -91,6 +93,9 @@ class Progress:
     """Failed connections, by account."""
     mended: set[UUID] = field(default_factory=set)
     """The accounts whose secret was refused before, and that have sent in this run."""
+
+    unrecorded: int = 0
+    """Results that the database refused."""
 
     @property
     def asks(self) -> bool:

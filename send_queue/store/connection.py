@@ -63,9 +63,16 @@ def connect(url: str, warn: Callable[[str], None] = lambda _: None) -> Connectio
             " NAME encoding 'UTF8' template template0`, and name it in DATABASE_URL."
         )
 
+    warned: set[str] = set()
+
     def passed_on(notice: psycopg.errors.Diagnostic) -> None:
+        sentence = notice.message_primary or ""
+        if notice.severity_nonlocalized == "WARNING" and notice.sqlstate == "SQ006":  # each claim of a run says it
+            if sentence in warned:
+                return
+            warned.add(sentence)
         if notice.severity_nonlocalized == "WARNING" or notice.sqlstate == "SQ003":
-            warn(notice.message_primary or "")
+            warn(sentence)
 
     conn.add_notice_handler(passed_on)
     return conn
@@ -169,6 +176,8 @@ def _in_words(error: psycopg.Error, said: str) -> Exception:
         return UserError(said)
     if error.sqlstate in ("SQ007", "SQ008"):  # a copy, a missing right
         return ConfigurationError(said)
+    if error.sqlstate not in (*BUSY, *TIMED_OUT) and (refused := _foreign_refusal(error, said)):
+        return refused
     if absent := schema.missing(error):
         return absent
     match error:
@@ -205,6 +214,12 @@ def _in_words(error: psycopg.Error, said: str) -> Exception:
                 " password as %40 or %2F."
             )
     return error
+
+
+def _foreign_refusal(error: psycopg.Error, said: str) -> UserError | None:
+    from send_queue.store import foreign  # late: only errors need it
+
+    return foreign.refusal(error, said)
 
 
 REFUSED = ("SQ002", "SQ005", "SQ006")

@@ -51,6 +51,8 @@ declare
     v_calls      int := 0;                   -- rows taken, counted as max_rows counts them
     v_day        date;
     v_attempts   uuid[];
+    v_written    int;
+    v_taken      int;
     v_claimed    uuid[] := '{}';             -- attempts
     v_expired    int;
     v_busy       boolean := false;
@@ -182,11 +184,18 @@ begin
         from unnest(v_rows.ids, v_attempts) i (id, attempt_id)
         left join lateral (
             select max(b.number) as number from send_attempts b where b.send_id = i.id) b on true;
+        get diagnostics v_written = row_count;
         update send_queue q
         set status = 'sending', claimed_by = worker, lease_expires_at = v_at + lease, updated_at = v_at,
             attempt_id = ( -- not by a join with v_attempts, which could be taken the wrong way around
                 select b.id from send_attempts b where b.send_id = q.id order by b.send_id desc, b.number desc limit 1)
-        where q.id = any (v_rows.ids);
+        where q.id = any (v_rows.ids) and v_written = cardinality(v_rows.ids);
+        get diagnostics v_taken = row_count;
+        -- A foreign trigger that returns null, or a rule, keeps rows as they are: they would be sent again and again.
+        if v_taken < cardinality(v_rows.ids) then
+            raise exception 'A trigger or rule of yours on send_queue or send_attempts drops changes of rows: make the '
+                'trigger return new, or drop it.' using errcode = 'SQ006';
+        end if;
         -- Force this commit to disk: with synchronous_commit off, a crash could lose it.
         if current_setting('synchronous_commit') = 'off' then
             perform set_config('synchronous_commit', 'local', true);

@@ -137,6 +137,10 @@ begin
         end if;
         select q.* into v_there from send_queue q
         where q.workspace_id = v_campaign.workspace_id and q.dedupe_key = v_key;
+        if v_there.id is null then
+            raise exception 'Nothing was stored: a trigger of yours on send_queue drops the new row; make it return '
+                'new, or drop it.' using errcode = 'SQ006';
+        end if;
     end if;
 
     if (v_there.campaign_id, v_there.channel, send_normal_recipient(v_there.recipient), v_there.message) is distinct from
