@@ -308,8 +308,7 @@ class _Call:
             return Uncertain("unreadable_answer", f"{host}: the answer could not be unpacked.", status)
         if taken > max_bytes or len(whole) > max_bytes:
             return Uncertain("answer_too_large", f"{host}: the answer is over {max_bytes} bytes.", status)
-        text = plain(hidden(whole.decode("utf-8", "replace"), self._hide))
-        return Answer(status, dict(response.headers), _json(whole), text)
+        return Answer(status, dict(response.headers), _json(whole), whole.decode("utf-8", "replace"), self._hide)
 
 
 def _timeouts(limits: Limits) -> httpx.Timeout:

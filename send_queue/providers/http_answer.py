@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import re
 import ssl
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,14 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from socket import gaierror
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import quote, quote_plus, urljoin, urlsplit
 
 from send_queue.model import Failed, Hold, Retry, Uncertain
 
-if TYPE_CHECKING:
-    # At run time httpx (70 ms) is imported by the first call: a tick with nothing due makes none.
-    pass
 MAX_WAIT = timedelta(days=30)
 """No Retry-After is believed beyond this."""
 
@@ -41,14 +37,23 @@ class Limits:
 class Answer:
     """What the server answered, read to its end.
 
-    `headers` have names in lower case; `json` is null where the body is not JSON; `text` is its beginning
-    for a person, on one line, without what the call was told to hide.
+    `headers` have names in lower case; `json` is null where the body is not JSON; `body` is all of it; `hide` are the
+    strings that `text` leaves out.
     """
 
     status: int
     headers: Mapping[str, str]
     json: Any
-    text: str
+    body: str
+    hide: Sequence[str] = ()
+
+    @property
+    def text(self) -> str:
+        """The beginning of the body for a person, on one line, without what the call was told to hide.
+
+        It is made when it is asked for, after the call: most answers are a yes, whose text nobody reads.
+        """
+        return plain(hidden(self.body, self.hide))
 
 
 NoAnswer: TypeAlias = Retry | Hold | Failed | Uncertain
@@ -124,13 +129,32 @@ def hidden(text: str, secrets: Sequence[str]) -> str:
     """
     line = _one_line(text)
     for secret in secrets:
+        if len(_one_line(secret)) > len(line):
+            continue  # as are all its forms
         in_json = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
         in_url = (quote(secret, safe=safe, errors="replace") for safe in ("", "/"))
         forms = {secret, *in_json, *in_url, quote_plus(secret, errors="replace"), html.escape(secret)}
         for form in sorted(map(_one_line, forms), key=len, reverse=True):
             if len(form) >= 8:
-                line = re.sub(re.escape(form), "…", line, flags=re.IGNORECASE)
+                line = _without(line, form)
     return line
+
+
+def _without(line: str, form: str) -> str:
+    """A line with "…" in place of each occurrence of a form, in upper or lower case, in linear time."""
+    low, sought = _lower(line), _lower(form)
+    kept, since = [], 0
+    while (at := low.find(sought, since)) >= 0:
+        kept += [line[since:at], "…"]
+        since = at + len(sought)
+    return "".join([*kept, line[since:]])
+
+
+def _lower(text: str) -> str:
+    """A text in lower case, each character in its place: of some, the lower case is two, or depends on the next."""
+    if text.isascii():
+        return text.lower()
+    return "".join(low if len(low := character.lower()) == 1 else character for character in text)
 
 
 def advised(detail: str, advice: str) -> str:

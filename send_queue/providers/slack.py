@@ -116,9 +116,10 @@ def judge(answer: Answer, hide: tuple[str, ...] = ()) -> Outcome:
     status = answer.status
     if 200 <= status < 300:
         return Sent(None, status)
-    word = answer.text.strip() if answer.text.strip() in MEANINGS else ""
+    said = answer.text
+    word = said.strip() if said.strip() in MEANINGS else ""
     code = word or f"http_{status}"
-    detail = plain(f"Slack: {hidden(answer.text, hide)}")
+    detail = plain(f"Slack: {hidden(said, hide)}")
     if status == 429:
         after = retry_after(answer, datetime.now(UTC)) or RATE_LIMITED
         return Hold("lane", "rate_limited", detail, after, http_status=status)

@@ -125,9 +125,10 @@ def judge(answer: Answer | NoAnswer, name: str, now: datetime) -> Outcome:
         if isinstance(answer, Uncertain) and 200 <= (answer.http_status or 0) < 300:
             return Sent(name, answer.http_status)  # too long, or not to be unpacked: nobody reads it
         return answer
-    status, said = answer.status, answer.text
+    status = answer.status
     if 200 <= status < 300:
         return Sent(name, status)
+    said = answer.text
     if 300 <= status < 400:
         return Failed("redirected", "The endpoint has moved, and no redirect is followed: use its new URL.", status)
     if status == 410:

@@ -608,6 +608,37 @@ def test_a_secret_is_hidden_before_the_text_is_cut(server: Server, client: Http)
     assert asked.text == answer.text
 
 
+class Unread(tuple[str, ...]):
+    """Strings to hide that nobody may look at."""
+
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError("somebody looked for what is to be hidden")
+
+
+def test_a_yes_looks_for_no_secret(server: Server, client: Http) -> None:
+    """What is to be hidden is sought only where the text is read: to look for a mail of 200 kB takes long."""
+    answer = client.request("POST", server.url, limits=QUICK, hide=Unread(["the-secret-key"]))
+    assert isinstance(answer, Answer)
+    assert answer.status == 200
+    with pytest.raises(AssertionError):
+        _ = answer.text
+
+
+@pytest.mark.parametrize(
+    ("said", "secret"),
+    [
+        ("İ THE-SECRET-KEY İ", "the-secret-key"),  # whose lower case is two characters
+        ("ΣΊΣΥΦΟΣ ΣΊΣΥΦΟΣ", "ΣΊΣΥΦΟΣ ΣΊΣΥΦΟΣ"),  # a sigma at the end has a lower case of its own
+        ("GRÜSSE AUS KÖLN", "grüsse aus köln"),
+        ("no the%2Dsecret-key, THE&AMP;SECRET", "the&secret"),
+    ],
+)
+def test_a_secret_is_hidden_in_upper_and_lower_case(said: str, secret: str) -> None:
+    """Each form, in the letters of any language."""
+    assert "…" in hidden(said, [secret])
+    assert secret.lower() not in hidden(said, [secret]).lower()
+
+
 @given(st.text(min_size=8), st.text(max_size=20), st.text(max_size=20))
 def test_what_is_hidden_is_not_there(secret: str, before: str, after: str) -> None:
     """Whatever stands around it."""
