@@ -325,11 +325,25 @@ def test_a_policy_that_holds_the_lane_makes_way_in_the_end(server: Scripted, pro
     assert in_short(provider.send(held_before)) == (Retry, "policy", None, 550)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "550 relay not permitted", "550 Sender verify failed", "550-Verification failed for <a@example.com>",
+        "550 Invalid recipient: <a@example.org>", "550 relaying denied", "551 we do not relay",
+        "554 blocked, see a list", "556 no", "521 no", "550 5.2.1 receives mail too quickly", "550 5.4.4 unrouteable",
+        "550 5.7.1 relaying denied", "550 no such user here", "553 not in my rcpthosts",
+    ],
+)  # fmt: skip
+def test_only_proof_about_the_mailbox_suppresses(said: str) -> None:
+    """Servers without enhanced codes refuse a sender, a relay and a mailbox by the same 550: nobody is suppressed."""
+    code, _, text = said[:3], said[3], said[4:]
+    assert meaning_of("rcpt", int(code), text).code not in Smtp.suppresses
+
+
 def test_hard_bounces_are_what_suppresses() -> None:
     """Only what says that nobody reads there: not a full mailbox, not a policy, not a large message."""
-    assert Smtp.suppresses == {
-        "mailbox_unknown", "domain_unknown", "mailbox_moved", "mailbox_disabled", "domain_takes_no_mail",
-    }  # fmt: skip
+    assert Smtp.suppresses == {"mailbox_unknown", "domain_takes_no_mail"}
+    assert {meaning_of("rcpt", 550, text).code for text in ("5.1.1 x", "5.1.10 x", "5.7.17 x")} == Smtp.suppresses
 
 
 # --- what is known when it says nothing -------------------------------------------------------------------

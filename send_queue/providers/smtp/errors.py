@@ -111,15 +111,13 @@ ENHANCED: Mapping[str, Meaning] = {
 """Enhanced codes, and their first two numbers for codes without a row."""
 
 AT: Mapping[tuple[int, Stage], Meaning] = {
-    (550, "rcpt"): MAILBOX_UNKNOWN,
     (550, "data"): POLICY,
     (552, "rcpt"): FULL,
     (552, "mail"): TOO_LARGE,
     (552, "data"): TOO_LARGE,
     (553, "rcpt"): BAD_ADDRESS,
     (501, "rcpt"): BAD_ADDRESS,
-    (556, "rcpt"): TAKES_NO_MAIL,
-    (521, "rcpt"): TAKES_NO_MAIL,
+    (521, "rcpt"): REFUSED_THERE,
 }
 """Codes whose meaning depends on the stage."""
 
@@ -141,9 +139,9 @@ BASIC: Mapping[int, Meaning] = {
     534: LOGIN,
     535: LOGIN,
     538: LOGIN,
-    551: MOVED,
+    551: REFUSED_THERE,
     555: OUT_OF_STEP,
-    556: TAKES_NO_MAIL,
+    556: REFUSED_THERE,
 }
 
 BY_STAGE: Mapping[tuple[int, Stage], Meaning] = {
@@ -166,10 +164,9 @@ CERTAIN = frozenset({421, 530, 534, 535, 538})
 REFUSES_LOGIN = frozenset({LOGIN.code})
 """Codes that refuse user or password."""
 
-BOUNCES = frozenset({
-    meaning.code for meaning in (MAILBOX_UNKNOWN, DOMAIN_UNKNOWN, MOVED, DISABLED, TAKES_NO_MAIL)
-})  # fmt: skip
-"""Hard bounces: further mail to such addresses would look like spam."""
+BOUNCES = frozenset({MAILBOX_UNKNOWN.code, TAKES_NO_MAIL.code})
+"""Hard bounces: further mail to such addresses would look like spam. Only an enhanced code proves one: Exim and
+OpenSMTPD give none, and say a bare 550 to a recipient too where they refuse the sender, or to relay."""
 
 
 def judge(stage: Stage, code: int, text: str, *, hide: Sequence[str], held: int = 0) -> Outcome:
@@ -186,7 +183,7 @@ def meaning_of(stage: Stage, code: int, text: str) -> Meaning:
     """Return the table's row for a reply.
 
     >>> meaning_of("rcpt", 550, "5.7.1 relaying denied").code, meaning_of("rcpt", 550, "no such user").code
-    ('policy', 'mailbox_unknown')
+    ('policy', 'recipient_refused')
     """
     digit = code // 100
     if digit not in (4, 5):
