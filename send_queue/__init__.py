@@ -15,7 +15,7 @@ Reading order. Each package imports only those below it.
 
 The deciding SQL: sql/functions/send_claim.sql, send_remaining_capacity.sql, send_record.sql; tables: sql/migrations.
 
-For programs: `enqueue`, on the caller's connection and in its transaction.
+For programs: `enqueue`, on the caller's connection and in its transaction; `send_queue.testing` for their tests.
 """
 
 from __future__ import annotations
@@ -64,6 +64,12 @@ def enqueue(
 ) -> Awaitable[tuple[UUID, bool]]: ...  # fmt: skip
 
 
+@overload
+def enqueue(
+    conn: object, campaign: str, channel: str, recipient: str, message: str, **options: Unpack[Options]
+) -> Any: ...
+
+
 def enqueue(
     conn: Any,
     campaign: str,
@@ -81,19 +87,24 @@ def enqueue(
     dedupe_key: str | None = None,
     workspace: str | None = None,
 ) -> Any:
-    """Enqueue one message, on the caller's psycopg connection and in its transaction.
+    """Enqueue one message, on the caller's connection and in its transaction.
+
+    `conn` is psycopg's Connection or AsyncConnection, SQLAlchemy's connection or session over psycopg 3, synchronous or
+    not, or Django's connection.
 
     Returns the row's id and whether it is new, `(UUID, bool)`: an existing `dedupe_key` gives its row and False; a
-    blank key counts as none. On an `AsyncConnection` it returns the same to `await`. Any row factory will do.
+    blank key counts as none. An asynchronous connection returns the same to `await`. Any row factory will do.
     Moments need a zone. Raises `UserError`, with the remedy and its `sqlstate`, without storing anything; roll the
     transaction back then.
     """
     from send_queue import store
     from send_queue.intake import enqueue
 
-    call = enqueue.enqueue_async if store.caller(conn) == "async" else enqueue.enqueue
+    asynchronous = store.kind_of(conn) == "async"
+    call = enqueue.enqueue_async if asynchronous else enqueue.enqueue
+    ours = conn if asynchronous else store.driver_connection(conn)
     return call(
-        conn, campaign=campaign, channel=channel, recipient=recipient, message=message, account=account,
+        ours, campaign=campaign, channel=channel, recipient=recipient, message=message, account=account,
         subject=subject, prospect=prospect, payload=payload, priority=priority, scheduled_for=scheduled_for,
         expires_at=expires_at, dedupe_key=dedupe_key, workspace=workspace,
     )  # fmt: skip

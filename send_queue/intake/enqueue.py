@@ -6,6 +6,7 @@ nothing at the end.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -31,7 +32,8 @@ def enqueue(conn: Connection, **message: Any) -> tuple[UUID, bool]:
 
 
 async def enqueue_async(conn: Any, **message: Any) -> tuple[UUID, bool]:
-    """Do the same on a psycopg `AsyncConnection`."""
+    """Do the same on an asynchronous connection."""
+    conn = await store.async_driver_connection(conn)
     country = None
     if _needs_country(message):
         _, campaign, workspace = _place(message)
@@ -39,7 +41,7 @@ async def enqueue_async(conn: Any, **message: Any) -> tuple[UUID, bool]:
             [campaign_id] = await store.fetch_async(conn, "send_campaign_named",
                                            {"campaign": campaign, "workspace": workspace})  # fmt: skip
             [found] = await store.fetch_async(conn, "send_list", {"kind": "campaign", "id": campaign_id})
-            country = found["country"]
+            country = _country_in(found)
     send_id, created = await store.fetch_async(conn, "send_enqueue", _checked(message, country))
     return send_id, created
 
@@ -101,4 +103,9 @@ def country_of(conn: Connection, channel: str, campaign: str, workspace: str | N
         [found] = store.listed(conn, "campaign", store.campaign_named(conn, campaign, workspace))
     except ConfigurationError:
         return None
+    return _country_in(found)
+
+
+def _country_in(campaign: Any) -> str | None:
+    found = json.loads(campaign) if isinstance(campaign, str) else campaign  # Django's connections do not read JSON
     return cast("str | None", found["country"])

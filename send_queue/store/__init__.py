@@ -4,6 +4,7 @@ sql/functions documents effects, locks and results. Every call is one statement 
 one round trip. `at` is the present moment; None: the database's clock. Moments in JSON are ISO 8601 in UTC.
 """
 
+from .callers import async_driver_connection, driver_connection, kind_of
 from .connection import (
     LEVEL,
     TIMEOUT_SETTINGS,
@@ -18,7 +19,7 @@ from .connection import (
     transaction,
     translate_errors,
 )
-from .intake import STAGED, caller, enqueue, fetch_async, import_lines, prospect_fields
+from .intake import STAGED, enqueue, fetch_async, import_lines, prospect_fields
 from .operator import (
     adopt,
     amend,
@@ -119,7 +120,7 @@ __all__ = [
     "amend",
     "amend_account",
     "amendable",
-    "caller",
+    "async_driver_connection",
     "campaign_named",
     "cancel",
     "claim",
@@ -129,6 +130,7 @@ __all__ = [
     "destinations",
     "doctor",
     "doctor_accounts",
+    "driver_connection",
     "end_run",
     "end_tokens",
     "enqueue",
@@ -144,6 +146,7 @@ __all__ = [
     "import_lines",
     "is_blank",
     "iter_sends",
+    "kind_of",
     "listed",
     "look_ups",
     "looked_up",

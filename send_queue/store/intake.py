@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal, cast
+from typing import Any, cast
 from uuid import UUID
 
 import psycopg
 from psycopg.rows import tuple_row
 
-from send_queue.model import Json, UserError
+from send_queue.model import Json
 
 from .connection import Connection, fetch_rows, fetch_value, function_call, transaction, translate_errors
 
@@ -23,24 +23,6 @@ def enqueue(conn: Connection, **named: Any) -> tuple[UUID, bool]:
     if row is None:
         raise AssertionError("send_enqueue returns one row, always")
     return row[0], row[1]
-
-
-def caller(conn: object) -> Literal["sync", "async"]:
-    """Tell which kind of psycopg connection a program gave. Raises `UserError` where it gave another object."""
-    if isinstance(conn, psycopg.Connection):
-        return "sync"
-    if isinstance(conn, psycopg.AsyncConnection):
-        return "async"
-    kind = type(conn)
-    remedy = "give a psycopg 3 Connection or AsyncConnection"
-    if kind.__module__.startswith("sqlalchemy"):
-        remedy = (
-            "give `connection.connection.driver_connection` of an engine postgresql+psycopg (asynchronous: "
-            "`(await connection.get_raw_connection()).driver_connection`)"
-        )
-    elif kind.__module__.startswith("django"):
-        remedy = "give `django.db.connection.connection`, with psycopg 3 installed"
-    raise UserError(f"{kind.__module__}.{kind.__qualname__} is no connection of psycopg 3: {remedy}.")
 
 
 async def fetch_async(conn: psycopg.AsyncConnection[Any], function: str, named: dict[str, Any]) -> Any:

@@ -7,7 +7,10 @@ from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy
 from psycopg.rows import class_row, dict_row, namedtuple_row, tuple_row
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import Session
 
 import send_queue
 
@@ -46,7 +49,8 @@ def test_an_asynchronous_connection_is_awaited(ready: Queue, database: str, fact
         async with await psycopg.AsyncConnection.connect(database, row_factory=factory) as conn:
             await send_queue.enqueue(conn, *MESSAGE)
             await conn.rollback()
-            return await send_queue.enqueue(conn, *MESSAGE)
+            stored: tuple[Any, bool] = await send_queue.enqueue(conn, *MESSAGE)
+            return stored
 
     send_id, created = asyncio.run(program())
     assert created
@@ -92,10 +96,75 @@ def test_a_refusal_has_its_sqlstate(
     assert refused.value.sqlstate == state
 
 
-def test_another_object_is_refused_with_what_to_give() -> None:
-    """An engine's own connection holds the one that is needed."""
-    kind = type("Connection", (), {"__module__": "sqlalchemy.engine.base"})
-    with pytest.raises(send_queue.UserError, match=r"give `connection\.connection\.driver_connection`"):
-        send_queue.enqueue(kind(), *MESSAGE)
-    with pytest.raises(send_queue.UserError, match="give a psycopg 3 Connection or AsyncConnection"):
-        send_queue.enqueue(object(), *MESSAGE)  # type: ignore[call-overload]
+def test_sqlalchemys_connection_and_session_commit_it(ready: Queue, database: str) -> None:
+    """It commits and rolls back with what they do, also where it is all they do."""
+    engine = sqlalchemy.create_engine(database.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.connect() as conn:
+        send_queue.enqueue(conn, *MESSAGE)
+        conn.rollback()
+        first, _ = send_queue.enqueue(conn, *MESSAGE)
+        conn.commit()
+    with Session(engine) as session:
+        send_queue.enqueue(session, *MESSAGE)
+        session.rollback()
+        second, _ = send_queue.enqueue(session, *MESSAGE)
+        assert session.scalar(sqlalchemy.text("select count(*) from send_queue")) == 2
+        session.commit()
+    with engine.begin() as conn, conn.begin_nested() as savepoint:
+        send_queue.enqueue(conn, *MESSAGE)
+        savepoint.rollback()
+    engine.dispose()
+    assert {row[0] for row in ready.conn.execute("select id from send_queue")} == {first, second}
+
+
+def test_sqlalchemys_asynchronous_ones_do_too(ready: Queue, database: str) -> None:
+    async def program() -> set[Any]:
+        engine = create_async_engine(database.replace("postgresql:", "postgresql+psycopg:"))
+        async with engine.connect() as conn:
+            await send_queue.enqueue(conn, *MESSAGE)
+            await conn.rollback()
+            first, _ = await send_queue.enqueue(conn, *MESSAGE)
+            await conn.commit()
+        async with AsyncSession(engine) as session:
+            second, _ = await send_queue.enqueue(session, *MESSAGE)
+            await session.commit()
+        await engine.dispose()
+        return {first, second}
+
+    stored = asyncio.run(program())
+    assert {row[0] for row in ready.conn.execute("select id from send_queue")} == stored
+
+
+def test_djangos_connection_is_in_its_transaction(ready: Queue, database: str) -> None:
+    """A connection that Django opens late and that reads no JSON: what it is, without Django."""
+    conn = psycopg.connect(database)
+    conn.adapters.register_loader("jsonb", psycopg.types.string.TextLoader)
+
+    class Wrapper:
+        __module__ = "django.db.backends.postgresql.base"
+        connection: Any = None
+
+        def ensure_connection(self) -> None:
+            self.connection = conn
+
+    ready("account", "add", "phone", "--provider", "twilio", "--schedule", "always")
+    ready("campaign", "add", "calls", "--account", "phone", "--country", "GB")
+    send_id, _ = send_queue.enqueue(Wrapper(), "calls", "sms", "020 7946 0958", "Hi")
+    conn.commit()
+    conn.close()
+    assert ready.conn.execute("select id from send_queue").fetchall() == [(send_id,)]
+
+
+def test_another_object_is_refused_with_what_to_give(database: str) -> None:
+    """Before anything is stored: an engine, another driver, anything else."""
+    engine = sqlalchemy.create_engine(database.replace("postgresql:", "postgresql+psycopg:"))
+    for other in (engine, object()):
+        with pytest.raises(
+            send_queue.UserError, match=r"is no connection of psycopg 3, .* execute `select \* from send_"
+        ):
+            send_queue.enqueue(other, *MESSAGE)
+    with (
+        sqlalchemy.create_engine("sqlite://").connect() as conn,
+        pytest.raises(send_queue.UserError, match=r"one of sqlite3, not of psycopg 3: make .* postgresql\+psycopg"),
+    ):
+        send_queue.enqueue(conn, *MESSAGE)
