@@ -29,6 +29,9 @@ WATCH_SECONDS = 2
 MAX_ACCOUNTS = 5
 """Disconnected accounts named; the rest are counted."""
 
+HIDDEN = ("failed_most", "look_ups", "retrying")
+"""Keys that --json leaves out."""
+
 
 @click.command("status")
 @click.option("--watch", type=Whole(1, 86_400), is_flag=False, flag_value=WATCH_SECONDS, metavar="[SECONDS]",
@@ -52,7 +55,7 @@ def status_command(app: App, /, watch: int | None, tz: tzinfo, json_: bool) -> N
     if on_terminal:
         _show(app, status, first, tz, watch)
     elif json_:
-        click.echo(as_json({name: value for name, value in status.items() if name not in ("look_ups", "retrying")}))
+        click.echo(as_json({name: value for name, value in status.items() if name not in HIDDEN}))
     else:
         click.echo("\n\n".join(paragraphs(status, tz)))
 
@@ -103,7 +106,10 @@ def needs_attention(status: Json, zone: tzinfo) -> Iterator[str]:
         else:
             yield f"{doubtful}, then settle them."
     if status["failed"]:
-        yield f"{status['failed']:,} failed: see `send-queue list --status failed`, then retry or cancel them."
+        account, n = status["failed_most"]["account"], status["failed_most"]["n"]
+        most = f"{n:,} of them of" if n < status["failed"] else "all of"
+        command = printable(shlex.join(["send-queue", "list", "--status", "failed", "--account", account]))
+        yield f"{status['failed']:,} failed, {most} {printable(account)}: see `{command}`, then retry or cancel them."
 
 
 def _disconnected(lanes: list[Json]) -> Iterator[str]:

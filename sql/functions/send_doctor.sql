@@ -79,7 +79,7 @@ begin
         from ours o join pg_stat_user_tables s on s.relid = o.oid left join unnest(o.reloptions) r on true
         group by o.oid, o.relname, s.n_dead_tup, s.n_live_tup
     ), finding (rank, "check", severity, what, command, mend) as (
-        select 0, 'copy', 'wrong', 'This database is a copy, and a copy sends nothing by itself; sends that wait: '
+        select 0::float8, 'copy', 'wrong', 'This database is a copy, and a copy sends nothing by itself; sends that wait: '
                 || (select coalesce(sum(n), 0) from waiting)::text || '.',
             null::jsonb, 'send-queue adopt --nothing-was-sent (or --since, with the moment of the copy: once the original '
                 'sends no more)'
@@ -173,11 +173,13 @@ begin
         select * from send_rights_doctor()
 
         union all
-        select 14, 'disconnected', 'wrong', format('The account %s is disconnected%s, and sends wait for it: %s: connect '
-                'it at its provider, then resume it, or move them with `send-queue reassign`.', a.label, ' (' || a.status_reason || ')', w.n),
+        select 14::float8 - w.n / (w.n + 1::float8), -- the account with the most waiting sends first
+            'disconnected', 'wrong', format('The account %s is disconnected%s, and sends wait for it: %s: connect it at '
+                'its provider, then resume it, or move them with `send-queue reassign`.', a.label,
+                ' (' || a.status_reason || ')', w.n::bigint),
             '["resume", "account"]' || jsonb_build_array(a.name) || a.place, null
         from account a
-        join (select account_id, sum(n) as n from waiting group by account_id) w on w.account_id = a.id
+        join (select account_id, sum(n)::float8 as n from waiting group by account_id) w on w.account_id = a.id
         where a.status = 'disconnected'
         union all
         select 15, 'rehearsal', 'worth knowing', format('A rehearsal (%s) has changed %s %s: the next run that rehearses '

@@ -1,9 +1,10 @@
 -- Return all that `status` shows at a moment, as one JSON object: {at, copy, queue, lanes, campaigns, uncertain,
--- failed, look_ups, retrying, stale}.
+-- failed, failed_most, look_ups, retrying, stale}.
 --
--- look_ups  number of uncertain sends with a look-up to come, and its first moment
--- retrying  number of pending retries by error code
--- stale     schedules of accounts without a stored window for the moment, each with its accounts
+-- failed_most  the account with the most failed sends, and their number n; null: none
+-- look_ups     number of uncertain sends with a look-up to come, and its first moment
+-- retrying     number of pending retries by error code
+-- stale        schedules of accounts without a stored window for the moment, each with its accounts
 create or replace function send_status(at timestamptz default null) returns jsonb language sql stable set timezone = 'UTC'
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$
@@ -21,6 +22,10 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
         'campaigns', (select coalesce(jsonb_agg(to_jsonb(p)), '[]') from progress p),
         'uncertain', (select coalesce(sum(p.uncertain), 0) from progress p),
         'failed', (select coalesce(sum(p.failed), 0) from progress p),
+        'failed_most', (select jsonb_build_object('account', a.name, 'n', f.n)
+                        from (select n.account_id, sum(n.n)::bigint as n from send_counts n where n.status = 'failed'
+                              group by n.account_id having sum(n.n) > 0::numeric) f
+                        join send_accounts a on a.id = f.account_id order by f.n desc, a.name limit 1),
         'look_ups', (select jsonb_build_object('sends', count(*), 'first', min(q.look_up_at))
                      from send_queue q join send_accounts a on a.id = q.account_id and a.status = 'active'
                      where q.status = 'uncertain' and q.look_up_at is not null),

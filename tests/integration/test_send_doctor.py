@@ -176,13 +176,19 @@ def test_what_waits_for_a_persons_word(queue: Connection) -> None:
 
 
 def test_a_disconnected_account_with_rows_waiting(queue: Connection) -> None:
-    """An account that needs a person is found when something waits for it, in the shell's own words."""
+    """An account that needs a person is found when something waits for it; the one with most sends comes first."""
     queue.execute("update send_accounts set status = 'disconnected', status_reason = 'checkpoint', name = 'anna''s'")
     assert findings(queue, "disconnected") == []
     enqueue(queue, "grace")
     finding = found(queue, "disconnected")
     assert (finding["severity"], finding["command"]) == ("wrong", ["resume", "account", "anna's"])
     assert "The account anna's is disconnected (checkpoint), and sends wait for it: 1:" in finding["what"]
+    put(queue, "account", "zoe", provider="log")
+    put(queue, "campaign", "fall", adding=False, accounts=["zoe"])
+    for n in range(2):
+        queue.execute("select send_enqueue('fall', 'log', %s, 'Hi', account => 'zoe', at => %s)", (f"p{n}", AT))
+    queue.execute("update send_accounts set status = 'disconnected'")
+    assert [found["command"][2] for found in findings(queue, "disconnected")] == ["zoe", "anna's"]  # the worst first
 
 
 def test_a_name_in_another_workspace_says_which(queue: Connection) -> None:

@@ -78,7 +78,7 @@ def test_a_schedule_that_never_opens_is_closed_all_week() -> None:
 
 
 def lane(account: str, why: str | None, channel: str = "email", workspace: str = "default") -> dict[str, Any]:
-    return {"workspace": workspace, "account": account, "channel": channel, "why": why}
+    return {"workspace": workspace, "account": account, "channel": channel, "why": why, "used_week": 0}
 
 
 def status(*lanes: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def advice(status: Json) -> list[Advice]:
 
 def _lanes(lanes: list[Json]) -> Iterator[Advice]:
     several = len({lane["workspace"] for lane in lanes}) > 1
-    for lane in lanes:
+    for lane in sorted(lanes, key=lambda lane: lane["used_week"], reverse=True):  # the busiest first
         rule, _, detail = (lane["why"] or "").partition(": ")
         where = ["--workspace", lane["workspace"]] if several else []
         account = f"The account {lane['account']}"
