@@ -139,7 +139,9 @@ def ids_of(conn: Any, id: UUID | None, recipient: str | None, name: str | None) 
         return [id]
     found = store.sends(conn, store.Filters(), None, MAX_SENDS + 1, person)
     if not found:
-        raise UserError("Nothing was sent to such a person, and nothing waits: look with `send-queue list --name`.")
+        raise UserError(
+            "Nothing was sent to such a person, and nothing waits: write another address, or less of the name."
+        )
     if len(found) > MAX_SENDS:
         raise UserError(
             f"More than {MAX_SENDS} sends fit: write more of the name, or see them with `send-queue list` first."

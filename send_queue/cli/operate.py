@@ -17,7 +17,19 @@ from send_queue.model import UserError
 if TYPE_CHECKING:
     from send_queue.store import Connection
 
-KINDS = click.Choice(["workspace", "account", "lane", "campaign"])
+
+class Kind(click.Choice[str]):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in self.choices:
+            verb = ctx.info_name if ctx else "pause"
+            self.fail(
+                f"{value!r} is none of these: write `send-queue {verb} account {value}` for an account of this name",
+                param, ctx,
+            )  # fmt: skip
+        return super().convert(value, param, ctx)
+
+
+KINDS = Kind(["workspace", "account", "lane", "campaign"])
 
 
 def _pausing(verb: str, help: str) -> click.Command:

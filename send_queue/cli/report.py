@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from datetime import timedelta, tzinfo
 from pathlib import Path
@@ -13,6 +14,7 @@ from send_queue.cli.app import App, json_option, simulation_options, tz_option
 from send_queue.cli.output import as_json
 from send_queue.cli.whole import Whole
 from send_queue.intake import files
+from send_queue.model import UserError
 
 if TYPE_CHECKING:
     from send_queue.insight.report import Figures
@@ -50,6 +52,9 @@ def report_command(
     """
     from send_queue.insight import report
 
+    shown = sys.stdout.isatty()
+    if shown and str(output) == "-" and not json_:
+        raise UserError("The page is for a browser, not for a terminal: write it to a file with -o report.html.")
     with app.database() as conn:
         figures = report.gather(conn, app.now(), tz, days, every, None if drain else limit, forecast)
     text = as_json(_object(figures)) if json_ else report.html(figures)
@@ -57,6 +62,8 @@ def report_command(
         click.echo(text)
     else:
         files.write(output, text)
+        if shown:
+            click.echo(f"Wrote {output}: open it in a browser." if not json_ else f"Wrote {output}.")
 
 
 def _object(figures: Figures) -> dict[str, Any]:

@@ -72,9 +72,20 @@ def _id(command: str) -> Callable[[str], UUID]:
         try:
             return UUID(text)
         except ValueError:
-            raise ValueError(f"{text!r} is not an id: copy one from `send-queue {command}`") from None
+            raise ValueError(
+                f"{text!r} is not an id: copy one from `send-queue {command}{_find(command, text)}`"
+            ) from None
 
     return read
+
+
+def _find(command: str, text: str) -> str:
+    """The option that finds the sends of a person, where a person is written in the place of an id."""
+    from shlex import quote
+
+    if command != "list" or not any(letter.isalpha() for letter in text):
+        return ""
+    return f" {'--recipient' if re.search('[@/]', text) else '--name'} {quote(text)}"
 
 
 def _whole(text: str) -> int:

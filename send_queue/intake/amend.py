@@ -13,6 +13,7 @@ from send_queue.intake.columns import PERSON
 from send_queue.intake.wording import (
     EXAMPLES,
     Wording,
+    check_fields,
     check_placeholders,
     check_texts,
     filled,
@@ -58,7 +59,10 @@ def amend(
         rows = store.amendable(conn, ids, campaign, workspace)
         result.fixed = sum(row["fixed"] for row in rows)
         rows = [row for row in rows if not row["fixed"]]
-        check_placeholders(wording, {name for row in rows for name in _fields(row)})
+        fields = {name for row in rows for name in _fields(row)}
+        if rows:
+            check_fields(wording, fields, "nobody of these has such a field")
+        check_placeholders(wording, fields)
         changes = [_change(row, wording) for row in rows]
         result.examples = changes[:EXAMPLES]
         account_id = store.amend_account(conn, [row["id"] for row in rows], account) if account and rows else None
@@ -83,5 +87,8 @@ def _change(row: Json, wording: Wording) -> Json:
         if wording != UNCHANGED:
             check_texts(row["channel"], subject or row["subject"], row["message"] if message is None else message)
     except ValueError as error:
-        raise UserError(f"Send {row['id']} to {row['recipient']}: {error}. Nothing was changed.") from None
+        raise UserError(
+            f"Send {row['id']} to {row['recipient']}: {error}. Nothing was changed: mend the text, or amend the others "
+            "by their ids."
+        ) from None
     return {"id": row["id"], "recipient": row["recipient"], "message": message, "subject": subject}

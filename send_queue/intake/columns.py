@@ -178,6 +178,8 @@ def _mapped(header: Sequence[str], mapped: Mapping[str, str]) -> dict[int, str]:
             i for i, cell in enumerate(header) if placeholders.fold(cell) == placeholders.fold(column)
         ]
         if len(found) != 1:
+            if not found and column in KNOWN and any(cell.strip() == field.strip() for cell in header):
+                raise UserError(f"--map names the column first: write --map {_quoted(f'{field}={column}')}.")
             problem = "several columns" if found else "no column"
             raise UserError(f"The file has {problem} {column!r}, which --map names: its columns are {there}.")
         name = placeholders.meant(field, KNOWN)

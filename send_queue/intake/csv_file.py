@@ -19,11 +19,9 @@ from send_queue.intake.enqueue import NAMED, country_of
 from send_queue.intake.tables import Table
 from send_queue.intake.wording import (
     EXAMPLES,
-    LITERAL_PLACE,
-    PLACE,
     SHOWN,
-    Filled,
     Wording,
+    check_fields,
     check_placeholders,
     check_texts,
     check_wording,
@@ -117,9 +115,13 @@ def import_file(
         which = "One recipient was" if result.contacted == 1 else f"{result.contacted:,} recipients were"
         result.remarks.append(f"{which} left out: another campaign of this workspace wrote to them recently.")
     if result.incomplete:
-        which = "One line has" if len(result.incomplete) == 1 else f"{len(result.incomplete):,} lines have"
+        which = (
+            "One line has no {} and was"
+            if len(result.incomplete) == 1
+            else f"{len(result.incomplete):,} lines have no {{}} and were"
+        )
         named = ", ".join(map(str, result.incomplete[:NAMED])) + (", …" if len(result.incomplete) > NAMED else "")
-        result.remarks.append(f"{which} no {ADDRESS.get(channel, 'recipient')} and were left out: line {named}.")
+        result.remarks.append(f"{which.format(ADDRESS.get(channel, 'recipient'))} left out: line {named}.")
     if suppressed := answer["suppressed"]:
         which = "One recipient is" if suppressed == 1 else f"{suppressed:,} recipients are"
         result.remarks.append(f"{which} suppressed, and nothing goes to them: see `send-queue suppress list`.")
@@ -157,11 +159,6 @@ def _lines(
         yield staged
 
 
-def _simple(text: str | Filled | None) -> str:
-    """Return a text with {fields}; empty for a template or None."""
-    return text if isinstance(text, str) else ""
-
-
 def _check_header(written: Sequence[str], matched: Columns, channel: str, wording: Wording) -> None:
     header = [*filter(None, matched.names), *matched.renamed]
     address = ADDRESS.get(channel)
@@ -181,12 +178,7 @@ def _check_header(written: Sequence[str], matched: Columns, channel: str, wordin
         raise UserError(
             "The file has no column subject, and mails need one: add it, or give the subject with --subject."
         )
-    for text, what in ((wording.message, "message"), (wording.subject, "subject")):
-        for place in (LITERAL_PLACE if wording.literal else PLACE).finditer(_simple(text)):
-            name = place[place.lastindex].strip() if place.lastindex else None
-            if name is not None and placeholders.meant(name, (*header, "recipient")) is None:
-                brace = f", or add --literal to send {{{name}}}" if place[0].startswith("{{") else ""
-                raise UserError(f"The {what} needs {place[0]}, and the file has no such column: it has {there}{brace}.")
+    check_fields(wording, {*header, "recipient"}, "the file has no such column", mappable=True)
     check_placeholders(wording, {*header, "recipient"})
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from send_queue import store
-from send_queue.intake.columns import PERSON
+from send_queue.intake.columns import KNOWN, PERSON
 from send_queue.model import ConfigurationError, Json, UserError
 from send_queue.rules import placeholders, sms
 from send_queue.store import Connection
@@ -79,6 +79,32 @@ def check_placeholders(wording: Wording, fields: Iterable[str]) -> None:
             placeholders.refuse(rest, what, fields, "write {first_name}")
         else:
             placeholders.refuse(text.words, text.name, fields, "write {{ first_name }}", html=text.html)
+
+
+def check_fields(wording: Wording, fields: Iterable[str], problem: str, *, mappable: bool = False) -> None:
+    """Raise `UserError` for a {field} that none of the messages has. `mappable`: its column may be named."""
+    fields = set(fields)
+    for text, what in ((wording.message, "message"), (wording.subject, "subject")):
+        for place in (LITERAL_PLACE if wording.literal else PLACE).finditer(text if isinstance(text, str) else ""):
+            name = place[place.lastindex].strip() if place.lastindex else None
+            if name is not None and placeholders.meant(name, fields) is None:
+                raise UserError(
+                    f"The {what} needs {place[0]}, and {problem}: {_instead(place[0], name, fields, mappable)}."
+                )
+
+
+def _instead(place: str, name: str, fields: Iterable[str], mappable: bool) -> str:
+    from difflib import get_close_matches
+
+    folded = {placeholders.fold(field): field for field in sorted(fields)}
+    close = get_close_matches(placeholders.fold(name), folded, 1)
+    ways = [f"write {{{folded[close[0]]}}}" if close else f"use one of the fields ({', '.join(sorted(fields))})"]
+    known = placeholders.meant(name, KNOWN)
+    if mappable and known:
+        ways.append(f'name its column with --map "Column={known}"')
+    if place.startswith("{{"):
+        ways.append(f"add --literal to send {{{name}}}")
+    return ", or ".join(ways)
 
 
 def check_standing(message: str | None, subject: str | None, fields: Iterable[str]) -> None:
@@ -169,11 +195,11 @@ def render(template: str, fields: Mapping[str, str], literal: bool = False) -> s
         name = place[place.lastindex].strip()
         value = fields.get(placeholders.meant(name, fields) or "")
         if not value:
-            raise ValueError(f"the message needs {{{name}}}, which this line lacks")
+            raise ValueError(f"the message needs {{{name}}}, which this person lacks")
         if not literal and placeholders.is_nothing(value):
-            raise ValueError(f"the message needs {{{name}}}, and this line has {value!r} there, a word for nothing")
+            raise ValueError(f"the message needs {{{name}}}, and this person has {value!r} there, a word for nothing")
         if not literal and placeholders.is_whole(value):
-            raise ValueError(f"the message needs {{{name}}}, and this line has {value!r} there, a placeholder")
+            raise ValueError(f"the message needs {{{name}}}, and this person has {value!r} there, a placeholder")
         size += len(value)
         if size > MAX_CHARS:
             raise ValueError(f"the message is longer than {MAX_CHARS:,} characters: shorten it or its fields")

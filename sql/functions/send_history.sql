@@ -21,7 +21,7 @@ begin
         select 0 as number, 0 as step, v_send.created_at as at, 'enqueued' as event, null::int as attempt,
             null::text as worker, null::numeric as seconds, null::int as http_status, null::text as code,
             case when v_send.scheduled_for > v_send.created_at and v_send.attempts = 0
-                then format('scheduled for %s', v_send.scheduled_for) end as detail
+                then 'scheduled for ' || to_char(v_send.scheduled_for at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') end as detail
         union all
         select b.number, 1, b.started_at, 'claimed', b.number, b.worker, null, null, null, null
         from send_attempts b where b.send_id = v_send.id
@@ -42,15 +42,17 @@ begin
         select v.number, 4, v.at, v.event, null, null, null, null, v_send.error_code, v.detail
         from (select 2147483647 as number, l.at, l.event, l.detail
               from (values
-                  ('pending', 'waits', null, format('It can go from %s on.', v_send.scheduled_for)),
-                  ('sending', 'in_flight', null, format('Until %s it is %s''s.', v_send.lease_expires_at,
-                      v_send.claimed_by)),
+                  ('pending', 'waits', null, format('It is due from %s on: `send-queue explain %s` names its holds.',
+                      to_char(v_send.scheduled_for at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), v_send.id)),
+                  ('sending', 'in_flight', null, format('Until %s it is %s''s.',
+                      to_char(v_send.lease_expires_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), v_send.claimed_by)),
                   ('uncertain', 'in_doubt', null, case
                       when v_send.look_up_at is null then 'It waits for a person''s word.'
-                      when v_send.look_ups = 0 then format('The provider is asked at %s.', v_send.look_up_at)
+                      when v_send.look_ups = 0 then format('The provider is asked at %s.',
+                          to_char(v_send.look_up_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
                       else format('The provider was asked %s without an answer that tells, and is asked again at %s.',
                           case v_send.look_ups when 1 then 'once' else v_send.look_ups::text || ' times' end,
-                          v_send.look_up_at) end),
+                          to_char(v_send.look_up_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')) end),
                   ('skipped', 'skipped', v_send.updated_at, v_send.error_message),
                   ('failed', 'failed', v_send.updated_at, v_send.error_message)) l (status, event, at, detail)
               where l.status = v_send.status

@@ -44,9 +44,9 @@ def test_a_preview_shows_three_texts_and_changes_nothing(waiting: Queue) -> None
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (("--message", "As {title}"), "Nothing was changed."),
+        (("--message", "As {title}"), "Nothing was changed: mend the text, or amend the others by their ids."),
         (("--message", "x" * 301), "300"),
-        (("--message", "Hi {colour}"), "colour"),
+        (("--message", "Hi {colour}"), "needs {colour}, and nobody of these has such a field: use one of the fields ("),
         (("--message", "Hi [First Name]"), "[First Name]"),
         (("--account", "nobody"), "There is no account"),
         ((), "No change is given"),

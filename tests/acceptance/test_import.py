@@ -163,12 +163,12 @@ def test_a_field_that_is_missing_or_empty_is_not_papered_over(importing: Importi
     """Nobody is greeted with "Hi ,"."""
     done = importing("recipient,first_name\na,Ada\nb,\n", *HELLO, check=False)
     assert (done.returncode, importing.rows()) == (2, [])
-    assert "line 3: the message needs {first_name}, which this line lacks" in done.stderr
+    assert "line 3: the message needs {first_name}, which this person lacks" in done.stderr
 
 
 @pytest.mark.parametrize(("message", "hint"), [
     ("Hi {first_name", "The message has a { without its }: close it, or write {{ for the brace itself."),
-    ("Hi {frist_name}", "The message needs {frist_name}, and the file has no such column: it has recipient, first_name."),  # noqa: E501 — one sentence
+    ("Hi {frist_name}", "The message needs {frist_name}, and the file has no such column: write {first_name}."),
 ])  # fmt: skip
 def test_a_message_that_cannot_be_filled_in_is_refused_once(importing: Importing, message: str, hint: str) -> None:
     """What is wrong with the template is one sentence, however many lines there are."""
@@ -202,7 +202,7 @@ def test_what_a_spreadsheet_writes_for_nothing_is_not_sent(importing: Importing)
     done = importing(text, "--message", "Hi {first_name} {last_name}", check=False)
     assert (done.returncode, importing.rows()) == (2, [])
     for n, cell in enumerate(cells):
-        said = f"this line has {cell!r} there, {'a placeholder' if '{' in cell else 'a word for nothing'}"
+        said = f"this person has {cell!r} there, {'a placeholder' if '{' in cell else 'a word for nothing'}"
         assert any(f"line {n + 2}: " in line and said in line for line in done.stderr.splitlines()), done.stderr
     importing("recipient,message\np9,#N/A\n", check=False)
     assert importing.rows() == []

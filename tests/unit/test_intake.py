@@ -196,8 +196,8 @@ def test_known_columns_and_fields_are_known_however_they_are_written() -> None:
 
 
 @pytest.mark.parametrize(("message", "said"), [
-    ("Hi {{nick}}", "The message needs {{nick}}, and the file has no such column: it has recipient, first_name, or add "
-                    "--literal to send {nick}."),
+    ("Hi {{nick}}", "The message needs {{nick}}, and the file has no such column: use one of the fields (first_name, "
+                    "recipient), or add --literal to send {nick}."),
     ("Hi [First Name]", "The message has [First Name], which would be sent unchanged: write {first_name}, or add "
                         "--literal if you mean that."),
     ("Hi %NICK%", "The message has %NICK%, which would be sent unchanged: use one of the fields (first_name, "
