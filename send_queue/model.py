@@ -60,6 +60,7 @@ class Schedule:
     skip_holidays: bool = False
     holiday_country: str | None = None
     holiday_subdivision: str | None = None
+    holiday_calendars: tuple[str, ...] = ()
     closed_on: frozenset[date] = frozenset()
     open_on: frozenset[date] = frozenset()
 
@@ -277,6 +278,10 @@ class UserError(Exception):
 
     exit_status = 2
     sqlstate: str | None = None
+
+
+class ScheduleError(UserError, ValueError):
+    """A schedule is impossible."""
 
 
 class ConfigurationError(UserError):

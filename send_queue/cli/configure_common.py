@@ -22,8 +22,8 @@ COLUMNS = {
     "account": ("workspace", "name", "provider", "provider_account_id", "tier", "schedule", "status", "status_reason"),
     "lane": ("workspace", "account", "channel", "daily_cap", "weekly_cap", "cap_timezone", "min_gap_seconds",
              "jitter_seconds", "max_in_flight", "next_at", "next_at_reason", "paused_at"),
-    "schedule": ("name", "timezone", "hours", "skip_holidays", "holiday_country", "holiday_subdivision", "closed_on",
-                 "open_on", "opens_at", "closes_at"),
+    "schedule": ("name", "timezone", "hours", "skip_holidays", "holiday_country", "holiday_subdivision",
+                 "holiday_calendars", "closed_on", "open_on", "opens_at", "closes_at"),
     "campaign": ("workspace", "name", "status", "accounts", "schedule", "max_attempts", "backoff_seconds",
                  "on_uncertain"),
     "limit": ("id", "workspace", "account", "channel", "max_sends", "per"),
@@ -32,7 +32,7 @@ COLUMNS = {
 SPARE = {
     "account": ("workspace", "tier", "schedule", "provider_account_id"),
     "lane": ("workspace", "paused_at", "next_at_reason", "next_at", "jitter_seconds", "cap_timezone", "max_in_flight"),
-    "schedule": ("holiday_subdivision", "open_on", "closes_at", "closed_on", "skip_holidays"),
+    "schedule": ("holiday_calendars", "holiday_subdivision", "open_on", "closes_at", "closed_on", "skip_holidays"),
     "campaign": ("workspace", "backoff_seconds", "schedule", "on_uncertain"),
 }
 """Columns that a list drops on a narrow terminal, in this order; `show` has them all."""
@@ -48,9 +48,10 @@ def _show(kind: str, row: Mapping[str, Any], json_: bool) -> None:
         click.echo(as_json(row))
         return
     shown = _readable(row)
-    if isinstance(shown.get("closed_days"), list):
-        said = [f"{day['date']} {day['reason']}" for day in shown["closed_days"]]
-        shown = {**shown, "closed_days": "; ".join(said) or "none in the next 12 months"}
+    for column in ("closed_days", "half_days", "make_up_days"):
+        if isinstance(shown.get(column), list):
+            said = [f"{day['date']} {day['reason']}" for day in shown[column]]
+            shown = {**shown, column: "; ".join(said) or "none in the next 12 months"}
     names = [*COLUMNS[kind], *(name for name in row if name not in COLUMNS[kind])]
     click.echo(table([{"field": name, "value": shown.get(name)} for name in names], ("field", "value")))
 
@@ -125,19 +126,28 @@ def _group(kind: str, help: str) -> click.Group:
 
 
 def _with_windows(app: App, kind: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add each schedule's current or next window, computed here since a run may not have stored it yet, and the days
-    with hours that it is closed on in the next twelve months, with their holidays."""
+    """Add each schedule's current or next window, computed here since a run may not have stored it yet; the days of
+    the next twelve months on which holidays change its hours, with their names; and notes on lists of holidays."""
     if kind != "schedule" or not rows:
         return rows
-    from send_queue.rules import calendar, schedule_text
+    from send_queue.rules import calendar, holiday_calendars, schedule_text
 
     at = app.now() or datetime.now(UTC)
     for row in rows:
-        row |= {"opens_at": None, "closes_at": None, "closed_days": []}
+        row |= {
+            "opens_at": None,
+            "closes_at": None,
+            "closed_days": [],
+            "half_days": [],
+            "make_up_days": [],
+            "notes": [],
+        }
         with suppress(calendar.ScheduleError):  # edited by hand, or never opens again
             schedule = schedule_text.schedule_from(row)
-            days = calendar.closed_days(schedule, at, 366)
-            row["closed_days"] = [{"date": day.isoformat(), "reason": reason} for day, reason in days]
+            for column in ("closed_days", "half_days", "make_up_days"):
+                days = getattr(calendar, column)(schedule, at, 366)
+                row[column] = [{"date": day.isoformat(), "reason": reason} for day, reason in days]
+            row["notes"] = holiday_calendars.notes(holiday_calendars.of_schedule(schedule), at.year)
             window = calendar.next_window(schedule, at)
             row |= {"opens_at": window.opens_at.isoformat(), "closes_at": window.closes_at.isoformat()}
     return rows

@@ -14,7 +14,6 @@ Severity `wrong`: sends cannot go, or go when they should not. `worth knowing`: 
 from __future__ import annotations
 
 import shlex
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -23,7 +22,7 @@ from typing import Literal
 from send_queue import store
 from send_queue.insight import environment
 from send_queue.insight.environment import Finding
-from send_queue.model import ConfigurationError, Json, Schedule
+from send_queue.model import ConfigurationError, Json
 from send_queue.providers.oauth.renew import missing_variables
 from send_queue.rules import unsubscribe, zones
 from send_queue.rules.vault import VARIABLE, Vault
@@ -159,12 +158,9 @@ def _mail(accounts: Sequence[store.AccountInUse], env: Mapping[str, str]) -> Ite
 
 def _calendar(schedules: Sequence[Json], at: datetime) -> Iterator[Finding]:
     """Check that schedules open for their last waiting row, and that holidays are known until then."""
-    from send_queue.rules import (
-        calendar,
-        schedule_text,  # late: it imports pendulum
-    )
+    from send_queue.rules import calendar, holiday_calendars, schedule_text  # late: it imports pendulum
 
-    years: dict[tuple[str, str | None], tuple[str, int]] = {}
+    years: dict[str, tuple[str, int]] = {}
     for row in schedules:
         last = max(datetime.fromisoformat(row["last"]), at)
         name = shlex.quote(row["name"])
@@ -179,35 +175,30 @@ def _calendar(schedules: Sequence[Json], at: datetime) -> Iterator[Finding]:
                 f"send-queue schedule set {name} --hours 07:00-18:00 --days mon-fri",
             )
             continue
-        if schedule.skip_holidays and schedule.holiday_country:
-            place = schedule.holiday_country, schedule.holiday_subdivision
+        for place in holiday_calendars.of_schedule(schedule):
             years[place] = max(years.get(place, (name, 0)), (name, last.year), key=lambda known: known[1])
-    for (country, subdivision), (name, last_year) in years.items():
+    for place, (name, last_year) in years.items():
+        for note in holiday_calendars.notes([place], at.year):
+            yield Finding("holidays", "worth knowing", note, f"send-queue schedule show {name}")
         until = min(max(last_year, at.year + 1), at.year + YEARS_AHEAD)
-        unknown = [year for year in range(at.year, until + 1) if not _holidays_are_known(country, subdivision, year)]
-        if unknown:
+        unknown = [year for year in range(at.year, until + 1) if not _holidays_are_known(place, year)]
+        if unknown and unknown[0] > at.year:
             wrong = unknown[0] <= last_year
             yield Finding(
                 "holidays",
                 "wrong" if wrong else "worth knowing",
-                f"The holidays of {country} are not known for {unknown[0]}"
+                f"The holidays of {place} are not known for {unknown[0]}"
                 + (", and sends are scheduled for then." if wrong else ", which may come before the queue is empty."),
                 f"pip install --upgrade holidays (or name the days: "
                 f"send-queue schedule set {name} --closed {unknown[0]}-01-01)",
             )
 
 
-def _holidays_are_known(country: str, subdivision: str | None, year: int) -> bool:
+def _holidays_are_known(place: str, year: int) -> bool:
     """Whether the package knows any holiday of the year; without one, all its days count as open."""
-    from send_queue.rules import calendar
+    from send_queue.rules import holiday_calendars
 
-    around_the_clock = dict.fromkeys(range(7), ((0, 1440),))
-    every_day = Schedule("every day", "UTC", around_the_clock, True, country, subdivision)
-    first = datetime(year, 1, 1, tzinfo=UTC)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of unknown years, which this reports
-        windows = calendar.openings(every_day, first, 365)
-    return windows[-1].opens_at - first > timedelta(days=364)
+    return bool(holiday_calendars.holidays_of((place,), year))
 
 
 def _quiet(conn: Connection, at: datetime) -> Iterator[Finding]:

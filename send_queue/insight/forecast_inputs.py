@@ -285,7 +285,8 @@ def never_awake(conn: Connection, waiting: Iterable[Json], at: Moment) -> list[U
 
 def _by_rules(rows: Iterable[Json], at: Moment, until: Moment) -> dict[str | None, Openings | None]:
     """Schedules by their ids, worked out once where several say the same; None, no schedule, is always open."""
-    rules = ("timezone", "hours", "skip_holidays", "holiday_country", "holiday_subdivision", "closed_on", "open_on")
+    rules = ("timezone", "hours", "skip_holidays", "holiday_country", "holiday_subdivision", "holiday_calendars",
+             "closed_on", "open_on")  # fmt: skip
     alike: dict[str, Openings] = {}
     hours: dict[str | None, Openings | None] = {None: None}
     for row in rows:

@@ -1,4 +1,4 @@
-"""When a schedule is open: hours, weekends and public holidays in its time zone. Pure.
+"""When a schedule is open: hours, weekends and holidays in its time zone. Pure.
 
     pairs      07:00-18:00 on the schedule's wall clock, several a day, or over midnight
     intervals  the same as moments in UTC, cut where the clocks change
@@ -11,10 +11,12 @@ Rules:
   02:30-05:00 opens at 03:00, its first wall time. In the autumn night, where 01:30 comes twice, 01:30-05:00
   opens at the first 01:30, closes when the clocks go back to 01:00, and opens again.
 - A pair over midnight belongs to the weekday on which it begins, and that day must be open.
-- A day is open if its weekday has hours and it is neither a public holiday (observed days included) nor in
+- A day is open if its weekday has hours and it is neither a holiday (observed days included) nor in
   `closed_on`. A day in `open_on` is open despite these; without hours it takes those of the first weekday,
   from Monday, that has some.
-- No moment of a holiday or of a day in `closed_on` is open: a pair over midnight ends there.
+- A make-up day without hours of its own takes those of the weekday that it replaces, where that is known.
+- No moment of a holiday or of a day in `closed_on` is open: a pair over midnight ends there. No moment of a
+  half day is open from its hour on.
 - Windows never overlap, and each belongs to the day on which it begins: open around the clock is one window
   a day, and a pair that begins before the pair of the day before has ended opens when that one ends.
 """
@@ -22,7 +24,6 @@ Rules:
 from __future__ import annotations
 
 import re
-import warnings
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -34,8 +35,10 @@ from typing import Literal
 
 import pendulum
 
-from send_queue.model import Minutes, Schedule, UserError, Window
-from send_queue.rules import zones
+from send_queue.model import Minutes, Schedule, Window
+from send_queue.model import ScheduleError as ScheduleError
+from send_queue.rules import holiday_calendars, zones
+from send_queue.rules.holiday_calendars import Holiday
 
 _SEARCH_DAYS = 732
 """Search two years ahead for an opening, and then only the days in `open_on`."""
@@ -45,10 +48,6 @@ _MIDNIGHT: Minutes = 24 * 60
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)|24:00", re.ASCII)
 
 _Pair = tuple[Minutes, Minutes]
-
-
-class ScheduleError(UserError, ValueError):
-    """A schedule is impossible."""
 
 
 class NeverOpens(ScheduleError):
@@ -99,18 +98,20 @@ def closed_because(schedule: Schedule, at: datetime) -> tuple[Literal["schedule"
     `weekend` is any weekday without hours; `schedule` an hour outside those of an open day.
     """
     zone = zone_of(schedule.timezone)
-    day = _local(at, zone)
+    wall = _wall(at, zone)
+    day = wall.date()
     try:
         if next_window(schedule, at).opens_at <= at:
             return None
     except NeverOpens:
         pass
-    if reason := _day_off(schedule, day):
-        return "holiday", reason
-    pairs = _pairs(schedule, day)
+    pairs, off, closes = _pairs(schedule, day), _day_off(schedule, day), _closes(schedule, day)
+    late = closes <= wall.hour * 60 + wall.minute or not pairs
+    if off and (not closes or (late and _hours(schedule, day))):
+        return "holiday", off.reason
     if not pairs:
         return "weekend", f"{day:%A}"
-    hours = ", ".join(_text(pair) for pair in pairs)
+    hours = ", ".join(_text(pair if closes == _MIDNIGHT else (pair[0], _end(schedule, day, pair))) for pair in pairs)
     return "schedule", f"open {hours} {schedule.timezone}"
 
 
@@ -131,9 +132,31 @@ def closures(
 
 def closed_days(schedule: Schedule, at: datetime, days: int) -> list[tuple[date, str]]:
     """List the days with hours that are closed all the same, each with its reason, in the `days` days from `at` on."""
+    return [(day, off.reason) for day, off in _days_off(schedule, at, days) if not _pairs(schedule, day)]
+
+
+def half_days(schedule: Schedule, at: datetime, days: int) -> list[tuple[date, str]]:
+    """List the days with hours that close early, each with its reason, in the `days` days from `at` on."""
+    return [(day, off.reason) for day, off in _days_off(schedule, at, days) if _pairs(schedule, day)]
+
+
+def make_up_days(schedule: Schedule, at: datetime, days: int) -> list[tuple[date, str]]:
+    """List the days without hours that a calendar opens, each with its hours, in the `days` days from `at` on."""
+    days_without = [day for day in _dates_from(schedule, at, days)
+                    if day not in schedule.open_on and not schedule.hours.get(day.weekday())]  # fmt: skip
+    found = [(day, _pairs(schedule, day)) for day in days_without]
+    return [(day, "open " + ", ".join(_text(pair) for pair in pairs)) for day, pairs in found if pairs]
+
+
+def _days_off(schedule: Schedule, at: datetime, days: int) -> Iterator[tuple[date, Holiday]]:
+    for day in _dates_from(schedule, at, days):
+        if schedule.hours.get(day.weekday()) and (off := _day_off(schedule, day)):
+            yield day, off
+
+
+def _dates_from(schedule: Schedule, at: datetime, days: int) -> list[date]:
     first = _local(at, zone_of(schedule.timezone))
-    found = [(day, _day_off(schedule, day)) for day in (first + timedelta(days=n) for n in range(days))]
-    return [(day, reason) for day, reason in found if reason and schedule.hours.get(day.weekday())]
+    return [first + timedelta(days=n) for n in range(days)]
 
 
 def _windows_from(schedule: Schedule, at: datetime) -> Iterator[Window]:
@@ -189,21 +212,33 @@ def _joined(windows: list[Window]) -> list[Window]:
 
 def _pairs(schedule: Schedule, day: date) -> Sequence[_Pair]:
     """Return the pairs that begin on `day`; none on a closed day."""
-    if _day_off(schedule, day):
-        return ()
+    closes = _closes(schedule, day)
+    return [pair for pair in _hours(schedule, day) if pair[0] < closes]
+
+
+def _hours(schedule: Schedule, day: date) -> Sequence[_Pair]:
+    """Return the pairs that would begin on `day` if it were no day off."""
     pairs = schedule.hours.get(day.weekday(), ())
-    if not pairs and day in schedule.open_on:
-        in_order = (schedule.hours[weekday] for weekday in sorted(schedule.hours))
-        return next(filter(None, in_order), ())
-    return pairs
+    if pairs:
+        return pairs
+    in_order = (schedule.hours[weekday] for weekday in sorted(schedule.hours))
+    first = next(filter(None, in_order), ())
+    if day in schedule.open_on:
+        return first
+    made_up = holiday_calendars.make_up_days(holiday_calendars.of_schedule(schedule), day.year)
+    if day not in made_up:
+        return ()
+    replaced = made_up[day]
+    return first if replaced is None else schedule.hours.get(replaced, ())
 
 
 def _end(schedule: Schedule, day: date, pair: _Pair) -> Minutes:
     """Return the end of a pair in minutes after the midnight that begins `day`, at most 2880."""
     begins, ends = pair
-    if begins < ends:
-        return ends
-    return _MIDNIGHT if _day_off(schedule, day + timedelta(days=1)) else _MIDNIGHT + ends
+    closes = _closes(schedule, day)
+    if begins < ends or closes < _MIDNIGHT:
+        return min(ends, closes) if begins < ends else closes
+    return _MIDNIGHT + min(ends, _closes(schedule, day + timedelta(days=1)))
 
 
 def _runs_until(schedule: Schedule, day: date) -> Minutes:
@@ -211,41 +246,21 @@ def _runs_until(schedule: Schedule, day: date) -> Minutes:
     return max((_end(schedule, day, pair) for pair in _pairs(schedule, day)), default=0)
 
 
-def _day_off(schedule: Schedule, day: date) -> str | None:
-    """Say why the whole of `day` is closed, weekends apart; None: it is not."""
+def _closes(schedule: Schedule, day: date) -> Minutes:
+    """Return the minute from which all of `day` is closed: 0 on a day off, 1440 on a usual day."""
+    off = _day_off(schedule, day)
+    return off.closes if off else _MIDNIGHT
+
+
+def _day_off(schedule: Schedule, day: date) -> Holiday | None:
+    """Say why `day`, or the rest of it from an hour on, is closed, weekends apart; None: it is not."""
     if day in schedule.open_on:
         return None
-    if schedule.skip_holidays:
-        holiday = _holidays(schedule.holiday_country, schedule.holiday_subdivision, day.year).get(day)
-        if holiday:
-            return holiday
-    return f"closed on {day}" if day in schedule.closed_on else None
-
-
-@cache
-def _holidays(country: str | None, subdivision: str | None, year: int) -> dict[date, str]:
-    """Return the public holidays of a year by date, observed days included, from the package `holidays`.
-
-    Copy them into a plain dict: the package's object fills itself while read, and a second thread could find a
-    year still empty.
-    """
-    if country is None:
-        raise ScheduleError("The schedule skips holidays but names no country: name one, for example --holidays US.")
-    import holidays  # late: it takes 0.1 s
-
-    try:
-        # Silence warnings of little-known years (India's after 2035): cron would mail them on each tick. `doctor`
-        # reports a year without holidays.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            # English names where there are any, whatever the machine's locale.
-            found = holidays.country_holidays(
-                country, subdiv=subdivision, years=year, expand=False, observed=True, language="en_US"
-            )
-    except (NotImplementedError, TypeError):
-        # An unknown country or subdivision; TypeError: the package has another thing of this name.
-        raise ScheduleError(_unknown_holidays(country, subdivision)) from None
-    return dict(found)
+    calendars = holiday_calendars.of_schedule(schedule)
+    holiday = holiday_calendars.holidays_of(calendars, day.year).get(day)
+    if day in schedule.closed_on and (holiday is None or holiday.closes):
+        return Holiday(0, f"closed on {day}")
+    return holiday
 
 
 # --- from the wall clock to UTC ---------------------------------------------------------------------------
@@ -261,9 +276,13 @@ def zone_of(name: str) -> pendulum.Timezone:
 
 
 def _local(at: datetime, zone: pendulum.Timezone) -> date:
+    return _wall(at, zone).date()
+
+
+def _wall(at: datetime, zone: pendulum.Timezone) -> datetime:
     if at.tzinfo is None:
         raise ValueError("the moment has no time zone, and the machine's own must not decide")
-    return at.astimezone(zone).date()
+    return at.astimezone(zone)
 
 
 def _intervals(zone: pendulum.Timezone, begin: datetime, end: datetime) -> list[Window]:
@@ -349,20 +368,6 @@ def _unknown_zone(name: str) -> str:
     nearest = list(dict.fromkeys(by_spelling[spelling] for spelling in near))[:3]
     instead = " or ".join(nearest) or "a name of the IANA time zone database, such as America/New_York"
     return f"There is no time zone {name!r}: write {instead}."
-
-
-def _unknown_holidays(country: str, subdivision: str | None) -> str:
-    """Refuse a country or subdivision, suggesting known ones."""
-    import holidays
-
-    known = holidays.list_supported_countries()
-    if country not in known:
-        near = [country.upper()] if country.upper() in known else []
-        instead = near[0] if near else "the two-letter ISO 3166 code of another one, such as US"
-        return f"There are no holidays for the country {country!r}: write {instead}."
-    if not known[country]:
-        return f"{country} has no subdivisions with holidays of their own: leave out {subdivision!r}."
-    return f"{country} has no subdivision {subdivision!r}: write one of {', '.join(known[country])}."
 
 
 def _why_never(schedule: Schedule, at: datetime) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Any
@@ -11,15 +12,14 @@ from typing import Any
 import pendulum
 
 from send_queue.model import Json, Minutes, Schedule, Weekday, Window
+from send_queue.rules import holiday_calendars
 from send_queue.rules.calendar import (
     _CLOCK,
     _MIDNIGHT,
     _WEEKDAYS,
     ScheduleError,
-    _holidays,
     _Pair,
     _text,
-    _unknown_holidays,
     _unknown_zone,
     is_abbreviation,
     next_window,
@@ -43,6 +43,7 @@ def schedule_from(row: Mapping[str, Any]) -> Schedule:
         skip_holidays=bool(row.get("skip_holidays")),
         holiday_country=row.get("holiday_country"),
         holiday_subdivision=row.get("holiday_subdivision"),
+        holiday_calendars=tuple(row.get("holiday_calendars") or ()),
         closed_on=_dates(row.get("closed_on")),
         open_on=_dates(row.get("open_on")),
     )
@@ -85,19 +86,15 @@ def hours_from_text(hours: Sequence[str], days: str | None) -> dict[str, list[li
 def check(schedule: Schedule, at: datetime) -> Window:
     """Check a schedule before it is stored; return its first window at or after `at`.
 
-    Raises NeverOpens, and ScheduleError for an unknown zone, country or subdivision, holidays without a country, and a
+    Raises NeverOpens, and ScheduleError for an unknown zone or calendar of holidays, holidays without a country, and a
     date both closed and open.
     """
     check_zone(schedule.timezone)
-    country, subdivision = schedule.holiday_country, schedule.holiday_subdivision
-    if country is not None:
-        import holidays
-
-        # Check the country first: other names in the package, such as stock exchanges', would pass below.
-        if country not in holidays.list_supported_countries():
-            raise ScheduleError(_unknown_holidays(country, None))
-    if country is not None or subdivision is not None or schedule.skip_holidays:
-        _holidays(country, subdivision, at.year)
+    # Calendars that are not skipped now may be later.
+    named = any((schedule.skip_holidays, schedule.holiday_country, schedule.holiday_subdivision,
+                 schedule.holiday_calendars))  # fmt: skip
+    for calendar in holiday_calendars.of_schedule(replace(schedule, skip_holidays=True)) if named else ():
+        holiday_calendars.check(calendar)
     for day in sorted(schedule.closed_on & schedule.open_on):
         raise ScheduleError(f"{day} is both closed and open: name it in --closed or in --open, not in both.")
     return next_window(schedule, at)
@@ -134,8 +131,8 @@ def check_zone(name: str) -> None:
 
     Raises ScheduleError with a suggestion.
     """
-    # `localtime` depends on the machine.
-    if is_abbreviation(name) or name not in pendulum.timezones() - {"localtime"}:
+    # `localtime` depends on the machine, and `Factory` stands for no place.
+    if is_abbreviation(name) or name not in pendulum.timezones() - {"localtime", "Factory"}:
         raise ScheduleError(_unknown_zone(name))
 
 

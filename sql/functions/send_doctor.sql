@@ -268,12 +268,12 @@ begin
         -- Equal schedules once.
         'schedules', (select coalesce(jsonb_agg(to_jsonb(s)), '[]') from (
             select min(s.name) as name, s.timezone, s.hours, s.skip_holidays, s.holiday_country, s.holiday_subdivision,
-                s.closed_on, s.open_on, sum(w.n) as waiting, max(w.last) as last
+                s.holiday_calendars, s.closed_on, s.open_on, sum(w.n) as waiting, max(w.last) as last
             from waiting w
             join send_campaigns c on c.id = w.campaign_id and c.status = 'active'
             join send_accounts a on a.id = w.account_id
             join send_schedules s on s.id = coalesce(c.schedule_id, a.schedule_id)
-            group by s.timezone, s.hours, s.skip_holidays, s.holiday_country, s.holiday_subdivision, s.closed_on,
-                s.open_on) s)));
+            group by s.timezone, s.hours, s.skip_holidays, s.holiday_country, s.holiday_subdivision,
+                s.holiday_calendars, s.closed_on, s.open_on) s)));
 end
 $$;

@@ -12,6 +12,7 @@ $$;
 
 create or replace trigger schedule_changed before update on send_schedules for each row
 when ((old.timezone, old.hours, old.skip_holidays, old.holiday_country, old.holiday_subdivision,
-       old.closed_on::text, old.open_on::text) is distinct from (new.timezone, new.hours, new.skip_holidays, new.holiday_country,
-       new.holiday_subdivision, new.closed_on::text, new.open_on::text))
+       old.holiday_calendars::text, old.closed_on::text, old.open_on::text)
+      is distinct from (new.timezone, new.hours, new.skip_holidays, new.holiday_country, new.holiday_subdivision,
+       new.holiday_calendars::text, new.closed_on::text, new.open_on::text))
 execute function send_on_schedule_change();

@@ -14,6 +14,10 @@ begin
         return new;
     end if;
     v_name := send_timezone(v_zone);
+    if v_name is null and send_is_timezone(v_zone) then
+        raise exception 'There is no time zone %, an abbreviation or an offset: write a name of the IANA database, '
+            'such as America/New_York.', quote_literal(v_zone) using errcode = 'SQ002', constraint = tg_name;
+    end if;
     if v_name is null then
         raise exception 'The database server knows no time zone %: write a name of the IANA database, such as '
             'America/New_York, or add the zone to the server.', quote_literal(v_zone)

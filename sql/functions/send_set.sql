@@ -52,7 +52,7 @@ begin
             update send_schedules s
             set timezone = v_s.timezone, hours = v_s.hours, skip_holidays = v_s.skip_holidays,
                 holiday_country = v_s.holiday_country, holiday_subdivision = v_s.holiday_subdivision,
-                closed_on = v_s.closed_on, open_on = v_s.open_on
+                holiday_calendars = v_s.holiday_calendars, closed_on = v_s.closed_on, open_on = v_s.open_on
             where s.id = v_id;
         when 'account' then
             if adding then

@@ -26,6 +26,7 @@ create table send_schedules (
     skip_holidays       boolean not null default false,
     holiday_country     text,
     holiday_subdivision text,
+    holiday_calendars   text[] not null default '{}', -- more of them: GB-ENG, NYSE, US:public,half_day@13:00
     closed_on           date[] not null default '{}',
     open_on             date[] not null default '{}',
     -- The cached window, worked out by the calendar for the moment window_since: valid from then until it closes. While
@@ -38,7 +39,8 @@ create table send_schedules (
     created_at          timestamptz not null default now(),
     constraint schedule_has_a_name check (name <> ''),
     constraint hours_are_by_weekday check (jsonb_typeof(hours) = 'object'),
-    constraint holidays_have_a_country check (not skip_holidays or holiday_country is not null),
+    constraint holidays_have_a_country
+        check (not skip_holidays or holiday_country is not null or cardinality(holiday_calendars) > 0),
     -- By the server's own operator: any other in our schema would be used for ever.
     constraint no_day_is_both_open_and_closed check (not closed_on operator(pg_catalog.&&) open_on),
     constraint opens_before_closes check (opens_at < closes_at),

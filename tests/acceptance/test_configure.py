@@ -221,3 +221,29 @@ def test_a_schedule_shows_its_closed_days(queue: Queue) -> None:
     assert "2026-12-25 Christmas Day; " in queue("schedule", "show", "office").stdout
     queue("schedule", "add", "always", "--timezone", "UTC", "--hours", "00:00-24:00", "--days", "mon-sun")
     assert queue.json("schedule", "show", "always")["closed_days"] == []
+
+
+def test_a_schedule_has_several_calendars(queue: Queue) -> None:
+    """All of them are kept and shown, with half days and make-up days; a short list is told when it is named, and where
+    the schedule is shown; a state without its one country is refused."""
+    done = queue("schedule", "add", "desk", "--timezone", "Asia/Shanghai", "--hours", "09:00-17:00", "--holidays", "GB",
+                 "--holidays", "CN", "--holidays", "NYSE:public,half_day@11:00")  # fmt: skip
+    assert "such as Easter Monday: consider --holidays GB-ENG" in done.stderr
+    shown = queue.json("schedule", "show", "desk")
+    assert (shown["holiday_country"], shown["holiday_calendars"]) == ("GB", ["CN", "NYSE:public,half_day@11:00"])
+    assert [note[:8] for note in shown["notes"]] == ["GB alone"]
+    reasons = {day["date"]: day["reason"] for day in shown["half_days"]}
+    assert reasons["2026-12-24"] == "Christmas Eve (markets close at 1:00pm): closes at 11:00"
+    assert all(day["reason"] == "open 09:00-17:00" for day in shown["make_up_days"])
+    done = queue("schedule", "set", "desk", "--holidays", "GB-ENG", "--holidays", "NYSE")
+    assert (done.stdout, done.stderr.count("consider")) == (
+        "Set the schedule desk: holiday subdivision ENG (was none); holiday calendars NYSE (was CN, "
+        "NYSE:public,half_day@11:00).\n", 0)  # fmt: skip
+    queue("schedule", "set", "desk", "--holidays", "US", "--holidays-subdivision", "CA")
+    shown = queue.json("schedule", "set", "desk", "--holidays-subdivision", "NY")
+    assert (shown["holiday_country"], shown["holiday_subdivision"], shown["holiday_calendars"]) == ("US", "NY", [])
+    done = queue("schedule", "set", "desk", "--holidays", "US", "--holidays", "DE", "--holidays-subdivision", "CA",
+                 check=False)  # fmt: skip
+    assert (done.returncode, "--holidays-subdivision goes with one country" in done.stderr) == (2, True)
+    queue("schedule", "set", "desk", "--holidays", "NYSE")
+    assert queue.json("schedule", "set", "desk", "--holidays", "none")["skip_holidays"] is False

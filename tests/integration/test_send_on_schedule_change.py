@@ -25,6 +25,7 @@ def open_now(queue: Queue) -> None:
         "closed_on = '{2026-03-02}'",
         "open_on = '{2026-03-07}'",
         "skip_holidays = true, holiday_country = 'US'",
+        "holiday_calendars = '{NYSE}'",
     ],
 )
 def test_invariant_2_a_hand_written_change_makes_the_window_stale(conn: Connection, change: str) -> None:

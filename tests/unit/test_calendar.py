@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reference_calendar import MINUTE, open_minutes
 
 from send_queue.model import Schedule, Window
-from send_queue.rules import calendar, zones
+from send_queue.rules import calendar, holiday_calendars, zones
 from send_queue.rules.calendar import NeverOpens, ScheduleError, closed_because, closures, next_window, openings
 from send_queue.rules.schedule_text import check, hours_from_text, schedule_from
 
@@ -229,7 +229,7 @@ def test_subdivision_has_holidays_of_its_own(zone: str, country: str, subdivisio
 def test_a_country_of_whose_year_little_is_known_says_nothing() -> None:
     """The package warns of such a year; cron would mail that with each tick, and nobody could mend it."""
     delhi = a_schedule("Asia/Kolkata", "09:00-17:00", skip_holidays=True, holiday_country="IN")
-    calendar._holidays.cache_clear()
+    holiday_calendars.holidays_of.cache_clear()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check(delhi, utc("2036-01-04 00:00"))
@@ -462,13 +462,13 @@ def test_check_gives_the_first_window() -> None:
         ({"timezone": "utc"}, "write UTC"),
         ({"timezone": "America"}, "no time zone 'America'"),
         ({"timezone": "localtime"}, "no time zone 'localtime'"),
+        ({"timezone": "Factory"}, "no time zone 'Factory'"),
         ({"timezone": "../../etc/passwd"}, "IANA"),
         ({"timezone": ""}, "IANA"),
         ({"holiday_country": None}, "name one, for example --holidays US"),
         ({"holiday_country": None, "holiday_subdivision": "CA"}, "name one, for example --holidays US"),
         ({"holiday_country": "us"}, "no holidays for the country 'us': write US"),
         ({"holiday_country": "Germany"}, "two-letter"),
-        ({"holiday_country": "NYSE"}, "two-letter"),
         ({"holiday_country": "HolidayBase"}, "two-letter"),
         ({"holiday_country": "us", "skip_holidays": False}, "write US"),
         ({"holiday_subdivision": "ZZ"}, "US has no subdivision 'ZZ': write one of AK, AL"),
@@ -540,8 +540,9 @@ def two_years(first_year: int, schedule: Schedule) -> Any:
     return pytest.param(first_year, schedule, id=f"{schedule.timezone}-{schedule.holiday_country}")
 
 
-def with_holidays(country: str, subdivision: str | None = None) -> dict[str, Any]:
-    return {"skip_holidays": True, "holiday_country": country, "holiday_subdivision": subdivision}
+def with_holidays(country: str, subdivision: str | None = None, *calendars: str) -> dict[str, Any]:
+    return {"skip_holidays": True, "holiday_country": country, "holiday_subdivision": subdivision,
+            "holiday_calendars": calendars}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -566,6 +567,11 @@ def with_holidays(country: str, subdivision: str | None = None) -> dict[str, Any
         # The offset goes back for Ramadan.
         two_years(2025, a_schedule("Africa/Casablanca", "02:30-03:15,09:00-18:00", days="sat-thu",
                                    **with_holidays("MA"))),
+        # A market's half days, beside the country's holidays and without; and Saturdays that make up for days off.
+        two_years(2025, a_schedule("America/New_York", "08:00-12:30,12:45-16:00,22:00-02:00", days="mon-sat",
+                                   **with_holidays("US", "CA", "NYSE:public,half_day@13:00"))),
+        two_years(2025, a_schedule("Asia/Shanghai", "mon-thu 09:00-18:00", "fri 09:00-15:00",
+                                   **with_holidays("CN", None, "NYSE"))),
         # A quarter of an hour off, no summer time, one day of rest.
         two_years(2026, a_schedule("Asia/Kathmandu", "00:00-24:00", days="sun-fri", **with_holidays("NP"))),
         two_years(2026, a_schedule("Pacific/Chatham", "02:50-03:50,22:00-02:46", days="mon-sun",
@@ -597,7 +603,7 @@ def test_agrees_with_the_reference_minute_by_minute(first_year: int, schedule: S
 # Nights on which the clocks change, and the New Year with its holiday.
 MOMENTS = [
     ("America/New_York", "2026-03-08"), ("America/New_York", "2026-11-01"),
-    ("America/New_York", "2026-01-01"),
+    ("America/New_York", "2026-01-01"), ("America/New_York", "2026-11-27"), ("America/New_York", "2026-12-24"),
     ("Australia/Lord_Howe", "2026-04-05"), ("Australia/Lord_Howe", "2026-10-04"),
     ("America/Havana", "2026-03-08"), ("America/Havana", "2026-11-01"),
     ("Africa/Cairo", "2026-04-24"), ("Africa/Cairo", "2026-10-30"),
@@ -620,6 +626,7 @@ def schedules(draw: st.DrawFn) -> tuple[Schedule, datetime]:
     hours = draw(st.dictionaries(st.integers(0, 6), pairs_of_a_day.filter(bool)))
     schedule = Schedule(
         name="any", timezone=zone, hours=hours, skip_holidays=draw(st.booleans()), holiday_country="US",
+        holiday_calendars=draw(st.sampled_from([(), ("NYSE:public,half_day@13:00",)])),
         closed_on=draw(near), open_on=draw(near),
     )  # fmt: skip
     return schedule, datetime(day.year, day.month, day.day, tzinfo=UTC)
