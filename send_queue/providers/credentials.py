@@ -1,4 +1,4 @@
-"""Which secret does an account send with? Its own token, sealed in the database, or a variable of the environment."""
+"""The secret of an account: its own token, sealed in the database, or a variable of the environment."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from send_queue.model import Claimed, ConfigurationError, Hold, clock
 from send_queue.rules.vault import Vault
 
 TRY_AGAIN = timedelta(minutes=15)
-"""How long an account whose secret was refused waits before the next try: a mail server locks out whoever logs in
-wrongly more often."""
+"""The wait of an account after a refused secret: mail servers lock out clients that fail more often."""
 
 
 def secret_of(send: Claimed, env: Mapping[str, str], default: str | None = None) -> str:
-    """The secret that an account's provider is to be shown: its token where it has one, else what the variable named
-    by `secret_env` holds, else that of `default`, the variable that all accounts of the provider share.
+    """Return an account's secret: its token, else the variable of its `secret_env`, else `default`, the provider's
+    common variable.
 
-    Raises `ConfigurationError`, which names the variable, where there is none, or one that no header can carry.
+    Raises `ConfigurationError`, which names the variable, without a secret, or for one that no header can carry.
     """
     if send.token is not None and send.secret_env is None:
         return Vault(env).open(send.token)
@@ -36,32 +35,32 @@ def secret_of(send: Claimed, env: Mapping[str, str], default: str | None = None)
 
 
 def variable_of(send: Claimed, default: str | None = None) -> str | None:
-    """The variable that holds the secret of `secret_of`; null where that is the account's own token."""
+    """Return the variable of `secret_of`; None: the secret is the account's own token."""
     if send.token is not None and send.secret_env is None:
         return None
     return send.secret_env or default
 
 
 def refused(hold: Hold, variable: str | None) -> Hold:
-    """What a refused secret means: one in a variable is a mistake of the configuration, which is retried; an own
-    token is the account's, which needs a person."""
+    """Return the hold for a refused secret: one in a variable is a configuration error, and retried; an own token needs
+    a person."""
     if variable is None:
         return replace(hold, scope="account", after=None, ceiling=None)
     return replace(hold, scope="account", after=TRY_AGAIN, ceiling=None, secret=variable)
 
 
 class Refusals:
-    """The secrets that a provider has refused in this run: what was refused once is not shown for the next account."""
+    """The secrets that a provider refused in this run: they are not shown again for the next account."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, ...], tuple[Hold, float]] = {}
 
     def known(self, *shown: str) -> Hold | None:
-        """The refusal of what would be shown now: a server, a user, a secret."""
+        """Return the earlier refusal of this server, user and secret; None: there was none lately."""
         hold, since = self._known.get(shown, (None, 0.0))
         return hold if clock() - since < TRY_AGAIN.total_seconds() else None
 
     def note(self, outcome: object, *shown: str) -> None:
-        """Remember an outcome that refuses what was shown."""
+        """Remember an outcome that refuses them."""
         if isinstance(outcome, Hold) and outcome.secret is not None:
             self._known[shown] = outcome, clock()

@@ -1,4 +1,4 @@
-"""What does the environment say of a provider's habits? Figures that nobody states and an operator may know better."""
+"""Figures of providers that an operator may know better: undocumented delays, as variables of the environment."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from send_queue.model import ConfigurationError
 
 
 def minutes(env: Mapping[str, str], variable: str, default: timedelta, least: int = 0) -> timedelta:
-    """So many minutes as a variable says, or `default` where it is not set.
+    """Return the minutes of a variable, else `default`.
 
-    Raises `ConfigurationError`, which names the variable, where that is no whole number, or fewer than `least`.
+    Raises `ConfigurationError`, which names the variable, if it is no whole number, or less than `least`.
 
     >>> minutes({"TWILIO_LAG_MINUTES": "5"}, "TWILIO_LAG_MINUTES", timedelta(minutes=2))
     datetime.timedelta(seconds=300)

@@ -1,4 +1,4 @@
-"""Which providers are installed here, and which channels each serves: data, the entry points `send_queue.providers`."""
+"""The installed providers and their channels, from the entry points `send_queue.providers`."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from typing import Any
 
 
 def names() -> Collection[str]:
-    """The names of the providers that are installed here."""
-    from importlib.metadata import entry_points  # dear, as elsewhere
+    """Return the names of the installed providers."""
+    from importlib.metadata import entry_points  # late: it is slow
 
     return entry_points(group="send_queue.providers").names
 
 
 def provider(name: str) -> Any:
-    """The class of a provider; None where it is not known here."""
+    """Return the class of a provider; None if it is unknown here, or cannot be loaded."""
     from importlib.metadata import entry_points
 
     for entry in entry_points(group="send_queue.providers"):
         if entry.name == name:
             try:
                 return entry.load()
-            except Exception:  # one that cannot be loaded here may well be loaded where it sends
+            except Exception:  # another machine may load it
                 return None
     return None
 
 
 def channels(name: str) -> Collection[str] | None:
-    """The channels of a provider; None where it is not known here. The channel `log` is served for all accounts."""
+    """Return the channels of a provider, besides `log`, which all accounts have; None if it is unknown here."""
     declared = getattr(provider(name), "channels", None)
     return None if declared is None else frozenset(declared)
 
 
 def served() -> Mapping[str, Collection[str]]:
-    """The channels of each provider that is known here."""
+    """Return the channels of each known provider."""
     return {name: declared for name in names() if (declared := channels(name)) is not None}

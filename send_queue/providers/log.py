@@ -1,4 +1,4 @@
-"""The provider `log`: accepts everything and writes a line. For trying things out."""
+"""The provider `log`, for trials: takes every send and writes a line."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Log:
     batch: int = 1000
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        """It needs nothing."""
+        """Need nothing."""
 
     def send(self, send: Claimed) -> Outcome:
         [outcome] = self.send_batch([send])
         return outcome
 
     def send_batch(self, sends: Sequence[Claimed]) -> Sequence[Outcome]:
-        # A stderr that nobody holds any more is no reason to keep a send that goes nowhere.
+        # A closed stderr must not keep a send.
         with suppress(OSError, ValueError, AttributeError):
             for_person = sys.stderr.isatty()
             sys.stderr.write("".join(_line(send, for_person=for_person) + "\n" for send in sends))
@@ -35,17 +35,17 @@ class Log:
         return [Sent(None)] * len(sends)
 
     def look_up(self, send: Claimed) -> LookUp:
-        return CannotTell(f"The provider log keeps nothing: look for {send.send_id} in what it wrote.")
+        return CannotTell(f"The provider log keeps nothing: look for {send.send_id} in its lines.")
 
     def hosts(self, send: Claimed) -> tuple[()]:  # noqa: ARG002 — the protocol's signature
         return ()
 
     def close(self) -> None:
-        """There is nothing to give back."""
+        """Close nothing."""
 
 
 def _line(send: Claimed, *, for_person: bool) -> str:
-    # Both through json: a recipient may hold line breaks and escape sequences.
+    # Both as JSON: a recipient may hold line breaks and escape sequences.
     if for_person:
         recipient, account = json.dumps(send.recipient), json.dumps(send.account)
         return f"log: {send.channel} to {recipient} from {account} ({send.send_id})"

@@ -1,8 +1,7 @@
-"""Tell a dead-man's switch that runs happen: who hears nothing any more raises the alarm.
+"""Pings for a dead-man's switch, which raises the alarm when they stay away.
 
-The convention is that of healthchecks.io, which others follow: URL/start when a run begins, URL when it went well,
-URL/fail when it did not; `rid` says which of several runs at once. Nothing that goes wrong here is of any consequence
-to the run: silence is what the other side is there to notice.
+By the convention of healthchecks.io: URL/start when a run begins, URL when it ended well, URL/fail when not; `rid`
+identifies the run. A failed ping does not affect the run.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from send_queue.providers.http_answer import Limits
 LIMITS = Limits(connect=3, read=3, total=5)
 
 PING_TIMEOUT_SECONDS = 2.0
-"""Seconds that the end of a run waits, at the most, for what it has told to arrive."""
+"""Seconds that the end of a run waits for its pings."""
 
 
 class Ping:
-    """The pings of one run: made one after the other, on a thread that nobody waits for but at the end."""
+    """The pings of one run, made one after the other on a thread."""
 
     def __init__(self, url: str, run_id: str) -> None:
-        """Raises `ConfigurationError` for what is no URL."""
+        """Raise `ConfigurationError` if it is no URL."""
         parts = urlsplit(url.strip())
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise ConfigurationError("it is not a URL: set it to one that begins with https://")
@@ -36,11 +35,11 @@ class Ping:
         self._thread.start()
 
     def start(self) -> None:
-        """Say that a run has begun."""
+        """Report that a run has begun."""
         self._todo.put("/start")
 
     def end(self, *, well: bool) -> None:
-        """Say how it ended, and wait a moment for that to arrive."""
+        """Report how it ended, and wait briefly for the pings."""
         self._todo.put("" if well else "/fail")
         self._todo.put(None)
         self._thread.join(PING_TIMEOUT_SECONDS)
@@ -52,7 +51,7 @@ class Ping:
         http.close()
 
     def url(self, word: str) -> str:
-        """The address that says a word. What the URL asks for already (`?status=up`) is kept.
+        """Return the address of a word; the URL's own query (`?status=up`) stays.
 
         >>> Ping("https://hc.example/uuid?a=b", "7").url("/start")
         'https://hc.example/uuid/start?a=b&rid=7'

@@ -1,5 +1,5 @@
-"""How far may a call go? In a rehearsal not beyond this machine: it believes that it is another hour, and would write
-to a person at a wrong one. A run looks before it claims anything (`rehearsal`), and each call once more."""
+"""A rehearsal calls this machine only: at its assumed hour it would write to people at a wrong one. A run checks all
+hosts before it claims (core/rehearsal.py), and each call checks again."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ VARIABLE = "SEND_QUEUE_NOW"
 
 
 def rehearses(env: Mapping[str, str]) -> bool:
-    """Whether runs in this environment believe that it is another moment."""
+    """Whether runs in this environment rehearse another moment."""
     return bool(env.get(VARIABLE))
 
 
 def host_of(url: str) -> str:
-    """The host of a URL in lower case; empty where it has none.
+    """Return the host of a URL in lower case; empty without one.
 
     >>> host_of("https://[::1]:8025/x"), host_of("nobody")
     ('::1', '')
@@ -30,7 +30,7 @@ def host_of(url: str) -> str:
 
 
 def is_here(host: str) -> bool:
-    """Whether a host is this machine, by its own name or address: no name server is asked.
+    """Whether a host is this machine, by its name or address, without a name server.
 
     >>> is_here("127.0.0.5"), is_here("::1"), is_here("localhost"), is_here("127.0.0.1.example.com")
     (True, True, True, False)
@@ -42,7 +42,7 @@ def is_here(host: str) -> bool:
 
 
 def refuse(host: str, who: str) -> None:
-    """Raise `ConfigurationError` where a rehearsal must not call a host, which `who` would."""
+    """Raise `ConfigurationError` if a rehearsal must not call the host that `who` would call."""
     if not is_here(host):
         raise ConfigurationError(
             f"A rehearsal ({VARIABLE}) calls nothing beyond this machine, and {who} is at {host or 'no known host'}:"

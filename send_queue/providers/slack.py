@@ -1,7 +1,7 @@
-"""Slack: a message into a channel, by an incoming webhook. Its answers are words in plain text, given here as data.
+"""Slack: a message into a channel, by an incoming webhook, which answers with words in plain text.
 
-The address of an incoming webhook is all the secret there is: whoever has it may write there. So it is not in the queue
-but in the variable that the account's `secret_env` names, else in SLACK_WEBHOOK_URL; the row's recipient is for people.
+The webhook's address is the secret: anyone who has it may write there. So it stays out of the queue, in the variable of
+the account's `secret_env`, else in SLACK_WEBHOOK_URL; the row's recipient is for people.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ VARIABLE = "SLACK_WEBHOOK_URL"
 LIMITS = Limits(connect=5, read=15, total=20)
 
 Meaning = Literal["failed", "hold", "uncertain"]
-"""Of this message, of the address (which a person must mend), or not known."""
+"""About this message, about the address (which a person must mend), or unknown."""
 
 MEANINGS: Mapping[str, Meaning] = {
-    # 400: this message is refused whenever it is sent
+    # 400: about this message
     "invalid_payload": "failed",
     "no_text": "failed",
     "invalid_blocks": "failed",
     "user_not_found": "failed",
-    # 403, 404, 410: so would the next one be
+    # 403, 404, 410: about all messages
     "action_prohibited": "hold",  # an administrator has restricted posting
     "invalid_token": "hold",
     "channel_not_found": "hold",
@@ -40,13 +40,13 @@ MEANINGS: Mapping[str, Meaning] = {
     # 500: it may have been posted
     "rollup_error": "uncertain",
 }
-"""What Slack's words mean. Source: Slack's changelog of 2016-05-17 on errors of incoming webhooks."""
+"""The meaning of Slack's words, from its changelog of 2016-05-17 on errors of incoming webhooks."""
 
 BY_STATUS: Mapping[int, Meaning] = {401: "hold", 403: "hold", 404: "hold", 408: "uncertain", 410: "hold"}
-"""For words that are not above. Any other 4xx is about the message."""
+"""For other words. Any other 4xx is about the message."""
 
 RATE_LIMITED = timedelta(seconds=30)
-"""How long to wait after a 429 that does not say; Slack takes about one message a second for a channel."""
+"""The wait after a 429 without a time; Slack takes about one message a second for a channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class _Address:
 
 
 class Slack:
-    """Incoming webhooks of Slack, and of what understands the same JSON (Mattermost, Rocket.Chat)."""
+    """Incoming webhooks of Slack and of servers with the same JSON (Mattermost, Rocket.Chat)."""
 
     channels: frozenset[str] = frozenset({"webhook"})
     longest_call: timedelta = timedelta(seconds=LIMITS.total)
@@ -64,13 +64,13 @@ class Slack:
     secret: str = VARIABLE
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        """Each account's own variable is read when it sends."""
+        """Read nothing yet: each send reads its account's variable."""
         self._env = env
         self._http = Http(env=env)
 
     def send(self, send: Claimed) -> Outcome:
-        """Post the message. It is text: `&`, `<` and `>` are themselves, so that no name in it calls a channel.
-        `payload.blocks`, where given, are Slack's own blocks, taken as they are."""
+        """Post the message as text: `&`, `<` and `>` are escaped, so no name in it calls a channel. `payload.blocks`
+        are Slack's own blocks, unchanged."""
         address = self._address(send)
         body: dict[str, Any] = {"text": escaped(send.message)}
         if isinstance(blocks := send.payload.get("blocks"), list):
@@ -84,7 +84,7 @@ class Slack:
         return refused(outcome, variable_of(send, VARIABLE)) if _is_refusal(outcome) else outcome
 
     def look_up(self, send: Claimed) -> LookUp:  # noqa: ARG002 — the protocol's signature
-        return CannotTell("Slack's incoming webhooks cannot be asked: look into the channel.")
+        return CannotTell("Slack's incoming webhooks have no look-up: look into the channel.")
 
     def check(self, send: Claimed) -> None:
         self._address(send)
@@ -106,13 +106,13 @@ class Slack:
 
 
 def _is_refusal(outcome: Outcome) -> TypeGuard[Hold]:
-    """Whether it is the address that Slack does not take: that is the secret."""
+    """Whether Slack refuses the address, which is the secret."""
     of_the_channel = ("action_prohibited", "channel_is_archived")
     return isinstance(outcome, Hold) and outcome.after is None and outcome.code not in of_the_channel
 
 
 def judge(answer: Answer, hide: tuple[str, ...] = ()) -> Outcome:
-    """What an answer means for the send; the strings of `hide` are kept out of what it says."""
+    """Judge an answer; its detail holds no string of `hide`."""
     status = answer.status
     if 200 <= status < 300:
         return Sent(None, status)
@@ -139,7 +139,7 @@ def judge(answer: Answer, hide: tuple[str, ...] = ()) -> Outcome:
 
 
 def escaped(text: str) -> str:
-    """Text as Slack takes it, in which nothing is a command.
+    """Escape text for Slack, so that nothing in it is a command.
 
     >>> escaped("R&D <!channel>")
     'R&amp;D &lt;!channel&gt;'

@@ -5,8 +5,8 @@
     webhook-signature   v1,<base64> of HMAC-SHA256 over id.timestamp.body; one for each secret
     body                {"type": …, "timestamp": …, "data": …}, the same bytes on every try
 
-A receiver that keeps these rules accepts a send once, however often it comes. So what is in doubt is sent again
-(`repeatable`), and nobody is asked. Redirects are not followed, and private networks not reached (`endpoints`).
+A receiver that keeps these rules accepts a send once, however often it comes. So an uncertain send is sent again
+(`repeatable`), without a look-up. Redirects are not followed, and private networks not called (url_guard.py).
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ POST = Limits(connect=10, read=20, total=30)
 """Standard Webhooks: 15 to 30 seconds."""
 
 ADDRESSES = 2
-"""How many addresses of one host are tried, where no connection can be made: one of each family, as a rule."""
+"""The most addresses tried of one host, while no connection can be made: usually one of each family."""
 
 SUPPRESSES = frozenset({"endpoint_gone"})
-"""The codes after which nothing more is to be sent to a URL."""
+"""The codes that suppress a URL."""
 
 TRY_AGAIN = frozenset({408, 425, 429, 499})
-"""Of the 4xx, those that say so; and a gateway's 499, which knows of no answer."""
+"""The 4xx that ask for a retry; and a gateway's 499, which leaves the answer unknown."""
 
 
 class Webhook:
-    """Webhooks to the URLs that are the recipients.
+    """Webhooks; the recipients are URLs.
 
-    WEBHOOK_SECRET       what calls are signed with, for the accounts that name none of their own: whsec_ and 24 to 64
-                         bytes as base64; several, parted by blanks, while a secret is being changed
+    WEBHOOK_SECRET       signs the calls of accounts without `secret_env`: whsec_ and 24 to 64 bytes as base64; several,
+                         separated by blanks, while a secret is being changed
     WEBHOOK_ALLOW_HOSTS  hosts that may be called in a private network, and without TLS
     """
 
@@ -71,7 +71,7 @@ class Webhook:
         self._env = env
         self._allowed = allowed_hosts(env)
         self._post = post
-        # Past any proxy: only so is the address that was looked at the one that is connected to.
+        # Past any proxy, so that the checked address is the one that is connected to.
         self._http = Http(direct=True, env=env)
         self.longest_call = timedelta(seconds=RESOLVE_WITHIN + ADDRESSES * post.total + 5)
 
@@ -102,7 +102,7 @@ class Webhook:
         return judge(answer, name, send.started_at)
 
     def look_up(self, send: Claimed) -> LookUp:
-        return CannotTell(f"Nobody can be asked: look for msg_{send.send_id} in what the endpoint has received.")
+        return CannotTell(f"An endpoint has no look-up: look for msg_{send.send_id} among the calls that it received.")
 
     def check(self, send: Claimed) -> None:
         secrets_of(send, self._env)
@@ -119,11 +119,10 @@ class Webhook:
 
 
 def judge(answer: Answer | NoAnswer, name: str, now: datetime) -> Outcome:
-    """What an answer means for a send: any 2xx is a yes, whatever is in it. `now` is what a Retry-After date is
-    measured by."""
+    """Judge an answer: any 2xx is a yes, whatever its body. A Retry-After date counts from `now`."""
     if not isinstance(answer, Answer):
         if isinstance(answer, Uncertain) and 200 <= (answer.http_status or 0) < 300:
-            return Sent(name, answer.http_status)  # too long, or not to be unpacked: nobody reads it
+            return Sent(name, answer.http_status)  # too long or unreadable: the body does not matter
         return answer
     status = answer.status
     if 200 <= status < 300:
@@ -134,13 +133,13 @@ def judge(answer: Answer | NoAnswer, name: str, now: datetime) -> Outcome:
     if status == 410:
         return Failed("endpoint_gone", said or "The endpoint wants no more webhooks.", status)
     if status in TRY_AGAIN or status >= 500:
-        # Also after a 5xx, 408 or 499: it may have been accepted, and is then known by its id.
+        # Also after 5xx, 408 or 499: if it was accepted, the receiver knows its id.
         return Retry(f"http_{status}", said, retry_after(answer, now), status)
     return Failed(f"http_{status}", said, status)
 
 
 def secrets_of(send: Claimed, env: Mapping[str, str]) -> Sequence[bytes]:
-    """The keys that a call is signed with. Raises `ConfigurationError` where there is none, or one that is none."""
+    """Return the keys that sign a call. Raises `ConfigurationError` for a missing or malformed one."""
     return [_key(secret, send.account) for secret in secret_of(send, env, Webhook.secret).split()]
 
 
@@ -158,7 +157,7 @@ def _key(secret: str, account: str) -> bytes:
 
 
 def signature(key: bytes, name: str, timestamp: int, body: bytes) -> str:
-    """One word of the header webhook-signature.
+    """Return one word of the header webhook-signature.
 
     >>> key = b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     >>> signature(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
@@ -169,7 +168,7 @@ def signature(key: bytes, name: str, timestamp: int, body: bytes) -> str:
 
 
 def body_of(send: Claimed) -> bytes | Failed:
-    """The body, the same bytes on every try: its time is that of the event, or when it was enqueued."""
+    """Write the body, the same bytes on every try, with the time of the event or of enqueueing."""
     kind = send.payload.get("type", "message")
     if not isinstance(kind, str) or not re.fullmatch(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*", kind):
         return Failed("invalid_payload", "payload.type must be words with dots between them, such as invoice.paid.")

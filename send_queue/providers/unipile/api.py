@@ -1,4 +1,4 @@
-"""One account at Unipile: its calls, and how Unipile writes things."""
+"""One account at Unipile: its calls, and the forms of its values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from send_queue.providers.unipile.errors import judge
 from send_queue.rules import keys
 
 Said: TypeAlias = dict[str, Any]
-"""The JSON object of an answer that says yes."""
+"""The JSON object of a yes."""
 
 
 # --- the provider -----------------------------------------------------------------------------------------
@@ -40,7 +40,7 @@ GET = Limits(connect=5, read=15, total=20)
 
 @dataclass(frozen=True, slots=True)
 class _Account:
-    """One account at Unipile, for one send: asks and posts with its key."""
+    """One account at Unipile, for one send; its requests carry its key."""
 
     http: Http
     base: str
@@ -50,7 +50,7 @@ class _Account:
     id: str
     sending: Claimed
     until: float
-    """On the monotonic clock, in seconds: no question is asked after it."""
+    """Seconds on the monotonic clock: begin no request after it."""
 
     def post(self, path: str, **content: Any) -> Answer | Outcome:
         answer = self.http.request(
@@ -60,7 +60,7 @@ class _Account:
         return self._judge(answer)
 
     def get(self, path: str, **params: str) -> Said | Outcome:
-        """Ask. No usable answer is Retry, for nothing was sent; Hold and Failed are those of `MEANINGS`."""
+        """Request JSON. An unusable answer is Retry: nothing was sent. Hold and Failed are those of `MEANINGS`."""
         answer = self._ask(path, **params)
         if isinstance(answer, Answer):
             said: Said = answer.json
@@ -86,7 +86,7 @@ class _Account:
         return said
 
     def connected(self) -> CannotTell | Answer:
-        """Unipile answers for a broken account too, from what it knew before: that proves nothing."""
+        """Check that the account is connected: for a broken one Unipile's answers come from a cache."""
         said = self._ask(f"/accounts/{_segment(self.id)}")
         if not isinstance(said, Answer):
             return _cannot_tell(said)
@@ -98,9 +98,9 @@ class _Account:
         return said
 
     def search(self, path: str, match: Callable[[Said], LookUp], **params: str) -> LookUp:
-        """Go through a list of Unipile's, newest pages first, until an item matches.
+        """Search a list, newest pages first, for an item that matches.
 
-        Not there only if the whole list was read and every item could be compared.
+        `NotThere` only if the whole list was read and every item was comparable.
         """
         result: LookUp = NotThere()
         for _ in range(MAX_PAGES):
@@ -133,16 +133,16 @@ class _Account:
 
 
 PER_PAGE = 250
-"""The most that Unipile gives."""
+"""The most that Unipile lists."""
 
 MAX_PAGES = 8
-"""2,000 items: LinkedIn lets nobody have many more invitations pending."""
+"""2,000 items: LinkedIn allows few more pending invitations."""
 
-UNKNOWN_SHAPE = "Unipile's list has a shape that is not known."
+UNKNOWN_SHAPE = "Unipile's list has an unknown shape."
 
 
 def _relation(profile: Said) -> str | None:
-    """`already_connected` or `invitation_pending`, if the profile says so."""
+    """Return `already_connected` or `invitation_pending` by the profile; None: neither."""
     if profile.get("is_relationship") is True or profile.get("network_distance") == "FIRST_DEGREE":
         return "already_connected"
     invitation = profile.get("invitation")
@@ -162,7 +162,7 @@ def _cannot_tell(outcome: Outcome) -> CannotTell:
 
 
 def _slug(recipient: str) -> str | None:
-    """The public name in a profile's URL; empty where there is none; null where it is no such URL.
+    """Return the public name in a profile's URL; empty without one; None if it is no such URL.
 
     >>> _slug("https://www.linkedin.com/in/ana-mar%C3%ADa/?trk=x")
     'ana-maría'
@@ -174,7 +174,7 @@ def _slug(recipient: str) -> str | None:
 
 
 def _segment(value: str) -> str:
-    """A value as one segment of a path; empty where it is none (`..` would lead to another address)."""
+    """Quote a value as one segment of a path; empty if it cannot be one (`..` leads to another address)."""
     value = value.strip()
     return quote(value, safe="") if value.strip(".") else ""
 
@@ -190,7 +190,7 @@ def _form_value(value: str | bool | int) -> str:
 
 
 def _time(value: object) -> datetime | None:
-    """A moment of Unipile's lists; null where it is none, or in no zone.
+    """Read a moment of Unipile's lists; None for other values, or without a zone.
 
     >>> print(_time("2026-04-12T19:09:31.566Z"), _time("yesterday"))
     2026-04-12 19:09:31.566000+00:00 None
@@ -203,5 +203,5 @@ def _time(value: object) -> datetime | None:
 
 
 def _moment(moment: datetime) -> str:
-    """ISO 8601 in UTC with milliseconds, the only form that Unipile takes."""
+    """Write ISO 8601 in UTC with milliseconds, the only form that Unipile takes."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -3,8 +3,8 @@
     send       resolve the recipient where it is a URL, POST once, read the answer (`judge`)
     look_up    is the account connected? then: the profile, the pending invitations, the chat's messages
 
-Unipile has no idempotency key and no field for an id of ours, so a POST whose answer was lost is in doubt
-until it is found, or surely is not there. What its answers mean is in unipile_answers.py, which is to be read first.
+Unipile has no idempotency key and no field for an id of ours, so a POST with a lost answer is uncertain until a look-up
+finds it or proves its absence. errors.py has the meaning of answers.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ class Unipile:
     """LinkedIn through Unipile.
 
     UNIPILE_DSN      the host and port from Unipile's dashboard, or a URL; http only on this machine.
-    UNIPILE_API_KEY  the key, for the accounts that name none of their own in `secret_env`.
+    UNIPILE_API_KEY  the key of accounts without `secret_env`.
     """
 
     channels: frozenset[str] = frozenset({"linkedin_invite", "linkedin_message"})
     longest_call: timedelta
     lag: timedelta | None = timedelta(minutes=2)
-    """Unipile states none: live users wait a minute or two before they believe that nothing is there."""
+    """Unipile states none; its users wait a minute or two."""
     secret: str = "UNIPILE_API_KEY"
 
     def __init__(
@@ -72,7 +72,7 @@ class Unipile:
         self._post, self._get = post, get
         self._http = Http(env=env)
         self._refusals = Refusals()
-        # At most: resolve the recipient, POST, ask what its refusal meant; and the time between them.
+        # At most: resolve the recipient, POST, look up the cause of a refusal; and the time between.
         self.longest_call = timedelta(seconds=get.total + post.total + get.total + 5)
 
     def send(self, send: Claimed) -> Outcome:
@@ -130,7 +130,7 @@ class Unipile:
         self._http.close()
 
     def _account(self, send: Claimed) -> _Account | Hold:
-        """The account with its key. Raises `ConfigurationError` where this machine has none for it."""
+        """Return the account with its key. Raises `ConfigurationError` without a key in the environment."""
         variable = send.secret_env or self.secret
         key = self._env.get(variable, "").strip()
         if not key or not (key.isascii() and key.isprintable()):
@@ -186,7 +186,7 @@ def _message(account: _Account, send: Claimed) -> Outcome:
         if send.subject:
             fields.append(("subject", send.subject))
         fields += [(f"linkedin[{k}]", _form_value(v)) for k, v in linkedin.items()]
-    # A part without a file name is a field: the only form that Unipile documents for chats.
+    # A part without a file name is a field, the only documented form for chats.
     said = account.post(path, files=[(name, (None, value)) for name, value in fields])
     if isinstance(said, Answer):
         return Sent(_id(said.json.get("message_id")) or _id(said.json.get("chat_id")), said.status)
@@ -194,7 +194,7 @@ def _message(account: _Account, send: Claimed) -> Outcome:
 
 
 def _resolved(account: _Account, recipient: str) -> str | Outcome:
-    """The provider's id for a recipient. It holds for one account only, so that account is asked."""
+    """Return the provider's id for a recipient, which holds for this account only."""
     slug = _slug(recipient)
     if not _segment(recipient if slug is None else slug):
         return Failed("invalid_recipient", "The recipient is neither an id of LinkedIn's nor a profile's URL.")
@@ -207,7 +207,7 @@ def _resolved(account: _Account, recipient: str) -> str | Outcome:
 
 
 def _really_invited(account: _Account, recipient: str, refused: Failed) -> Outcome:
-    """LinkedIn refuses a second invitation also for weeks after the first was withdrawn: which is it?"""
+    """Tell whether an invitation is pending: LinkedIn refuses a second one also weeks after the first was withdrawn."""
     profile = account.profile(recipient)
     if not isinstance(profile, dict):
         return Retry(refused.code, refused.detail, http_status=refused.http_status)
@@ -216,9 +216,9 @@ def _really_invited(account: _Account, recipient: str, refused: Failed) -> Outco
 
 
 def _who_is_missing(account: _Account, outcome: Outcome) -> Outcome:
-    """After a 404: Unipile says the same of a recipient as of an account whose id is wrong.
+    """Tell after a 404 whether the recipient or the account is missing: Unipile's answer is the same.
 
-    Taken for the recipient's, a wrong account id would fail the whole queue, one send after another.
+    Taken for the recipient's, a wrong account id would fail the whole queue.
     """
     missing = ("resource_not_found", "invalid_resource_identifier")
     if not isinstance(outcome, Failed) or outcome.code not in missing:
