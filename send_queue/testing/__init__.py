@@ -1,4 +1,4 @@
-"""Checks that a provider keeps the rules, for authors of providers.
+"""Tests of programs that use the queue (fixtures.py, for pytest), and checks that a provider keeps the rules.
 
 A provider answers with an outcome, never an exception, and the outcome must be right about one thing: did the send go
 out? The checks connect the provider to a misbehaving server, on real sockets, and judge the outcome. They are for
@@ -13,7 +13,8 @@ providers over HTTP, best through `send_queue.providers.http`: then each check i
     def test_pigeon(check):
         check(MINE)
 
-Reading order: checks.py, a function for each rule; server.py, the misbehaving server; running.py, a provider in a run.
+Reading order: fixtures.py and sandbox_queue.py, a queue whose messages arrive in the sandbox; checks.py, a function for
+each rule; server.py, the misbehaving server; running.py, a provider in a run.
 """
 
 from __future__ import annotations
