@@ -1,4 +1,4 @@
-"""Where is a provider? An address from the environment, checked once for all of them."""
+"""The address of a provider, from the environment and checked."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from send_queue.providers.http import LOOPBACK
 def base_url(
     env: Mapping[str, str], variable: str, default: str | None = None, *, path: str = "", like: str = ""
 ) -> str:
-    """`https://host[:port][/path]`, without a slash at its end, from the environment's variable, else from `default`.
+    """Return `https://host[:port][/path]`, without a final slash, from the variable, else from `default`.
 
-    A host and port alone is taken as https; plain http is for a sandbox on this machine only, for it shows secrets to
-    everyone on the way. `path` is what every address ends with, written there or not; `like` is an example to show.
-    Raises `ConfigurationError`, which names the variable.
+    A bare host and port means https; plain http shows secrets on the way, so only this machine may use it. `path` ends
+    every address, written or not; `like` is an example for the error. Raises `ConfigurationError`, which names the
+    variable.
 
     >>> base_url({"UNIPILE_DSN": "api8.unipile.com:13851"}, "UNIPILE_DSN", path="/api/v1")
     'https://api8.unipile.com:13851/api/v1'
@@ -30,7 +30,7 @@ def base_url(
 
 
 def checked_url(given: str, what: str, *, path: str = "", example: str = "") -> str:
-    """The address in the form of `base_url`. Raises `ConfigurationError`, which says what `what` must be."""
+    """Return an address in the form of `base_url`. Raises `ConfigurationError`, which names it as `what`."""
     try:
         url = urlsplit(given if "://" in given else f"https://{given}")
         host, port = url.hostname or "", url.port

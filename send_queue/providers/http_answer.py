@@ -1,4 +1,4 @@
-"""What came back from an HTTP call, and what it means."""
+"""The answer to an HTTP call, and its meaning."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from urllib.parse import quote, quote_plus, urljoin, urlsplit
 from send_queue.model import Failed, Hold, Retry, Uncertain
 
 MAX_WAIT = timedelta(days=30)
-"""No Retry-After is believed beyond this."""
+"""The longest Retry-After that is believed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one call may take: seconds, and bytes of the answer, both as sent and unpacked.
+    """The limits of one call: seconds, and bytes of the answer, packed and unpacked.
 
-    `total` is the deadline of all of it; the others only let a hopeless call end earlier.
+    `total` is the call's deadline; the others end a hopeless call earlier.
     """
 
     connect: float = 10.0
@@ -35,10 +35,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server answered, read to its end.
+    """A server's answer, read to its end.
 
-    `headers` have names in lower case; `json` is null where the body is not JSON; `body` is all of it; `hide` are the
-    strings that `text` leaves out.
+    `headers` have names in lower case; `json` is None if the body is not JSON; `text` leaves out the strings of `hide`.
     """
 
     status: int
@@ -49,9 +48,9 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The beginning of the body for a person, on one line, without what the call was told to hide.
+        """Return the beginning of the body, on one line, without the strings of `hide`.
 
-        It is made when it is asked for, after the call: most answers are a yes, whose text nobody reads.
+        Computed on demand: nobody reads the text of a yes.
         """
         return plain(hidden(self.body, self.hide))
 
@@ -77,15 +76,14 @@ _LEFT: Mapping[str, tuple[Literal["no", "perhaps", "never"], str, str]] = {
 
 
 class _TooLate(Exception):
-    """The caller has left: nothing may go out any more."""
+    """The caller gave up: nothing may leave any more."""
 
 
 def by_status(answer: Answer | NoAnswer, now: datetime) -> Answer | NoAnswer:
-    """What an answer to a POST means by its status alone, for a provider that says nothing better: itself, if it is a
-    yes. `now` is what a Retry-After date is measured by.
+    """Judge an answer to a POST by its status alone; return a yes as it is. A Retry-After date counts from `now`.
 
-    What is 5xx, 408 or 499 may have arrived; 429 stops the lane, for 15 minutes where nothing else is asked for; any
-    other no, and a redirect, is for good.
+    After 5xx, 408 and 499 it may have arrived; 429 holds the lane, for 15 minutes unless the answer gives a time; any
+    other refusal, and a redirect, is final.
     """
     if not isinstance(answer, Answer) or 200 <= answer.status < 300:
         return answer
@@ -98,9 +96,9 @@ def by_status(answer: Answer | NoAnswer, now: datetime) -> Answer | NoAnswer:
 
 
 def retry_after(answer: Answer, now: datetime) -> timedelta | None:
-    """How long the server asks to wait, from seconds or an HTTP date; null where it says nothing usable.
+    """Return the time of Retry-After, in seconds or as an HTTP date; None without a usable one.
 
-    A date is measured by the server's own clock, its Date header, and by `now` where that is missing.
+    A date counts from the server's clock, its Date header, else from `now`.
     """
     value = answer.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
@@ -114,15 +112,15 @@ def retry_after(answer: Answer, now: datetime) -> timedelta | None:
 
 
 def answered_at(answer: Answer) -> datetime | None:
-    """When the server answered by its own clock, to the second; null where its Date header says nothing usable."""
+    """Return the moment of the answer by the server's clock, to the second; None without a usable Date header."""
     return _http_date(answer.headers.get("date", ""))
 
 
 def hidden(text: str, secrets: Sequence[str]) -> str:
-    """A text on one line without the secrets, in whatever form an answer repeats what it was sent.
+    """Return a text on one line without the secrets, in any form in which an answer may repeat them.
 
-    Of the whole text: a secret that has been cut through is no longer found. One of less than 8 characters gives
-    nothing away, and is part of other words.
+    Give it the whole text: a cut secret is not found. Secrets of less than 8 characters stay: they are part of other
+    words.
 
     >>> hidden("X-API-KEY: a&b/c-0123 /?key=a%26b%2fc-0123", ["a&b/c-0123"])
     'X-API-KEY: … /?key=…'
@@ -130,7 +128,7 @@ def hidden(text: str, secrets: Sequence[str]) -> str:
     line = _one_line(text)
     for secret in secrets:
         if len(_one_line(secret)) > len(line):
-            continue  # as are all its forms
+            continue  # so are all its forms
         in_json = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
         in_url = (quote(secret, safe=safe, errors="replace") for safe in ("", "/"))
         forms = {secret, *in_json, *in_url, quote_plus(secret, errors="replace"), html.escape(secret)}
@@ -141,7 +139,7 @@ def hidden(text: str, secrets: Sequence[str]) -> str:
 
 
 def _without(line: str, form: str) -> str:
-    """A line with "…" in place of each occurrence of a form, in upper or lower case, in linear time."""
+    """Replace each occurrence of a form, in any case, by "…"; in linear time."""
     low, sought = _lower(line), _lower(form)
     kept, since = [], 0
     while (at := low.find(sought, since)) >= 0:
@@ -151,14 +149,14 @@ def _without(line: str, form: str) -> str:
 
 
 def _lower(text: str) -> str:
-    """A text in lower case, each character in its place: of some, the lower case is two, or depends on the next."""
+    """Lower a text and keep each character's place: some would become two, or depend on the next."""
     if text.isascii():
         return text.lower()
     return "".join(low if len(low := character.lower()) == 1 else character for character in text)
 
 
 def advised(detail: str, advice: str) -> str:
-    """What a provider said, and what to do about it: two sentences, of which its own may lack the full stop.
+    """Join a provider's detail and advice as two sentences; the first may lack its full stop.
 
     >>> advised("bad key", "Check the key."), advised("Bad key.", "Check the key."), advised("", "Check the key.")
     ('bad key. Check the key.', 'Bad key. Check the key.', 'Check the key.')
@@ -169,7 +167,7 @@ def advised(detail: str, advice: str) -> str:
 
 
 def plain(text: str, limit: int = 300) -> str:
-    """One printable line of at most `limit` characters: no control characters, nothing Postgres refuses.
+    """Return one printable line of at most `limit` characters, without control characters.
 
     >>> plain("Cannot\\r\\n  resend\\x00 \\x1b[31myet")
     'Cannot resend [31myet'
@@ -184,7 +182,7 @@ def _one_line(text: str) -> str:
 
 
 def _judge(error: BaseException, host: str, *, left: bool) -> NoAnswer:
-    """Tell from an exception what became of the request."""
+    """Judge an exception: whether the request left."""
     names = (c.__name__ for c in type(error).__mro__)
     kind, code, words = next((_LEFT[name] for name in names if name in _LEFT), _LEFT["Exception"])
     if code == "connect_failed":
@@ -196,7 +194,7 @@ def _judge(error: BaseException, host: str, *, left: bool) -> NoAnswer:
 
 
 def why_no_connection(error: BaseException) -> tuple[str, str] | None:
-    """A code and words for an error that kept a connection from being made; null where nothing is known of it."""
+    """Return a code and words for a failed connection; None for an unknown error."""
     for cause in _causes(error):
         if isinstance(cause, gaierror):
             return "dns", "the name could not be resolved"
@@ -216,12 +214,12 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _unpacked(body: bytes, encoding: str, max_bytes: int) -> bytes:
-    """At most one byte more than `max_bytes`, however much a small body may hold."""
+    """Unpack at most one byte more than `max_bytes`, however much a small body holds."""
     match encoding.strip().lower():
         case "" | "identity":
             return body
         case "gzip" | "x-gzip" | "deflate":
-            # 32 added to the window: zlib finds out itself whether the header is gzip's or its own.
+            # 32 added to the window: zlib detects gzip's header or its own.
             return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, max_bytes + 1)
         case _:
             raise zlib.error("unknown encoding")
@@ -243,7 +241,7 @@ def _http_date(value: str) -> datetime | None:
 
 
 def _redirect(url: str, answer: Answer) -> str | None:
-    """Where an answer redirects to, if that is on the same host, port and scheme."""
+    """Return the target of a redirect to the same host, port and scheme; else None."""
     location = answer.headers.get("location")
     if answer.status not in (301, 302, 303, 307, 308) or not location:
         return None

@@ -1,9 +1,8 @@
-"""May this URL be called? Whoever enqueues a webhook names its address, and ours may be a network that others must not
-reach into: a URL that leads there is refused, unless its host is allowed by name.
+"""Refuse webhook URLs that lead into a private network, unless their host is allowed by name: people outside may name
+the URL.
 
-A name is resolved here, once, and the call goes to one of the addresses that were looked at: a second answer of the
-name server (DNS rebinding) is not asked for. Numbers in other notations (`2130706433`, `0x7f.1`) are resolved like
-names, so what they mean is looked at, not how they are written.
+A name is resolved once, here, and the call goes to one of the checked addresses, so a later answer of the name server
+(DNS rebinding) has no effect. Numbers in other notations (`2130706433`, `0x7f.1`) are resolved like names.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from send_queue.model import Failed, Retry
 from send_queue.rules.recipients import endpoint
 
 RESOLVE_WITHIN = 10.0
-"""Seconds that the name server may take."""
+"""Seconds to wait for the name server."""
 
 _EMBEDDING = (
     ipaddress.ip_network("64:ff9b::/96"),
@@ -30,16 +29,16 @@ _EMBEDDING = (
 
 
 def allowed_hosts(env: Mapping[str, str]) -> frozenset[str]:
-    """The hosts that WEBHOOK_ALLOW_HOSTS names, parted by commas or blanks: they may be private, and without TLS."""
+    """Return the hosts of WEBHOOK_ALLOW_HOSTS, separated by commas or blanks: private ones, and ones without TLS."""
     return frozenset(filter(None, re.split(r"[\s,]+", env.get("WEBHOOK_ALLOW_HOSTS", "").lower())))
 
 
 def addresses(url: str, allowed: Collection[str]) -> Sequence[str | None] | Failed | Retry:
-    """Where a call to the URL may connect to, in the order of preference: null where the host is allowed by name, and
-    may be wherever it is. Or why it must not be called."""
+    """Return the addresses that a call to the URL may connect to, by preference; None: any, since its host is allowed
+    by name. Or return the refusal."""
     try:
         parts = urlsplit(endpoint(url))
-    except ValueError:  # it may hold a password: its words are not repeated
+    except ValueError:  # do not repeat it: it may hold a password
         return Failed("invalid_recipient", "The recipient is not the URL of a webhook: write https://host/path.")
     host = parts.hostname or ""
     if host in allowed:
@@ -53,7 +52,7 @@ def addresses(url: str, allowed: Collection[str]) -> Sequence[str | None] | Fail
 
 
 def refused(url: str, allowed: Collection[str]) -> Failed | None:
-    """Why a URL must not be called, as far as its form tells, and no name server is asked; null: it may be.
+    """Return the refusal of a URL by its form, without a name server; None: it may be called.
 
     >>> refused("https://example.org/hooks", ()), refused("http://example.org/hooks", ()).code
     (None, 'insecure_endpoint')
@@ -67,7 +66,7 @@ def refused(url: str, allowed: Collection[str]) -> Failed | None:
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return None  # a name, which leads where it leads
+        return None  # a name
     return None if is_public(host) else _private(host)
 
 
@@ -79,7 +78,7 @@ _ALLOW = "WEBHOOK_ALLOW_HOSTS may name hosts that are allowed all the same"
 
 
 def is_public(address: str) -> bool:
-    """Whether an address is one of the open internet: not private, of this machine or link, shared, or of many.
+    """Whether an address is on the open internet: not private, loopback, link-local, shared or multicast.
 
     >>> is_public("8.8.8.8"), is_public("10.0.0.1"), is_public("169.254.169.254"), is_public("::ffff:127.0.0.1")
     (True, False, False, False)
@@ -100,7 +99,7 @@ def is_public(address: str) -> bool:
 
 
 def resolved(host: str, port: int) -> list[str] | Retry:
-    """The addresses of a host, each once; on a thread of its own, for there is no time-out for a name server."""
+    """Return a host's addresses, each once; resolve on a thread, since name servers have no time-out."""
     found: list[str] = []
     problem = Retry("dns", f"{host}: the name could not be resolved.")
     done = threading.Event()

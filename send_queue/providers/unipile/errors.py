@@ -1,6 +1,6 @@
-"""What Unipile's answers to a POST mean: its error types as data, and one function that reads an answer by them.
+"""The meaning of Unipile's answers to a POST: its error types as data, and one function that judges by them.
 
-It answers 500 also when LinkedIn's limit is exceeded: a 5xx is never sent again blindly.
+It answers 500 also for LinkedIn's exceeded limit: never repeat a 5xx blindly.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ OUR_KEY = Meaning(
 )
 
 MEANINGS: Mapping[str, Meaning] = {
-    # 400: this request is refused whenever it is made
+    # 400: about this request
     "invalid_parameters": REFUSED,
     "malformed_request": REFUSED,
     "content_too_large": REFUSED,
@@ -36,7 +36,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "too_many_characters": REFUSED,
     "unescaped_characters": REFUSED,
     "missing_parameters": REFUSED,
-    # 401: the account needs a person, except where it is our own key that is wrong
+    # 401: the account needs a person, unless our own key is wrong
     "missing_credentials": OUR_KEY,  # sent for an absent and for a wrong key alike
     "multiple_sessions": BROKEN,
     "invalid_checkpoint_solution": BROKEN,
@@ -107,7 +107,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "realtime_client_not_initialized": PASSING,  # Unipile's own session is still starting
     # 429
     "too_many_requests": THROTTLED,
-    # 5xx: it may have gone out, except for what Unipile has never built
+    # 5xx: it may have gone out, unless Unipile lacks the feature
     "unexpected_error": IN_DOUBT,
     "provider_error": IN_DOUBT,
     "authentication_intent_error": IN_DOUBT,
@@ -121,18 +121,16 @@ MEANINGS: Mapping[str, Meaning] = {
 }
 
 REFUSES_KEY = frozenset(code for code, meaning in MEANINGS.items() if meaning is OUR_KEY)
-"""The codes that are about our key, whichever account shows it."""
+"""The codes about our key, whatever the account."""
 
 UNKNOWN_BY_STATUS: Mapping[int, Meaning] = {401: BROKEN, 429: THROTTLED}
-"""For types that are not above, where the status says enough. Any other is parked: an unknown error that is
-retried for ever is how an account gets restricted."""
+"""For other types, by status. Any other status is final: retrying unknown errors gets an account restricted."""
 
 
 def judge(answer: Answer | NoAnswer, *, now: datetime, hide: Sequence[str], held: int = 0) -> Answer | Outcome:
-    """Read an answer to a POST: itself, if it says yes with a JSON object, or what became of the send.
+    """Judge an answer to a POST; return a yes with a JSON object as it is.
 
-    `now` is what a Retry-After date is measured by; the strings of `hide` are kept out of every detail; `held` is
-    how many tries of the send did not count.
+    A Retry-After date counts from `now`; no detail holds a string of `hide`; `held` counts the send's uncounted tries.
     """
     if not isinstance(answer, Answer):
         return answer
@@ -157,7 +155,7 @@ def judge(answer: Answer | NoAnswer, *, now: datetime, hide: Sequence[str], held
 
 
 def _error_code(body: object) -> str | None:
-    """The error type without its prefix, or null where the body has not Unipile's error shape."""
+    """Return the error type without its prefix; None if the body has another shape."""
     kind = body.get("type") if isinstance(body, dict) else None
     if not isinstance(kind, str):
         return None
@@ -168,7 +166,7 @@ def _error_code(body: object) -> str | None:
 
 
 def _detail(answer: Answer, hide: Sequence[str]) -> str:
-    """What the error says to a person: its title and detail, without what was in the request."""
+    """Return the error's title and detail, without the request's secrets."""
     body = answer.json if isinstance(answer.json, dict) else {}
     said = [s for s in (body.get("title"), body.get("detail")) if isinstance(s, str) and s.strip()]
     return plain(hidden(": ".join(said), hide) if said else answer.text)
