@@ -168,6 +168,8 @@ def _put(app: App, kind: str, name: str, fields: dict[str, Any], json_: bool, *,
         row = store.upsert(conn, kind, name, fields, adding=adding, workspace=workspace, at=app.now())
         if said and "schedule" in fields:
             office_hours.count_days(conn, row, app.now())
+        if kind == "workspace" and "timezone" in fields and not adding:
+            said = office_hours.keeping(conn, row)
         if "remove_accounts" in fields:
             row["waiting"] = count_waiting(conn, fields["remove_accounts"], row)
     if said:

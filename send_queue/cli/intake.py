@@ -14,10 +14,13 @@ from send_queue.cli.app import App, json_option, warn, workspace_option
 from send_queue.cli.output import as_json, printable
 from send_queue.cli.values import DURATION, FIELD, MOMENT
 from send_queue.cli.whole import Whole
-from send_queue.model import UserError
+from send_queue.model import ConfigurationError, UserError
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from send_queue.intake.wording import Wording
+    from send_queue.store import Connection
 
 FILE = click.Path(path_type=Path)
 
@@ -79,10 +82,25 @@ def enqueue_command(
         if template or html:
             message |= wording.worded(words, channel, known, message["payload"])
         send_id, created = enqueue.enqueue(conn, **message, at=app.now())
+        skipped = None if json_ else _skipped(conn, send_id)
     if json_:
         click.echo(as_json({"id": send_id, "created": created}))
+    elif created:
+        click.echo(f"{send_id} {f'stored as skipped ({skipped}): nothing goes out' if skipped else 'enqueued'}.")
     else:
-        click.echo(f"{send_id} {'enqueued' if created else 'is there already: nothing was stored'}.")
+        was = f", skipped ({skipped})" if skipped else ""
+        click.echo(f"{send_id} is there already{was}: nothing was stored.")
+
+
+def _skipped(conn: Connection, send_id: UUID) -> str | None:
+    """Return the reason of a skipped send; None: it is not skipped, or the role may not read the queue."""
+    from send_queue import store
+
+    try:
+        send = store.send(conn, send_id)
+    except ConfigurationError:
+        return None
+    return printable(send["error_code"]) if send["status"] == "skipped" else None
 
 
 def _wording(
@@ -126,6 +144,21 @@ MAX_NAMED_LINES = 20
 """Lines named on stderr; the rest are counted."""
 
 
+map_option = click.option("--map", "mapped", metavar="'COLUMN=FIELD'", multiple=True, help="The column holds this "
+                          "field: --map 'Person Linkedin Url=linkedin_user_id'.")  # fmt: skip
+
+
+def mapping(mapped: tuple[str, ...]) -> dict[str, str]:
+    """Read the values of --map, {column: field}."""
+    columns: dict[str, str] = {}
+    for each in mapped:
+        column, equals, name = each.rpartition("=")
+        if not equals or not column.strip() or not name.strip():
+            raise UserError(f"--map {each!r} is not COLUMN=FIELD: write it as --map 'Work Email=email'.")
+        columns[column] = name.strip()
+    return columns
+
+
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 @click.option("--campaign", metavar="C", required=True, help="Their campaign.")
@@ -136,9 +169,9 @@ MAX_NAMED_LINES = 20
 @click.option("--subject", metavar="S", help="The subject, filled in like the text (default: the column subject).")
 @click.option("--skip-contacted", type=DURATION, metavar="D", help="Leave out recipients to whom another campaign of "
               "the workspace wrote within this time: 90d (default: the campaign's or workspace's rule).")  # fmt: skip
-@click.option("--map", "mapped", metavar="'COLUMN=FIELD'", multiple=True, help="The column holds this field: "
-              "--map 'Person Linkedin Url=linkedin_user_id'.")  # fmt: skip
+@map_option
 @click.option("--skip-incomplete", is_flag=True, help="Leave out lines without an address, instead of refusing them.")
+@click.option("--again", is_flag=True, help="Enqueue lines again whose sends were cancelled.")
 @click.option("--dry-run", is_flag=True, help="Check the whole file, show three texts, store nothing.")
 @literal_option
 @workspace_option
@@ -147,7 +180,7 @@ MAX_NAMED_LINES = 20
 def import_command(
     app: App, /, file: Path, campaign: str, channel: str, message: str | None, template: Path | None,
     html: Path | None, subject: str | None, skip_contacted: timedelta | None, mapped: tuple[str, ...],
-    skip_incomplete: bool, dry_run: bool, literal: bool, workspace: str | None, json_: bool,
+    skip_incomplete: bool, again: bool, dry_run: bool, literal: bool, workspace: str | None, json_: bool,
 ) -> int:  # fmt: skip
     """Put a list into the queue, CSV or Excel: all of it, or nothing if a line is wrong.
 
@@ -171,12 +204,7 @@ def import_command(
     if message is not None and template is not None:
         raise UserError("The text is given twice: leave out --message or --template.")
     words = _wording(message, template, html, subject, literal)
-    columns: dict[str, str] = {}
-    for each in mapped:
-        column, equals, name = each.rpartition("=")
-        if not equals or not column.strip() or not name.strip():
-            raise UserError(f"--map {each!r} is not COLUMN=FIELD: write it as --map 'Work Email=email'.")
-        columns[column] = name.strip()
+    columns = mapping(mapped)
     size = 0
     with suppress(OSError):  # reading it reports the error
         size = file.stat().st_size
@@ -195,7 +223,7 @@ def import_command(
 
         result = csv_file.import_file(
             conn, file, campaign, channel, words, workspace, at, dry_run, progress, skip_contacted, columns,
-            skip_incomplete,
+            skip_incomplete, again,
         )  # fmt: skip
     for number, reason in result.wrong[:MAX_NAMED_LINES]:
         warn(f"{file.name}, line {number}: {reason}")
@@ -215,6 +243,7 @@ def import_command(
             "elsewhere": result.elsewhere, "contacted": result.contacted,
             "twice": [{"line": line, "first": first} for line, first in result.twice],
             "wrong": [{"line": number, "reason": reason} for number, reason in result.wrong], "dry_run": dry_run,
+            **({"cancelled": result.cancelled} if again or result.cancelled else {}),
             **({"incomplete": result.incomplete} if skip_incomplete else {}),
             **({"examples": result.examples} if dry_run else {}),
         }))  # fmt: skip

@@ -19,6 +19,9 @@ AT_ANY_HOUR = ("email", "sms")
 """Other channels to people: without a schedule their accounts send round the clock."""
 LINKEDIN = ("linkedin_invite", "linkedin_message")
 
+NAMED = 5
+"""Accounts that a sentence names."""
+
 
 def give(conn: Connection, name: str, fields: dict[str, Any], workspace: str | None, at: datetime | None) -> str | None:
     """Give a new LinkedIn account office hours if it names no schedule.
@@ -39,6 +42,21 @@ def give(conn: Connection, name: str, fields: dict[str, Any], workspace: str | N
     _make(conn, fields["schedule"], zone, "mon-fri", "09:00-17:00", at)
     return (f"{name} sends in the hours of the schedule {fields['schedule']}, mon-fri 09:00-17:00 unless changed: name "
             "another with --schedule, or give --schedule always for round the clock.")  # fmt: skip
+
+
+def keeping(conn: Connection, workspace: Mapping[str, Any]) -> str | None:
+    """Name the accounts whose hours or caps have another time zone than their workspace now; None: there is none."""
+    zone = workspace["timezone"]
+    zones = {row["name"]: row["timezone"] for row in store.listed(conn, "schedule")}
+    names = [row["name"] for row in store.listed(conn, "account")
+             if row["workspace"] == workspace["name"] and zones.get(row["schedule"], zone) != zone]  # fmt: skip
+    names += [row["account"] for row in store.listed(conn, "lane")
+              if row["workspace"] == workspace["name"] and row["cap_timezone"] != zone]  # fmt: skip
+    if not (names := list(dict.fromkeys(names))):
+        return None
+    shown = ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
+    return (f"Accounts keep the time zones that they have ({shown}): change them with `send-queue account set NAME "
+            f"--schedule S` and `send-queue lane set NAME CHANNEL --cap-timezone {zone}`.")  # fmt: skip
 
 
 def count_days(conn: Connection, account: Mapping[str, Any], at: datetime | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 import click
 
 from send_queue.cli.app import App, json_option, warn, workspace_option
-from send_queue.cli.output import as_json, printable
+from send_queue.cli.output import as_json, printable, short
 from send_queue.cli.values import DURATION, ID
 from send_queue.cli.whole import Whole
 from send_queue.model import UserError
@@ -50,8 +51,10 @@ def _pausing(verb: str, help: str) -> click.Command:
             )
         with app.database() as conn:
             before = _row(conn, kind, name, channel, workspace) if kind and verb == "resume" and not json_ else None
+            held = _held_lanes(conn, kind, before, app.now()) if kind and before else {}
             changed = store.pause(conn, verb == "pause", kind or "all", name, channel, reason, workspace, app.now())
             above = _still_paused(conn, kind, before) if kind and before else []
+            still = _held_lanes(conn, kind, before, app.now()) if kind and before else {}
         if json_:
             click.echo(as_json({"changed": changed}))
             return
@@ -61,12 +64,17 @@ def _pausing(verb: str, help: str) -> click.Command:
         if kind and before and not _is_held(kind, before):
             if before.get("secret_refused"):
                 click.echo(f"{what[0].upper()}{what[1:]} was not paused: its secret was refused, and is retried now.")
+            elif ended := [lane for lane in held if lane not in still]:
+                click.echo(f"{what[0].upper()}{what[1:]} was not paused: the provider's hold on "
+                           f"{printable(', '.join(ended))} has ended.")  # fmt: skip
             else:
                 click.echo(f"{what[0].upper()}{what[1:]} was not paused: nothing to resume.")
         elif all_ and not changed:
             click.echo(f"No workspace {'is there' if verb == 'pause' else 'was paused'}: nothing to {verb}.")
         else:
             click.echo(f"{verb.capitalize()}d {what}.")
+        for lane, until in still.items():
+            warn(f"The provider holds {lane} until {until}: `send-queue resume lane {lane}` ends that.")
         for sentence in above:
             warn(sentence)
 
@@ -98,6 +106,24 @@ def _is_held(kind: str, row: dict[str, Any]) -> bool:
     if kind in ("account", "campaign"):
         return bool(row["status"] != "active")
     return row["paused_at"] is not None or row.get("next_at_reason") == "provider_hold"
+
+
+def _held_lanes(conn: Connection, kind: str, row: dict[str, Any], at: datetime | None) -> dict[str, str]:
+    """Return the lanes of an account, or the lane, that a provider holds: their names as `resume` takes them, with the
+    end of the hold."""
+    from send_queue import store
+
+    at = at or datetime.now(UTC)
+
+    if kind not in ("account", "lane"):
+        return {}
+    account = row["name"] if kind == "account" else row["account"]
+    found = store.find(conn, "account", account, row["workspace"])
+    return {
+        shlex.join([account, lane["channel"]]): short(lane["next_at"])
+        for lane in store.listed(conn, "lane", found, row["channel"] if kind == "lane" else None)
+        if lane["next_at_reason"] == "provider_hold" and datetime.fromisoformat(lane["next_at"]) > at
+    }
 
 
 def _still_paused(conn: Connection, kind: str, row: dict[str, Any]) -> list[str]:

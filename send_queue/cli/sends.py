@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -9,8 +10,9 @@ import click
 
 from send_queue.cli.app import App, filter_options, ids_of, json_option, person_options, warn
 from send_queue.cli.output import as_json, printable, short, table, terminal_width
-from send_queue.cli.values import ID
+from send_queue.cli.values import ID, MOMENT
 from send_queue.cli.whole import Whole
+from send_queue.model import UserError
 
 if TYPE_CHECKING:
     from send_queue.model import Explanation
@@ -25,6 +27,9 @@ EXPORTED = ("id", "status", "scheduled_for", "sent_at", "account", "channel", "c
 @click.option("--status", type=click.Choice(["pending", "sending", "sent", "failed", "skipped", "uncertain"]),
               help="Only sends in this state.")  # fmt: skip
 @click.option("--limit", type=Whole(1), help="The most sends (default 50; all with --csv).")
+@click.option("--since", type=MOMENT, metavar="T", help="From this time on: 2026-11-23T09:00:00+01:00.")
+@click.option("--until", type=MOMENT, metavar="T", help="Up to this time.")
+@click.option("--newest", is_flag=True, help="The latest first.")
 @filter_options
 @person_options
 @click.option("--csv", "csv_", is_flag=True, help="Print CSV, for a spreadsheet.")
@@ -32,29 +37,29 @@ EXPORTED = ("id", "status", "scheduled_for", "sent_at", "account", "channel", "c
 @click.pass_obj
 def list_command(
     app: App, /, status: str | None, limit: int | None, csv_: bool, json_: bool, recipient: str | None,
-    name: str | None, **filters: str | None,
+    name: str | None, since: datetime | None, until: datetime | None, newest: bool, **filters: str | None,
 ) -> None:  # fmt: skip
     """List sends: pending ones by due time, another --status by the time of its last change, without --status by the
-    time of enqueueing; earliest first.
+    time of enqueueing; earliest first. --since and --until mean the same time.
 
     \b
     Example: send-queue list --status failed --campaign fall
     """
     from send_queue import store
 
-    person = store.Person(recipient, name)
-
+    if since and until and until < since:
+        raise UserError("--until is before --since: exchange them.")
+    person, span = store.Person(recipient, name), store.Span(since, until, newest)
     if csv_ and not json_:
         from send_queue.cli.export import write_csv
 
         with app.database() as conn:
-            write_csv(store.iter_sends(conn, store.Filters(**filters), status, limit, person), EXPORTED)
+            write_csv(store.iter_sends(conn, store.Filters(**filters), status, limit, person, span), EXPORTED)
         return
     limit = limit or 50
     with app.database() as conn:
-        found = store.sends(
-            conn, store.Filters(**filters), status, limit + 1, person
-        )  # one more tells whether there are more
+        # One more tells whether there are more.
+        found = store.sends(conn, store.Filters(**filters), status, limit + 1, person, span)
     rows = found[:limit]
     if json_:
         if not person:  # the keys of a list of all sends are fixed
@@ -65,7 +70,8 @@ def list_command(
                    *(("name",) if person.name is not None else ()), "attempts", "error_code")  # fmt: skip
         click.echo(table(rows, columns, terminal_width(), ("attempts", "channel", "campaign", "error_code")))
         if len(found) > limit:
-            first = "This is the first" if limit == 1 else f"These are the first {limit:,}"
+            order = "latest" if newest else "first"
+            first = f"This is the {order}" if limit == 1 else f"These are the {order} {limit:,}"
             warn(f"{first}, by time, of more: raise --limit.")
     else:
         click.echo("There are none.")

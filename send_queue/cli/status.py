@@ -109,7 +109,8 @@ def needs_attention(status: Json, zone: tzinfo) -> Iterator[str]:
         account, n = status["failed_most"]["account"], status["failed_most"]["n"]
         most = f"{n:,} of them of" if n < status["failed"] else "all of"
         command = printable(shlex.join(["send-queue", "list", "--status", "failed", "--account", account]))
-        yield f"{status['failed']:,} failed, {most} {printable(account)}: see `{command}`, then retry or cancel them."
+        yield (f"{status['failed']:,} failed, {most} {printable(account)}: see `{command}`. Mend the cause "
+               "and retry them, or cancel those whose recipient is wrong.")  # fmt: skip
 
 
 def _disconnected(lanes: list[Json]) -> Iterator[str]:

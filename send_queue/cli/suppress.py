@@ -9,7 +9,7 @@ from uuid import UUID
 import click
 
 from send_queue.cli.app import COUNTRY, App, json_option, warn, workspace_option
-from send_queue.cli.intake import MAX_NAMED_LINES
+from send_queue.cli.intake import MAX_NAMED_LINES, map_option, mapping
 from send_queue.cli.output import as_json, printable, table, terminal_width
 from send_queue.cli.whole import Whole
 from send_queue.model import CHANNELS, Json, UserError
@@ -141,24 +141,27 @@ def suppress_list(
 @click.option("--channel", metavar="CH", help="The channel of lines without one (default: all channels).")
 @country_option
 @click.option("--reason", metavar="R", help="The reason of lines without one.")
+@map_option
 @workspace_option
 @json_option
 @click.pass_obj
 def suppress_import(
-    app: App, /, file: Path, channel: str | None, country: str | None, reason: str | None, workspace: str | None,
-    json_: bool,
+    app: App, /, file: Path, channel: str | None, country: str | None, reason: str | None, mapped: tuple[str, ...],
+    workspace: str | None, json_: bool,
 ) -> int:  # fmt: skip
     """Suppress all recipients of a file: all of it, or nothing if a line is wrong.
 
-    The file has one recipient a line; or it is CSV with the column recipient (or email, phone, linkedin_user_id) and
-    perhaps channel and reason.
+    The file has one recipient a line; or it is a list as `import` takes it, with the column recipient (or email, phone,
+    linkedin_user_id, or a usual name of these) and perhaps channel and reason.
 
     \b
     Example: send-queue suppress import unsubscribed.csv --channel email --reason unsubscribed
     """
     from send_queue.intake import suppression
 
-    entries, wrong = suppression.read(file, channel, reason, country)
+    entries, wrong, remarks = suppression.read(file, channel, reason, country, mapping(mapped))
+    for remark in remarks:
+        warn(remark)
     for number, why in wrong[:MAX_NAMED_LINES]:
         warn(f"{file.name}, line {number}: {why}.")
     done: dict[str, Any] = {"added": 0, "skipped": 0, "others": []}

@@ -20,6 +20,12 @@ from send_queue.store import Connection
 FORGOTTEN = "forgotten"
 """The recipient of a send whose person send_forget has removed: it cannot be retried."""
 
+WRONG_RECIPIENT = frozenset({
+    "invalid_recipient", "recipient_refused", "recipient_rejected", "mailbox_unknown", "mailbox_moved",
+    "mailbox_disabled", "domain_unknown", "domain_takes_no_mail", "not_a_mobile_number", "landline",
+})  # fmt: skip
+"""Error codes that no retry mends: the person needs another address."""
+
 OPENINGS = 64
 """Openings of the first look, weeks of them; each further look doubles them."""
 
@@ -227,8 +233,14 @@ def _epilogue(facts: Json) -> tuple[str, ...]:
             known = facts["provider_message_id"]
             return (f"The provider took it at {at}" + (f", as {known}." if known else "."),)
         case "failed":
+            failed = f"It failed at {at}{': ' + why if why else ''}"
+            if facts["error_code"] in WRONG_RECIPIENT:
+                return (
+                    failed,
+                    f"No retry helps: `send-queue cancel {send_id}`, and import the person with the right address.",
+                )
             return (
-                f"It failed at {at}{': ' + why if why else ''}",
+                failed,
                 f"Mend the cause, then `send-queue retry {send_id}`; or give it up with `send-queue cancel {send_id}`.",
             )
         case "skipped":

@@ -140,6 +140,12 @@ def _count_one(pass_: Pass, progress: Progress, recorded: Recorded) -> None:
             progress.skip_accounts.add(send.account_id)
     if isinstance(result, Hold) and result.secret is not None:
         note_refusal(report, send.account, send.provider, result.secret, result.code)
+    if isinstance(result, Hold) and result.after is None and send.account_id not in progress.disconnected:
+        progress.disconnected.add(send.account_id)
+        pass_.listener.warn(
+            f"The account {send.account} is disconnected ({result.code}): mend it at its provider, then `send-queue"
+            f" resume account {shlex.quote(send.account)}`."
+        )
     report.send_id = send.send_id
     match status:
         case "sent":

@@ -89,6 +89,8 @@ class Progress:
     """The sends that became uncertain in this run."""
     skip_accounts: set[UUID] = field(default_factory=set)
     """Accounts that this run claims nothing more for: it cannot send for them here."""
+    disconnected: set[UUID] = field(default_factory=set)
+    """Accounts that this run found disconnected, and said so."""
     connect_failures: Counter[UUID] = field(default_factory=Counter)
     """Failed connections, by account."""
     mended: set[UUID] = field(default_factory=set)

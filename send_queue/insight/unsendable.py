@@ -27,7 +27,10 @@ def stopped(row: Json) -> Unsendable:
         case "expired":
             return expired({"campaign": name, "workspace": row["workspace"]}, row["sends"])
         case "failed":
-            detail, mend = f"Of the {what}: they did not go out.", _command("retry", "--failed", "--campaign", name)
+            detail, mend = (
+                f"Of the {what}: they did not go out.",
+                _command("list", "--status", "failed", "--campaign", name),
+            )
         case "uncertain":
             detail = f"Of the {what}: they may have gone out."
             mend = _command("list", "--status", "uncertain", "--campaign", name)

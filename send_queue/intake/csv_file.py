@@ -37,11 +37,12 @@ from send_queue.store import STAGED, Connection
 class Imported:
     """The result of an import. If `wrong` is not empty, nothing was stored. `examples`: the first good lines, as
     stored. `twice`: lines that repeat earlier ones, with these. `elsewhere` counts new recipients whom another campaign
-    of the workspace has too, `contacted` those left out. `incomplete`: lines left out for lack of an address.
-    `remarks`: sentences about possible mistakes."""
+    of the workspace has too, `contacted` those left out. `cancelled`: lines of `there` that `again` would enqueue.
+    `incomplete`: lines left out for lack of an address. `remarks`: sentences about possible mistakes."""
 
     created: int = 0
     there: int = 0
+    cancelled: int = 0
     differing: list[int] = field(default_factory=list)
     wrong: list[tuple[int, str]] = field(default_factory=list)
     twice: list[tuple[int, int]] = field(default_factory=list)
@@ -72,11 +73,13 @@ def import_file(
     skip_contacted: timedelta | None = None,
     mapped: Mapping[str, str] = MappingProxyType({}),
     skip_incomplete: bool = False,
+    again: bool = False,
 ) -> Imported:
     """Enqueue a list (CSV or Excel): all of it, or nothing if a line is wrong or on a dry run.
 
     The fields of `wording` are the columns, `recipient`, and `attributes` with the unknown columns.
     `mapped` gives columns their fields, {column: field}. `skip_incomplete` leaves out lines without an address.
+    `again` takes lines whose sends were cancelled as new ones.
     `progress` gets the bytes read so far. `skip_contacted` replaces the rule of the campaign and its workspace: leave
     out recipients to whom another campaign wrote within this time.
     Raises `UserError` for an unreadable file.
@@ -95,16 +98,17 @@ def import_file(
         _check_header(table.header, matched, channel, wording)
         country = country_of(conn, channel, campaign, workspace)
         lines = _lines(table, matched, campaign, channel, wording, result, country, skip_incomplete)
-        answer = store.import_lines(conn, lines, campaign, channel, workspace, at, keep, skip_contacted)
+        answer = store.import_lines(conn, lines, campaign, channel, workspace, at, keep, skip_contacted, again)
     result.wrong = sorted(result.wrong + [(w["line"], w["reason"]) for w in answer["wrong"]])
     result.created, result.there, result.differing = answer["created"], answer["there"], answer["differing"]
+    result.cancelled = answer["cancelled"]
     result.twice, result.elsewhere, result.contacted = answer["twice"], answer["elsewhere"], answer["contacted"]
     wrong = {number for number, _ in result.wrong}
     result.examples = [example for example in result.examples if example["line"] not in wrong]
     if result.twice:
-        again = "; ".join(f"line {line} is line {first} again" for line, first in result.twice[:NAMED])
+        repeats = "; ".join(f"line {line} is line {first} again" for line, first in result.twice[:NAMED])
         more = f"; … and {len(result.twice) - NAMED:,} more" if len(result.twice) > NAMED else ""
-        result.remarks.append(f"{file.name} has the same recipient twice, stored once: {again}{more}.")
+        result.remarks.append(f"{file.name} has the same recipient twice, stored once: {repeats}{more}.")
     if result.elsewhere:
         names = ", ".join(f"{name} ({n:,})" for name, n in answer["campaigns"].items())
         verb = "is" if result.elsewhere == 1 else "are"
@@ -114,6 +118,9 @@ def import_file(
     if result.contacted:
         which = "One recipient was" if result.contacted == 1 else f"{result.contacted:,} recipients were"
         result.remarks.append(f"{which} left out: another campaign of this workspace wrote to them recently.")
+    if result.cancelled:
+        which = "One line there was" if result.cancelled == 1 else f"{result.cancelled:,} lines there were"
+        result.remarks.append(f"{which} cancelled: add --again to enqueue such lines again.")
     if result.incomplete:
         which = (
             "One line has no {} and was"

@@ -1,18 +1,22 @@
-"""Read lists of suppressed recipients: a CSV file, or one recipient a line."""
+"""Read lists of suppressed recipients: an exported list, as `import` reads it, or one recipient a line."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 
-from send_queue.intake import files
+from send_queue.intake import columns, tables
+from send_queue.intake.columns import ADDRESS
+from send_queue.intake.tables import Table
 from send_queue.model import CHANNELS, UserError
 from send_queue.rules import recipients
 
 ADDRESSES = ("recipient", "email", "phone", "linkedin_user_id")
-"""Columns for the recipient; the first that a file has counts."""
+"""Columns for the recipient, in order; that of the channel precedes all but the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,49 +29,64 @@ class Entry:
 
 
 def read(
-    file: Path, channel: str | None = None, reason: str | None = None, country: str | None = None
-) -> tuple[list[Entry], list[tuple[int, str]]]:
-    """Read the entries of a file, and its errors (line number, reason).
+    file: Path,
+    channel: str | None = None,
+    reason: str | None = None,
+    country: str | None = None,
+    mapped: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[list[Entry], list[tuple[int, str]], list[str]]:
+    """Read the entries of a file, its errors (line number, reason), and remarks on the reading.
 
-    A first line with one of the columns `ADDRESSES` makes it CSV, with optional columns `channel` and `reason`; any
-    other file has one recipient a line. `channel` and `reason` are defaults of lines without them, `country` that of
-    phone numbers without one. Raises `UserError` for an unreadable file.
+    A header makes it a list with columns, which match as in an import (`mapped`: {column: field}), and optional columns
+    `channel` and `reason`; any other file has one recipient a line. `channel` and `reason` are defaults of lines
+    without them, `country` that of phone numbers without one.
+    Raises `UserError` for an unreadable file, or a header without a recipient.
     """
-    with files.opened(file, "a CSV file") as text:
-        try:
-            lines = list(_lines(csv.reader(text.read().splitlines(), strict=True)))
-        except csv.Error as error:
-            raise UserError(f"{file.name} cannot be read as CSV ({error}): mend it and import again.") from None
-    header = [cell.lower() for cell in lines[0][1]] if lines else []
-    address = next((name for name in ADDRESSES if name in header), None)
-    names = header if address else ["recipient"]
-    entries, wrong = [], []
-    for number, cells in lines[1:] if address else lines:
-        row = dict(zip(names, cells, strict=False))
-        recipient, own = row.get(address or "recipient", ""), row.get("channel") or channel
-        if len(cells) > len(names):
-            wrong.append(
-                (number, f"it has {len(cells)} fields instead of {len(names)}: name the columns in the first line")
-            )
-        elif not recipient:
-            wrong.append((number, "the recipient is missing"))
-        elif "\0" in "".join(cells):
-            wrong.append((number, "it holds a NUL character, which no text may"))
-        elif own is not None and own not in CHANNELS:
-            wrong.append((number, f"there is no channel {own!r}: use one of {', '.join(CHANNELS)}"))
-        else:
-            try:
-                whom = recipients.suppressed(own, recipient, country)
-            except ValueError as error:
-                wrong.append((number, str(error)))
+    entries: list[Entry] = []
+    wrong: list[tuple[int, str]] = []
+    scored = partial(columns.score, channel=channel or "email", mapped=mapped)
+    with tables.opened(file, scored, lambda _: None) as table:
+        names, lines = _columns(table, channel, mapped, headed=scored(table.header) > 0)
+        places = [
+            name for name in dict.fromkeys(("recipient", ADDRESS.get(channel or "", ""), *ADDRESSES)) if name in names
+        ]
+        for number, cells in lines:
+            if isinstance(cells, str):
+                wrong.append((number, f"{cells}: name the columns in the first line"))
+                continue
+            row = dict(zip(names, (cell.strip() for cell in cells), strict=True))
+            recipient = next(filter(None, (row[name] for name in places)), "")
+            own = row.get("channel") or channel
+            if not recipient:
+                wrong.append((number, "the recipient is missing"))
+            elif "\0" in "".join(cells):
+                wrong.append((number, "it holds a NUL character, which no text may"))
+            elif own is not None and own not in CHANNELS:
+                wrong.append((number, f"there is no channel {own!r}: use one of {', '.join(CHANNELS)}"))
             else:
-                entries.append(Entry(whom, own, row.get("reason") or reason))
-    return entries, wrong
+                try:
+                    whom = recipients.suppressed(own, recipient, country)
+                except ValueError as error:
+                    wrong.append((number, str(error)))
+                else:
+                    entries.append(Entry(whom, own, row.get("reason") or reason))
+    return entries, wrong, table.remarks
 
 
-def _lines(reader: Iterator[Sequence[str]]) -> Iterator[tuple[int, list[str]]]:
-    """Yield the non-empty lines with their numbers."""
-    for number, cells in enumerate(reader, 1):
-        stripped = [cell.strip() for cell in cells]
-        if any(stripped):
-            yield number, stripped
+def _columns(
+    table: Table, channel: str | None, mapped: Mapping[str, str], headed: bool
+) -> tuple[Sequence[str], Iterator[tuple[int, list[str] | str]]]:
+    """Return the field of each column, and the lines; a first line that names no column is a line too."""
+    if not headed:
+        return ["recipient", *(f"column {n}" for n in range(2, len(table.header) + 1))], chain(
+            [(1, table.header)] if any(cell.strip() for cell in table.header) else [], table.rows
+        )
+    for kind in filter(None, (channel, "email", "sms", "linkedin_invite")):
+        names = columns.match(table.header, kind, mapped).names
+        if set(ADDRESSES) & set(names):
+            return names, table.rows
+    add = columns.hint(table.header, channel or "email")
+    raise UserError(
+        f"The file has no column {' or '.join(ADDRESSES)}: "
+        + (f"add {add}." if add else 'say which has it with --map "Column=email".')
+    )

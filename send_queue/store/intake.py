@@ -58,6 +58,7 @@ def import_lines(
     at: datetime | None,
     keep: Callable[[Json], bool],
     skip_contacted: timedelta | None = None,
+    again: bool = False,
 ) -> Json:
     """Copy lines (as `STAGED`) into the database and enqueue them, all or none.
 
@@ -70,7 +71,8 @@ def import_lines(
         with conn.cursor() as cursor, cursor.copy(copying) as copy:
             for line in lines:
                 copy.write_row(line)
-        named = {"campaign": campaign, "channel": channel, "workspace": workspace, "skip_contacted": skip_contacted}
+        named = {"campaign": campaign, "channel": channel, "workspace": workspace, "skip_contacted": skip_contacted,
+                 "again": again}  # fmt: skip
         answer: Json = fetch_value(conn, "send_import", **named, at=at)
         if not keep(answer):
             raise psycopg.Rollback

@@ -34,6 +34,18 @@ class Person:
 ANYBODY = Person()
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The bounds of a list, by the time that orders it; None: none. `newest`: the latest first."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    newest: bool = False
+
+
+ALWAYS = Span()
+
+
 def explain(conn: Connection, send_id: UUID, at: datetime | None, windows: Sequence[Window] | None = None) -> Json:
     ranges = [TimestamptzRange(w.opens_at, w.closes_at) for w in windows] if windows is not None else None
     answer: Json = fetch_value(conn, "send_explain", id=send_id, at=at, windows=ranges)
@@ -86,25 +98,28 @@ def zones_doctor(conn: Connection) -> Json:
 
 
 def sends(
-    conn: Connection, filters: Filters, status: str | None, max_rows: int, person: Person = ANYBODY
+    conn: Connection, filters: Filters, status: str | None, max_rows: int, person: Person = ANYBODY, span: Span = ALWAYS
 ) -> list[Json]:
-    return [row[0] for row in fetch_rows(conn, "send_sends", _sends(filters, status, max_rows, person))]
+    return [row[0] for row in fetch_rows(conn, "send_sends", _sends(filters, status, max_rows, person, span))]
 
 
-def _sends(filters: Filters, status: str | None, max_rows: int, person: Person) -> dict[str, Any]:
+def _sends(filters: Filters, status: str | None, max_rows: int, person: Person, span: Span) -> dict[str, Any]:
     return {
         "status": status, "account": filters.account, "channel": filters.channel, "campaign": filters.campaign,
-        "max_rows": max_rows, "recipient": person.recipient, "name": person.name,
+        "max_rows": max_rows, "recipient": person.recipient, "name": person.name, "since": span.since,
+        "until": span.until, "newest": span.newest,
     }  # fmt: skip
 
 
 def iter_sends(
-    conn: Connection, filters: Filters, status: str | None, max_rows: int | None, person: Person = ANYBODY
-) -> Iterator[Json]:
+    conn: Connection, filters: Filters, status: str | None, max_rows: int | None, person: Person = ANYBODY,
+    span: Span = ALWAYS,
+) -> Iterator[Json]:  # fmt: skip
     """Like `sends`, streamed; `max_rows` None: all."""
-    query, given = function_call("send_sends", _sends(filters, status, ALL if max_rows is None else max_rows, person))
+    given = _sends(filters, status, ALL if max_rows is None else max_rows, person, span)
+    query, arguments = function_call("send_sends", given)
     with translate_errors(), conn.cursor() as cursor:
-        for (row,) in cursor.stream(query, given):
+        for (row,) in cursor.stream(query, arguments):
             yield row
 
 

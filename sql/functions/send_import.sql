@@ -6,17 +6,20 @@
 --
 -- skip_contacted   leave out people to whom another campaign of the workspace wrote within this time; null: the setting
 --                  of the campaign or its workspace
+-- again            store lines whose sends were cancelled, unless a try may have gone out; the cancelled rows stay,
+--                  without their keys
 --
 -- Returns counts, and lines of the file:
 --
 -- created, suppressed    stored sends; those of them stored as skipped, since their recipient is suppressed
 -- there, differing       lines whose dedupe key exists; those of them with another text or recipient
+-- cancelled              those of `there` that `again` would store
 -- twice                  [[line, first line]]: lines that repeat an earlier one
 -- contacted              number left out by skip_contacted
 -- elsewhere, campaigns   created ones whom other campaigns have too; {campaign: n} (send_import_elsewhere)
 -- wrong                  [{line, reason}]; with any, nothing is stored
 create or replace function send_import(campaign text, channel text, workspace text default null,
-    at timestamptz default null, skip_contacted interval default null)
+    at timestamptz default null, skip_contacted interval default null, again boolean default false)
 returns jsonb language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -29,6 +32,7 @@ declare
     v_unfit     text[] := send_not_serving(send_import.channel);
     v_wrong     jsonb;
     v_there     int;
+    v_cancelled int;
     v_differing jsonb;
     v_twice     jsonb;
     v_elsewhere jsonb := '{"contacted": 0, "elsewhere": 0, "campaigns": {}}';
@@ -66,8 +70,14 @@ begin
         left join send_accounts a on a.workspace_id = v_campaign.workspace_id and a.name = s.account) w
     where w.reason is not null;
     if v_wrong is not null then
-        return jsonb_build_object('created', 0, 'suppressed', 0, 'there', 0, 'differing', '[]'::jsonb,
+        return jsonb_build_object('created', 0, 'suppressed', 0, 'there', 0, 'cancelled', 0, 'differing', '[]'::jsonb,
             'twice', '[]'::jsonb, 'wrong', v_wrong) || v_elsewhere;
+    end if;
+
+    if again then
+        update send_queue q set dedupe_key = null
+        from send_import_lines s
+        where q.workspace_id = v_campaign.workspace_id and q.dedupe_key = s.dedupe_key and send_may_repeat(q.id);
     end if;
 
     -- Drop lines that exist in the queue or earlier in the file.
@@ -75,7 +85,7 @@ begin
         delete from send_import_lines s using send_queue q
         where q.workspace_id = v_campaign.workspace_id and q.dedupe_key = s.dedupe_key
         returning s.line, (q.message, send_normal_recipient(q.recipient)) is distinct from (s.message, s.key) as differs,
-            null::int as first
+            null::int as first, q.status = 'skipped' and send_may_repeat(q.id) as cancelled
     ), twice as (
         delete from send_import_lines s using (
             select o.ctid as it, o.message <> first_value(o.message) over same as differs,
@@ -84,11 +94,12 @@ begin
         where s.ctid = o.it and o.nth > 1
           and not exists (select from send_queue q
                           where q.workspace_id = v_campaign.workspace_id and q.dedupe_key = s.dedupe_key)
-        returning s.line, o.differs, o.first
+        returning s.line, o.differs, o.first, false
     ), gone as (select * from known union all select * from twice)
     select count(*), coalesce(jsonb_agg(line order by line) filter (where differs), '[]'),
-        coalesce(jsonb_agg(array[line, first] order by line) filter (where first is not null), '[]')
-    into v_there, v_differing, v_twice from gone;
+        coalesce(jsonb_agg(array[line, first] order by line) filter (where first is not null), '[]'),
+        count(*) filter (where cancelled)
+    into v_there, v_differing, v_twice, v_cancelled from gone;
 
     analyze send_import_lines;
     if v_address is not null then
@@ -236,7 +247,7 @@ begin
     )
     select count(*), count(*) filter (where status = 'skipped') into v_created, v_suppressed from stored;
     return jsonb_build_object('created', v_created, 'suppressed', v_suppressed, 'differing', v_differing,
-        'twice', v_twice, 'wrong', '[]'::jsonb,
+        'twice', v_twice, 'cancelled', v_cancelled, 'wrong', '[]'::jsonb,
         'there', v_there + (select count(*) from send_import_lines) - v_created) || v_elsewhere;
 end
 $$;

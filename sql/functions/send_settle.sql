@@ -1,5 +1,6 @@
 -- Settle a send in doubt by a person's word. Sent: the row becomes sent. Not sent: it becomes pending, and all its
--- attempts in doubt give back their use of the caps. Returns the new status; refuses a row that is not in doubt.
+-- attempts in doubt give back their use of the caps; a warning says that a look-up was still to come. Returns the new
+-- status; refuses a row that is not in doubt.
 create or replace function send_settle(id uuid, sent boolean, provider_message_id text default null,
     at timestamptz default null)
 returns text language plpgsql
@@ -28,6 +29,10 @@ begin
             select b.id from send_attempts b where b.send_id = v_send.id and b.outcome = 'uncertain'
             order by b.number desc limit 1), send_settle.provider_message_id, v_at);
         return 'sent';
+    end if;
+    if v_send.look_up_at is not null then
+        raise warning 'Settled before the provider was asked for the last time: if it shows the send after all, '
+            '`send-queue cancel %` before the next run.', send_settle.id;
     end if;
     perform send_release(v_send.id, null);
     update send_queue q

@@ -11,6 +11,7 @@ declare
     v_ids      uuid[];
     v_accounts uuid[];
     v_channels text[];
+    v_early    bigint;
 begin
     v_ids := array(select q.id from send_queue q where q.status = 'uncertain' and q.campaign_id = v_campaign);
     -- Lock all lanes before the first row, in the order of send_record.
@@ -19,6 +20,11 @@ begin
     perform send_lock_lanes(v_accounts, v_channels, v_accounts);
     v_ids := array(select q.id from send_queue q where q.id = any (v_ids) and q.status = 'uncertain'
                    order by q.account_id, q.channel, q.id for no key update);
+    select count(*) into v_early from send_queue q where q.id = any (v_ids) and q.look_up_at is not null;
+    if v_early > 0 then
+        raise warning 'Of % settled sends the provider was still to be asked about %: if it shows one after all, '
+            '`send-queue cancel ID` before the next run.', cardinality(v_ids), v_early;
+    end if;
     perform send_release(i.id, null) from unnest(v_ids) i (id);
     update send_queue q
     set status = 'pending', updated_at = v_at, error_code = null, error_message = null, look_up_at = null

@@ -93,3 +93,20 @@ def test_what_may_have_gone_out_keeps_its_text(waiting: Queue) -> None:
         "1 may have gone out with an earlier try, and stay as they are.",
     ]
     assert column(waiting, "message") == ["Helo", "Hello", "Hello"]
+
+
+def test_what_was_cancelled_can_be_imported_again(waiting: Queue, tmp_path: Path) -> None:
+    """The import names the option; the cancelled rows stay, and whoever got the message gets no second one."""
+    waiting.run_once(MONDAY)
+    waiting("cancel", "--campaign", "fall")
+    again = ("import", tmp_path / "people.csv", "--campaign", "fall", "--channel", "linkedin_invite", "--message", "Hi")
+    done = waiting(*again)
+    assert done.stdout == "0 enqueued, 3 there already.\n"
+    assert "2 lines there were cancelled: add --again to enqueue such lines again." in done.stderr
+    assert waiting(*again, "--again", "--dry-run").stdout.splitlines()[-1] == "2 would be enqueued, 1 there already."
+    found = waiting.json(*again, "--again")
+    assert (found["created"], found["there"], found["cancelled"]) == (2, 1, 0)
+    assert waiting.statuses() == {"sent": 1, "skipped": 2, "pending": 2}
+    assert waiting.json(*again, "--again")["created"] == 0
+    waiting("run", now=MONDAY + DAY)
+    assert sorted(waiting.accepted()) == sorted(set(waiting.accepted()))

@@ -222,3 +222,25 @@ def test_a_row_written_by_hand_goes(queue: Queue) -> None:
         (MONDAY - HOUR,),
     )
     assert queue.run_once()["sent_to"] == "by-hand"
+
+
+def test_a_suppressed_recipient_is_said_to_be_skipped(queue: Queue) -> None:
+    """The sentence says that nothing goes out, and why; exit status and JSON stay."""
+    queue.ready(rows=0)
+    queue("suppress", "add", "ACoAAB1")
+    message = (
+        "enqueue",
+        "--campaign",
+        "fall",
+        "--channel",
+        "linkedin_invite",
+        "--recipient",
+        "ACoAAB1",
+        "--message",
+        "m",
+    )
+    done = queue(*message, "--dedupe-key", "k")
+    assert done.stdout.endswith(" stored as skipped (suppressed): nothing goes out.\n")
+    there = queue(*message, "--dedupe-key", "k").stdout
+    assert there.endswith(" is there already, skipped (suppressed): nothing was stored.\n")
+    assert queue.json(*message, "--dedupe-key", "k2").keys() == {"id", "created"}

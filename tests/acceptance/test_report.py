@@ -104,7 +104,7 @@ def test_without_a_file_it_goes_to_standard_output(week: Queue) -> None:
     assert figures["queue"] == {"pending": 4, "sent": 3, "failed": 2, "skipped": 1}
     assert [day["used"] for day in figures["usage"]["days"]] == [0, 0, 3]
     assert [item["command"] for item in figures["advice"]] == [
-        "send-queue retry --failed", "send-queue resume account '<b>ben</b>'",
+        "send-queue retry --code CODE   (or cancel ID)", "send-queue resume account '<b>ben</b>'",
     ]  # fmt: skip
     [office] = figures["calendars"]
     assert [day["closed"] for day in office["days"]] == [None, None, None, "holiday", None, "weekend", "weekend"]

@@ -324,6 +324,20 @@ def test_resume_says_when_there_was_nothing_to_resume(queue: Queue) -> None:
     assert queue("resume", "--all").stdout == "Resumed 1 workspace.\n"
 
 
+def test_resume_names_the_holds_of_a_provider(queue: Queue) -> None:
+    """An account's, which only the lane's resume ends, with that command; then the one that has ended."""
+    queue.ready()
+    queue.conn.execute(
+        "update send_lanes set next_at = %s, next_at_reason = 'provider_hold', next_at_detail = 'limit_exceeded'",
+        (MONDAY + HOUR,),
+    )
+    said = queue("resume", "account", "anna").stderr
+    assert "The provider holds anna linkedin_invite until" in said
+    assert "`send-queue resume lane anna linkedin_invite` ends that." in said
+    assert queue("resume", "lane", "anna", "linkedin_invite").stdout == "Resumed the lane anna linkedin_invite.\n"
+    assert queue("resume", "account", "anna").stderr.count("holds") == 0
+
+
 def test_what_chance_has_a_part_in_is_said_to_be_about(queue: Queue) -> None:
     """Jitter counts by its mean, so that asking again gives the same; without it the moment is exact."""
     ids = queue.ready(rows=4, min_gap_seconds=600, jitter_seconds=120)

@@ -170,7 +170,23 @@ def test_a_file_goes_in_whole_or_not_at_all(queue: Queue, tmp_path: Path) -> Non
 
 def test_a_file_that_cannot_be_read_is_refused(queue: Queue, tmp_path: Path) -> None:
     """One sentence, whatever is wrong with it."""
-    (tmp_path / "latin").write_bytes(b"zo\xeb@example.org\n")
-    for name, hint in (("gone", "There is no file"), (".", "is a folder"), ("latin", "is not UTF-8")):
+    (tmp_path / "mixed").write_bytes("zoë".encode() + b"\xeb@example.org\n")
+    for name, hint in (("gone", "There is no file"), (".", "is a folder"), ("mixed", "is not text in utf-8")):
         done = queue("suppress", "import", tmp_path / name, check=False)
         assert (done.returncode, hint in done.stderr) == (2, True)
+
+
+def test_a_file_is_read_as_another_tool_exported_it(queue: Queue, tmp_path: Path) -> None:
+    """As `import` reads it: encodings, separators, lines before the header, common names; the mail address counts
+    before the phone number, a line without one goes by the next address, and a column of another name is proposed."""
+    file = tmp_path / "gone.csv"
+    rows = "First Name;E-Mail;Phone Number;Reason\r\nZoë;zoe@x.example;;left\r\nBo;;+44 7700 900100;\r\n"
+    file.write_bytes(("Exported today\r\n\r\n" + rows.replace("E-Mail", "Work Email")).encode("cp1252"))
+    done = queue("suppress", "import", file, "--reason", "unsubscribed")
+    assert done.stdout == "2 suppressed, 0 there already.\n"
+    assert "was read as Windows-1252" in done.stderr
+    listed = {(row["recipient"], row["reason"]) for row in queue.json("suppress", "list")}
+    assert listed == {("zoe@x.example", "left"), ("+447700900100", "unsubscribed")}
+    file.write_text("Vorname,Kontakt-Mail\nZoe,zoe2@x.example\n", encoding="utf-16")
+    assert '--map "Kontakt-Mail=email"' in queue("suppress", "import", file, check=False).stderr
+    assert queue("suppress", "import", file, "--map", "Kontakt-Mail=email").stdout.startswith("1 suppressed")

@@ -120,3 +120,20 @@ def test_all_doubts_of_a_campaign_at_once(conn: Connection) -> None:
     assert queue.statuses() == {"pending": 5, "uncertain": 2}
     assert sorted(ids) == sorted(queue.took(AT + HOUR, 9))
     queue.assert_tally_is_the_ledger()
+
+
+def test_a_word_before_the_last_look_up_is_warned_of(conn: Connection) -> None:
+    """The provider may still show the send: the warning names the command that stops the second one."""
+    queue = Queue(conn)
+    told: list[str] = []
+    conn.add_notice_handler(lambda notice: told.append(notice.message_primary or ""))
+    one, two, three = in_doubt(queue, 3)
+    queue.do("update send_queue set look_up_at = %s where id <> %s", AT + HOUR, three)
+    queue.do("update send_queue set look_up_at = null where id = %s", three)
+    assert queue.call("send_settle", id=one, sent=False) == "pending"
+    assert f"`send-queue cancel {one}` before the next run" in told[0]
+    queue.call("send_settle", id=three, sent=False)
+    assert len(told) == 1
+    assert queue.call("send_settle_campaign", campaign="spring") == 1
+    assert told[1].startswith("Of 1 settled sends the provider was still to be asked about 1")
+    assert queue.row(two)["status"] == "pending"

@@ -105,6 +105,14 @@ STATEMENTS: dict[str, tuple[LiteralString, ...]] = {
     "list --channel": ("select send_sends(channel => 'email')",),
     "list --recipient": ("select send_sends(recipient => 'p7@example.org')",),
     "list of all four": ("select send_sends(null, 'failed', 'a7', 'email', 'c2')",),
+    "list --newest": ("select send_sends(newest => true)",),
+    "list --since": ("select send_sends(since => now() - interval '1 minute', until => now(), newest => true)",),
+    "list --status sent --since": (
+        "select send_sends(status => 'sent', since => %(at)s - interval '30 days', newest => true)",
+    ),
+    "list --status pending --until": (
+        "select send_sends(status => 'pending', account => 'a7', until => %(at)s, newest => true)",
+    ),
     "show": ("select send_sends(%(sent)s)",),
     "history": ("select send_history(%(sent)s)",),
     "trouble": ("select send_needs_attention('failed', 25)",),

@@ -96,7 +96,7 @@ def test_each_trouble_has_the_command_that_sees_to_it() -> None:
     ))  # fmt: skip
     assert [(item.weight, item.what, item.command) for item in found] == [
         ("bad", "The account ben is disconnected: bad_key.", "send-queue resume account ben"),
-        ("bad", "3 sends failed and will not be retried.", "send-queue retry --failed"),
+        ("bad", "3 sends failed and will not be retried.", "send-queue retry --code CODE   (or cancel ID)"),
         ("doubt", "2 sends may or may not have gone out.", "send-queue settle ID --sent   (or --not-sent)"),
         ("wait", "The account anna, email, is paused: too many declines.", "send-queue resume lane anna email"),
         ("wait", "The account o'neil is paused: on holiday.", "send-queue resume account 'o'\"'\"'neil'"),

@@ -73,7 +73,8 @@ def _sentence(what: str, why: str) -> str:
 def _rows(status: Json) -> Iterator[Advice]:
     if n := status["failed"]:
         yield Advice("bad", f"{_sends(n)} failed and will not be retried.",
-                     "Mend the cause, listed below, then:", _command("retry", "--failed"))  # fmt: skip
+                     "Mend the cause, listed below, and retry them, or cancel those whose recipient is wrong:",
+                     "send-queue retry --code CODE   (or cancel ID)")  # fmt: skip
     if n := status["uncertain"]:
         asked = status["look_ups"]["sends"]
         do = ("The next runs query the provider about them; settle the rest afterwards." if asked >= n
