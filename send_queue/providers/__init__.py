@@ -1,13 +1,12 @@
-"""Providers: what carries a message out of the house.
+"""Providers carry messages out.
 
-A provider turns a claimed send into an outcome. It never raises for what the world does (that is an outcome), only
-`ConfigurationError` for what its environment lacks: when it is made, or before anything of a send has left. Which
-providers there are is data: the entry points `send_queue.providers`, each naming a class with the shape of `Provider`;
-one's own stand beside ours.
+A provider turns a claimed send into an outcome. Every failure outside is an outcome; it raises only
+`ConfigurationError`, for what its environment lacks: when it is made, or before anything of a send has left. The entry
+points `send_queue.providers` name the classes, each in the shape of `Provider`; packages of others may add theirs.
 
-Reading order: this protocol; http.py, where httpx's errors are judged once; address.py, credentials.py and
-environment.py, where it is, with which secret and what habits; intermediary.py, what a no means that is not the
-provider's own; meaning.py, a row of a table of errors; mail.py, what a mail is; then one module or folder per provider.
+Reading order: this protocol; http.py, which judges httpx's errors; address.py, credentials.py and environment.py;
+probe.py; intermediary.py, refusals that are not the provider's own; meaning.py, a row of a table of errors; mail.py;
+then one module or folder for each provider.
 """
 
 from __future__ import annotations
@@ -22,11 +21,10 @@ from send_queue.model import Claimed, ConfigurationError, LookUp, Outcome
 class Provider(Protocol):
     """One way of sending.
 
-    channels      the channels that it serves.
-    longest_call  the longest that one `send` can last, all its requests and time-outs included: a lease is
-                  longer than this.
-    lag           how late the provider may list what it accepted: a look-up that finds nothing proves
-                  nothing until the attempt is older than this. Null: it cannot be asked at all.
+    channels      the channels that it serves
+    longest_call  the longest time of one `send`, with all its requests and time-outs; a lease is longer
+    lag           the longest delay of the provider's lists: a look-up that finds nothing proves nothing until the
+                  attempt is older; None: no look-up exists
     """
 
     channels: frozenset[str]
@@ -34,31 +32,31 @@ class Provider(Protocol):
     lag: timedelta | None
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        """Take what it needs from the environment; raise `ConfigurationError` where something is missing."""
+        """Read the environment; raise `ConfigurationError` if something is missing."""
 
     def send(self, send: Claimed) -> Outcome:
-        """Send it, once. Called with no transaction open.
+        """Send it, once, without an open transaction.
 
-        Raises `ConfigurationError`, before anything has left, where the environment lacks the account's secret.
+        Raises `ConfigurationError`, before anything has left, if the environment lacks the account's secret.
         """
 
     def look_up(self, send: Claimed) -> LookUp:
-        """Ask whether an earlier attempt went out. Only asks, changes nothing."""
+        """Find out whether an earlier attempt went out; change nothing."""
 
     def close(self) -> None:
-        """Give back connections."""
+        """Close connections."""
 
 
 class InBatches(Provider, Protocol):
     """A provider that takes several sends of one lane in a call.
 
-    batch  how many at the most. `longest_call` is then the longest that one such call can last.
+    batch  the most sends of a call; `longest_call` is then that of such a call
     """
 
     batch: int
 
     def send_batch(self, sends: Sequence[Claimed]) -> Sequence[Outcome]:
-        """As `send`, for up to `batch` sends: an outcome for each, in their order."""
+        """Send up to `batch` sends, as `send` does; return an outcome for each, in order."""
 
 
 def takes_batches(provider: Provider) -> TypeGuard[InBatches]:
@@ -67,26 +65,26 @@ def takes_batches(provider: Provider) -> TypeGuard[InBatches]:
 
 
 class Repeatable(Provider, Protocol):
-    """A provider that accepts the same send once, however often it comes: by an idempotency key, an id that we choose,
-    or since it refuses what it has already.
+    """A provider that accepts the same send once, however often it comes: by an idempotency key, an id of ours, or
+    since it refuses a repetition.
 
-    repeatable  for how long after the first try; `FOREVER`: it never forgets; null: not at all. A send in doubt is then
-                sent again instead of being asked about, as long as it is sure to arrive within that time. A first try
-                whose answer was lost is `Uncertain` all the same: it may have been accepted, so it stays in the cap.
+    repeatable  for how long after the first try; `FOREVER`: always; None: not at all. A send in doubt is then sent
+                again instead of looked up, if it is sure to arrive within that time. A first try with a lost answer is
+                still `Uncertain`: it may have been accepted, so it counts against the cap.
     """
 
     repeatable: timedelta | None
 
 
 class Located(Provider, Protocol):
-    """A provider that can be rehearsed with: it says where it calls, and a rehearsal calls this machine only."""
+    """A provider for rehearsals, which call this machine only: it names the hosts that it calls."""
 
     def hosts(self, send: Claimed) -> Collection[str]:
-        """The hosts that `send` and `look_up` would call. Raises `ConfigurationError` as `send` does."""
+        """Return the hosts that `send` and `look_up` would call. Raises `ConfigurationError` as `send` does."""
 
 
 def hosts_of(provider: Provider, send: Claimed) -> Collection[str] | None:
-    """The hosts that a provider would call for a send; null where it does not say."""
+    """Return the hosts that a provider would call for a send; None if it does not name them."""
     hosts: Callable[[Claimed], Collection[str]] | None = getattr(provider, "hosts", None)
     return hosts(send) if hosts is not None else None
 
@@ -95,7 +93,7 @@ FOREVER = timedelta.max
 
 
 def repeatable_for(provider: Provider) -> timedelta | None:
-    """For how long a provider knows a send again; null where it does not."""
+    """Return for how long a provider recognises a repeated send; None: it does not."""
     found: timedelta | None = getattr(provider, "repeatable", None)
     return found
 
@@ -108,11 +106,11 @@ class Providers:
         self._made: dict[str, Provider] = {}
 
     def serving(self, provider: str, channel: str) -> Provider:
-        """The provider that serves the channel of an account; the channel `log` is always served by `log`.
+        """Return the provider of an account's channel; the channel `log` always has the provider `log`.
 
-        Raises `ConfigurationError` for a name that nothing is registered under, and where it cannot be made.
+        Raises `ConfigurationError` for an unknown name, and if it cannot be made.
         """
-        from importlib.metadata import entry_points  # dear, and a run that finds nothing due has no need of it
+        from importlib.metadata import entry_points  # late: it is slow, and an idle run needs none
 
         name = "log" if channel == "log" else provider
         if name not in self._made:
@@ -136,7 +134,7 @@ class Providers:
         return self._made[name]
 
     def batches(self) -> dict[str, int]:
-        """The names of those made so far that take several sends in a call, and how many."""
+        """Return the batch of each provider made so far that takes several sends in a call."""
         return {name: made.batch for name, made in self._made.items() if takes_batches(made)}
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
-"""HTTP, and the one question that matters after an error: did it leave?
+"""HTTP, and the question after each error: did the request leave?
 
-httpx's exceptions, and the answer for each. "No" becomes Retry, "perhaps" Uncertain, "never" Failed.
+The answer for each of httpx's exceptions; "no" becomes Retry, "perhaps" Uncertain, "never" Failed:
 
     HTTPError
       RequestError
@@ -81,21 +81,21 @@ __all__ = [
     "retry_after",
     "why_no_connection",
 ]
-"""A provider of one's own needs these, and no other module of ours for HTTP."""
+"""Providers of others need these names for HTTP, and no other module of ours."""
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-"""Hosts that are never reached through a proxy, and that may be spoken to without TLS."""
+"""Hosts called without a proxy, and perhaps without TLS."""
 
 LOOPBACK_PATTERNS = tuple(f"all://{f'[{host}]' if ':' in host else host}" for host in LOOPBACK)
 REDIRECTS = 3
 
 
 class Http:
-    """Makes requests, from any thread. Connections are kept for a few seconds and reused.
+    """Make requests, from any thread; connections are reused for a few seconds.
 
     Proxies and certificates come from HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, as httpx reads them. `direct`: no proxy,
-    and no connection is used twice, for with `connect_to` two names may share an address, but no connection. Where
-    `env` rehearses, nothing beyond this machine is called.
+    and a connection for each request, since with `connect_to` two names may share an address, but no connection. If
+    `env` rehearses, call this machine only.
     """
 
     def __init__(self, *, direct: bool = False, env: Mapping[str, str] | None = None) -> None:
@@ -114,7 +114,7 @@ class Http:
         params: Mapping[str, str] | None = None,
         hide: Sequence[str] = (),
     ) -> Answer | NoAnswer:
-        """Ask. Redirects are followed on the same host only: a header with a key goes nowhere else."""
+        """Make a GET request; follow redirects on the same host only, since headers hold a key."""
         until = time.monotonic() + limits.total
         answer = self.request("GET", url, limits=limits, headers=headers, params=params, hide=hide)
         for _ in range(REDIRECTS):
@@ -140,15 +140,13 @@ class Http:
         connect_to: str | None = None,
         **content: Any,
     ) -> Answer | NoAnswer:
-        """Make one request and follow nothing. `content` is httpx's: json, files, data, content, params.
+        """Make one request without redirects. `content` is httpx's: json, files, data, content, params.
 
-        `connect_to` is an address to connect to instead of asking for the host's, where a client is `direct`: the Host
-        header and the name in the certificate stay those of the URL.
+        `connect_to`, for a `direct` client: the address to connect to, without a name server; the Host header and the
+        certificate's name stay those of the URL. The answer's text leaves out the strings of `hide`, such as a key.
 
-        The strings of `hide`, such as a key that an error page may repeat, are kept out of the answer's text.
-
-        It leaves before its deadline and `leave_by` (on `model.clock`) or not at all, also where this process was
-        suspended in between. Raises `ConfigurationError` where a rehearsal must not call there.
+        The request leaves before its deadline and `leave_by` (on `model.clock`) or not at all, even if this process is
+        suspended meanwhile. Raises `ConfigurationError` if a rehearsal must not call there.
         """
         if self._near:
             refuse(connect_to or host_of(url), "what it would call")
@@ -197,30 +195,30 @@ class Http:
             if self._made is None:
                 import httpx
 
-                # A sandbox on this machine is not behind the proxy that the world is behind.
+                # A sandbox on this machine is not behind the proxy.
                 past = self._direct or self._near
                 without_proxy = ("http://", "https://", "all://") if past else LOOPBACK_PATTERNS
                 self._made = httpx.Client(
                     mounts=dict.fromkeys(without_proxy),
                     limits=httpx.Limits(max_connections=100, max_keepalive_connections=0 if self._direct else 20),
-                    # Packed answers are unpacked here, bounded; httpx unpacks a whole chunk at once.
+                    # Unpack here, bounded: httpx unpacks a whole chunk at once.
                     headers={"Accept-Encoding": "identity", "User-Agent": "send-queue"},
                 )
-                # One account's cookies are not sent with another's key.
+                # Send no account's cookies with another's key.
                 self._made.cookies.jar.set_policy(_no_cookies())
             return self._made
 
 
 class _Threads:
-    """Threads that have one call at a time to themselves, and are used again; one that hangs is simply not there."""
+    """Reusable threads, each with one call at a time; one that hangs is not reused."""
 
     def __init__(self) -> None:
         self._idle: list[SimpleQueue[Callable[[], None] | None]] = []
 
     def run(self, call: Callable[[], None], then: Callable[[], None]) -> None:
-        """Begin a call that raises nothing; `then` is called when it has ended and its thread may be used again.
+        """Begin a call that raises nothing; call `then` at its end, when its thread is free again.
 
-        Raises `RuntimeError` where the machine has no thread left.
+        Raises `RuntimeError` if the machine has no thread left.
         """
         try:
             inbox = self._idle.pop()
@@ -246,7 +244,7 @@ class _Threads:
 
 
 class _Call:
-    """One request on its thread, and what the caller may know of it at the deadline."""
+    """One request on its thread, with its state for the caller at the deadline."""
 
     def __init__(self, leave_by: float, hide: Sequence[str]) -> None:
         self.done = threading.Event()
@@ -258,13 +256,13 @@ class _Call:
         self._verdict: Answer | NoAnswer | None = None
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """httpx tells what it is about to do. The CONNECT to a proxy carries nothing of the message."""
+        """Note, before httpx writes, that the request leaves. A CONNECT to a proxy holds nothing of the message."""
         if event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
             with self._lock:
                 if self._given_up or clock() > self._leave_by:
                     raise _TooLate
                 self._left = True
-        # The headers are checked after that event and before their first byte.
+        # httpx checks the headers after that event, before their first byte.
         if event.endswith("send_request_headers.failed"):
             self._left = self._left and type(info["exception"]).__name__ != "LocalProtocolError"
 

@@ -1,4 +1,4 @@
-"""Ask Unipile whether an invitation or a message went out."""
+"""Look up whether an invitation or a message went out."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _find_invitation(account: _Account, send: Claimed) -> LookUp:
         return Found(_id(invitation.get("id")) if isinstance(invitation, dict) else None)
     names = {send.recipient.strip(), _id(profile.get("provider_id"))}
 
-    # By the person, never by the time: Unipile makes the time from "Sent 1 day ago".
+    # By the person, not by the time, which Unipile derives from "Sent 1 day ago".
     def match(item: Said) -> LookUp:
         invited = item.get("invited_user_id")
         if not isinstance(invited, str):
@@ -54,37 +54,34 @@ def _find_invitation(account: _Account, send: Claimed) -> LookUp:
 
 
 MAX_CLOCK_SKEW = timedelta(days=1)
-"""By how much the database's clock may have been ahead of Unipile's at an attempt. Nobody overlooks more for long; a
-clock that takes its local time for UTC is ahead by up to 14 hours."""
+"""The database's clock may have been ahead of Unipile's by this much at an attempt: local time taken for UTC is ahead
+by up to 14 hours."""
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
-"""By how much two clocks that are kept right may differ."""
+"""The difference of two synchronised clocks at most."""
 
 
 def _find_message(account: _Account, send: Claimed, now: datetime | None) -> LookUp:
-    """Look for the text among what we wrote to the recipient; `now` is Unipile's clock.
+    """Search our messages to the recipient for the text; `now` is Unipile's clock.
 
-    The times in its lists are Unipile's, `started_at` is the database's. Had that been ahead at the attempt, the
-    message would be listed as older than its own attempt, also when the clock has been put right since: no list that
-    begins near `started_at` proves that something is not there. Hence, from the oldest to the newest:
+    Lists have Unipile's times, `started_at` is the database's. If the database's clock was ahead at the attempt, the
+    message seems older than its attempt, so no list that begins near `started_at` proves an absence. A message is
 
-        older than MAX_CLOCK_SKEW before the attempt   certainly not ours; it is not even asked for older than
-        CLOCK_TOLERANCE before the attempt   an older message, or ours by a clock that was ahead: a person can tell
-        since then                            ours, if it has the text; if it has another, a person can tell whether
-                                              LinkedIn has changed it on its way
+        not ours       if older than MAX_CLOCK_SKEW before the attempt; such ones are not requested
+        for a person   if older than CLOCK_TOLERANCE before the attempt: an older one, or the clock was ahead
+        ours           if later, with the text; with another text a person decides, as LinkedIn may have changed it
 
-    Where the attempt was given up at a moment that has not come yet by Unipile's clock, the database's was ahead by
-    that much at the least, and all three begin as much earlier. `now` can prove no more, for how long ago the attempt
-    was only the database's clock says. So an absence can be wrong only if that clock was ahead by more than AHEAD, and
-    only from AHEAD after the attempt on.
+    If the attempt ended after `now`, the database's clock was ahead by the difference at least: all limits move back by
+    it. So an absence can be wrong only if that clock was ahead by more than MAX_CLOCK_SKEW, and only later than that
+    after the attempt.
 
-    A text that is there twice is another send's at least once: neither is taken for ours.
+    A text that is there twice is another send's at least once, so a person decides.
     """
     given_up = max(send.started_at, send.finished_at or send.started_at)
     began = send.started_at - max(given_up - (now or given_up), timedelta())
     oldest, ours_since = began - MAX_CLOCK_SKEW, began - CLOCK_TOLERANCE
     wanted = bare(send.message)
-    copies: dict[str, bool] = {}  # by the message's id: may it be told for ours by its time?
+    copies: dict[str, bool] = {}  # by the message's id: whether its time makes it ours
 
     def note(item: Said) -> LookUp:
         is_sender, text, name = item.get("is_sender"), item.get("text"), _id(item.get("id"))
@@ -120,14 +117,14 @@ def _find_message(account: _Account, send: Claimed, now: datetime | None) -> Loo
 
 
 def _in_chats_with(account: _Account, send: Claimed, in_chat: Callable[[str], LookUp], after: str) -> LookUp:
-    """Look into every chat with the recipient that has something new."""
+    """Search every chat with the recipient that has new messages."""
     names = _names(account, send.recipient)
     if not isinstance(names, frozenset):
         return _cannot_tell(names)
 
     def with_recipient(item: Said) -> LookUp:
         if item.get("type") in (1, 2) and not isinstance(item.get("type"), bool):
-            return NotThere()  # a group, a channel: what is sent to one person goes to neither
+            return NotThere()  # a group or a channel, where no send to one person goes
         attendee, chat = item.get("attendee_provider_id"), _id(item.get("id"))
         if not isinstance(attendee, str) or chat is None or not _segment(chat):
             return CannotTell(UNKNOWN_SHAPE)
@@ -141,7 +138,7 @@ def _in_chats_with(account: _Account, send: Claimed, in_chat: Callable[[str], Lo
 
 
 def _names(account: _Account, recipient: str) -> frozenset[str] | Outcome:
-    """The ids by which chats may name a recipient: as it is written, and LinkedIn's usual one (`ACoAA…`)."""
+    """Return the recipient's ids in chats: as written, and LinkedIn's usual one (`ACoAA…`)."""
     if recipient.strip().startswith("ACoAA"):
         return frozenset({recipient.strip()})
     slug = _slug(recipient)
