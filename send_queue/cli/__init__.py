@@ -49,6 +49,8 @@ COMMANDS = {
     "reassign": "reassign",
     "settle": "operate",
     "suppress": "suppress",
+    "rename": "remove",
+    "remove": "remove",
     "forget": "forget",
     "prune": "operate",
     "tokens": "tokens",

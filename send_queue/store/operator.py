@@ -245,6 +245,26 @@ def suppressions(
     return [row[0] for row in fetch_rows(conn, "send_suppression_list", named)]
 
 
+def rename(conn: Connection, kind: str, name: str, new_name: str, workspace: str | None) -> None:
+    fetch_value(conn, "send_rename", kind=kind, name=name, new_name=new_name, workspace=workspace)
+
+
+def remove(
+    conn: Connection,
+    kind: str,
+    name: str,
+    channel: str | None,
+    workspace: str | None,
+    with_sends: bool,
+    dry_run: bool,
+    at: datetime | None,
+) -> Json:
+    """Remove an object to which nothing refers, or count its sends; return what send_remove returns."""
+    named = {"kind": kind, "name": name, "channel": channel, "workspace": workspace}
+    report: Json = change(conn, "send_remove", **named, with_sends=with_sends, dry_run=dry_run, at=at)
+    return report
+
+
 def forget(conn: Connection, whom: str, workspace: str | None, dry_run: bool, at: datetime | None) -> Json:
     """Remove a person's data, or count it; return the counts of removed and kept rows."""
     report: Json = fetch_value(conn, "send_forget", whom=whom, workspace=workspace, dry_run=dry_run, at=at)
