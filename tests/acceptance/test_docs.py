@@ -202,7 +202,7 @@ def test_the_steps_for_linkedin_run(
 ) -> None:
     """docs/linkedin.md leads, command by command, from a list to a report; a stopped person gets nothing more."""
     monkeypatch.chdir(tmp_path)
-    for name in ("people.csv", "accepted.csv"):
+    for name in ("people.csv", "accepted.csv", "fair.csv"):
         (tmp_path / name).write_text(block("docs/linkedin.md", "csv"))
     env = {"DATABASE_URL": empty_database, "UNIPILE_DSN": sandbox.url, "UNIPILE_API_KEY": "any"}
     lines = [words for b in blocks("sh", among=[ROOT / "docs/linkedin.md"]) for words in in_shell(b.text)]
@@ -217,6 +217,8 @@ def test_the_steps_for_linkedin_run(
     assert " sent " in said["list"]
     assert said["suppress"].endswith("One waiting send is skipped.\n")
     assert said["import accepted.csv --campaign"].startswith("2 enqueued")
+    assert said["import fair.csv --campaign"].startswith("1 enqueued")
+    assert said["reassign"].startswith("0 moved from ben to lena")
     assert "lena" in (tmp_path / "week.html").read_text()
 
 
