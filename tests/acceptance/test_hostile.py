@@ -333,11 +333,14 @@ def test_what_others_wrote_is_stored_as_it_is_and_shown_harmlessly(
         ["run-once", "--dry-run"], ["workspace", "list"], ["account", "list"], ["account", "show", nasty],
         ["campaign", "list"], ["campaign", "show", nasty], ["schedule", "list"], ["schedule", "show", nasty],
         ["lane", "list"], ["lane", "show", nasty, "log"], ["limit", "list"], ["doctor"],
-        ["list", "--account", nasty], ["list", "--campaign", nasty], ["report"],
+        ["list", "--account", nasty], ["list", "--campaign", nasty],
+        ["report", "-o", str(tmp_path / "page.html")],
     ):  # fmt: skip
         assert run(*args).status in (0, 1), said[-1]
+        args = args[: args.index("-o")] if "-o" in args else args
         assert run(*args, "--json").status in (0, 1), said[-1]
         json.loads(said[-1].out)
+    harmless(re.sub(r"[\n\t]", " ", (tmp_path / "page.html").read_text()))
     for args in (
         ["account", "add", nasty, "--provider", "log", "--workspace", nasty], ["account", "show", nasty + "2"],
         ["account", "add", "x", "--provider", nasty], ["campaign", "show", nasty + "2"], ["list", "--status", nasty],
