@@ -29,7 +29,7 @@ def application(url):
     @app.get("/signups/{email}")
     def status(email: str):
         with engine.connect() as conn:
-            query = text("select q.status from send_queue q join signups s on s.send_id = q.id where s.email = :email")
+            query = text("select status from signups where email = :email")  # kept by status_back.sql
             return {"welcome": conn.scalar(query, {"email": email})}
 
     return app

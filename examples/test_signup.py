@@ -1,5 +1,7 @@
 """Tests of the application, with a database of their own and the sandbox as the mail provider."""
 
+from pathlib import Path
+
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
@@ -8,7 +10,8 @@ from signup import application
 pytest_plugins = ["send_queue.testing.fixtures"]  # in your conftest.py
 
 TABLES = """
-    create table signups (email text primary key, send_id uuid references send_queue on delete set null);
+    create table signups (email text primary key, status text default 'pending',
+        send_id uuid references send_queue on delete set null);
     create table orders (send_id uuid references send_queue on delete set null, goods text check (goods <> 'nothing'));
 """
 
@@ -17,7 +20,7 @@ TABLES = """
 def send_queue_setup():
     def make(url):
         with psycopg.connect(url) as conn:
-            conn.execute(TABLES)
+            conn.execute(TABLES + (Path(__file__).parent / "status_back.sql").read_text())
 
     return make
 
