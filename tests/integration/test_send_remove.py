@@ -81,7 +81,11 @@ def test_what_was_never_tried_goes_with_its_sends(queue: Queue) -> None:
     counted = "select campaign_id from send_counts group by campaign_id having sum(n) <> 0"
     assert queue.one(counted) == queue.row(kept)["campaign_id"]
     queue.put("campaign", "winter", remove_accounts=["ada"])
-    remove(queue, "account", "ada")
+    queue.do("insert into send_prospects (workspace_id, name, account_id, accounts) select workspace_id, 'x', id, "
+             "jsonb_build_object('email', id) from send_accounts where name = 'ada'")  # fmt: skip
+    refused(queue, r"in use \(people who stay with it: 1\): keep it", "account", "ada")
+    remove(queue, "account", "ada", with_sends=True)
+    assert queue.one("select account_id, accounts from send_prospects where name = 'x'") == (None, {})
     assert queue.one("select array_agg(name) from send_accounts") == ["eve"]
     queue.put("campaign", "winter", remove_accounts=["eve"])
     assert remove(queue, "lane", "eve", "email", with_sends=True) == 1
