@@ -11,7 +11,7 @@ import click
 
 from send_queue.cli.app import App, json_option, warn, workspace_option
 from send_queue.cli.output import as_json, printable, short
-from send_queue.cli.values import DURATION, ID
+from send_queue.cli.values import DURATION, ID, Noun
 from send_queue.cli.whole import Whole
 from send_queue.model import UserError
 
@@ -19,18 +19,7 @@ if TYPE_CHECKING:
     from send_queue.store import Connection
 
 
-class Kind(click.Choice[str]):
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if value not in self.choices:
-            verb = ctx.info_name if ctx else "pause"
-            self.fail(
-                f"{value!r} is none of these: write `send-queue {verb} account {value}` for an account of this name",
-                param, ctx,
-            )  # fmt: skip
-        return super().convert(value, param, ctx)
-
-
-KINDS = Kind(["workspace", "account", "lane", "campaign"])
+KINDS = Noun(["workspace", "account", "lane", "campaign"])
 
 
 def _pausing(verb: str, help: str) -> click.Command:

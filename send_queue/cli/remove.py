@@ -6,11 +6,12 @@ import click
 
 from send_queue.cli.app import App, json_option, workspace_option
 from send_queue.cli.output import as_json, printable
+from send_queue.cli.values import Noun
 from send_queue.model import UserError
 
 
 @click.command("rename")
-@click.argument("kind", type=click.Choice(["campaign", "account", "schedule"]), metavar="campaign|account|schedule")
+@click.argument("kind", type=Noun(["campaign", "account", "schedule"]), metavar="campaign|account|schedule")
 @click.argument("name")
 @click.argument("new_name")
 @workspace_option
@@ -35,7 +36,7 @@ def rename_command(app: App, /, kind: str, name: str, new_name: str, workspace: 
 
 
 @click.command("remove")
-@click.argument("kind", type=click.Choice(["campaign", "account", "schedule", "lane"]),
+@click.argument("kind", type=Noun(["campaign", "account", "schedule", "lane"]),
                 metavar="campaign|account|schedule|lane")  # fmt: skip
 @click.argument("name")
 @click.argument("channel", required=False)

@@ -63,6 +63,19 @@ class Kind(click.ParamType[Any]):
             self.fail(str(error), param, ctx)
 
 
+class Noun(click.Choice[str]):
+    """The first word of `pause account anna`; a name in its place is answered with the command to write."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in self.choices:
+            verb = ctx.info_name if ctx else ""
+            self.fail(
+                f"{value!r} is none of these: write `send-queue {verb} account {value}` for an account of this name",
+                param, ctx,
+            )  # fmt: skip
+        return super().convert(value, param, ctx)
+
+
 CLEARED = object()
 """The value of a clearable option for `none`."""
 

@@ -54,6 +54,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["run", "--concurrency", "0"], "'0' is not a whole number from 1 to 256"),
     (["explain", "Ada Lovell"], "copy one from `send-queue list --name 'Ada Lovell'`"),
     (["pause", "anna"], "write `send-queue pause account anna` for an account of this name"),
+    (["remove", "anna"], "write `send-queue remove account anna` for an account of this name"),
     (["explain"], "Name one send by its id, or a person with --recipient or --name."),
     (["notify", "remove", "3"], "'3' is not an id: copy one from `send-queue notify list`"),
     (["explain", AN_ID], "There is no send"),
