@@ -73,7 +73,7 @@ def _object(figures: Figures) -> dict[str, Any]:
         "queue": figures.status["queue"],
         "lanes": figures.status["lanes"],
         "campaigns": figures.status["campaigns"],
-        **{name: figures.past[name] for name in ("usage", "tries", "causes", "failed", "uncertain")},
+        **{name: figures.past[name] for name in ("usage", "tries", "results", "causes", "failed", "uncertain")},
         "calendars": [
             {**asdict(c), "days": [{**asdict(day), "date": day.date.isoformat()} for day in c.days]}
             for c in figures.calendars

@@ -6,10 +6,11 @@
 -- tries  number of newest tries, and of newest failures, read
 -- rows   number of failed rows, and of uncertain ones, shown
 --
--- Returns {at, usage, tries, failed, uncertain, causes, oldest_due, next_due, schedules}:
+-- Returns {at, usage, tries, results, failed, uncertain, causes, oldest_due, next_due, schedules}:
 --
 -- usage              send_report_days
 -- tries              send_report_tries
+-- results            send_results, {day: [...], campaign: [...], account: [...], error_code: [...]}
 -- failed, uncertain  send_needs_attention
 -- causes             [{code, n, last, message}] of the newest failures
 -- schedules          those in use, with the number of accounts and campaigns that use each
@@ -21,6 +22,11 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
     select jsonb_build_object('at', m.at,
         'usage', send_report_days(m.at, send_report.days, send_report.lanes),
         'tries', send_report_tries(m.at, send_report.days, send_report.tries),
+        'results', (
+            select jsonb_object_agg(b.by, (
+                select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(r))), '[]')
+                from send_results(b.by, m.at - make_interval(days => send_report.days), send_report.tries) r))
+            from unnest('{day,campaign,account,error_code}'::text[]) b (by)),
         'failed', send_needs_attention('failed', send_report.rows),
         'uncertain', send_needs_attention('uncertain', send_report.rows),
         'causes', (

@@ -118,6 +118,7 @@ STATEMENTS: dict[str, tuple[LiteralString, ...]] = {
     "trouble": ("select send_needs_attention('failed', 25)",),
     "lane report": ("select send_lane_report(%(at)s)",),
     "report": ("select send_report(%(at)s, tries => 100)",),
+    "results": ("select send_results('day', %(at)s - interval '30 days', 100)",),
     "metrics": ("select send_metrics(%(at)s)",),
     "doctor": ("select send_doctor(%(at)s)",),
     "end_run, counting": ("select send_end_run('run', 'w', 1, at => %(at)s, account => 'a7', counting => true)",),

@@ -155,3 +155,27 @@ def test_status_is_all_of_it_in_one_object(conn: Connection) -> None:
     ) == (1, 1, 1, 1)  # fmt: skip
     assert status["failed_most"] == {"account": "ada", "n": 1}
     assert datetime.fromisoformat(status["at"]) == AT
+
+
+def test_results_are_counted_by_day_campaign_account_and_error_code(conn: Connection) -> None:
+    """Seconds are those from due to sent; a send that was tried twice counts for each try."""
+    queue = Queue(conn)
+    queue.ready(5, max_in_flight=9)
+    queue.send("sent", AT + 10 * MINUTE)
+    queue.send("sent", AT + 20 * MINUTE)
+    for outcome, at in (("failed", AT + HOUR), ("retry", AT + HOUR), ("uncertain", AT + DAY)):
+        queue.send(outcome, at)
+    counts = {"sent": 2, "failed": 1, "retried": 1, "uncertain": 1, "median_seconds": 900.0, "p95_seconds": 1170.0}
+    asked = "select to_jsonb(r) - 'workspace' from send_results(%s, %s, %s) r"
+    assert queue.all(asked, "account", AT, 99) == [{"of": "ada"} | counts]
+    assert queue.all(asked, "campaign", AT, 99) == [{"of": "spring"} | counts]
+    first, second = queue.all(asked, "day", AT, 99)
+    assert (first["of"], first["sent"], second["of"], second["uncertain"]) == ("2026-03-02", 2, "2026-03-03", 1)
+    codes = queue.all(asked, "error_code", AT, 99)
+    assert sum(row["failed"] + row["retried"] + row["uncertain"] for row in codes) == 3
+    assert [row["median_seconds"] for row in codes] == [None] * len(codes)
+    assert queue.all(asked, "account", AT, 1)[0]["sent"] == 0
+    for name in ("day", "campaign", "account", "error_code"):
+        view(queue, f"send_results_by_{name}")
+    report = queue.call("send_report", at=AT + DAY, days=2)
+    assert report["results"]["campaign"] == [{"workspace": "default", "of": "spring"} | counts]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-import zipfile
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from workbooks import workbook
 
 from send_queue.intake import columns, tables
 from send_queue.model import UserError
@@ -174,31 +174,6 @@ def test_a_url_is_a_profile_only_in_a_list_for_linkedin() -> None:
 
 def test_texts_may_use_either_name_of_a_column() -> None:
     assert columns.match(["Email", "Company Name"], "email", {}).renamed == {"company_name": "company"}
-
-
-def workbook(path: Path, rows: list[list[str]]) -> Path:
-    """A workbook as Excel writes it, as small as can be."""
-    cells = "".join(
-        "<row>" + "".join(f'<c t="inlineStr"><is><t>{cell}</t></is></c>' for cell in row) + "</row>" for row in rows
-    )
-    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-    rel = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    package = "http://schemas.openxmlformats.org/package/2006"
-    with zipfile.ZipFile(path, "w") as file:
-        file.writestr("[Content_Types].xml", f'<Types xmlns="{package}/content-types">'
-                      '<Default Extension="xml" ContentType="application/xml"/>'
-                      '<Default Extension="rels" ContentType='
-                      '"application/vnd.openxmlformats-package.relationships+xml"/>'
-                      '</Types>')  # fmt: skip
-        file.writestr("_rels/.rels", f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" '
-                      f'Type="{rel}/officeDocument" Target="xl/workbook.xml"/></Relationships>')  # fmt: skip
-        file.writestr("xl/workbook.xml", f'<workbook xmlns="{main}" xmlns:r="{rel}"><sheets>'
-                      '<sheet name="People" sheetId="1" r:id="r1"/></sheets></workbook>')  # fmt: skip
-        file.writestr("xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{package}/relationships"><Relationship '
-                      f'Id="r1" Type="{rel}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>')  # fmt: skip
-        file.writestr("xl/worksheets/sheet1.xml",
-                      f'<worksheet xmlns="{main}"><sheetData>{cells}</sheetData></worksheet>')  # fmt: skip
-    return path
 
 
 def test_a_workbook_is_read_like_a_file_of_text(tmp_path: Path) -> None:
