@@ -4,7 +4,8 @@
              then, if the claim saw any: expired leases become uncertain sends (send_recover), and windows that have
              passed are computed anew (send_set_windows)
     send     no transaction is open; a provider returns an outcome and never raises
-    record   one transaction: the result, if the attempt is still ours                               (send_record)
+    record   the result, if the attempt is still ours: one transaction for what was sent (send_record_sent), one for the
+             rest                                                                                    (send_record)
     look up  the provider is queried about uncertain sends                                           (look_up.py)
 
 All that a run knows is in the database, so it may be killed anywhere. A send begins only while its lease is sure to

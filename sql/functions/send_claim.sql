@@ -8,7 +8,7 @@
 -- A lane at a limit gets the moment when that ends (next_at), and claims do not meet it before. So with lanes without
 -- due rows (send_mark_idle).
 --
--- It never waits for a lock, so it cannot deadlock: it passes a lane or a limit that somebody holds, and says so
+-- It waits for no lane, limit or row, so it cannot deadlock: it passes one that somebody holds, and says so
 -- (`lock_skipped`).
 --
 -- Its plans walk indexes whatever the statistics say, and are made once: planning was half of a claim's cost. Accounts,

@@ -51,8 +51,9 @@ begin
             error_code = null, error_message = null,
             provider_message_id = coalesce(told -> q.attempt_id::text ->> 1, q.provider_message_id)
         where q.id = any (v_sends);
-        perform send_after_sent(q.id, v_at)
-        from send_queue q where q.id = any (v_sends) and q.channel = 'linkedin_invite';
+        perform send_after_sent(i.id, v_at) -- in the order of people: two batches wait for each other in no circle
+        from (select q.id from send_queue q where q.id = any (v_sends) and q.channel = 'linkedin_invite'
+              order by q.prospect_id offset 0) i;
     exception when unique_violation then
         v_attempts := null; -- see send_set_message_id
     end;

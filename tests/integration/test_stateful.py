@@ -725,7 +725,7 @@ def test_the_same_seed_plays_the_same_game(fixed: tuple[psycopg.Connection[Any],
 
     first = game()
     assert game() == first
-    assert len(set(first)) > 100
+    assert len(set(first)) > share(50, 100)
 
 
 def test_an_example_that_fails_fails_again(fixed: tuple[psycopg.Connection[Any], ...]) -> None:
