@@ -73,7 +73,10 @@ def _object(figures: Figures) -> dict[str, Any]:
         "queue": figures.status["queue"],
         "lanes": figures.status["lanes"],
         "campaigns": figures.status["campaigns"],
-        **{name: figures.past[name] for name in ("usage", "tries", "results", "causes", "failed", "uncertain")},
+        **{
+            name: figures.past[name]
+            for name in ("usage", "tries", "results", "causes", "failed", "uncertain", "oldest_due", "next_due")
+        },
         "calendars": [
             {**asdict(c), "days": [{**asdict(day), "date": day.date.isoformat()} for day in c.days]}
             for c in figures.calendars

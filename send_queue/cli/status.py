@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from datetime import tzinfo
@@ -29,8 +30,11 @@ WATCH_SECONDS = 2
 MAX_ACCOUNTS = 5
 """Disconnected accounts named; the rest are counted."""
 
-HIDDEN = ("failed_most", "look_ups", "retrying")
+HIDDEN = ("failed_by_code", "failed_most", "look_ups", "retrying")
 """Keys that --json leaves out."""
+
+MAX_CODES = 5
+"""The most error codes named."""
 
 
 @click.command("status")
@@ -51,22 +55,22 @@ def status_command(app: App, /, watch: int | None, tz: tzinfo, json_: bool) -> N
     if watch and not on_terminal:
         raise UserError("--watch needs a terminal and no --json: leave it out, and call status repeatedly.")
     with app.database() as conn:
-        status, first = _look(app, conn) if on_terminal else (explain.status(conn, app.now()), None)
+        status, first = (explain.status(conn, app.now()), None) if json_ else _look(app, conn)
     if on_terminal:
         _show(app, status, first, tz, watch)
     elif json_:
         click.echo(as_json({name: value for name, value in status.items() if name not in HIDDEN}))
     else:
-        click.echo("\n\n".join(paragraphs(status, tz)))
+        click.echo("\n\n".join(paragraphs(status, first, tz)))
 
 
 # --- piped ------------------------------------------------------------------------------------------------
 
 
-def paragraphs(status: Json, zone: tzinfo) -> Iterator[str]:
+def paragraphs(status: Json, first: Json | None, zone: tzinfo) -> Iterator[str]:
     """Write the whole status as text for a pipe."""
     counts = ", ".join(f"{n:,} {name}" for name, n in sorted(status["queue"].items())) or "empty"
-    yield f"Queue at {short(status['at'], zone)}: {counts}."
+    yield "\n".join([f"Queue at {short(status['at'], zone)}: {counts}.", *summary(status), *_following(first, zone)])
     if status["lanes"]:
         lanes = [
             lane
@@ -88,6 +92,41 @@ def paragraphs(status: Json, zone: tzinfo) -> Iterator[str]:
 def used_of_cap(used: int, cap: int | None) -> str:
     """Write 12/20, or 12 without a cap."""
     return f"{used:,}" if cap is None else f"{used:,}/{cap:,}"
+
+
+def _following(first: Json | None, zone: tzinfo) -> Iterator[str]:
+    if first:
+        send = f"{first['channel']} of {first['account']} for {first['campaign']}"
+        yield f"Next: {printable(send)}, {short(first['next_at'], zone)}."
+
+
+def summary(status: Json) -> Iterator[str]:
+    """Write today's use of the daily caps, the waiting sends by the rule that holds them, and failures by code."""
+    yield from _today(status["lanes"])
+    waiting: Counter[str] = Counter()
+    for lane in status["lanes"]:
+        waiting[(lane["why"] or "").partition(":")[0]] += lane["pending"]
+    for campaign in status["campaigns"]:
+        if campaign["status"] != "active":
+            waiting[campaign["status"]] += campaign["pending"]
+    open_ = waiting.pop("", 0)
+    if any(waiting.values()):
+        parts = [f"{n:,} by {printable(rule)}" for rule, n in waiting.most_common() if n]
+        yield f"Held: {', '.join(parts)}; {open_:,} more wait for their time or the next run."
+    codes: Counter[str] = Counter(status["failed_by_code"])
+    if codes:
+        most = ", ".join(f"{n:,} {printable(code)}" for code, n in codes.most_common(MAX_CODES))
+        newest = f" (the newest {codes.total():,})" if codes.total() < status["failed"] else ""
+        yield f"Failed by error code{newest}: {most}."
+
+
+def _today(lanes: list[Json]) -> Iterator[str]:
+    capped = [lane for lane in lanes if lane["cap"] is not None]
+    of_caps = sum(lane["used_today"] for lane in capped)
+    free = sum(lane["used_today"] for lane in lanes) - of_caps
+    if of_caps or free:
+        within = f"{of_caps:,} of the {sum(lane['cap'] for lane in capped):,} sends that the daily caps allow"
+        yield f"Today: {', '.join([within] * bool(capped) + [f'{free:,} on lanes without a cap'] * bool(free))}."
 
 
 def needs_attention(status: Json, zone: tzinfo) -> Iterator[str]:

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from send_queue.cli.output import printable, short
-from send_queue.cli.status import needs_attention, used_of_cap
+from send_queue.cli.status import needs_attention, summary, used_of_cap
 
 Json = dict[str, Any]
 
@@ -53,6 +53,7 @@ def view(
     above: list[RenderableType] = [_head(status, at, zone, on)]
     if lost:
         above.append(Text(f"Outdated: {printable(lost)}", "bold red"))
+    above += [Text(sentence) for sentence in summary(status)]
     if first:
         above.append(_first(first, at, zone))
     above += [Text(sentence, _weight(sentence)) for sentence in needs_attention(status, zone)]

@@ -106,6 +106,7 @@ def test_without_a_file_it_goes_to_standard_output(week: Queue) -> None:
     assert [item["command"] for item in figures["advice"]] == [
         "send-queue retry --code CODE   (or cancel ID)", "send-queue resume account '<b>ben</b>'",
     ]  # fmt: skip
+    assert (figures["oldest_due"], figures["next_due"]) == ((MONDAY - HOUR).isoformat(), None)
     [office] = figures["calendars"]
     assert [day["closed"] for day in office["days"]] == [None, None, None, "holiday", None, "weekend", "weekend"]
 

@@ -111,6 +111,9 @@ def test_a_terminal_shows_bars_what_goes_next_and_why_not_now(terminal: Terminal
     assert re.search(r"anna +linkedin_invite +█{9}░{3} 3/4 +3 +10:30, in 20m +min_gap", shown), shown
     assert re.search(r"ben +linkedin_invite +░{12} 0/9 +0 +paused: on holiday", shown), shown
     assert "1 failed, all of " in shown
+    assert "Today: 3 of the 13 sends that the daily caps allow." in shown
+    assert "Held: 4 by min_gap; 0 more wait for their time or the next run." in shown
+    assert "Failed by error code: 1 x." in shown
     assert re.search(r"fall +active +██████░{6} 4/8 +3 +4 +0 +1 +0 +0", shown), shown
 
 
@@ -148,6 +151,7 @@ def test_tz_shows_times_in_another_zone(busy: Queue, terminal: Terminal) -> None
     assert "16:10 CET (Europe/Berlin)" in terminal("--tz", "Europe/Berlin", now=MONDAY + 10 * MINUTE).end()
     piped = busy("status", "--tz", "Europe/Berlin", now=MONDAY + 10 * MINUTE).stdout
     assert piped.startswith("Queue at Mon 2026-11-23 16:10 CET: ")
+    assert "\nNext: linkedin_invite of anna for fall, Mon 2026-11-23 16:30 CET.\n" in piped
     assert "Mon 2026-11-23 16:30 CET" in piped
     assert "Mon 2026-11-23 10:30 EST" in busy("status", now=MONDAY + 10 * MINUTE, env={"TZ": "America/New_York"}).stdout
     refused = busy("status", "--tz", "CEST", check=False)

@@ -154,6 +154,7 @@ def test_status_is_all_of_it_in_one_object(conn: Connection) -> None:
         status["uncertain"], status["failed"], len(status["lanes"]), len(status["campaigns"]),
     ) == (1, 1, 1, 1)  # fmt: skip
     assert status["failed_most"] == {"account": "ada", "n": 1}
+    assert (status["lanes"][0]["pending"], status["failed_by_code"]) == (3, {"invalid_recipient": 1})
     assert datetime.fromisoformat(status["at"]) == AT
 
 
