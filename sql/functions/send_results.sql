@@ -2,8 +2,8 @@
 -- `error_code`, of the newest `tries` at most. Rehearsed tries do not count.
 --
 -- of                   the day, the name, or the code; workspace: that of a name
--- sent, failed         tries with this result
--- retried, uncertain   tries after which another one waits; tries that may have gone out
+-- sent, failed         tries with this result; failed: also the last of a send that has used up its tries
+-- retried, uncertain   tries that another one follows; tries that may have gone out
 -- median_seconds       from the moment for which a sent one was (last) scheduled to its start, caps and closed hours
 --                      included; p95_seconds: the 95th percentile
 --
@@ -16,18 +16,21 @@ language sql stable set extra_float_digits = 1
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$
     with newest as materialized (
-        select b.send_id, b.day, b.started_at, b.outcome, b.error_code, b.account_id
+        select b.send_id, b.number, b.day, b.started_at, b.outcome, b.error_code, b.account_id
         from (select * from send_attempts b
               where b.id >= send_first_id(send_results.since) and not b.rehearsed
               order by b.id desc limit send_results.tries) b
         where b.started_at >= send_results.since and b.outcome in ('sent', 'failed', 'retry', 'uncertain')
     ), tried as materialized (
         select case send_results.by when 'day' then b.day::text when 'campaign' then q.campaign_id::text
-                   when 'account' then b.account_id::text when 'error_code' then b.error_code end as key, b.outcome,
+                   when 'account' then b.account_id::text when 'error_code' then b.error_code end as key,
+            case when b.outcome = 'retry' and q.status = 'failed' and not exists (
+                select from send_attempts n where n.send_id = b.send_id and n.number > b.number) then 'failed'
+                 else b.outcome end as outcome,
             case when b.outcome = 'sent' then extract(epoch from b.started_at - q.scheduled_for)::float8 end as waited
         from newest b
         cross join lateral (
-            select o.campaign_id, o.scheduled_for from send_queue o where o.id = b.send_id offset 0) q
+            select o.campaign_id, o.scheduled_for, o.status from send_queue o where o.id = b.send_id offset 0) q
     ), counted as (
         select t.key, count(*) filter (where t.outcome = 'sent') as sent,
             count(*) filter (where t.outcome = 'failed') as failed,

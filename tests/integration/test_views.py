@@ -159,7 +159,8 @@ def test_status_is_all_of_it_in_one_object(conn: Connection) -> None:
 
 
 def test_results_are_counted_by_day_campaign_account_and_error_code(conn: Connection) -> None:
-    """Seconds are those from due to sent; a send that was tried twice counts for each try."""
+    """Seconds are those from due to sent; a send that was tried twice counts for each try, and
+    the last of those that it had as failed."""
     queue = Queue(conn)
     queue.ready(5, max_in_flight=9)
     queue.send("sent", AT + 10 * MINUTE)
@@ -180,3 +181,8 @@ def test_results_are_counted_by_day_campaign_account_and_error_code(conn: Connec
         view(queue, f"send_results_by_{name}")
     report = queue.call("send_report", at=AT + DAY, days=2)
     assert report["results"]["campaign"] == [{"workspace": "default", "of": "spring"} | counts]
+
+    queue.do("update send_campaigns set max_attempts = 1")
+    queue.send("retry", AT + 2 * DAY)  # the last try that it has
+    [used_up] = queue.all(asked, "account", AT, 99)
+    assert (used_up["failed"], used_up["retried"]) == (2, 1)
