@@ -43,6 +43,10 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     return {k: None if v is CLEARED else v for k, v in options.items() if v is not None and v != ()}
 
 
+LINE_BY_LINE = ("closed_days", "half_days", "make_up_days", "notes")
+"""Lists of a schedule that `show` gives a line for each of their parts."""
+
+
 def _show(kind: str, row: Mapping[str, Any], json_: bool) -> None:
     if json_:
         click.echo(as_json(row))
@@ -51,9 +55,14 @@ def _show(kind: str, row: Mapping[str, Any], json_: bool) -> None:
     for column in ("closed_days", "half_days", "make_up_days"):
         if isinstance(shown.get(column), list):
             said = [f"{day['date']} {day['reason']}" for day in shown[column]]
-            shown = {**shown, column: "; ".join(said) or "none in the next 12 months"}
+            shown = {**shown, column: said or "none in the next 12 months"}
     names = [*COLUMNS[kind], *(name for name in row if name not in COLUMNS[kind])]
-    click.echo(table([{"field": name, "value": shown.get(name)} for name in names], ("field", "value")))
+    lines = []
+    for name in names:
+        value = shown.get(name)
+        each = value if name in LINE_BY_LINE and isinstance(value, list) and value else [value]
+        lines += [{"field": name if n == 0 else "", "value": part} for n, part in enumerate(each)]
+    click.echo(table(lines, ("field", "value"), longest=None))
 
 
 def _readable(row: Mapping[str, Any]) -> Mapping[str, Any]:

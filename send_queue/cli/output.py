@@ -38,20 +38,25 @@ def as_json(value: object) -> str:
     return re.sub(r"[^\x20-\x7e\n]", lambda c: c[0] if c[0].isprintable() else json.dumps(c[0])[1:-1], text)
 
 
+MAX_CELL_CHARS = 60
+"""The longest that a cell of a list gets."""
+
+
 def table(
     rows: Sequence[Mapping[str, Any]],
     columns: Sequence[str],
     width: int | None = None,
     spare: Sequence[str] = (),
     zone: tzinfo = UTC,
+    longest: int | None = MAX_CELL_CHARS,
 ) -> str:
-    """Lay rows out in columns, with moments in `zone`.
+    """Lay rows out in columns, with moments in `zone`; cut cells of more than `longest` characters.
 
     If they are wider than `width` characters: shorten moments, stack the words of headings, drop `spare` columns (the
     empty ones first, then in order), and cut the widest cells.
     """
     head = [[column.replace("_", " ")] for column in columns]
-    lines = [[_cell(row.get(column), zone) for column in columns] for row in rows]
+    lines = [[_cell(row.get(column), zone, longest=longest) for column in columns] for row in rows]
     if width is None or sum(_widths(head, lines)) + 2 * (len(columns) - 1) <= width:
         return _laid_out(head, lines, _widths(head, lines))
 
@@ -104,19 +109,19 @@ def _laid_out(head: Sequence[Sequence[str]], lines: Sequence[Sequence[str]], wid
     )
 
 
-def _cell(value: Any, zone: tzinfo, narrow: bool = False) -> str:
+def _cell(value: Any, zone: tzinfo, narrow: bool = False, longest: int | None = MAX_CELL_CHARS) -> str:
     match value:
         case None:
             return "-"
         case list():
-            return ", ".join(_cell(part, zone) for part in value) or "-"
+            return ", ".join(_cell(part, zone, longest=longest) for part in value) or "-"
         case str():
             when = _moment_in_json(value)
             if when and narrow:
                 when = when.astimezone(zone)
                 return f"{when:%m-%d %H:%M %Z}".replace(" UTC", "Z")
             text = short(when, zone) if when else printable(value)
-            return text if len(text) <= 60 else text[:59] + "…"
+            return text if longest is None else _cut(text, longest)
         case _:
             return str(value)
 

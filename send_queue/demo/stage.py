@@ -50,7 +50,7 @@ class Account:
 
 
 ANNA = Account("anna", "new-york", "America/New_York", "07:00-18:00", "US", 20, "20m")
-BEN = Account("ben", "london", "Europe/London", "09:00-17:30", "GB", 15, "25m")
+BEN = Account("ben", "london", "Europe/London", "09:00-17:30", "GB-ENG", 15, "25m")
 
 FAULTS = {
     datetime(2026, 11, 24, 14, 0, tzinfo=UTC): Fault(op="invite", account_id="seat-ben", drop="after", times=1),

@@ -176,7 +176,7 @@ def _in_words(error: psycopg.Error, said: str) -> Exception:
         return UserError(said)
     if error.sqlstate in ("SQ007", "SQ008"):  # a copy, a missing right
         return ConfigurationError(said)
-    if error.sqlstate not in (*BUSY, *TIMED_OUT) and (refused := _foreign_refusal(error, said)):
+    if refused := _foreign_refusal(error, said):
         return refused
     if absent := schema.missing(error):
         return absent

@@ -21,8 +21,14 @@ _POLICY = re.compile(r'policy "([^"]+)" for table "([^"]+)"')
 _RULE = re.compile(r"\brules?\b|RETURNING on relation")
 
 
+_OF_THE_SERVER = ("08", "25", "40", "53", "55", "57", "58", "XX")
+"""Classes of SQLSTATEs that no object raises by itself: a lost connection, a deadlock, a time-out, a full disk."""
+
+
 def refusal(error: psycopg.Error, said: str) -> UserError | None:
     """Name the foreign object that refused a statement and the remedy; None: the error is not of one."""
+    if (error.sqlstate or "08")[:2] in _OF_THE_SERVER:
+        return None
     diag = error.diag
     name, table = diag.constraint_name or "", diag.table_name or ""
     if function := _foreign_function(diag.context or ""):

@@ -16,7 +16,7 @@
 -- schedules          those in use, with the number of accounts and campaigns that use each
 create or replace function send_report(at timestamptz default null, days int default 14, lanes int default 40,
     tries int default 10000, rows int default 25)
-returns jsonb language sql stable set timezone = 'UTC'
+returns jsonb language sql stable set timezone = 'UTC' set extra_float_digits = 1
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$
     select jsonb_build_object('at', m.at,

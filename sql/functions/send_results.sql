@@ -22,7 +22,7 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
               order by b.id desc limit send_results.tries) b
         where b.started_at >= send_results.since and b.outcome in ('sent', 'failed', 'retry', 'uncertain')
     ), tried as materialized (
-        select case send_results.by when 'day' then b.day::text when 'campaign' then q.campaign_id::text
+        select case send_results.by when 'day' then to_char(b.day, 'YYYY-MM-DD') when 'campaign' then q.campaign_id::text
                    when 'account' then b.account_id::text when 'error_code' then b.error_code end as key,
             case when b.outcome = 'retry' and q.status = 'failed' and not exists (
                 select from send_attempts n where n.send_id = b.send_id and n.number > b.number) then 'failed'
