@@ -43,3 +43,14 @@ def test_comments_of_sql_end_at_120_columns() -> None:
         for line in path.read_text().splitlines()
         if line.lstrip().startswith("--") and len(line) > MAX_COLUMNS
     ] == []
+
+
+def test_no_file_has_more_than_400_lines() -> None:
+    """A longer one has two nouns: the package and sql/."""
+    long = {
+        path.name: lines
+        for folder, kind in (("send_queue", "*.py"), ("sql", "*.sql"))
+        for path in (ROOT / folder).rglob(kind)
+        if (lines := path.read_text(encoding="utf-8").count("\n")) > 400
+    }
+    assert long == {}

@@ -4,7 +4,7 @@
     look_up   a mail server keeps no list: a person settles a mail whose last reply was lost
 
 The next mail of the same server and user reuses a connection. session.py has the conversation, errors.py the meaning of
-refusals, mail.py the mails.
+refusals, mime.py the bytes of a mail.
 
 As in http.py, a delivery has a thread of its own, and its caller gives up at the deadline: name and mail servers may
 take any time. A mail whose final dot has not left by then never leaves.
@@ -37,10 +37,11 @@ from send_queue.model import (
 from send_queue.providers.credentials import Refusals, refused, secret_of, variable_of
 from send_queue.providers.http_answer import hidden, plain, why_no_connection
 from send_queue.providers.intermediary import tries_that_did_not_count
-from send_queue.providers.mail import Mail, Mails, in_ascii
+from send_queue.providers.mail import Mail, Mails
 from send_queue.providers.probe import remedy
 from send_queue.providers.reach import refuse, rehearses
 from send_queue.providers.smtp.errors import BOUNCES, REFUSES_LOGIN, judge
+from send_queue.providers.smtp.mime import message, message_id
 from send_queue.providers.smtp.session import (
     Lost,
     NotOffered,
@@ -170,44 +171,6 @@ class Smtp:
             return server, None
         # Never show one server's password to another.
         return server, secret_of(send, self._env, None if own else "SMTP_PASSWORD")
-
-
-# --- a mail as bytes --------------------------------------------------------------------------------------
-
-
-def message_id(send: Claimed, sender: str) -> str:
-    """Return the Message-ID, equal on each attempt, so that duplicates are recognisable."""
-    return f"<{send.send_id}@{sender.rpartition('@')[2] or 'send-queue.invalid'}>"
-
-
-def message(send: Claimed, mail: Mail) -> bytes:
-    """Write the mail in ASCII with CRLF, before dot-stuffing."""
-    from email.message import EmailMessage
-    from email.policy import SMTP
-    from email.utils import format_datetime
-
-    body = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
-    body.set_content(mail.text)
-    if mail.html is not None:
-        body.add_alternative(mail.html, subtype="html")
-    # Fold headers here: the package loses spaces between encoded words (RFC 2047), and encodes long links.
-    headers = [
-        ("Message-ID", message_id(send, mail.sender)),
-        ("Date", format_datetime(send.started_at)),
-        ("From", _mailbox(mail.sender_name, mail.sender)),
-        ("To", mail.to),
-        *([("Reply-To", mail.reply_to)] if mail.reply_to is not None else []),
-        ("Subject", in_ascii("Subject", mail.subject)),
-        *mail.unsubscribe,
-        *((name, in_ascii(name, value)) for name, value in mail.headers),
-    ]
-    return "".join(f"{name}: {value}\r\n" for name, value in headers).encode("ascii") + body.as_bytes()
-
-
-def _mailbox(name: str, address: str) -> str:
-    from email.utils import formataddr
-
-    return formataddr((name, address)) if name.isascii() else f"{in_ascii('From', name)} <{address}>"
 
 
 # --- a delivery -------------------------------------------------------------------------------------------
