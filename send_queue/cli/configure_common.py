@@ -70,7 +70,7 @@ def _readable(row: Mapping[str, Any]) -> Mapping[str, Any]:
     if isinstance(row.get("hours"), dict):
         row = {**row, "hours": _week(row["hours"])}
     if isinstance(row.get("per"), str):
-        row = {**row, "per": _period(row["per"])}
+        row = {**row, "per": period(row["per"])}
     return row
 
 
@@ -87,7 +87,7 @@ def _week(hours: Mapping[str, Any]) -> str:
     return "; ".join(f"{days[0]}-{days[-1]} {text}" if len(days) > 1 else f"{days[0]} {text}" for days, text in runs)
 
 
-def _period(interval: str) -> str:
+def period(interval: str) -> str:
     """Write Postgres's `1 day 02:30:00` as options take it: 1d2h30m."""
     parts = re.fullmatch(r"(?:(\d+) days? ?)?(?:(\d+):(\d\d):(\d\d))?", interval)
     if not parts:

@@ -30,11 +30,14 @@ WATCH_SECONDS = 2
 MAX_ACCOUNTS = 5
 """Disconnected accounts named; the rest are counted."""
 
-HIDDEN = ("failed_by_code", "failed_most", "look_ups", "retrying")
+HIDDEN = ("failed_by_code", "failed_most", "limits", "look_ups", "retrying")
 """Keys that --json leaves out."""
 
 MAX_CODES = 5
 """The most error codes named."""
+
+MAX_LIMITS = 5
+"""The most rolling limits named, the fullest first."""
 
 
 @click.command("status")
@@ -101,8 +104,9 @@ def _following(first: Json | None, zone: tzinfo) -> Iterator[str]:
 
 
 def summary(status: Json) -> Iterator[str]:
-    """Write today's use of the daily caps, the waiting sends by the rule that holds them, and failures by code."""
+    """Write the use of daily caps and rolling limits, the waiting sends by the rule that holds them, and failures."""
     yield from _today(status["lanes"])
+    yield from _limits(status["limits"])
     waiting: Counter[str] = Counter()
     for lane in status["lanes"]:
         waiting[(lane["why"] or "").partition(":")[0]] += lane["pending"]
@@ -127,6 +131,20 @@ def _today(lanes: list[Json]) -> Iterator[str]:
     if of_caps or free:
         within = f"{of_caps:,} of the {sum(lane['cap'] for lane in capped):,} sends that the daily caps allow"
         yield f"Today: {', '.join([within] * bool(capped) + [f'{free:,} on lanes without a cap'] * bool(free))}."
+
+
+def _limits(limits: list[Json]) -> Iterator[str]:
+    from send_queue.cli.configure_common import period
+
+    fullest = sorted(limits, key=lambda limit: -limit["used"] / max(limit["max_sends"], 1))
+    parts = [
+        f"{limit['used']:,}/{limit['max_sends']:,} in {period(limit['per'])} of "
+        + printable(" ".join(filter(None, (limit["account"] or f"workspace {limit['workspace']}", limit["channel"]))))
+        for limit in fullest[:MAX_LIMITS]
+    ]
+    if parts:
+        more = f", and {len(limits) - MAX_LIMITS:,} more" if len(limits) > MAX_LIMITS else ""
+        yield f"Limits: {', '.join(parts)}{more}."
 
 
 def needs_attention(status: Json, zone: tzinfo) -> Iterator[str]:

@@ -1,13 +1,15 @@
 -- Return all that `status` shows at a moment, as one JSON object: {at, copy, queue, lanes, campaigns, uncertain,
--- failed, failed_by_code, failed_most, look_ups, retrying, stale}.
+-- failed, failed_by_code, failed_most, limits, look_ups, retrying, stale}.
 --
 -- lanes           send_lane_report, each with `pending`, its number of pending sends of active campaigns
 -- failed_by_code  number of failed sends by error code, of the newest 100
 -- failed_most     the account with the most failed sends, and their number n; null: none
+-- limits          rolling limits, each with `used`, its sends within the period: 10,000 at most are counted
 -- look_ups        number of uncertain sends with a look-up to come, and its first moment
 -- retrying        number of pending retries by error code
 -- stale           schedules of accounts without a stored window for the moment, each with its accounts
-create or replace function send_status(at timestamptz default null) returns jsonb language sql stable set timezone = 'UTC'
+create or replace function send_status(at timestamptz default null) returns jsonb language sql stable
+set timezone = 'UTC' set intervalstyle = 'postgres'
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$
     with progress as materialized (select * from send_campaign_progress
@@ -46,6 +48,26 @@ set seq_page_cost = 100 set random_page_cost = 1 as $$
                 from (select q.error_code from send_queue q where q.status = 'failed'
                       order by q.updated_at desc limit 100) q
                 group by 1) f),
+        'limits', (
+            select coalesce(jsonb_agg(jsonb_build_object('workspace', w.name, 'account', a.name, 'channel', l.channel,
+                'per', l.per, 'max_sends', l.max_sends, 'used', u.used)
+                order by w.name, a.name, l.channel, l.per), '[]')
+            from send_limits l join send_workspaces w on w.id = l.workspace_id
+            left join send_accounts a on a.id = l.account_id
+            cross join lateral (select case when l.account_id is null then (
+                    select count(*) from (
+                        select from send_attempts t
+                        where t.workspace_id = l.workspace_id and t.started_at > m.at - send_period(l.per)
+                          and (t.outcome is null or t.outcome in ('sent', 'uncertain')) and not t.rehearsed
+                          and (l.channel is null or t.channel = l.channel)
+                        order by t.started_at desc limit least(l.max_sends, 10000)) s)
+                else (
+                    select count(*) from (
+                        select from send_attempts t
+                        where t.account_id = l.account_id and t.started_at > m.at - send_period(l.per)
+                          and (t.outcome is null or t.outcome in ('sent', 'uncertain')) and not t.rehearsed
+                          and (l.channel is null or t.channel = l.channel)
+                        order by t.started_at desc limit least(l.max_sends, 10000)) s) end as used) u),
         'look_ups', (select jsonb_build_object('sends', count(*), 'first', min(q.look_up_at))
                      from send_queue q join send_accounts a on a.id = q.account_id and a.status = 'active'
                      where q.status = 'uncertain' and q.look_up_at is not null),

@@ -98,6 +98,8 @@ def busy(queue: Queue) -> Queue:
     for n in (2, 1, 0):
         queue("run-once", now=MONDAY - n * HOUR)
     queue("pause", "account", "ben", "--reason", "on holiday")
+    queue("limit", "add", "2/90m")
+    queue("limit", "add", "--account", "anna", "9/1d2h")
     return queue
 
 
@@ -112,6 +114,7 @@ def test_a_terminal_shows_bars_what_goes_next_and_why_not_now(terminal: Terminal
     assert re.search(r"ben +linkedin_invite +░{12} 0/9 +0 +paused: on holiday", shown), shown
     assert "1 failed, all of " in shown
     assert "Today: 3 of the 13 sends that the daily caps allow." in shown
+    assert "Limits: 2/2 in 1h30m of workspace default, 3/9 in 1d2h of anna." in shown
     assert "Held: 4 by min_gap; 0 more wait for their time or the next run." in shown
     assert "Failed by error code: 1 x." in shown
     assert re.search(r"fall +active +██████░{6} 4/8 +3 +4 +0 +1 +0 +0", shown), shown
