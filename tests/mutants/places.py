@@ -16,18 +16,19 @@ class Mutant(NamedTuple):
 
 TESTS = {
     "sql/functions/send_claim.sql": (
-        "send_claim", "send_remaining_capacity", "lanes_take_turns", "turns", "send_suppress", "send_contacted",
+        "send_due", "send_claim", "send_remaining_capacity", "lanes_take_turns", "turns", "send_suppress",
+        "send_contacted",
         "quiet_hours", "send_adopt", "run", "stateful", "explain_is_exact",
     ),
     "sql/functions/send_choose_rows.sql": (
         "send_claim", "turns", "send_suppress", "send_contacted", "quiet_hours", "stateful", "explain_is_exact",
     ),
-    "sql/functions/send_sweep.sql": ("send_claim", "send_recover", "run", "stateful"),
-    "sql/functions/send_due.sql": ("send_claim", "send_close_lanes", "stateful", "explain_is_exact"),
+    "sql/functions/send_sweep.sql": ("send_due", "send_claim", "send_recover", "run", "stateful"),
+    "sql/functions/send_due.sql": ("send_due", "send_claim", "send_close_lanes", "stateful", "explain_is_exact"),
     "sql/functions/send_remaining_capacity.sql": (
-        "send_remaining_capacity", "send_claim", "limit_defaults", "stateful", "explain_is_exact",
+        "send_due", "send_remaining_capacity", "send_claim", "limit_defaults", "stateful", "explain_is_exact",
     ),
-    "sql/functions/send_cap_on.sql": ("send_remaining_capacity", "forecast_is_exact"),
+    "sql/functions/send_cap_on.sql": ("send_due", "send_remaining_capacity", "forecast_is_exact"),
     "sql/functions/send_record.sql": (
         "send_record", "send_hold", "send_looked_up", "send_recover", "run", "send_suppress", "stateful",
     ),
@@ -39,7 +40,7 @@ TESTS = {
     "sql/functions/send_look_ups.sql": ("send_recover", "send_looked_up", "send_adopt", "stateful"),
     "sql/functions/send_looked_up.sql": ("send_looked_up", "send_recover", "send_record", "stateful"),
     "send_queue/core/look_up.py": ("run", "acceptance/outcomes", "acceptance/crashes"),
-    "send_queue/core/results.py": ("run", "strangers", "acceptance/outcomes", "acceptance/hostile"),
+    "send_queue/core/results.py": ("unit/results", "run", "strangers", "acceptance/outcomes", "acceptance/hostile"),
     "send_queue/rules/calendar.py": ("unit/calendar", "acceptance/invariant_2_calendar"),
     "send_queue/providers/unipile/errors.py": ("unit/provider_unipile",),
 }  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from send_queue.cli.configure_common import _period
+from send_queue.cli.configure_common import period
 from send_queue.cli.output import as_json, printable, short, table
 from send_queue.cli.values import (
     BACKOFF,
@@ -266,4 +266,4 @@ def test_json_has_moments_in_utc() -> None:
 ])  # fmt: skip
 def test_a_period_is_shown_as_it_is_typed(interval: str, typed: str) -> None:
     """What Postgres writes, in the units of a duration; what has none stays."""
-    assert _period(interval) == typed
+    assert period(interval) == typed
