@@ -1,9 +1,18 @@
-"""Excel workbooks to test with."""
+"""Excel workbooks and an exported list to test with."""
 
 from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+
+CONNECTIONS = (
+    "Notes:\n"
+    '"When exporting your connection data, you may notice that some of the email addresses are missing."\n'
+    "\n"
+    "First Name,Last Name,URL,Email Address,Company,Position,Connected On\n"
+    "Eva,Noël,https://www.linkedin.com/in/eva-noel-x,,Noël & Fils,Founder,03 Nov 2026\n"
+)
+"""LinkedIn's own export in its shape: three lines before the header."""
 
 
 def workbook(path: Path, rows: list[list[str]]) -> Path:

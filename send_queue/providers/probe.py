@@ -1,7 +1,7 @@
 """Probes: does an account's provider answer, and accept its secret? Nothing is sent.
 
-A provider that can be probed has the method `probe`. What its accounts need of the environment, `check` says, or
-`secret`: the variable of accounts without a secret of their own, if the provider always needs one.
+A provider that can be probed has the method `probe`. Its method `check` names what an account lacks in the
+environment; without one, `secret` does: the variable of accounts without a secret of their own.
 """
 
 from __future__ import annotations

@@ -169,7 +169,7 @@ def _read(text: str) -> _Calendar:
     calendar = _Calendar(code, subdivision, categories, _minutes(text, form["hour"], categories))
     try:
         offered = _library(calendar, None).supported_categories
-    except (NotImplementedError, ValueError):
+    except (NotImplementedError, ValueError):  # the package's answers to an unknown subdivision
         raise ScheduleError(
             f"{code} has no subdivision {subdivision!r}: write one of {', '.join(known[code])}."
         ) from None

@@ -128,7 +128,7 @@ class Database:
                     stopped, until = True, min(until, clock() + STOP_RETRY_SECONDS)
                 if self.reconnect is None or not tries_left or clock() > until:
                     raise
-                time.sleep(RETRY_PAUSE_SECONDS)
+                time.sleep(RETRY_PAUSE_SECONDS)  # a server that restarts tells nobody when it is back
                 if not isinstance(error, DatabaseBusy):
                     with suppress(DatabaseUnreachable):
                         self.renew()

@@ -46,7 +46,7 @@ def send_queue_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def send_queue_setup() -> Callable[[str], None]:
-    """What to do once with the database from which each test's is copied, given its URL: make your own tables."""
+    """Prepare, once, the database from which each test's is copied, given its URL: make your own tables."""
     return lambda _url: None
 
 

@@ -3,8 +3,8 @@
 -- Returns {due, first, remaining}: the earliest due row and, of the rows at the head of each lane's campaigns, the one
 -- that can go first, each as send_explain returns it, or null; and the rows remaining, or null. Raises SQ005 for a
 -- filter with an unknown name.
-create or replace function send_explain_idle(at timestamptz default null, account text default null, channel text default null,
-    campaign text default null, counting boolean default true)
+create or replace function send_explain_idle(at timestamptz default null, account text default null,
+    channel text default null, campaign text default null, counting boolean default true)
 returns jsonb language plpgsql set timezone = 'UTC'
 set jit = off set enable_bitmapscan = off set enable_sort = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$

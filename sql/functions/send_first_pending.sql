@@ -3,8 +3,8 @@
 --
 -- The scan has a start and no end, and the rows are compared after it: before version 18, Postgres ends a scan between
 -- two rows of values only where the first column changes, and would read all of the account. It is a plain query, so
--- that Postgres inlines it into its callers. Who asks for the id, which is in the claim index alone, must run without
--- sorts: a planner that expects few rows would read that one to the end, and sort.
+-- that Postgres inlines it into its callers. A caller that reads the id must
+-- disable sorts: only the claim index has it, and a planner that expects few rows would read that one to the end.
 create or replace function send_first_pending(account_id uuid, channel text, campaign_id uuid, max_rows int)
 returns table (id uuid, scheduled_for timestamptz) language sql stable as $$
     select head.id, head.scheduled_for

@@ -10,8 +10,8 @@
 -- places     scheduled_for as it was before quiet hours deferred it, in microseconds since 1970
 -- quiets     quiet hours of the recipients as words: from, until, zones; empty: none
 create or replace function send_forecast_backlog(at timestamptz)
-returns table (account_id uuid, channel text, campaign_id uuid, turn bigint, priorities int[], scheduled bigint[], expires bigint[],
-    counts int[], nths int[], places bigint[], quiets text[])
+returns table (account_id uuid, channel text, campaign_id uuid, turn bigint, priorities int[], scheduled bigint[],
+    expires bigint[], counts int[], nths int[], places bigint[], quiets text[])
 language sql stable set work_mem = '128MB'
 set jit = off set enable_bitmapscan = off set enable_incremental_sort = off
 set seq_page_cost = 100 set random_page_cost = 1 as $$

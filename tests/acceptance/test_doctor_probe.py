@@ -101,7 +101,7 @@ def test_each_provider_is_reached_or_says_why_it_cannot_be_probed(
 def test_a_refused_account_has_its_cause_and_remedy(
     conn: Connection, sandbox: Sandbox, name: str, fault: Fault | None, env: dict[str, str], said: str
 ) -> None:
-    """What the provider says, a colon, and what to do."""
+    """A refusal has the provider's words, a colon, and the remedy."""
     accounts(conn, *[account for account in ALL if account[0] == name])
     if fault is not None:
         sandbox.order(fault)

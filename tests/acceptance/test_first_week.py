@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from workbooks import workbook
+from workbooks import CONNECTIONS, workbook
 
 from .conftest import DAY, HOUR, MINUTE, MONDAY, Queue
 
@@ -32,13 +32,6 @@ SALES_NAVIGATOR = (
     ("https://www.linkedin.com/sales/lead/ACwAAAdan1234,NAME_SEARCH,y", "Dan Reed", "Dan", "Reed", "Reed AG",
      "ACwAAAdan1234", "https://www.linkedin.com/in/dan-reed-x"),
 )  # fmt: skip
-CONNECTIONS = (
-    "Notes:\n"
-    '"When exporting your connection data, you may notice that some of the email addresses are missing."\n'
-    "\n"
-    "First Name,Last Name,URL,Email Address,Company,Position,Connected On\n"
-    "Eva,Noël,https://www.linkedin.com/in/eva-noel-x,,Noël & Fils,Founder,03 Nov 2026\n"
-)
 
 
 FRIDAY = MONDAY + 4 * DAY

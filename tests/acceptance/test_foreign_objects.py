@@ -118,7 +118,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("statement", REFUSALS)
 def test_a_refusal_names_the_object(queue: Queue, statement: str) -> None:
-    """Whatever refuses a new row: nothing is stored, and the program has its SQLSTATE."""
+    """A new row that a foreign object refuses: nothing is stored, and the program has its SQLSTATE."""
     queue.ready(rows=0)
     queue.conn.execute("insert into send_queue (campaign_id, channel, recipient, message) select id, 'linkedin_invite',"
                        " 'grace-h', 'Hi' from send_campaigns")  # fmt: skip

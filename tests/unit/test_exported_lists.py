@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workbooks import workbook
+from workbooks import CONNECTIONS, workbook
 
 from send_queue.intake import columns, tables
 from send_queue.model import UserError
@@ -38,13 +38,6 @@ SALES_NAVIGATOR = (
     "titleDescription,industry,location,vmid,linkedInProfileUrl,defaultProfileUrl\n"
     '"https://www.linkedin.com/sales/lead/ACwAAAdan1234,NAME_SEARCH,y",Dan Reed,Dan,Reed,Reed AG,CFO,1,x,y,,,,Berlin,'
     "ACwAAAdan1234,https://www.linkedin.com/in/ACwAAAdan1234,https://www.linkedin.com/in/dan-reed-x\n"
-)
-CONNECTIONS = (
-    "Notes:\n"
-    '"When exporting your connection data, you may notice that some of the email addresses are missing."\n'
-    "\n"
-    "First Name,Last Name,URL,Email Address,Company,Position,Connected On\n"
-    "Eva,Noël,https://www.linkedin.com/in/eva-noel-x,,Noël & Fils,Founder,03 Nov 2026\n"
 )
 
 

@@ -616,7 +616,7 @@ class Unread(tuple[str, ...]):
 
 
 def test_a_yes_looks_for_no_secret(server: Server, client: Http) -> None:
-    """What is to be hidden is sought only where the text is read: to look for a mail of 200 kB takes long."""
+    """Secrets are sought only where the text is read: to look for a mail of 200 kB takes long."""
     answer = client.request("POST", server.url, limits=QUICK, hide=Unread(["the-secret-key"]))
     assert isinstance(answer, Answer)
     assert answer.status == 200

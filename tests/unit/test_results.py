@@ -1,4 +1,4 @@
-"""What becomes of a provider's outcome on its way to the database."""
+"""An outcome on its way from the provider to the database."""
 
 from __future__ import annotations
 

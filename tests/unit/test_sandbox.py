@@ -1053,7 +1053,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline
-        time.sleep(0.01)
+        time.sleep(0.01)  # seconds; what another process does can only be looked for
 
 
 def start_program(path: Path, *arguments: str) -> tuple[subprocess.Popen[str], str]:
